@@ -1,0 +1,50 @@
+/* Facts about this machine and this person that a plan is made from. Gathered apart, so building is pure. */
+#ifndef COFFERDAM_APP_PLAN_HOST_H
+#define COFFERDAM_APP_PLAN_HOST_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* An entry of "/" or of /var: what the host image is put together from. */
+struct plan_host_entry {
+    char *path; /* owned; absolute */
+    char *link; /* owned; what a symbolic link says; NULL: a folder */
+    bool split; /* something is mounted below it, so no overlay can have it as its lower */
+};
+
+enum plan_cgroup {
+    PLAN_CGROUP_NONE,    /* no cgroup can be had: rlimits only */
+    PLAN_CGROUP_V2,      /* a folder we may write, with controllers */
+    PLAN_CGROUP_SYSTEMD, /* the user's systemd gives a delegated scope */
+    PLAN_CGROUP_V1,      /* root, v1 hierarchies */
+};
+
+struct plan_host {
+    uint32_t uid, gid;
+    char *user;             /* owned */
+    char *home;             /* owned */
+    char *hostname;         /* owned */
+    uint32_t subuid, subuid_count; /* first range of /etc/subuid for the user; count 0: none */
+    uint32_t subgid, subgid_count;
+    bool newuidmap;         /* newuidmap and newgidmap are installed */
+    struct plan_host_entry *entries; /* owned */
+    size_t entries_count;
+    char **devices;         /* owned; which of the minimal /dev's nodes exist: "null", "zero", … */
+    enum plan_cgroup cgroup;
+    char **cgroup_controllers; /* owned; usable ones: "memory", "pids", "cpu", … */
+    unsigned landlock_abi;  /* 0: none */
+    bool userns;            /* a user namespace can be made */
+    bool timens;            /* time namespaces exist */
+    bool apparmor, selinux; /* active */
+    char *kernel;           /* owned; "6.18.44" */
+    char *arch;             /* owned; "x86_64" */
+    unsigned cpus;
+    uint64_t memory;        /* bytes */
+    char *timezone;         /* owned; what /etc/localtime says, or NULL */
+};
+
+/* Reads them: quick (well under a millisecond), no program is started. */
+int plan_host_read(struct plan_host *h, struct error *e);
+void plan_host_done(struct plan_host *h);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * The plan: everything one launch will do, as data. Built purely, printed by `cofferdam plan`, checked
+ * before anything starts, executed in one place by the backend.
+ */
+#ifndef COFFERDAM_APP_PLAN_PLAN_H
+#define COFFERDAM_APP_PLAN_PLAN_H
+
+#include "app/plan/host.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "profiles/settings.h"
+
+#define PLAN_VERSION 1
+
+enum plan_boundary { PLAN_CONTAINER, PLAN_SANDBOX, PLAN_MICROVM, PLAN_VM };
+enum plan_network { PLAN_NETWORK_NONE, PLAN_NETWORK_PRIVATE, PLAN_NETWORK_ALLOW, PLAN_NETWORK_HOST };
+enum plan_keep { PLAN_KEEP_NEVER, PLAN_KEEP_ON_FAILURE, PLAN_KEEP_ALWAYS };
+enum plan_restart { PLAN_RESTART_NO, PLAN_RESTART_ON_FAILURE, PLAN_RESTART_ALWAYS };
+
+/* Bits of plan.namespaces. */
+enum {
+    PLAN_NS_USER = 1,
+    PLAN_NS_MOUNT = 2,
+    PLAN_NS_PID = 4,
+    PLAN_NS_NET = 8,
+    PLAN_NS_UTS = 16,
+    PLAN_NS_IPC = 32,
+    PLAN_NS_CGROUP = 64,
+    PLAN_NS_TIME = 128,
+};
+
+/* Bits of plan.open: what is closed unless a profile opens it (isolation.open). */
+enum {
+    PLAN_OPEN_KEYRING = 1,
+    PLAN_OPEN_CORE_DUMPS = 2,
+    PLAN_OPEN_IO_URING = 4,
+    PLAN_OPEN_BPF = 8,
+    PLAN_OPEN_USERFAULTFD = 16,
+    PLAN_OPEN_USERNS = 32,
+    PLAN_OPEN_VSOCK = 64,
+    PLAN_OPEN_PTRACE = 128,
+    PLAN_OPEN_PERF = 256,
+};
+
+/* How the id maps are written. */
+enum plan_map_by {
+    PLAN_MAP_SELF,   /* one id, by the child itself */
+    PLAN_MAP_PARENT, /* a range, by us as root; outside = 0: the backend picks a free range */
+    PLAN_MAP_HELPER, /* ranges of /etc/subuid through newuidmap(1) and newgidmap(1) */
+};
+
+struct plan_id_map {
+    uint32_t inside, outside, count;
+};
+
+/*
+ * One step in the making of the workload's root, in the order it is done. Targets are absolute paths
+ * as the workload will see them; every one is resolved inside the new root, never through a link.
+ */
+enum plan_mount_kind {
+    PLAN_MOUNT_OVERLAY,  /* source: lower folder on the host; changes go to the scratch layer */
+    PLAN_MOUNT_BIND,     /* source: host path; recursive */
+    PLAN_MOUNT_TMPFS,    /* size in bytes, mode */
+    PLAN_MOUNT_PROC,
+    PLAN_MOUNT_SYSFS,
+    PLAN_MOUNT_DEVPTS,   /* size: max= */
+    PLAN_MOUNT_MQUEUE,
+    PLAN_MOUNT_CGROUP,
+    PLAN_MOUNT_DEVICE,   /* source: a device node of the host, bound */
+    PLAN_MOUNT_MASK,     /* hide what is there (file: /dev/null; folder: empty, read-only); none: fine */
+    PLAN_MOUNT_READONLY, /* bind in place, read-only; missing: fine */
+    PLAN_MOUNT_DIR,      /* make a folder, mode; exists: fine */
+    PLAN_MOUNT_SYMLINK,  /* source: what the link says */
+    PLAN_MOUNT_FILE,     /* a small file with `content` and mode */
+    PLAN_MOUNT_COPY,     /* copy-in: source (file or folder on the host) copied into the scratch layer */
+};
+
+/* Bits of plan_mount.flags. */
+enum {
+    PLAN_MOUNT_RO = 1,
+    PLAN_MOUNT_NOSUID = 2,
+    PLAN_MOUNT_NODEV = 4,
+    PLAN_MOUNT_NOEXEC = 8,
+    PLAN_MOUNT_OPTIONAL = 16, /* a missing source is no error */
+    PLAN_MOUNT_OWNED = 32,    /* what is made belongs to the workload's user, not its root */
+};
+
+struct plan_mount {
+    enum plan_mount_kind kind;
+    char *source;   /* owned; by kind, else NULL */
+    char *target;   /* owned; absolute, inside */
+    char *content;  /* owned; FILE only */
+    unsigned flags; /* PLAN_MOUNT_RO … */
+    unsigned mode;  /* permission bits; 0: the kind's usual */
+    uint64_t size;  /* bytes (TMPFS), ptys (DEVPTS); 0: none said */
+    char *origin;   /* owned; "contained.ini:9", "--mount", "default" */
+};
+
+struct plan_limits {
+    uint64_t memory, swap, disk; /* bytes; 0: none (swap: 0 with memory set means no swap) */
+    uint64_t pids;               /* 0: none */
+    unsigned cpu_milli;          /* thousandths of a processor; 0: none */
+    unsigned io_weight;          /* 1 to 10000; 0: none */
+    int nice;                    /* 0 to 19 */
+    bool best_effort;            /* rlimits may stand in where no cgroup can be had */
+};
+
+struct plan_rlimit {
+    const char *name; /* static: "nofile", "core", … as getrlimit(2) without RLIMIT_ */
+    uint64_t soft, hard;
+};
+
+struct plan_sysctl {
+    char *path;  /* owned; below /proc/sys, "user/max_user_namespaces" */
+    char *value; /* owned */
+};
+
+struct plan {
+    char *id;      /* owned; 12 hex digits, random */
+    char *name;    /* owned; unique among the living, [a-zA-Z0-9][a-zA-Z0-9_.-]{0,62} */
+    char *profile; /* owned */
+    enum plan_boundary boundary;
+    char *runtime; /* owned; never "auto" any more */
+    char *image;   /* owned; "host", "dir:/path", a name in the store … */
+
+    /* the command */
+    char **argv; /* owned; at least one */
+    char **env;  /* owned; complete, nothing is inherited */
+    char *cwd;   /* owned; absolute, inside */
+    uint32_t uid, gid;   /* inside */
+    uint32_t *groups;    /* owned; inside */
+    size_t groups_count;
+    char *user_name; /* owned; for the generated passwd line */
+    char *home;      /* owned; inside */
+    bool terminal;   /* a pty, else three pipes */
+    unsigned umask;
+
+    /* the boundary */
+    uint32_t namespaces; /* PLAN_NS_… */
+    enum plan_map_by map_by;
+    struct plan_id_map uid_map[4], gid_map[4];
+    size_t uid_map_count, gid_map_count;
+    struct plan_mount *mounts; /* owned */
+    size_t mounts_count;
+    bool read_only;            /* the root takes no changes at all */
+    char *scratch;             /* owned; folder on the host for the changes; NULL: a tmpfs */
+    uint64_t capabilities;     /* bit n: capability n of capabilities(7) is kept */
+    bool no_new_privileges;
+    bool seccomp;
+    uint32_t open;                        /* PLAN_OPEN_… */
+    enum { PLAN_LANDLOCK_NO, PLAN_LANDLOCK_AUTO, PLAN_LANDLOCK_YES } landlock;
+    char *apparmor, *selinux;             /* owned; NULL: none */
+    char *hostname;                       /* owned */
+    struct plan_sysctl *sysctls;          /* owned; written once all namespaces are made */
+    size_t sysctls_count;
+    enum plan_network network;
+    struct plan_limits limits;
+    struct plan_rlimit rlimits[16];
+    size_t rlimits_count;
+
+    /* its life and its console */
+    enum plan_keep keep;
+    enum plan_restart restart;
+    unsigned restart_most;                       /* 0: no end */
+    uint64_t time_limit_ms, idle_limit_ms;       /* 0: none */
+    int stop_signal;
+    uint64_t stop_grace_ms;
+    unsigned scrollback; /* lines */
+    bool record;         /* keep the console's bytes in a file of the state folder */
+    char **labels;       /* owned; KEY=VALUE */
+
+    char *origins[KEY_COUNT]; /* owned; where each key's value came from; NULL: default */
+};
+
+/* What the command line adds to the settings. All borrowed. */
+struct plan_request {
+    const char *id, *name;         /* name NULL: made from the profile and the id */
+    const char *profile;
+    char *const *argv;             /* NULL: the settings' workload.command, the image's, else a shell */
+    char *const *env;              /* KEY=VALUE from --env */
+    const char *term;              /* the caller's TERM, for terminals; NULL: xterm-256color */
+    bool terminal_wanted;          /* stdin and stdout are terminals, or --tty */
+};
+
+/*
+ * Builds a plan from settings (profile, workload file and flags already merged) and facts. Pure:
+ * opens nothing, starts nothing, prints nothing. -EINVAL with what contradicts what, with origins.
+ */
+int plan_build(const struct settings *s, const struct plan_request *r, const struct plan_host *host,
+               struct plan **ret, struct error *e);
+void plan_free(struct plan *p); /* NULL and half-built are fine */
+DEFINE_CLEANUP(struct plan *, plan_free);
+
+/*
+ * What stands in the way: contradictions and what the host lacks, each with what is missing and how to
+ * get it. The plan may start only if it returns 0; the first finding is the error's text.
+ */
+struct plan_finding {
+    enum { PLAN_REFUSES, PLAN_WARNS } weight;
+    char *text; /* owned; one sentence */
+    char *mend; /* owned or NULL: "apt install uidmap", "--set resources.limits=best-effort" */
+};
+int plan_check(const struct plan *p, const struct plan_host *host, struct plan_finding **ret,
+               size_t *ret_count, struct error *e);
+void plan_findings_free(struct plan_finding *f, size_t count);
+
+/* What the workload can still reach, the worst first, with the smallest change that closes it. */
+struct plan_reach {
+    unsigned badness;    /* 0 (nothing) to 100 (as good as no boundary) */
+    const char *subject; /* static: "kernel", "home", "network", "devices", "display", … */
+    char *text;          /* owned */
+    char *close;         /* owned or NULL: "network.mode = none" */
+};
+void plan_explain(const struct plan *p, struct plan_reach **ret, size_t *ret_count);
+void plan_reach_free(struct plan_reach *r, size_t count);
+
+/* The plan as JSON (one object, "version": PLAN_VERSION), and back. Owned by the caller. */
+char *plan_to_json(const struct plan *p, bool pretty);
+int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e);
+
+const char *plan_boundary_name(enum plan_boundary b); /* "container" … */
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * What the monitor knows of a backend: how to start a workload from its plan, and what can be done to it
+ * while it lives. The plan is opaque here. One const table per backend; the monitor's main() picks it.
+ */
+#ifndef COFFERDAM_BACKENDS_LAUNCH_H
+#define COFFERDAM_BACKENDS_LAUNCH_H
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <sys/types.h>
+
+struct launch; /* a backend's own */
+
+/* What the monitor itself has to see to. Borrowed from the launch, constant for its life. */
+struct launch_wishes {
+    const char *id, *name, *profile, *boundary, *runtime, *image, *command;
+    char *const *labels;
+    bool terminal;
+    uint32_t scrollback; /* lines */
+    bool record;
+    uint64_t time_limit_ms, idle_limit_ms; /* 0: none */
+    int stop_signal;
+    uint64_t stop_grace_ms;
+    enum { LAUNCH_KEEP_NEVER, LAUNCH_KEEP_ON_FAILURE, LAUNCH_KEEP_ALWAYS } keep;
+    enum { LAUNCH_RESTART_NO, LAUNCH_RESTART_ON_FAILURE, LAUNCH_RESTART_ALWAYS } restart;
+    unsigned restart_most; /* 0: no end */
+};
+
+/* Descriptors the monitor was born with; borrowed, FD_NONE if absent. */
+struct launch_env {
+    int filter;              /* the workload's compiled seccomp filter, a sealed or read-only file */
+    int init;                /* cofferdam-init, opened O_PATH from the fixed place */
+    int runtime_dir;         /* $XDG_RUNTIME_DIR/cofferdam/ID */
+    int state_dir;           /* .../workloads/ID; FD_NONE for a workload that is not kept */
+    const char *system_runtime_dir; /* $XDG_RUNTIME_DIR/cofferdam: id range locks live here */
+    uint16_t rows, cols;     /* of the first terminal */
+    /*
+     * Writes down, durably enough to survive our own kill -9, what is about to be made outside our
+     * folders, before it is made: kind is "cgroup", "scope", "ids", "mount"; what is its path or name.
+     */
+    int (*journal)(void *data, const char *kind, const char *what, struct error *e);
+    void *journal_data;
+};
+
+/* A console's ends on our side; owned by the receiver. */
+struct launch_streams {
+    int terminal;     /* pty master, or FD_NONE */
+    int in, out, err; /* pipes when there is no terminal, else FD_NONE */
+};
+
+/* One running picture, from the kernel. Unknown numbers are UINT64_MAX. */
+struct launch_sample {
+    uint64_t cpu_us;            /* processor time used so far, all processes */
+    uint64_t memory, memory_peak; /* bytes */
+    uint64_t pids;
+    uint64_t io_read, io_write; /* bytes */
+    uint64_t oom_kills;
+    uint64_t pressure_memory_us, pressure_cpu_us, pressure_io_us; /* PSI "some" totals */
+};
+
+/* A further command inside a running workload. Strings are borrowed. */
+struct launch_exec {
+    char *const *argv;
+    char *const *env; /* added to the workload's own */
+    const char *cwd;  /* NULL: the workload's */
+    const char *user; /* NULL: the workload's; "UID[:GID]" or a name of its /etc/passwd */
+    bool terminal;
+    uint16_t rows, cols;
+};
+
+/*
+ * What comes back, from dispatch(). Console 0 is `main`; others have the number exec() was given.
+ * `status` as the shell's: 0 to 255, 128 + n for a signal.
+ */
+struct launch_events {
+    void (*started)(void *data, uint32_t console, pid_t pid_inside, struct launch_streams *streams);
+    /* code: errno; 126/127 of the shell follow from EACCES/ENOENT */
+    void (*failed)(void *data, uint32_t console, const struct error *e);
+    void (*exited)(void *data, uint32_t console, int status);
+    void (*copy_done)(void *data, uint32_t transfer, const struct error *e); /* e NULL: well */
+    /* the whole boundary is gone: PID 1 has ended, or the agent's channel broke */
+    void (*ended)(void *data, int status, const char *why); /* why NULL: an ordinary end */
+};
+
+struct launch_ops {
+    const char *name;
+
+    /* Reads the plan; nothing is made. mandatory */
+    int (*open)(const char *plan, size_t size, const struct launch_env *env, struct launch **ret,
+                struct error *e);
+    const struct launch_wishes *(*wishes)(const struct launch *l); /* mandatory */
+
+    /*
+     * Makes the boundary and starts the command; all or nothing. `*ret_streams` is main's, of which
+     * the monitor becomes owner. Returns when the command has been exec()ed or has failed to
+     * (-ENOENT → 127, -EACCES/-ENOEXEC → 126; anything else → 125). mandatory
+     */
+    int (*start)(struct launch *l, struct launch_streams *ret_streams, struct error *e);
+
+    /* Descriptors to watch for reading; dispatch() when any is ready. At most 4. mandatory */
+    size_t (*watch)(const struct launch *l, int fds[4]);
+    void (*dispatch)(struct launch *l, const struct launch_events *events, void *data);
+
+    pid_t (*pid)(const struct launch *l); /* of PID 1 or the VMM, as the host sees it. mandatory */
+
+    int (*exec)(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e);
+    int (*signal)(struct launch *l, uint32_t console, int signo, struct error *e); /* mandatory */
+    int (*resize)(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols); /* optional: TIOCSWINSZ does */
+
+    /*
+     * Copies between a descriptor carrying records (base/records.h) and a path inside; copy_done() tells. `fd` is taken over.
+     */
+    int (*copy_in)(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);
+    int (*copy_out)(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);
+
+    int (*freeze)(struct launch *l, bool frozen, struct error *e); /* optional */
+    int (*sample)(struct launch *l, struct launch_sample *ret);    /* -ENODATA: nothing known */
+    int (*kill)(struct launch *l, struct error *e); /* everything inside, at once. mandatory */
+
+    /*
+     * The folder holding the changes (an O_PATH or O_RDONLY directory descriptor, borrowed), laid out as
+     * backends/changes.h says; FD_NONE: none. Stays readable after the end, until free(). optional
+     */
+    int (*changes)(const struct launch *l);
+
+    /* What could not be limited or watched, for the report; NULL-terminated, borrowed. optional */
+    char *const *(*shortfalls)(const struct launch *l);
+
+    /* Removes what was made outside our folders (cgroups, id ranges). After the end. mandatory */
+    int (*clean)(struct launch *l, struct error *e);
+    void (*free)(struct launch *l); /* NULL is fine */
+};
+
+/*
+ * Undoes one journalled line of a launch whose monitor is gone. Idempotent; only what is provably ours.
+ */
+int launch_undo(const char *kind, const char *what, struct error *e);
+
+#endif

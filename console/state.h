@@ -1,0 +1,80 @@
+/*
+ * The state directory: one folder a workload, written by its monitor alone, read by everybody. Files are
+ * hints; the lock and the socket are the truth.
+ *
+ * $runtime/ID/   lock      held (flock) by the monitor for its life
+ *                socket    the wire; bound privately, then renamed here
+ *                journal   what was made outside our folders, one line each, before it was made
+ *                state     JSON, struct state_record
+ *                plan      JSON, the plan
+ * $state/workloads/ID/     for kept workloads: plan, state, report, log, scratch/
+ */
+#ifndef COFFERDAM_CONSOLE_STATE_H
+#define COFFERDAM_CONSOLE_STATE_H
+
+#include "base/dirs.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <sys/types.h>
+
+enum state_phase {
+    STATE_STARTING,
+    STATE_RUNNING,
+    STATE_PAUSED,
+    STATE_STOPPING,
+    STATE_EXITED, /* ended, kept */
+    STATE_LOST,   /* its monitor is gone without a word: only prune or rm is left */
+};
+const char *state_phase_name(enum state_phase p);
+
+struct state_record {
+    char *id, *name, *profile, *boundary, *runtime, *image, *command; /* owned; command escaped */
+    char **labels;      /* owned */
+    enum state_phase phase;
+    int64_t created_ms, started_ms, ended_ms; /* CLOCK_REALTIME, 0: not yet */
+    pid_t monitor_pid, pid;                   /* 0: none */
+    bool terminal;
+    bool kept;
+    int status;    /* as the shell counts; valid when ended */
+    char *reason;  /* owned or NULL: "time limit", "out of memory", "monitor was killed" */
+    unsigned restarts;
+    unsigned viewers; /* clients attached now; live only */
+};
+void state_record_done(struct state_record *r);
+
+/*
+ * Everything there is, newest first. A record whose lock is free though it says it lives is LOST.
+ * One broken folder never empties the list: it appears with `reason` saying what is wrong.
+ */
+int state_list(const struct dirs *d, struct state_record **ret, size_t *ret_count, struct error *e);
+void state_list_free(struct state_record *list, size_t count);
+
+/* By id, name, or unambiguous prefix of either. -ENOENT with the nearest; -EEXIST: several match. */
+int state_find(const struct dirs *d, const char *word, struct state_record *ret, struct error *e);
+
+/* $runtime/ID/socket. Owned by the caller. */
+char *state_socket_path(const struct dirs *d, const char *id);
+/* The plan's JSON, from whichever folder has it. */
+int state_read_plan(const struct dirs *d, const char *id, char **ret, size_t *ret_size,
+                    struct error *e);
+
+/* For the monitor. */
+struct state_writer;
+int state_writer_open(const struct dirs *d, const char *id, bool kept, struct state_writer **ret,
+                      struct error *e); /* makes the folders, takes the lock */
+int state_writer_dir(const struct state_writer *w);       /* $runtime/ID, borrowed */
+int state_writer_kept_dir(const struct state_writer *w);  /* FD_NONE if not kept */
+int state_writer_put(struct state_writer *w, const struct state_record *r, struct error *e);
+int state_writer_journal(struct state_writer *w, const char *kind, const char *what,
+                         struct error *e);
+int state_writer_remove(struct state_writer *w); /* the runtime folder, and the kept one unless kept */
+void state_writer_free(struct state_writer *w);
+
+/*
+ * Cleans up after a monitor that is gone: replays the journal through launch_undo(), removes the
+ * folders. Refuses (-EBUSY) while the lock is held.
+ */
+int state_clean(const struct dirs *d, const char *id, struct error *e);
+
+#endif
