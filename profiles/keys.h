@@ -1,8 +1,12 @@
-/* The table of configuration keys: parser, `profile show`, completions and cofferdam.ini(5) all read it. */
+/* The table of configuration keys: parser, `profile show`, completions and cofferdam.ini(5) all
+ * read it. */
 #ifndef COFFERDAM_PROFILES_KEYS_H
 #define COFFERDAM_PROFILES_KEYS_H
 
+#include "base/error.h"
+
 #include <stddef.h>
+#include <stdint.h>
 
 /* One for each row of the table, in the order of the file format. */
 enum key_id {
@@ -20,7 +24,8 @@ enum key_id {
     KEY_ISOLATION_SELINUX,  /* label; empty: none */
     KEY_ISOLATION_LANDLOCK, /* auto yes no */
     KEY_ISOLATION_READ_ONLY,
-    KEY_ISOLATION_OPEN, /* list: keyring core-dumps io-uring bpf userfaultfd userns vsock ptrace … */
+    KEY_ISOLATION_OPEN, /* list: keyring core-dumps io-uring bpf userfaultfd userns vsock ptrace …
+                         */
     KEY_ISOLATION_HOSTNAME,
 
     KEY_RESOURCES_CPUS, /* decimal, 1.5 = one and a half processors */
@@ -97,13 +102,14 @@ struct key {
     const char *section;
     const char *name;
     enum key_type type;
-    const char *words;    /* "none|private|…" for WORD, else NULL */
+    const char *words;    /* "none|private|…" for WORD, or for each item of a LIST; else NULL */
     const char *fallback; /* the default's text; NULL: not set, "" : an empty list */
     const char *synopsis; /* what stands right of '=' in the manual: "SIZE", "yes|no" */
     const char *doc;      /* what it does, in sentences; goes into cofferdam.ini(5) */
     unsigned files;       /* KEY_IN_PROFILE, KEY_IN_WORKLOAD */
     unsigned used_by;     /* KEY_USED_* : which boundaries' backends obey it in this version */
     const char *needs;    /* completes "needs …" where it is not obeyed: "the microvm boundary" */
+    uint64_t least, most; /* the range of a number, both included, in bytes, ms or as it stands */
 };
 
 enum { KEY_IN_PROFILE = 1, KEY_IN_WORKLOAD = 2 };
@@ -113,6 +119,12 @@ extern const struct key keys[KEY_COUNT];
 
 /* The row's index, or KEY_COUNT. */
 enum key_id key_find(const char *section, const char *name);
+
+/*
+ * Whether `item` may be a value (or one item of a list) of the key: its type, words, range and
+ * form. -EINVAL or -ERANGE with what is allowed, without the key's name.
+ */
+int key_check(enum key_id key, const char *item, struct error *e);
 
 /* The nearest known "section.key" (or key within a known section), or NULL. Static storage. */
 const char *key_nearest(const char *section, const char *name);

@@ -9,7 +9,8 @@
 /* One value. Scalars have one item; a list any number. */
 struct setting {
     char **items;   /* owned; NULL: not set anywhere, the key has no default */
-    char **origins; /* owned; as long as items: "contained.ini:12", "--network", "default" */
+    char **origins; /* owned; as long as items: "contained.ini:12", "--network", "default"; a list
+                       that was emptied keeps one: where that was done */
 };
 
 struct settings {
@@ -21,11 +22,20 @@ void settings_done(struct settings *s);
 void settings_copy(struct settings *to, const struct settings *from); /* `to` uninitialised */
 
 /*
- * Sets (scalar), appends to (list) or with "" resets a value, checking it against the key's type.
- * -EINVAL with what is allowed.
+ * Sets (scalar), appends to (list) or with "" resets a value (list: to no items; scalar: to the
+ * default), checking it against the key's type. The first items given to a list take the place of
+ * the table's default ones. A LIST value is split at white space ("…" keeps blanks, \" and
+ * \\ inside it). -EINVAL or -ERANGE with what is allowed, -E2BIG beyond SETTINGS_VALUE_MAX or
+ * SETTINGS_ITEMS_MAX; `s` is then as it was.
  */
 int settings_set(struct settings *s, enum key_id key, const char *value, const char *origin,
                  struct error *e);
+
+/* As settings_set(), but `item` is one item, taken as it stands: a command-line argument. */
+int settings_add(struct settings *s, enum key_id key, const char *item, const char *origin,
+                 struct error *e);
+
+enum { SETTINGS_VALUE_MAX = 4096, SETTINGS_ITEMS_MAX = 1024 }; /* bytes a value, items a list */
 
 /* "SECTION.KEY=VALUE" of --set; names the nearest key when it is unknown. */
 int settings_assign(struct settings *s, const char *assignment, const char *origin,
@@ -36,7 +46,7 @@ const char *settings_text(const struct settings *s, enum key_id key);
 bool settings_bool(const struct settings *s, enum key_id key);
 uint64_t settings_number(const struct settings *s, enum key_id key); /* bytes, ms, integers */
 double settings_decimal(const struct settings *s, enum key_id key);
-char *const *settings_list(const struct settings *s, enum key_id key); /* never NULL */
+char *const *settings_list(const struct settings *s, enum key_id key);  /* never NULL */
 const char *settings_origin(const struct settings *s, enum key_id key); /* the last item's */
 bool settings_is_default(const struct settings *s, enum key_id key);
 
@@ -51,10 +61,10 @@ int profile_path_init(struct profile_path *p, struct error *e);
 void profile_path_done(struct profile_path *p);
 
 /*
- * Loads a profile with all its layers into `s` (initialised by the caller): NAME.ini of the strongest
- * layer that has it, its `inherit` chain below, its drop-ins NAME.ini.d/ of every layer above. A link
- * to /dev/null masks. Errors name file, line and the nearest known name. -ENOENT: no such
- * profile (with the nearest); -ELOOP: inherit in a circle.
+ * Loads a profile with all its layers into `s` (initialised by the caller): NAME.ini of the
+ * strongest layer that has it, its `inherit` chain below, its drop-ins NAME.ini.d/ of every layer
+ * above. A link to /dev/null masks. Errors name file, line and the nearest known name. -ENOENT: no
+ * such profile (with the nearest); -ELOOP: inherit in a circle.
  */
 int profile_load(const struct profile_path *p, const char *name, struct settings *s,
                  struct error *e);
