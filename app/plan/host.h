@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* An entry of "/" or of /var: what the host image is put together from. */
+/* A folder or link of the host that the host image is put together from: every one of "/", some of
+ * /var, the caller's home. */
 struct plan_host_entry {
     char *path; /* owned; absolute */
     char *link; /* owned; what a symbolic link says; NULL: a folder */
@@ -40,8 +41,12 @@ struct plan_host {
     char *arch;             /* owned; "x86_64" */
     unsigned cpus;
     uint64_t memory;        /* bytes */
-    char *timezone;         /* owned; what /etc/localtime says, or NULL */
+    char *shell;            /* owned; the caller's, by the password database */
+    char *resolv_conf;      /* owned; what /etc/resolv.conf holds, or NULL */
 };
+
+/* The entry of exactly this path, or NULL. */
+const struct plan_host_entry *plan_host_find(const struct plan_host *h, const char *path);
 
 /* Reads them: quick (well under a millisecond), no program is started. */
 int plan_host_read(struct plan_host *h, struct error *e);

@@ -56,6 +56,15 @@ struct plan_id_map {
 /*
  * One step in the making of the workload's root, in the order it is done. Targets are absolute paths
  * as the workload will see them; every one is resolved inside the new root, never through a link.
+ * The root begins as the empty root/ of the scratch layer (backends/changes.h) unless the plan's
+ * first overlay has "/" as its target. A missing target is made, folders above it with mode 0755.
+ *
+ * A DIR, FILE, SYMLINK or MASK whose target lies below the target of an OVERLAY that comes later is
+ * made in that overlay's upper folder before it is mounted, and belongs to the workload's user: no
+ * mount is spent on it, and folders of the host that a single id could not write become writable.
+ * MASK is a whiteout there. Such a step is skipped if it is a MASK, or has PLAN_MOUNT_OPTIONAL, and
+ * the lower folder has nothing (for MASK) or no folder (for DIR) of that path. After its overlay a
+ * step acts on the merged tree. What these steps make is no change of the workload's ("made").
  */
 enum plan_mount_kind {
     PLAN_MOUNT_OVERLAY,  /* source: lower folder on the host; changes go to the scratch layer */
@@ -68,7 +77,7 @@ enum plan_mount_kind {
     PLAN_MOUNT_CGROUP,
     PLAN_MOUNT_DEVICE,   /* source: a device node of the host, bound */
     PLAN_MOUNT_MASK,     /* hide what is there (file: /dev/null; folder: empty, read-only); none: fine */
-    PLAN_MOUNT_READONLY, /* bind in place, read-only; missing: fine */
+    PLAN_MOUNT_READONLY, /* bind in place, or, of a mount made before: it alone, read-only; missing: fine */
     PLAN_MOUNT_DIR,      /* make a folder, mode; exists: fine */
     PLAN_MOUNT_SYMLINK,  /* source: what the link says */
     PLAN_MOUNT_FILE,     /* a small file with `content` and mode */
@@ -93,7 +102,7 @@ struct plan_mount {
     unsigned flags; /* PLAN_MOUNT_RO … */
     unsigned mode;  /* permission bits; 0: the kind's usual */
     uint64_t size;  /* bytes (TMPFS), ptys (DEVPTS); 0: none said */
-    char *origin;   /* owned; "contained.ini:9", "--mount", "default" */
+    char *origin;   /* owned; "contained.ini:9", "--mount"; NULL: every plan of the kind has it */
 };
 
 struct plan_limits {
@@ -107,7 +116,7 @@ struct plan_limits {
 
 struct plan_rlimit {
     const char *name; /* static: "nofile", "core", … as getrlimit(2) without RLIMIT_ */
-    uint64_t soft, hard;
+    uint64_t soft, hard; /* what the backend itself has, if that is less */
 };
 
 struct plan_sysctl {
@@ -178,8 +187,11 @@ struct plan_request {
     const char *profile;
     char *const *argv;             /* NULL: the settings' workload.command, the image's, else a shell */
     char *const *env;              /* KEY=VALUE from --env */
-    const char *term;              /* the caller's TERM, for terminals; NULL: xterm-256color */
+    const char *term;              /* for terminals; NULL: xterm-256color, what the emulator is */
     bool terminal_wanted;          /* stdin and stdout are terminals, or --tty */
+    const char *cwd;               /* the caller's, absolute: what "." and "./x" mean; NULL: refused */
+    char *const *caller_env;       /* for variables named without a value; NULL: none */
+    const char *scratch;           /* folder for the changes of a kept workload; NULL: a tmpfs */
 };
 
 /*
@@ -219,5 +231,8 @@ char *plan_to_json(const struct plan *p, bool pretty);
 int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e);
 
 const char *plan_boundary_name(enum plan_boundary b); /* "container" … */
+bool plan_name_valid(const char *name);
+int plan_signal_number(const char *name); /* "TERM", "SIGTERM", "15"; 0: none such */
+const char *plan_capability_name(unsigned capability); /* "net-raw"; NULL beyond the last */
 
 #endif
