@@ -1,6 +1,7 @@
 /*
- * The agent protocol between the host and cofferdam-init: PID 1 of a native container (over a socketpair)
- * and of a guest (over virtio-serial or vsock). Version, frames, hard limits; the codec does no I/O.
+ * The agent protocol between the host and cofferdam-init: PID 1 of a native container (over a
+ * socketpair) and of a guest (over virtio-serial or vsock). Version, frames, hard limits; the codec
+ * does no I/O.
  *
  * A frame is struct agent_head, then `size` bytes. All integers are little-endian. Strings in a
  * payload are NUL-terminated, one behind the other. A reader drops the connection at the first
@@ -18,21 +19,22 @@
 #include <stdint.h>
 
 #define AGENT_VERSION 1
-#define AGENT_FRAME_MAX (256u * 1024) /* bytes behind the head; commands and environments included */
+#define AGENT_FRAME_MAX (256u * 1024) /* bytes behind the head, a command's environment included */
 #define AGENT_CHANNELS_MAX 64
 #define AGENT_FD 3 /* where cofferdam-init finds its socket in a container */
 
 enum agent_type {
     /* host to agent */
-    AGENT_START = 1,  /* struct agent_start + strings: run a command on this channel */
-    AGENT_SIGNAL,     /* u32 signo: to the channel's process group; channel ~0: to all but PID 1 */
-    AGENT_RESIZE,     /* u16 rows, u16 cols (where no pty master travelled) */
-    AGENT_COPY_IN,    /* string path; records follow on the attached descriptor (or as DATA) */
-    AGENT_COPY_OUT,   /* string path */
-    AGENT_FREEZE,     /* u8: 1 stop every process but PID 1, 0 go on (where no freezer exists) */
-    AGENT_SHUTDOWN,   /* end everything, then PID 1 */
-    AGENT_CREDIT,     /* u32 bytes more may be sent as DATA */
-    AGENT_PING,       /* echoed as PONG */
+    AGENT_START = 1, /* struct agent_start + strings: run a command on this channel */
+    AGENT_SIGNAL,    /* u32 signo: to the channel's process group; channel ~0: to all but PID 1 */
+    AGENT_RESIZE,    /* u16 rows, u16 cols (where no pty master travelled) */
+    AGENT_COPY_IN,   /* string path; records follow on the attached descriptor (or as DATA);
+                        `channel` is the transfer's number */
+    AGENT_COPY_OUT,  /* string path; likewise */
+    AGENT_FREEZE,    /* u8: 1 stop every process but PID 1, 0 go on (where no freezer exists) */
+    AGENT_SHUTDOWN,  /* end everything, then PID 1 */
+    AGENT_CREDIT,    /* u32 bytes more may be sent as DATA */
+    AGENT_PING,      /* echoed as PONG */
     /* agent to host */
     AGENT_HELLO = 64, /* u32 version, u32 features; first frame of all */
     AGENT_STARTED,    /* u32 pid inside; descriptors attached */
@@ -65,7 +67,15 @@ enum {
     AGENT_START_USER_NAME = 2, /* `user` is a name or UID[:GID] to look up inside, in /etc/passwd */
 };
 
-/* The last thing a container's set-up leaves for PID 1, as text on its command line. */
+/*
+ * What a container's set-up leaves for PID 1: descriptors 0, 1, 2 on /dev/null, the socket at
+ * AGENT_FD, nothing else; the root pivoted, working directory "/"; no_new_privs and the workload's
+ * seccomp filter already on. The bounding set holds exactly the capabilities of the plan. The
+ * permitted and effective sets hold these and, where ids are to be switched, CAP_SETUID, CAP_SETGID
+ * and CAP_KILL (carried over exec in the inheritable set of uid 0). A command of uid 0 gets the
+ * bounding set as permitted and effective; any other uid gets none; inheritable and ambient sets
+ * are empty, as docker has it.
+ */
 
 /*
  * A frame taken apart. `payload` points into the reader's buffer. Returns the bytes consumed, 0 if
@@ -82,6 +92,9 @@ long agent_decode(const char *data, size_t size, struct agent_frame *ret);
 /* Writes a head for `size` bytes of payload. */
 void agent_encode_head(struct agent_head *ret, enum agent_type type, uint16_t channel,
                        uint32_t size);
+
+/* 0 if `data` is exactly `count` NUL-terminated strings, one behind the other, else -EBADMSG. */
+int agent_strings(const char *data, size_t size, uint32_t count);
 
 /* START taken apart: the vectors point into the payload. Bounds and NULs are checked. -EBADMSG. */
 struct agent_command {
