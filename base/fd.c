@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -161,15 +162,18 @@ ssize_t fd_receive(int socket, void *data, size_t size, int *fds, size_t *count)
 
 int fd_openat2(int dir, const char *path, int flags, unsigned mode, uint64_t resolve)
 {
+    bool makes = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
     struct open_how how = {
         .flags = (uint64_t)(flags | O_CLOEXEC),
-        .mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
+        .mode = makes ? mode : 0,
         .resolve = resolve,
     };
+    /* EAGAIN: something was renamed meanwhile; a stranger could do that for ever. */
     long fd;
+    int tries = 0;
     do
         fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < 256);
     return fd < 0 ? -errno : (int)fd;
 }
 

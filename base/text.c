@@ -1,8 +1,6 @@
 /* Text from strangers: UTF-8, escaping, the nearest name. */
 #include "base/str.h"
 
-#include <strings.h>
-
 size_t str_utf8_decode(const char *s, size_t size, uint32_t *ret)
 {
     const unsigned char *p = (const unsigned char *)s;
@@ -47,10 +45,34 @@ size_t str_utf8_encode(uint32_t c, char to[4])
 /* Characters that move, hide or reorder text instead of being seen. */
 static bool text_is_unsafe(uint32_t c)
 {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-           (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-           (c >= 0xe0000 && c <= 0xe0fff);
+    static const struct {
+        uint32_t first, last;
+    } unsafe[] = {
+        {0x0,     0x1f   },
+        {0x7f,    0x9f   },
+        {0xad,    0xad   },
+        {0x34f,   0x34f  },
+        {0x61c,   0x61c  },
+        {0x115f,  0x1160 },
+        {0x17b4,  0x17b5 },
+        {0x180b,  0x180f },
+        {0x200b,  0x200f },
+        {0x2028,  0x202e },
+        {0x2060,  0x206f },
+        {0x3164,  0x3164 },
+        {0xfe00,  0xfe0f },
+        {0xfeff,  0xfeff },
+        {0xffa0,  0xffa0 },
+        {0xfff0,  0xfffb },
+        {0xfffe,  0xffff },
+        {0x1bca0, 0x1bca3},
+        {0x1d173, 0x1d17a},
+        {0xe0000, 0xe0fff},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(unsafe) && c >= unsafe[i].first; i++)
+        if (c <= unsafe[i].last)
+            return true;
+    return false;
 }
 
 char *str_escape(const char *s, size_t size)

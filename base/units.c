@@ -2,7 +2,6 @@
 #include "base/str.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -33,8 +32,14 @@ static int units_number(const char *s, const char **end, double *ret)
         s++;
         if (!isdigit((unsigned char)*s))
             return -EINVAL;
-        for (double place = 0.1; isdigit((unsigned char)*s); place /= 10)
-            n += place * (*s++ - '0');
+        double part = 0, whole = 1; /* divided once: 0.1 added up is no tenth */
+        for (; isdigit((unsigned char)*s); s++) {
+            if (whole < 1e15) {
+                part = part * 10 + (*s - '0');
+                whole *= 10;
+            }
+        }
+        n += part / whole;
     }
     *end = s;
     *ret = n;
@@ -50,6 +55,8 @@ int str_to_decimal(const char *s, double *ret)
         return r;
     if (*end)
         return -EINVAL;
+    if (n >= 9.2e18)
+        return -ERANGE;
     *ret = n;
     return 0;
 }
@@ -84,7 +91,13 @@ int str_to_duration(const char *s, uint64_t *ret_ms)
     static const struct {
         const char *name;
         double ms;
-    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
+    } units[] = {
+        {"ms", 1      },
+        {"s",  1e3    },
+        {"m",  60e3   },
+        {"h",  3600e3 },
+        {"d",  86400e3}
+    };
     double total = 0;
     if (!*s)
         return -EINVAL;
@@ -111,7 +124,7 @@ int str_to_duration(const char *s, uint64_t *ret_ms)
     }
     if (total >= 9.2e18)
         return -ERANGE;
-    *ret_ms = (uint64_t)total;
+    *ret_ms = (uint64_t)(total + 0.5);
     return 0;
 }
 
