@@ -83,6 +83,16 @@ struct launch_events {
     void (*ended)(void *data, int status, const char *why); /* why NULL: an ordinary end */
 };
 
+/*
+ * A folder the calls below still need once the monitor has locked itself in (Landlock), by what is
+ * done in it. Descriptors that are already open stay usable without being named here.
+ */
+enum { LAUNCH_REACH_READ = 1, LAUNCH_REACH_WRITE = 2, LAUNCH_REACH_REMOVE = 4 };
+struct launch_reach {
+    int fd; /* borrowed; a directory, O_PATH is fine */
+    unsigned how; /* LAUNCH_REACH_… */
+};
+
 struct launch_ops {
     const char *name;
 
@@ -126,6 +136,12 @@ struct launch_ops {
 
     /* What could not be limited or watched, for the report; NULL-terminated, borrowed. optional */
     char *const *(*shortfalls)(const struct launch *l);
+
+    /*
+     * After start(): fills in at most `most`, returns how many. The changes() folder and our own
+     * folders need not be named; `*ret_proc`: /proc is read (samples without a cgroup). optional
+     */
+    size_t (*reach)(const struct launch *l, struct launch_reach *ret, size_t most, bool *ret_proc);
 
     /* Removes what was made outside our folders (cgroups, id ranges). After the end. mandatory */
     int (*clean)(struct launch *l, struct error *e);

@@ -23,6 +23,7 @@ struct client_events {
     void (*state)(void *data, const char *json, size_t size);  /* answer to client_ask_state() */
     void (*done)(void *data, uint32_t request, const struct error *e); /* e NULL: done as asked */
     void (*log)(void *data, const char *bytes, size_t size, bool last);
+    void (*report)(void *data, const char *json, size_t size); /* whole, once, before done() of wait */
     void (*fd)(void *data, uint32_t request, int fd); /* a descriptor came; owned by the receiver */
     void (*closed)(void *data, const char *why); /* the monitor is gone; no more will come */
 };
@@ -59,6 +60,7 @@ uint32_t client_wait(struct client *c); /* done() comes when the workload has en
 uint32_t client_ask_state(struct client *c); /* state_record + sample + viewers as JSON */
 uint32_t client_ask_log(struct client *c, bool follow, int64_t since_ms);
 uint32_t client_ask_changes(struct client *c); /* fd(): the scratch folder, for changes_read() */
+uint32_t client_ask_report(struct client *c);  /* report(): when the workload has ended */
 uint32_t client_copy_in(struct client *c, const char *path, int fd);  /* fd: records to be read; kept by caller */
 uint32_t client_copy_out(struct client *c, const char *path, int fd); /* fd: where records are written */
 
