@@ -1,0 +1,91 @@
+/* The control group of one workload: limits, running numbers, freezer, kill. v2, v1 or none at all. */
+#ifndef COFFERDAM_BACKENDS_CGROUP_CGROUP_H
+#define COFFERDAM_BACKENDS_CGROUP_CGROUP_H
+
+#include "app/plan/plan.h"
+#include "backends/launch.h"
+
+#include <sys/resource.h>
+
+/*
+ * Used by the monitor, in this order:
+ *   cgroup_make()     before the child is cloned; the journal is told first
+ *   cgroup_clone_fd() for CLONE_INTO_CGROUP
+ *   cgroup_attach()   the child exists but is not released yet
+ *   cgroup_keep()     the child runs, the monitor is not confined yet
+ *   cgroup_sample(), _freeze(), _kill()   afterwards; on descriptors that are already open
+ *   cgroup_clean()    when the last process has gone
+ *
+ * Modes (enum plan_cgroup), tried in this order:
+ *   SYSTEMD  our own control group is called cofferdam-ID.scope: the starter has had the service manager
+ *            make it for us (cgroup_scope_start()). We move ourselves into its child "monitor" and
+ *            the workload gets the child "workload".
+ *   V2       root: cofferdam-ID below the root of the v2 tree. Others: below the nearest control group
+ *            above our own that we may write, that has no processes and that no service manager
+ *            keeps for itself.
+ *   V1       root: cofferdam-ID in each v1 hierarchy that is needed, and in the v2 tree of a hybrid
+ *            host, which has cgroup.kill, cgroup.freeze and cpu.stat without any controller.
+ *   NONE     nothing is made; samples come from /proc; the agent has to freeze.
+ */
+struct cgroup;
+
+/* The names of everything we make: "cofferdam-" and the workload's id of 12 hexadecimal digits. */
+#define CGROUP_PREFIX "cofferdam-"
+
+struct cgroup_wish {
+    const struct plan *plan; /* borrowed until cgroup_make() returns: id, limits, devices */
+    int (*journal)(void *data, const char *kind, const char *what, struct error *e);
+    void *journal_data;
+};
+
+/*
+ * Makes the folders and sets the limits. A limit that cannot be set is an error that names it, or,
+ * with plan_limits.best_effort, a line of cgroup_shortfalls(). All or nothing.
+ */
+int cgroup_make(const struct cgroup_wish *w, struct cgroup **ret, struct error *e);
+
+enum plan_cgroup cgroup_mode(const struct cgroup *c);
+
+/* A directory descriptor for clone3(2)'s CLONE_INTO_CGROUP (borrowed), or FD_NONE. */
+int cgroup_clone_fd(const struct cgroup *c);
+
+/* Puts a child that was not cloned into them into the remaining (v1) hierarchies. */
+int cgroup_attach(struct cgroup *c, pid_t pid, struct error *e);
+
+/* Opens what the calls below read and write. `pid`: the workload's PID 1 as we see it, our child. */
+void cgroup_keep(struct cgroup *c, pid_t pid);
+
+/*
+ * Under Landlock: the folders the calls below need. Each `parent` must allow REMOVE_DIR; in mode NONE
+ * /proc must allow READ_FILE. Fills at most `most` borrowed directory descriptors; returns how many.
+ */
+size_t cgroup_parents(const struct cgroup *c, int *ret_fds, size_t most);
+bool cgroup_reads_proc(const struct cgroup *c);
+
+/* 0; -ENODATA: nothing is known. Unknown numbers are UINT64_MAX. Peaks include all former samples. */
+int cgroup_sample(struct cgroup *c, struct launch_sample *ret);
+
+/* What wait4(2) said of PID 1: where no control group counted, the last word on processor time. */
+void cgroup_note_usage(struct cgroup *c, const struct rusage *u);
+
+/* Returns when everything stands still (or runs again). -EOPNOTSUPP: there is no freezer. */
+int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e);
+
+/* Kills everything inside at once. -EOPNOTSUPP: no cgroup.kill; killing PID 1 has to do. */
+int cgroup_kill(struct cgroup *c, struct error *e);
+
+/* What could not be limited; NULL-terminated, borrowed. */
+char *const *cgroup_shortfalls(const struct cgroup *c);
+
+/* Removes the folders. Idempotent. -EBUSY: there are processes in them yet. */
+int cgroup_clean(struct cgroup *c, struct error *e);
+void cgroup_free(struct cgroup *c); /* closes; removes nothing; NULL is fine */
+
+/*
+ * Undoes a journalled line, kind "cgroup": kills what is inside and removes the folder. `what` is the
+ * absolute path of a v2 folder or a bare name, which stands for that name in the root of every
+ * hierarchy. Anything not named as ours is refused (-EPERM); something missing is fine.
+ */
+int cgroup_undo(const char *what, struct error *e);
+
+#endif

@@ -1,0 +1,179 @@
+/* Limits as text into the files of a control group. Units: bytes, microseconds, weights. */
+#include "backends/cgroup/internal.h"
+
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum { CPU_PERIOD_US = 100000, CPU_QUOTA_LEAST_US = 1000 };
+
+static int put_number(int dir, const char *file, uint64_t n)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRIu64, n);
+    return file_put(dir, file, text);
+}
+
+static uint64_t cpu_quota_us(const struct plan_limits *l)
+{
+    return MAX((uint64_t)l->cpu_milli * CPU_PERIOD_US / 1000, (uint64_t)CPU_QUOTA_LEAST_US);
+}
+
+/* Without swap space there is nothing to limit: kernels without swap accounting are fine then. */
+static bool host_has_swap(void)
+{
+    autofree char *text = NULL;
+    if (file_read_virtual(AT_FDCWD, "/proc/swaps", 4096, &text, NULL) < 0)
+        return true;
+    const char *second = strchr(text, '\n');
+    return second && second[1];
+}
+
+static int v2_memory(struct cgroup *c, const struct plan_limits *l, struct error *e)
+{
+    int r = put_number(c->v2.dir, "memory.max", l->memory);
+    if (r < 0)
+        return cgroup_short(c, l, "memory", r, e);
+    r = put_number(c->v2.dir, "memory.swap.max", l->swap);
+    if (r < 0 && host_has_swap()) {
+        r = cgroup_short(c, l, "swap", r, e);
+        if (r < 0)
+            return r;
+    }
+    /*
+     * Out of memory ends the whole workload, not whichever process the kernel picks. memory.high is
+     * left alone: a workload of anonymous memory would crawl below it for ever instead.
+     */
+    (void)file_put(c->v2.dir, "memory.oom.group", "1");
+    return 0;
+}
+
+static int v2_io(int dir, unsigned weight)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "default %u", weight);
+    int r = file_put(dir, "io.weight", text);
+    if (r == -ENOENT) /* BFQ knows 1 to 1000 */
+        r = put_number(dir, "io.bfq.weight", MIN(weight, 1000u));
+    return r;
+}
+
+int cgroup_limits_v2(struct cgroup *c, const struct plan_limits *l, struct error *e)
+{
+    int r = l->memory ? v2_memory(c, l, e) : 0;
+    if (r == 0 && l->pids) {
+        r = put_number(c->v2.dir, "pids.max", l->pids);
+        r = r < 0 ? cgroup_short(c, l, "pids", r, e) : 0;
+    }
+    if (r == 0 && l->cpu_milli) {
+        char text[48];
+        snprintf(text, sizeof(text), "%" PRIu64 " %d", cpu_quota_us(l), CPU_PERIOD_US);
+        r = file_put(c->v2.dir, "cpu.max", text);
+        r = r < 0 ? cgroup_short(c, l, "cpus", r, e) : 0;
+    }
+    if (r == 0 && l->io_weight) {
+        r = v2_io(c->v2.dir, l->io_weight);
+        r = r < 0 ? cgroup_short(c, l, "io-weight", r, e) : 0;
+    }
+    return r;
+}
+
+/* -ENOENT where the hierarchy is missing altogether. */
+static int v1_put(const struct cgroup *c, enum cgroup_v1_id id, const char *file, uint64_t n)
+{
+    return c->v1[id].dir < 0 ? -ENOENT : put_number(c->v1[id].dir, file, n);
+}
+
+static int v1_memory(struct cgroup *c, const struct plan_limits *l, struct error *e)
+{
+    int r = v1_put(c, CGROUP_V1_MEMORY, "memory.limit_in_bytes", l->memory);
+    if (r < 0)
+        return cgroup_short(c, l, "memory", r, e);
+    r = v1_put(c, CGROUP_V1_MEMORY, "memory.memsw.limit_in_bytes", l->memory + l->swap);
+    if (r < 0 && host_has_swap())
+        return cgroup_short(c, l, "swap", r, e);
+    return 0;
+}
+
+static int v1_cpu(const struct cgroup *c, const struct plan_limits *l)
+{
+    int r = v1_put(c, CGROUP_V1_CPU, "cpu.cfs_period_us", CPU_PERIOD_US);
+    return r < 0 ? r : v1_put(c, CGROUP_V1_CPU, "cpu.cfs_quota_us", cpu_quota_us(l));
+}
+
+static int v1_io(const struct cgroup *c, unsigned weight)
+{
+    uint64_t n = MAX(10u, MIN(weight, 1000u)); /* what v1 knows */
+    int r = v1_put(c, CGROUP_V1_BLKIO, "blkio.bfq.weight", n);
+    return r == -ENOENT ? v1_put(c, CGROUP_V1_BLKIO, "blkio.weight", n) : r;
+}
+
+/* The nodes every /dev of ours has, so that they need not be looked at. */
+static const struct {
+    const char *path, *rule;
+} known_devices[] = {
+    {"/dev/null",    "c 1:3 rw"},
+    {"/dev/zero",    "c 1:5 rw"},
+    {"/dev/full",    "c 1:7 rw"},
+    {"/dev/random",  "c 1:8 rw"},
+    {"/dev/urandom", "c 1:9 rw"},
+    {"/dev/tty",     "c 5:0 rw"},
+};
+
+static int v1_allow_device(int dir, const char *path)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(known_devices); i++)
+        if (strcmp(known_devices[i].path, path) == 0)
+            return file_put(dir, "devices.allow", known_devices[i].rule);
+    struct stat st;
+    if (stat(path, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+        return 0;
+    char rule[64];
+    snprintf(rule, sizeof(rule), "%c %u:%u rw", S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev),
+             minor(st.st_rdev));
+    return file_put(dir, "devices.allow", rule);
+}
+
+/* A second lock: nodes cannot be made and foreign mounts are nodev anyway. */
+static int v1_devices(const struct cgroup *c, const struct plan *p)
+{
+    int dir = c->v1[CGROUP_V1_DEVICES].dir;
+    if (dir < 0)
+        return 0;
+    int r = file_put(dir, "devices.deny", "a");
+    if (r == 0)
+        r = file_put(dir, "devices.allow", "c 5:2 rw"); /* ptmx */
+    if (r == 0)
+        r = file_put(dir, "devices.allow", "c 136:* rw"); /* pts */
+    for (size_t i = 0; r == 0 && i < p->mounts_count; i++)
+        if (p->mounts[i].kind == PLAN_MOUNT_DEVICE && p->mounts[i].source)
+            r = v1_allow_device(dir, p->mounts[i].source);
+    return r;
+}
+
+int cgroup_limits_v1(struct cgroup *c, const struct plan *p, struct error *e)
+{
+    const struct plan_limits *l = &p->limits;
+    int r = v1_devices(c, p);
+    if (r < 0)
+        return error_errno(e, -r, "control group: devices allow-list");
+    if (l->memory)
+        r = v1_memory(c, l, e);
+    if (r == 0 && l->pids) {
+        r = v1_put(c, CGROUP_V1_PIDS, "pids.max", l->pids);
+        r = r < 0 ? cgroup_short(c, l, "pids", r, e) : 0;
+    }
+    if (r == 0 && l->cpu_milli) {
+        r = v1_cpu(c, l);
+        r = r < 0 ? cgroup_short(c, l, "cpus", r, e) : 0;
+    }
+    if (r == 0 && l->io_weight) {
+        r = v1_io(c, l->io_weight);
+        r = r < 0 ? cgroup_short(c, l, "io-weight", r, e) : 0;
+    }
+    return r;
+}

@@ -1,0 +1,217 @@
+/* Running numbers, the freezer and the kill switch, on descriptors opened in time. */
+#include "backends/cgroup/internal.h"
+
+#include "base/file.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FREEZE_MS = 3000, STAT_MAX = 8192 };
+
+/* Where each file is: in the v2 folder, or which v1 hierarchy has what stands for it. */
+static const struct {
+    const char *v2;
+    enum cgroup_v1_id v1_id;
+    const char *v1;
+    int flags;
+} places[CGROUP_FILE_COUNT] = {
+  // clang-format off
+    [CGROUP_CPU_STAT]        = {"cpu.stat", CGROUP_V1_CPUACCT, "cpuacct.usage", O_RDONLY},
+    [CGROUP_MEMORY_NOW]      = {"memory.current", CGROUP_V1_MEMORY, "memory.usage_in_bytes", O_RDONLY},
+    [CGROUP_MEMORY_PEAK]     = {"memory.peak", CGROUP_V1_MEMORY, "memory.max_usage_in_bytes", O_RDONLY},
+    [CGROUP_MEMORY_EVENTS]   = {"memory.events", CGROUP_V1_MEMORY, "memory.oom_control", O_RDONLY},
+    [CGROUP_PIDS_NOW]        = {"pids.current", CGROUP_V1_PIDS, "pids.current", O_RDONLY},
+    [CGROUP_IO_STAT]         = {"io.stat", CGROUP_V1_BLKIO, "blkio.throttle.io_service_bytes", O_RDONLY},
+    [CGROUP_CPU_PRESSURE]    = {"cpu.pressure", CGROUP_V1_COUNT, NULL, O_RDONLY},
+    [CGROUP_MEMORY_PRESSURE] = {"memory.pressure", CGROUP_V1_COUNT, NULL, O_RDONLY},
+    [CGROUP_IO_PRESSURE]     = {"io.pressure", CGROUP_V1_COUNT, NULL, O_RDONLY},
+    [CGROUP_FREEZE]          = {"cgroup.freeze", CGROUP_V1_FREEZER, "freezer.state", O_RDWR},
+    [CGROUP_EVENTS]          = {"cgroup.events", CGROUP_V1_COUNT, NULL, O_RDONLY},
+    [CGROUP_KILL]            = {"cgroup.kill", CGROUP_V1_COUNT, NULL, O_WRONLY},
+  // clang-format on
+};
+
+static bool file_is_v2(const struct cgroup *c, enum cgroup_file f)
+{
+    return c->v2.dir >= 0 && (c->mode != PLAN_CGROUP_V1 || c->v1[places[f].v1_id].dir < 0);
+}
+
+void cgroup_keep(struct cgroup *c, pid_t pid)
+{
+    c->pid = pid;
+    if (cgroup_reads_proc(c) && c->proc < 0)
+        c->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++) {
+        if (c->file[i] >= 0)
+            continue;
+        if (places[i].v1 && places[i].v1_id < CGROUP_V1_COUNT && c->v1[places[i].v1_id].dir >= 0)
+            c->file[i] =
+                openat(c->v1[places[i].v1_id].dir, places[i].v1, places[i].flags | O_CLOEXEC);
+        else if (c->v2.dir >= 0)
+            c->file[i] = openat(c->v2.dir, places[i].v2, places[i].flags | O_CLOEXEC);
+        if (c->file[i] < 0)
+            c->file[i] = FD_NONE;
+    }
+}
+
+bool cgroup_reads_proc(const struct cgroup *c)
+{
+    return c->mode == PLAN_CGROUP_NONE;
+}
+
+/* Reads a kept file from its beginning; an empty string if it is not there or gone. */
+static const char *kept_read(const struct cgroup *c, enum cgroup_file f, char text[STAT_MAX])
+{
+    ssize_t n = c->file[f] < 0 ? -1 : pread(c->file[f], text, STAT_MAX - 1, 0);
+    text[n < 0 ? 0 : n] = '\0';
+    return text;
+}
+
+static uint64_t kept_number(const struct cgroup *c, enum cgroup_file f)
+{
+    char text[STAT_MAX];
+    uint64_t n;
+    char *end = text + strcspn(kept_read(c, f, text), "\n");
+    *end = '\0';
+    return str_to_uint(text, &n) == 0 ? n : UINT64_MAX;
+}
+
+/* The number behind `key` and a blank or '=' at the start of a line or word. */
+static uint64_t text_number(const char *text, const char *key)
+{
+    size_t length = strlen(key);
+    for (const char *p = text; (p = strstr(p, key)); p += length) {
+        bool starts = p == text || p[-1] == '\n' || p[-1] == ' ';
+        if (starts && (p[length] == ' ' || p[length] == '='))
+            return strtoull(p + length + 1, NULL, 10);
+    }
+    return UINT64_MAX;
+}
+
+/* The sum over all devices of the numbers behind `key`. */
+static uint64_t text_sum(const char *text, const char *key)
+{
+    uint64_t sum = 0;
+    size_t length = strlen(key);
+    for (const char *p = text; (p = strstr(p, key)); p += length)
+        sum += strtoull(p + length, NULL, 10);
+    return sum;
+}
+
+/* "some avg10=0.00 … total=123": microseconds. */
+static uint64_t kept_pressure(const struct cgroup *c, enum cgroup_file f)
+{
+    char text[STAT_MAX];
+    return text_number(kept_read(c, f, text), "total");
+}
+
+static void sample_io(const struct cgroup *c, struct launch_sample *s)
+{
+    char text[STAT_MAX];
+    if (c->file[CGROUP_IO_STAT] < 0)
+        return;
+    kept_read(c, CGROUP_IO_STAT, text);
+    bool v2 = file_is_v2(c, CGROUP_IO_STAT);
+    s->io_read = text_sum(text, v2 ? "rbytes=" : "Read ");
+    s->io_write = text_sum(text, v2 ? "wbytes=" : "Write ");
+}
+
+static void sample_files(const struct cgroup *c, struct launch_sample *s)
+{
+    char text[STAT_MAX];
+    if (file_is_v2(c, CGROUP_CPU_STAT)) {
+        s->cpu_us = text_number(kept_read(c, CGROUP_CPU_STAT, text), "usage_usec");
+    } else {
+        uint64_t ns = kept_number(c, CGROUP_CPU_STAT);
+        s->cpu_us = ns == UINT64_MAX ? ns : ns / 1000;
+    }
+    s->memory = kept_number(c, CGROUP_MEMORY_NOW);
+    s->memory_peak = kept_number(c, CGROUP_MEMORY_PEAK);
+    s->oom_kills = text_number(kept_read(c, CGROUP_MEMORY_EVENTS, text), "oom_kill");
+    s->pids = kept_number(c, CGROUP_PIDS_NOW);
+    s->pressure_cpu_us = kept_pressure(c, CGROUP_CPU_PRESSURE);
+    s->pressure_memory_us = kept_pressure(c, CGROUP_MEMORY_PRESSURE);
+    s->pressure_io_us = kept_pressure(c, CGROUP_IO_PRESSURE);
+    sample_io(c, s);
+}
+
+int cgroup_sample(struct cgroup *c, struct launch_sample *ret)
+{
+    struct launch_sample s;
+    memset(&s, 0xff, sizeof(s));
+    if (c->mode == PLAN_CGROUP_NONE) {
+        if (c->proc >= 0 && c->pid > 0)
+            (void)cgroup_walk(c->proc, c->pid, &s);
+    } else {
+        sample_files(c, &s);
+    }
+    if (s.memory != UINT64_MAX)
+        c->peak_memory = MAX(c->peak_memory, s.memory);
+    if (s.memory_peak == UINT64_MAX && c->peak_memory)
+        s.memory_peak = c->peak_memory;
+    if (s.cpu_us != UINT64_MAX)
+        c->most_cpu_us = MAX(c->most_cpu_us, s.cpu_us);
+    if (c->most_cpu_us)
+        s.cpu_us = c->most_cpu_us;
+    if (s.cpu_us == UINT64_MAX && s.memory == UINT64_MAX && s.memory_peak == UINT64_MAX)
+        return -ENODATA;
+    *ret = s;
+    return 0;
+}
+
+void cgroup_note_usage(struct cgroup *c, const struct rusage *u)
+{
+    uint64_t us = (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000 +
+                  (uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
+    c->pid = 0;
+    if (c->mode != PLAN_CGROUP_NONE)
+        return;
+    c->most_cpu_us = MAX(c->most_cpu_us, us);
+    c->peak_memory = MAX(c->peak_memory, (uint64_t)u->ru_maxrss * 1024);
+}
+
+static bool frozen_is(const struct cgroup *c, bool v2, bool frozen)
+{
+    char text[STAT_MAX];
+    if (v2)
+        return text_number(kept_read(c, CGROUP_EVENTS, text), "frozen") == (uint64_t)frozen;
+    kept_read(c, CGROUP_FREEZE, text);
+    return strcmp(text, frozen ? "FROZEN\n" : "THAWED\n") == 0;
+}
+
+int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e)
+{
+    bool v2 = file_is_v2(c, CGROUP_FREEZE);
+    const char *word = v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
+    if (c->file[CGROUP_FREEZE] < 0)
+        return error_set(e, EOPNOTSUPP, "there is no freezer: no control group");
+    if (pwrite(c->file[CGROUP_FREEZE], word, strlen(word), 0) < 0)
+        return error_errno(e, errno, "%s the control group", frozen ? "freezing" : "thawing");
+
+    uint64_t end = loop_now_ms() + FREEZE_MS;
+    while (!frozen_is(c, v2, frozen)) {
+        uint64_t now = loop_now_ms();
+        if (now >= end)
+            return error_set(e, ETIMEDOUT, "a process does not stand still: it waits for a device");
+        if (v2) {
+            struct pollfd p = {.fd = c->file[CGROUP_EVENTS], .events = POLLPRI};
+            poll(&p, 1, (int)(end - now));
+        } else {
+            /* The v1 freezer tells nobody; reading the state is what drives it on. */
+            poll(NULL, 0, 1);
+        }
+    }
+    return 0;
+}
+
+int cgroup_kill(struct cgroup *c, struct error *e)
+{
+    if (c->file[CGROUP_KILL] < 0)
+        return error_set(e, EOPNOTSUPP, "there is no cgroup.kill here");
+    if (pwrite(c->file[CGROUP_KILL], "1", 1, 0) < 0)
+        return error_errno(e, errno, "cgroup.kill");
+    return 0;
+}
