@@ -1,0 +1,72 @@
+/* Undoes the journal of a launch whose monitor is gone, line by line. */
+#include "backends/cgroup/cgroup.h"
+#include "backends/launch.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A folder of ours: an absolute path without "..", below a folder called "cofferdam" or
+ * "cofferdam-UID". */
+static bool undo_path_is_ours(const char *path)
+{
+    if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./") || str_ends(path, "/.."))
+        return false;
+    const char *p = strstr(path, "/cofferdam");
+    if (!p)
+        return false;
+    p += strlen("/cofferdam");
+    if (*p == '-')
+        p += 1 + strspn(p + 1, "0123456789");
+    return *p == '/' && p[1];
+}
+
+/* Only a folder of ours that something is mounted on; EINVAL: nothing is, any more. */
+static int undo_mount(const char *what, struct error *e)
+{
+    if (!undo_path_is_ours(what))
+        return error_set(e, EPERM, "this is no mount of ours");
+    struct stat st;
+    if (lstat(what, &st) < 0 || !S_ISDIR(st.st_mode))
+        return 0;
+    if (umount2(what, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+        return error_errno(e, errno, "unmounting %s", what);
+    return 0;
+}
+
+/* A lock file that stands for a range of ids: the range is free when it is gone. */
+static int undo_ids(const char *what, struct error *e)
+{
+    if (!undo_path_is_ours(what))
+        return error_set(e, EPERM, "this is no id range of ours");
+    struct stat st;
+    if (lstat(what, &st) < 0)
+        return 0;
+    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+        return error_set(e, EPERM, "this is no id range of ours");
+    if (unlink(what) < 0 && errno != ENOENT)
+        return error_errno(e, errno, "freeing an id range");
+    return 0;
+}
+
+int launch_undo(const char *kind, const char *what, struct error *e)
+{
+    struct error why;
+    int r = 0;
+    if (str_equal(kind, "cgroup"))
+        r = cgroup_undo(what, &why);
+    else if (str_equal(kind, "mount"))
+        r = undo_mount(what, &why);
+    else if (str_equal(kind, "ids"))
+        r = undo_ids(what, &why);
+    else if (!str_equal(kind, "scope")) /* a scope ends by itself with its last process */
+        r = error_set(&why, EINVAL, "nobody knows how to undo this");
+    if (r == 0)
+        return 0;
+    autofree char *shown = str_escape_z(what);
+    *e = why;
+    return error_wrap(e, "%.32s %.160s", kind, shown);
+}

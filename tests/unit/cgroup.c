@@ -1,0 +1,260 @@
+/* Control groups as this machine has them: real folders where we may make some, /proc where not. */
+#include "backends/cgroup/internal.h"
+#include "backends/launch.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char test_id[] = "00c0ffee0001";
+
+struct journal {
+    char *line; /* owned */
+    int count;
+};
+
+static int journal_line(void *data, const char *kind, const char *what, struct error *e)
+{
+    struct journal *j = data;
+    assert_string_equal(kind, "cgroup");
+    free(j->line);
+    j->line = str_dup(what);
+    j->count++;
+    return 0;
+}
+
+/* A child that waits at a pipe, then does what `busy` says, then waits for its end. */
+static pid_t child_start(int *ret_gate)
+{
+    int gate[2];
+    assert_int_equal(fd_pipe(gate, 0), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char c;
+        fd_close(gate[1]);
+        while (read(gate[0], &c, 1) == 1) {
+            char *p =
+                mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            memset(p, 1, 8 << 20);
+            for (volatile unsigned i = 0; i < 30000000; i++)
+                ;
+            kill(getppid(), SIGUSR1);
+        }
+        for (;;)
+            pause();
+    }
+    fd_close(gate[0]);
+    *ret_gate = gate[1];
+    return pid;
+}
+
+static void child_work(int gate)
+{
+    sigset_t set;
+    int signo;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    assert_int_equal(write(gate, "x", 1), 1);
+    sigwait(&set, &signo);
+}
+
+static struct plan test_plan(bool best_effort)
+{
+    return (struct plan){
+        .id = (char *)test_id,
+        .limits = {.memory = 256 << 20, .pids = 17, .cpu_milli = 2000, .best_effort = best_effort},
+    };
+}
+
+static void makes_samples_kills_and_cleans(void **state)
+{
+    struct journal j = {0};
+    struct plan p = test_plan(true);
+    struct cgroup_wish w = {.plan = &p, .journal = journal_line, .journal_data = &j};
+    struct cgroup *c = NULL;
+    struct error e = {0};
+    assert_int_equal(cgroup_make(&w, &c, &e), 0);
+    assert_int_equal(j.count, cgroup_mode(c) == PLAN_CGROUP_NONE ? 0 : 1);
+
+    int gate, status;
+    pid_t pid = child_start(&gate);
+    assert_int_equal(cgroup_attach(c, pid, &e), 0);
+    if (cgroup_clone_fd(c) >= 0) {
+        char text[16];
+        snprintf(text, sizeof(text), "%d", (int)pid);
+        assert_int_equal(file_put(cgroup_clone_fd(c), "cgroup.procs", text), 0);
+    }
+    cgroup_keep(c, pid);
+    child_work(gate);
+
+    struct launch_sample s;
+    assert_int_equal(cgroup_sample(c, &s), 0);
+    assert_true(s.cpu_us > 1000 && s.cpu_us < 60000000);
+    assert_true(s.memory_peak >= 8 << 20 && s.memory_peak < 1 << 30);
+    assert_true(s.pids == 1);
+
+    if (cgroup_mode(c) != PLAN_CGROUP_NONE) {
+        assert_int_equal(cgroup_freeze(c, true, &e), 0);
+        assert_int_equal(cgroup_freeze(c, false, &e), 0);
+        /* while something lives inside, the folder stays */
+        if (cgroup_kill(c, &e) < 0)
+            kill(pid, SIGKILL);
+    } else {
+        assert_int_equal(cgroup_freeze(c, true, &e), -EOPNOTSUPP);
+        assert_int_equal(cgroup_kill(c, &e), -EOPNOTSUPP);
+        assert_int_equal(strv_length(cgroup_shortfalls(c)), 3);
+        kill(pid, SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(cgroup_clean(c, &e), 0);
+    assert_int_equal(cgroup_clean(c, &e), 0);
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
+        if (c->v1[i].parent >= 0)
+            assert_int_equal(faccessat(c->v1[i].parent, c->name, F_OK, 0), -1);
+    cgroup_free(c);
+    fd_close(gate);
+    free(j.line);
+}
+
+static void strict_names_the_limit(void **state)
+{
+    if (geteuid() == 0) {
+        print_message("skip: root can make control groups\n");
+        skip();
+    }
+    struct plan p = test_plan(false);
+    struct cgroup_wish w = {.plan = &p};
+    struct cgroup *c = NULL;
+    struct error e = {0};
+    if (cgroup_make(&w, &c, &e) == 0) {
+        cgroup_clean(c, &e);
+        cgroup_free(c);
+        print_message("skip: this user has control groups\n");
+        skip();
+    }
+    assert_int_equal(e.code, EOPNOTSUPP);
+    assert_non_null(strstr(e.text, "resources.memory"));
+}
+
+static void a_crash_is_undone(void **state)
+{
+    struct journal j = {0};
+    struct plan p = test_plan(true);
+    struct cgroup_wish w = {.plan = &p, .journal = journal_line, .journal_data = &j};
+    struct cgroup *c = NULL;
+    struct error e = {0};
+    assert_int_equal(cgroup_make(&w, &c, &e), 0);
+    if (!j.line) {
+        cgroup_free(c);
+        print_message("skip: no control group can be made here\n");
+        skip();
+    }
+    int gate, status;
+    pid_t pid = child_start(&gate);
+    assert_int_equal(cgroup_attach(c, pid, &e), 0);
+    int kept[CGROUP_V1_COUNT];
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
+        kept[i] = dup(c->v1[i].parent);
+    cgroup_free(c); /* nothing removed: as if we had been killed */
+
+    assert_int_equal(launch_undo("cgroup", j.line, &e), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++) {
+        if (kept[i] >= 0)
+            assert_int_equal(faccessat(kept[i], CGROUP_PREFIX "00c0ffee0001", F_OK, 0), -1);
+        fd_close(kept[i]);
+    }
+    assert_int_equal(launch_undo("cgroup", j.line, &e), 0);
+    fd_close(gate);
+    free(j.line);
+}
+
+static void undo_takes_only_what_is_ours(void **state)
+{
+    static const char *const refused[] = {
+        "system.slice",
+        "/sys/fs/cgroup/user.slice",
+        "/sys/fs/cgroup/memory/cofferdam-",
+        "/sys/fs/cgroup/memory/cofferdam-00c0ffee000",
+        "/sys/fs/cgroup/memory/cofferdam-00C0FFEE0001",
+        "/sys/fs/cgroup/a/../cofferdam-00c0ffee0001",
+        "/tmp/cofferdam-00c0ffee0001",
+        "/sys/fs/cgroup/memory/cofferdam-00c0ffee0001.slice",
+    };
+    struct error e = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        assert_int_equal(launch_undo("cgroup", refused[i], &e), -EPERM);
+    assert_int_equal(launch_undo("mount", "/home", &e), -EPERM);
+    assert_int_equal(launch_undo("mount", "/run/cofferdam/../../home", &e), -EPERM);
+    assert_int_equal(launch_undo("ids", "/etc/passwd", &e), -EPERM);
+    assert_int_equal(launch_undo("else", "x", &e), -EINVAL);
+    assert_int_equal(launch_undo("scope", "cofferdam-00c0ffee0001.scope", &e), 0);
+}
+
+/* A made-up v2 folder: what is written where. */
+static void v2_limits_are_written(void **state)
+{
+    char folder[] = "/tmp/cofferdam-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    static const char *const files[] = {"memory.max", "memory.swap.max", "memory.oom.group",
+                                        "pids.max", "cpu.max"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        fd_close(openat(dir, files[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+
+    struct cgroup c = {.v2 = {.dir = dir}};
+    struct plan_limits l = {.memory = 1048576, .swap = 4096, .pids = 9, .cpu_milli = 1500};
+    struct error e = {0};
+    assert_int_equal(cgroup_limits_v2(&c, &l, &e), 0);
+    static const char *const want[] = {"1048576", "4096", "1", "9", "150000 100000"};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        autofree char *text = NULL;
+        assert_int_equal(file_read(dir, files[i], 100, &text, NULL), 0);
+        assert_string_equal(text, want[i]);
+    }
+    l.io_weight = 200; /* no such file here */
+    assert_int_equal(cgroup_limits_v2(&c, &l, &e), -EOPNOTSUPP);
+    assert_non_null(strstr(e.text, "resources.io-weight"));
+    l.best_effort = true;
+    assert_int_equal(cgroup_limits_v2(&c, &l, &e), 0);
+    assert_int_equal(strv_length(c.shortfalls), 1);
+    strv_free(c.shortfalls);
+    assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
+}
+
+static void names(void **state)
+{
+    assert_true(cgroup_name_is_ours("cofferdam-0123456789ab"));
+    assert_true(cgroup_name_is_ours("cofferdam-0123456789ab.scope"));
+    assert_false(cgroup_name_is_ours("cofferdam-0123456789abc"));
+    assert_false(cgroup_name_is_ours("xcofferdam-0123456789ab"));
+    assert_true(cgroup_list_has("cpu memory pids\n", "pids"));
+    assert_false(cgroup_list_has("cpu memory pids\n", "pid"));
+    assert_false(cgroup_list_has("", "pids"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names),
+        cmocka_unit_test(v2_limits_are_written),
+        cmocka_unit_test(makes_samples_kills_and_cleans),
+        cmocka_unit_test(strict_names_the_limit),
+        cmocka_unit_test(a_crash_is_undone),
+        cmocka_unit_test(undo_takes_only_what_is_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
