@@ -34,12 +34,12 @@ const struct key keys[KEY_COUNT] = {
         "profile", "inherit", KEY_TYPE_TEXT, NULL, NULL, "NAME",
         "Another profile whose values lie below this one's. It is read first, whole, with its own "
         "drop-ins; then this file is laid over it. A circle is an error.",
-        BOTH, ALL, NULL},
+        KEY_IN_PROFILE, ALL, NULL},
     [KEY_PROFILE_TRUST] = {
         "profile", "trust", KEY_TYPE_WORD, "full|some|none", "none", "full|some|none",
         "How far the code inside is trusted. It limits nothing by itself: *open* recommends a "
         "profile by it, and *explain* weighs its findings by it.",
-        BOTH, ALL, NULL},
+        KEY_IN_PROFILE, ALL, NULL},
 
     [KEY_ISOLATION_BOUNDARY] = {
         "isolation", "boundary", KEY_TYPE_WORD, "container|sandbox|microvm|vm", "container",

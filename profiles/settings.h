@@ -69,6 +69,9 @@ void profile_path_done(struct profile_path *p);
 int profile_load(const struct profile_path *p, const char *name, struct settings *s,
                  struct error *e);
 
+/* The profile where none is named. */
+#define PROFILE_OF_RUN "contained"
+
 /* As profile_load(): the workload file's profile first, then the file's own values over it. */
 int workload_load(const struct profile_path *p, const char *name, struct settings *s,
                   struct error *e);
