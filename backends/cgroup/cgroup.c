@@ -251,6 +251,19 @@ static void cgroup_v1_parents(struct cgroup *c, const struct plan_limits *l)
     }
 }
 
+static int cgroup_open_joins(struct cgroup *c, struct error *e)
+{
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++) {
+        struct cgroup_place *p = &c->v1[i];
+        if (p->dir < 0 || p->shared)
+            continue;
+        p->join = openat(p->dir, "tasks", O_WRONLY | O_CLOEXEC);
+        if (p->join < 0)
+            return error_errno(e, errno, "control group: %s", cgroup_v1_names[i]);
+    }
+    return 0;
+}
+
 static int cgroup_make_v1(struct cgroup *c, const struct cgroup_wish *w, struct error *e)
 {
     if (geteuid() != 0)
@@ -276,7 +289,8 @@ static int cgroup_make_v1(struct cgroup *c, const struct cgroup_wish *w, struct 
     if (!any)
         return -ENOENT;
     c->mode = PLAN_CGROUP_V1;
-    return cgroup_limits_v1(c, w->plan, e);
+    r = cgroup_limits_v1(c, w->plan, e);
+    return r < 0 ? r : cgroup_open_joins(c, e);
 }
 
 /* No control group at all: every limit asked for is one that cannot be kept. */
@@ -321,7 +335,7 @@ static struct cgroup *cgroup_new(const char *id)
     snprintf(c->name, sizeof(c->name), CGROUP_PREFIX "%s", id);
     c->v2.parent = c->v2.dir = c->proc = FD_NONE;
     for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
-        c->v1[i].parent = c->v1[i].dir = FD_NONE;
+        c->v1[i].parent = c->v1[i].dir = c->v1[i].join = FD_NONE;
     for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
         c->file[i] = FD_NONE;
     return c;
@@ -369,6 +383,15 @@ char *const *cgroup_shortfalls(const struct cgroup *c)
 {
     static char *const none[] = {NULL};
     return c->shortfalls ? c->shortfalls : none;
+}
+
+size_t cgroup_joins(const struct cgroup *c, int *ret_fds, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < CGROUP_V1_COUNT && n < most; i++)
+        if (c->v1[i].join >= 0)
+            ret_fds[n++] = c->v1[i].join;
+    return n;
 }
 
 int cgroup_attach(struct cgroup *c, pid_t pid, struct error *e)
@@ -419,6 +442,7 @@ void cgroup_free(struct cgroup *c)
     fd_close(c->v2.dir);
     fd_close(c->v2.parent);
     for (size_t i = 0; i < CGROUP_V1_COUNT; i++) {
+        fd_close(c->v1[i].join);
         fd_close(c->v1[i].dir);
         fd_close(c->v1[i].parent);
     }

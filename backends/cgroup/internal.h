@@ -42,6 +42,7 @@ enum cgroup_file {
 struct cgroup_place {
     int parent; /* owned */
     int dir;    /* owned */
+    int join;   /* owned; "tasks", v1 only */
     bool made;
     bool shared; /* the same hierarchy as an earlier one (cpu,cpuacct) */
 };

@@ -42,6 +42,8 @@ static bool file_is_v2(const struct cgroup *c, enum cgroup_file f)
 void cgroup_keep(struct cgroup *c, pid_t pid)
 {
     c->pid = pid;
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
+        c->v1[i].join = fd_close(c->v1[i].join);
     if (cgroup_reads_proc(c) && c->proc < 0)
         c->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < CGROUP_FILE_COUNT; i++) {

@@ -32,17 +32,21 @@ static int journal_line(void *data, const char *kind, const char *what, struct e
     return 0;
 }
 
-/* A child that waits at a pipe, then does what `busy` says, then waits for its end. */
-static pid_t child_start(int *ret_gate)
+/* A child that joins `c`, waits at a pipe, then works and waits for its end. */
+static pid_t child_start(const struct cgroup *c, int *ret_gate)
 {
     int gate[2];
     assert_int_equal(fd_pipe(gate, 0), 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        char c;
+        char go;
+        int joins[CGROUP_JOINS_MAX];
         fd_close(gate[1]);
-        while (read(gate[0], &c, 1) == 1) {
+        for (size_t i = cgroup_joins(c, joins, CGROUP_JOINS_MAX); i > 0; i--)
+            if (write(joins[i - 1], "0", 1) != 1)
+                _exit(1);
+        while (read(gate[0], &go, 1) == 1) {
             char *p =
                 mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             memset(p, 1, 8 << 20);
@@ -88,8 +92,7 @@ static void makes_samples_kills_and_cleans(void **state)
     assert_int_equal(j.count, cgroup_mode(c) == PLAN_CGROUP_NONE ? 0 : 1);
 
     int gate, status;
-    pid_t pid = child_start(&gate);
-    assert_int_equal(cgroup_attach(c, pid, &e), 0);
+    pid_t pid = child_start(c, &gate);
     if (cgroup_clone_fd(c) >= 0) {
         char text[16];
         snprintf(text, sizeof(text), "%d", (int)pid);
@@ -162,7 +165,7 @@ static void a_crash_is_undone(void **state)
         skip();
     }
     int gate, status;
-    pid_t pid = child_start(&gate);
+    pid_t pid = child_start(c, &gate);
     assert_int_equal(cgroup_attach(c, pid, &e), 0);
     int kept[CGROUP_V1_COUNT];
     for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
