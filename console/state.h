@@ -2,12 +2,14 @@
  * The state directory: one folder a workload, written by its monitor alone, read by everybody. Files are
  * hints; the lock and the socket are the truth.
  *
- * $runtime/ID/   lock      held (flock) by the monitor for its life
- *                socket    the wire; bound privately, then renamed here
+ * $runtime/ID/   lock      held (an open file description lock, fcntl(2)) by the monitor for its life
+ *                socket    the wire
  *                journal   what was made outside our folders, one line each, before it was made
  *                state     JSON, struct state_record
  *                plan      JSON, the plan
- * $state/workloads/ID/     for kept workloads: plan, state, report, log, scratch/
+ * $runtime/.half-ID        a folder in the making or in the taking apart
+ * $runtime/.name-NAME      a link to the ID that has this name among the living
+ * $state/workloads/ID/     for kept workloads: plan, state, report, log, record, scratch/
  */
 #ifndef COFFERDAM_CONSOLE_STATE_H
 #define COFFERDAM_CONSOLE_STATE_H
@@ -42,6 +44,10 @@ struct state_record {
     unsigned viewers; /* clients attached now; live only */
 };
 void state_record_done(struct state_record *r);
+static inline bool state_phase_lives(enum state_phase p)
+{
+    return p < STATE_EXITED;
+}
 
 /*
  * Everything there is, newest first. A record whose lock is free though it says it lives is LOST.
@@ -65,7 +71,15 @@ int state_writer_open(const struct dirs *d, const char *id, bool kept, struct st
                       struct error *e); /* makes the folders, takes the lock */
 int state_writer_dir(const struct state_writer *w);       /* $runtime/ID, borrowed */
 int state_writer_kept_dir(const struct state_writer *w);  /* FD_NONE if not kept */
+/* Writes `state`, here and in the kept folder. The first time it claims the name: -EEXIST. */
 int state_writer_put(struct state_writer *w, const struct state_record *r, struct error *e);
+/* Until this the folder is hidden (.half-ID). Afterwards everybody finds it. */
+int state_writer_publish(struct state_writer *w, struct error *e);
+/* A whole file in the runtime folder, and in the kept one. */
+int state_writer_file(struct state_writer *w, const char *name, const void *data, size_t size,
+                      struct error *e);
+void state_writer_keep(struct state_writer *w, bool kept); /* what remove() shall do */
+int state_writer_sync(struct state_writer *w); /* the kept folder to the disk */
 int state_writer_journal(struct state_writer *w, const char *kind, const char *what,
                          struct error *e);
 int state_writer_remove(struct state_writer *w); /* the runtime folder, and the kept one unless kept */
@@ -76,5 +90,8 @@ void state_writer_free(struct state_writer *w);
  * folders. Refuses (-EBUSY) while the lock is held.
  */
 int state_clean(const struct dirs *d, const char *id, struct error *e);
+
+/* Removes remains that are no workload's: half-made folders, names of the dead. Returns how many. */
+unsigned state_sweep(const struct dirs *d);
 
 #endif

@@ -1,0 +1,280 @@
+#include "console/state.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "console/state_json.h"
+#include "console/state_lock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+bool state_id_valid(const char *id)
+{
+    return strlen(id) == STATE_ID_SIZE && strspn(id, "0123456789abcdef") == STATE_ID_SIZE;
+}
+
+int state_lock_take(int fd)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+        return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
+}
+
+bool state_lock_held(int dir, const char *name)
+{
+    autofree char *path = str_format("%s/lock", name);
+    autoclose int fd = openat(dir, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+int state_open_kept(const struct dirs *d, bool make, struct error *e)
+{
+    autofree char *path = str_join_path(d->state, "workloads");
+    return file_open_private_dir(path, make, e);
+}
+
+/* --- listing ---------------------------------------------------------------------------------- */
+
+struct list {
+    struct state_record *of;
+    size_t count, room;
+};
+
+static struct state_record *list_has(struct list *l, const char *id)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (str_equal(l->of[i].id, id))
+            return &l->of[i];
+    return NULL;
+}
+
+static void list_add(struct list *l, struct state_record r)
+{
+    if (l->count == l->room) {
+        l->room = l->room ? l->room * 2 : 16;
+        l->of = mem_grow(l->of, l->room, sizeof(*l->of));
+    }
+    l->of[l->count++] = r;
+}
+
+/* Reads one folder's `state`; a broken one gives a record that says so. */
+static struct state_record read_record(int dir, const char *id, bool kept)
+{
+    struct state_record r = {0};
+    autofree char *path = str_format("%s/state", id), *text = NULL;
+    size_t size = 0;
+    int code = file_read(dir, path, STATE_FILE_MAX, &text, &size);
+    const char *why = code == -ENOENT ? "it was never written down what this is" : NULL;
+    if (code == 0 && state_record_parse(text, size, &r) < 0) {
+        code = -EINVAL;
+        why = "its state file is damaged";
+    }
+    if (code == 0 && !str_equal(r.id, id)) {
+        state_record_done(&r);
+        code = -EINVAL;
+        why = "its state file is another's";
+    }
+    if (code < 0) {
+        r = (struct state_record){.id = str_dup(id), .name = str_dup(id), .phase = STATE_LOST};
+        r.kept = kept;
+        r.reason = why ? str_dup(why) : str_format("its state cannot be read: %s", strerror(-code));
+    }
+    return r;
+}
+
+static void set_lost(struct state_record *r)
+{
+    r->phase = STATE_LOST;
+    r->viewers = 0;
+    if (!r->reason)
+        r->reason = str_dup("its monitor is gone without a word");
+}
+
+/* The names of a folder's workloads, or NULL. */
+static char **folder_ids(int dir)
+{
+    int own = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+    DIR *list = own < 0 ? NULL : fdopendir(own);
+    if (!list) {
+        fd_close(own);
+        return NULL;
+    }
+    char **ids = NULL;
+    size_t count = 0, room = 0;
+    struct dirent *entry;
+    while ((entry = readdir(list))) {
+        if (!state_id_valid(entry->d_name))
+            continue;
+        if (count + 1 >= room) {
+            room = room ? room * 2 : 64;
+            ids = mem_grow(ids, room, sizeof(*ids));
+        }
+        ids[count++] = str_dup(entry->d_name);
+        ids[count] = NULL;
+    }
+    closedir(list);
+    return ids;
+}
+
+static void list_living(struct list *l, int runtime)
+{
+    autostrv char **ids = folder_ids(runtime);
+    for (size_t i = 0; ids && ids[i]; i++) {
+        /* the lock first: whoever ends between the two looks is read as ended, never as lost */
+        bool alive = state_lock_held(runtime, ids[i]);
+        struct state_record r = read_record(runtime, ids[i], false);
+        if (r.reason && faccessat(runtime, ids[i], F_OK, 0) < 0) {
+            state_record_done(&r); /* it went away under our eyes */
+            continue;
+        }
+        if (!alive && r.phase != STATE_EXITED)
+            set_lost(&r);
+        else if (alive && r.phase == STATE_LOST)
+            r.phase = STATE_RUNNING;
+        list_add(l, r);
+    }
+}
+
+static void list_kept(struct list *l, int kept, int runtime)
+{
+    autostrv char **ids = folder_ids(kept);
+    size_t living = l->count;
+    for (size_t i = 0; ids && ids[i]; i++) {
+        struct list front = {l->of, living, living};
+        struct state_record *known = list_has(&front, ids[i]);
+        if (known && known->phase != STATE_LOST)
+            continue;
+        struct state_record r = read_record(kept, ids[i], true);
+        if (r.phase != STATE_EXITED) {
+            if (known || (runtime >= 0 && state_lock_held(runtime, ids[i]))) {
+                state_record_done(&r);
+                continue;
+            }
+            set_lost(&r);
+        }
+        if (known) {
+            state_record_done(known);
+            *known = r;
+        } else {
+            list_add(l, r);
+        }
+    }
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct state_record *x = a, *y = b;
+    if (x->created_ms != y->created_ms)
+        return x->created_ms < y->created_ms ? 1 : -1;
+    return strcmp(x->id, y->id);
+}
+
+int state_list(const struct dirs *d, struct state_record **ret, size_t *ret_count, struct error *e)
+{
+    struct list l = {0};
+    autoclose int runtime = open(d->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (runtime < 0 && errno != ENOENT)
+        return error_errno(e, errno, "cannot read %s", d->runtime);
+    autofree char *kept_path = str_join_path(d->state, "workloads");
+    autoclose int kept = open(kept_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (kept < 0 && errno != ENOENT)
+        return error_errno(e, errno, "cannot read %s", kept_path);
+    if (runtime >= 0)
+        list_living(&l, runtime);
+    if (kept >= 0)
+        list_kept(&l, kept, runtime);
+    if (l.count)
+        qsort(l.of, l.count, sizeof(*l.of), newest_first);
+    *ret = l.of;
+    *ret_count = l.count;
+    return 0;
+}
+
+void state_list_free(struct state_record *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        state_record_done(&list[i]);
+    free(list);
+}
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+/* How well a record answers to a word: 4 id, 3 name of a living one, 2 name, 1 prefix, 0 not. */
+static int answers(const struct state_record *r, const char *word)
+{
+    if (str_equal(r->id, word))
+        return 4;
+    if (str_equal(r->name, word))
+        return state_phase_lives(r->phase) ? 3 : 2;
+    if (str_starts(r->id, word) || (r->name && str_starts(r->name, word)))
+        return 1;
+    return 0;
+}
+
+static int not_found(const struct state_record *list, size_t count, const char *word,
+                     struct error *e)
+{
+    autofree const char **names = mem_zero(count + 1, sizeof(*names));
+    for (size_t i = 0; i < count; i++)
+        names[i] = list[i].name ? list[i].name : list[i].id;
+    const char *near = str_nearest(word, names, count);
+    autofree char *safe = str_escape_z(word);
+    if (near)
+        return error_set(e, ENOENT, "no workload is called \"%s\"; did you mean \"%s\"?", safe,
+                         near);
+    return error_set(e, ENOENT, "no workload is called \"%s\"", safe);
+}
+
+int state_find(const struct dirs *d, const char *word, struct state_record *ret, struct error *e)
+{
+    struct state_record *list;
+    size_t count, best_at = 0, matches = 0;
+    int r = state_list(d, &list, &count, e), best = 0;
+    if (r < 0)
+        return r;
+    for (size_t i = 0; *word && i < count; i++) {
+        int a = answers(&list[i], word);
+        if (a > best) {
+            best = a;
+            best_at = i;
+            matches = 1;
+        } else if (a && a == best) {
+            matches++;
+        }
+    }
+    if (!best) {
+        r = not_found(list, count, word, e);
+    } else if (matches > 1) {
+        autofree char *safe = str_escape_z(word);
+        r = error_set(e, EEXIST, "\"%s\" fits %zu workloads; say more of the name or the id", safe,
+                      matches);
+    } else {
+        *ret = list[best_at];
+        list[best_at] = (struct state_record){0};
+    }
+    state_list_free(list, count);
+    return r;
+}
+
+char *state_socket_path(const struct dirs *d, const char *id)
+{
+    return str_format("%s/%s/socket", d->runtime, id);
+}
+
+int state_read_plan(const struct dirs *d, const char *id, char **ret, size_t *ret_size,
+                    struct error *e)
+{
+    enum { MOST = 1024 * 1024 };
+    autofree char *live = str_format("%s/%s/plan", d->runtime, id);
+    autofree char *kept = str_format("%s/workloads/%s/plan", d->state, id);
+    int r = file_read(AT_FDCWD, live, MOST, ret, ret_size);
+    if (r == -ENOENT)
+        r = file_read(AT_FDCWD, kept, MOST, ret, ret_size);
+    return r < 0 ? error_errno(e, -r, "cannot read the plan of %s", id) : 0;
+}

@@ -1,0 +1,147 @@
+#include "backends/launch.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "console/state_lock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Undoes a journal's lines, the last first. The first error stays; the rest is still tried. */
+static int replay(int dir, struct error *e)
+{
+    enum { MOST = 1024 * 1024 };
+    autofree char *text = NULL;
+    size_t size;
+    int r = file_read(dir, "journal", MOST, &text, &size);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return error_errno(e, -r, "cannot read the journal");
+    autostrv char **lines = strv_split(text, "\n");
+    int first = 0;
+    for (size_t i = strv_length(lines); i-- > 0;) {
+        char *tab = strchr(lines[i], '\t');
+        if (!tab)
+            continue; /* cut off by the kill: what it announces was not made yet */
+        *tab = 0;
+        struct error mine;
+        r = launch_undo(lines[i], tab + 1, &mine);
+        if (r < 0 && first == 0) {
+            *e = mine;
+            first = r;
+        }
+    }
+    return first;
+}
+
+/* The name's link, if it is still this workload's. */
+static void drop_name(int runtime, const char *id)
+{
+    DIR *list;
+    int own = openat(runtime, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (own < 0)
+        return;
+    if (!(list = fdopendir(own))) {
+        fd_close(own);
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(list))) {
+        char holder[STATE_ID_SIZE + 1];
+        if (!str_starts(entry->d_name, STATE_NAME))
+            continue;
+        ssize_t n = readlinkat(runtime, entry->d_name, holder, sizeof(holder));
+        if (n == STATE_ID_SIZE && memcmp(holder, id, STATE_ID_SIZE) == 0)
+            unlinkat(runtime, entry->d_name, 0);
+    }
+    closedir(list);
+}
+
+static int clean_runtime(int runtime, const char *id, struct error *e)
+{
+    autoclose int dir = openat(runtime, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0)
+        return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open the folder of %s", id);
+    autoclose int lock = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (lock < 0)
+        return error_errno(e, errno, "cannot open the lock of %s", id);
+    int r = state_lock_take(lock);
+    if (r == -EAGAIN)
+        return error_set(e, EBUSY, "%s is running, or somebody else is cleaning it up", id);
+    if (r < 0)
+        return error_errno(e, -r, "cannot lock %s", id);
+    r = replay(dir, e);
+    if (r < 0)
+        return error_wrap(e, "cleaning up %s", id); /* the folder stays: it knows what is left */
+    drop_name(runtime, id);
+    r = file_remove_tree(runtime, id);
+    return r < 0 ? error_errno(e, -r, "cannot remove the folder of %s", id) : 0;
+}
+
+int state_clean(const struct dirs *d, const char *id, struct error *e)
+{
+    if (!state_id_valid(id))
+        return error_set(e, EINVAL, "this is not a workload's id");
+    autoclose int runtime = open(d->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (runtime >= 0) {
+        int r = clean_runtime(runtime, id, e);
+        if (r < 0)
+            return r;
+    }
+    autofree char *path = str_join_path(d->state, "workloads");
+    autoclose int kept = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (kept >= 0) {
+        int r = file_remove_tree(kept, id);
+        if (r < 0)
+            return error_errno(e, -r, "cannot remove what was kept of %s", id);
+    }
+    return 0;
+}
+
+/* A half folder is somebody's at work if it is locked, or so young that it may be about to be. */
+static bool half_is_dead(int runtime, const char *name)
+{
+    enum { YOUNG_S = 60 };
+    struct stat st;
+    if (fstatat(runtime, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || state_lock_held(runtime, name))
+        return false;
+    return time(NULL) - st.st_mtime > YOUNG_S;
+}
+
+static bool name_is_dead(int runtime, const char *link)
+{
+    char id[STATE_ID_SIZE + 1] = {0};
+    if (readlinkat(runtime, link, id, sizeof(id)) != STATE_ID_SIZE)
+        return true;
+    id[STATE_ID_SIZE] = 0;
+    autofree char *half = str_format("%s%s", STATE_HALF, id);
+    struct stat st;
+    return fstatat(runtime, id, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+           fstatat(runtime, half, &st, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+unsigned state_sweep(const struct dirs *d)
+{
+    unsigned count = 0;
+    autoclose int runtime = open(d->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int own = runtime < 0 ? -1 : fcntl(runtime, F_DUPFD_CLOEXEC, 3);
+    DIR *list = own < 0 ? NULL : fdopendir(own);
+    if (!list) {
+        fd_close(own);
+        return 0;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(list))) {
+        const char *name = entry->d_name;
+        if (str_starts(name, STATE_HALF) && half_is_dead(runtime, name))
+            count += file_remove_tree(runtime, name) == 0;
+        else if (str_starts(name, STATE_NAME) && name_is_dead(runtime, name))
+            count += unlinkat(runtime, name, 0) == 0;
+    }
+    closedir(list);
+    return count;
+}

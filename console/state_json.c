@@ -1,0 +1,169 @@
+#include "console/state_json.h"
+
+#include "base/str.h"
+
+static const char *const phase_names[] = {
+    [STATE_STARTING] = "starting", [STATE_RUNNING] = "running", [STATE_PAUSED] = "paused",
+    [STATE_STOPPING] = "stopping", [STATE_EXITED] = "exited",   [STATE_LOST] = "lost",
+};
+
+const char *state_phase_name(enum state_phase p)
+{
+    return p < ARRAY_SIZE(phase_names) ? phase_names[p] : "unknown";
+}
+
+/* The record's members by their kind: one row serves writing, reading and freeing. */
+// clang-format off
+#define TEXT(name)    {#name, offsetof(struct state_record, name), MEMBER_TEXT}
+#define TIME(name)    {#name, offsetof(struct state_record, name), MEMBER_TIME}
+#define PID(name)     {#name, offsetof(struct state_record, name), MEMBER_PID}
+#define FLAG(name)    {#name, offsetof(struct state_record, name), MEMBER_FLAG}
+#define NUMBER(name)  {#name, offsetof(struct state_record, name), MEMBER_NUMBER}
+static const struct member {
+    const char *name;
+    size_t at;
+    enum { MEMBER_TEXT, MEMBER_TIME, MEMBER_PID, MEMBER_FLAG, MEMBER_NUMBER } kind;
+} members[] = {
+    TEXT(id), TEXT(name), TEXT(profile), TEXT(boundary), TEXT(runtime), TEXT(image), TEXT(command),
+    TIME(created_ms), TIME(started_ms), TIME(ended_ms), PID(monitor_pid), PID(pid),
+    FLAG(terminal), FLAG(kept), NUMBER(status), TEXT(reason), NUMBER(restarts), NUMBER(viewers),
+};
+// clang-format on
+_Static_assert(sizeof(pid_t) == sizeof(int) && sizeof(unsigned) == sizeof(int), "NUMBER is an int");
+
+void state_record_done(struct state_record *r)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (members[i].kind == MEMBER_TEXT)
+            free(*(char **)((char *)r + members[i].at));
+    strv_free(r->labels);
+    *r = (struct state_record){0};
+}
+
+static json_t *text_json(const char *s)
+{
+    json_t *j = json_string(s);
+    if (j)
+        return j;
+    autofree char *safe = str_escape_z(s);
+    return json_string(safe);
+}
+
+json_t *state_record_to_json(const struct state_record *r)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "version", json_integer(1));
+    json_object_set_new(o, "phase", json_string(state_phase_name(r->phase)));
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        const char *at = (const char *)r + members[i].at;
+        json_t *j = NULL;
+        switch (members[i].kind) {
+        case MEMBER_TEXT:
+            j = *(char *const *)at ? text_json(*(char *const *)at) : NULL;
+            break;
+        case MEMBER_TIME:
+            j = *(const int64_t *)at ? json_integer(*(const int64_t *)at) : NULL;
+            break;
+        case MEMBER_PID:
+            j = *(const int *)at ? json_integer(*(const int *)at) : NULL;
+            break;
+        case MEMBER_FLAG:
+            j = json_boolean(*(const bool *)at);
+            break;
+        case MEMBER_NUMBER:
+            j = json_integer(*(const int *)at);
+            break;
+        }
+        if (j)
+            json_object_set_new(o, members[i].name, j);
+    }
+    json_t *labels = json_array();
+    for (size_t i = 0; r->labels && r->labels[i]; i++)
+        json_array_append_new(labels, text_json(r->labels[i]));
+    json_object_set_new(o, "labels", labels);
+    return o;
+}
+
+int state_record_from_json(const json_t *j, struct state_record *ret)
+{
+    const char *phase = json_string_value(json_object_get(j, "phase"));
+    const char *id = json_string_value(json_object_get(j, "id"));
+    if (!phase || !id || json_integer_value(json_object_get(j, "version")) != 1)
+        return -EINVAL;
+    struct state_record r = {.phase = STATE_LOST};
+    for (size_t i = 0; i < ARRAY_SIZE(phase_names); i++)
+        if (str_equal(phase, phase_names[i]))
+            r.phase = (enum state_phase)i;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        char *at = (char *)&r + members[i].at;
+        const json_t *v = json_object_get(j, members[i].name);
+        switch (members[i].kind) {
+        case MEMBER_TEXT:
+            *(char **)at = str_dup_or_null(json_string_value(v));
+            break;
+        case MEMBER_TIME:
+            *(int64_t *)at = json_integer_value(v);
+            break;
+        case MEMBER_PID:
+        case MEMBER_NUMBER:
+            *(int *)at = (int)json_integer_value(v);
+            break;
+        case MEMBER_FLAG:
+            *(bool *)at = json_is_true(v);
+            break;
+        }
+    }
+    const json_t *labels = json_object_get(j, "labels");
+    for (size_t i = 0; i < json_array_size(labels); i++)
+        if (json_string_value(json_array_get(labels, i)))
+            strv_add(&r.labels, json_string_value(json_array_get(labels, i)));
+    *ret = r;
+    return 0;
+}
+
+int state_record_parse(const char *text, size_t size, struct state_record *ret)
+{
+    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    int r = j ? state_record_from_json(j, ret) : -EINVAL;
+    json_decref(j);
+    return r;
+}
+
+// clang-format off
+static const struct {
+    const char *name;
+    size_t at;
+} samples[] = {
+    {"cpu_us", offsetof(struct launch_sample, cpu_us)},
+    {"memory", offsetof(struct launch_sample, memory)},
+    {"memory_peak", offsetof(struct launch_sample, memory_peak)},
+    {"pids", offsetof(struct launch_sample, pids)},
+    {"io_read", offsetof(struct launch_sample, io_read)},
+    {"io_write", offsetof(struct launch_sample, io_write)},
+    {"oom_kills", offsetof(struct launch_sample, oom_kills)},
+    {"pressure_memory_us", offsetof(struct launch_sample, pressure_memory_us)},
+    {"pressure_cpu_us", offsetof(struct launch_sample, pressure_cpu_us)},
+    {"pressure_io_us", offsetof(struct launch_sample, pressure_io_us)},
+};
+// clang-format on
+_Static_assert(sizeof(struct launch_sample) == 10 * sizeof(uint64_t), "a row for each member");
+
+json_t *state_sample_to_json(const struct launch_sample *s)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        uint64_t v = *(const uint64_t *)((const char *)s + samples[i].at);
+        if (v != UINT64_MAX)
+            json_object_set_new(o, samples[i].name, json_integer((json_int_t)v));
+    }
+    return o;
+}
+
+void state_sample_from_json(const json_t *j, struct launch_sample *ret)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        const json_t *v = json_object_get(j, samples[i].name);
+        *(uint64_t *)((char *)ret + samples[i].at) =
+            json_is_integer(v) ? (uint64_t)json_integer_value(v) : UINT64_MAX;
+    }
+}

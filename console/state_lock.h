@@ -1,0 +1,24 @@
+/* What the reading and the writing half of the state directory share. */
+#ifndef COFFERDAM_CONSOLE_STATE_LOCK_H
+#define COFFERDAM_CONSOLE_STATE_LOCK_H
+
+#include "console/state.h"
+
+#define STATE_HALF ".half-"
+#define STATE_NAME ".name-"
+
+enum { STATE_ID_SIZE = 12, STATE_FILE_MAX = 64 * 1024 };
+
+bool state_id_valid(const char *id); /* 12 hexadecimal digits */
+
+/* Takes the lock of an open file; -EAGAIN: somebody has it. It goes with the descriptor. */
+int state_lock_take(int fd);
+
+/* Whether the monitor of the folder `name` below `dir` lives. Never takes the lock, even briefly.
+ */
+bool state_lock_held(int dir, const char *name);
+
+/* $state/workloads, made if asked. A directory descriptor or -errno with text. */
+int state_open_kept(const struct dirs *d, bool make, struct error *e);
+
+#endif
