@@ -19,7 +19,8 @@
 #include <stdint.h>
 
 #define AGENT_VERSION 1
-#define AGENT_FRAME_MAX (256u * 1024) /* bytes behind the head, a command's environment included */
+#define AGENT_FRAME_MAX (256u * 1024) /* bytes behind the head, a command's environment included \
+                                       */
 #define AGENT_CHANNELS_MAX 64
 #define AGENT_FD 3 /* where cofferdam-init finds its socket in a container */
 
