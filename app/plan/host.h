@@ -1,4 +1,5 @@
-/* Facts about this machine and this person that a plan is made from. Gathered apart, so building is pure. */
+/* Facts about this machine and this person that a plan is made from. Gathered apart, so building is
+ * pure. */
 #ifndef COFFERDAM_APP_PLAN_HOST_H
 #define COFFERDAM_APP_PLAN_HOST_H
 
@@ -22,27 +23,27 @@ enum plan_cgroup {
 
 struct plan_host {
     uint32_t uid, gid;
-    char *user;             /* owned */
-    char *home;             /* owned */
-    char *hostname;         /* owned */
+    char *user;                    /* owned */
+    char *home;                    /* owned */
+    char *hostname;                /* owned */
     uint32_t subuid, subuid_count; /* first range of /etc/subuid for the user; count 0: none */
     uint32_t subgid, subgid_count;
-    bool newuidmap;         /* newuidmap and newgidmap are installed */
+    bool newuidmap;                  /* newuidmap and newgidmap are installed */
     struct plan_host_entry *entries; /* owned */
     size_t entries_count;
-    char **devices;         /* owned; which of the minimal /dev's nodes exist: "null", "zero", … */
+    char **devices; /* owned; which of the minimal /dev's nodes exist: "null", "zero", … */
     enum plan_cgroup cgroup;
     char **cgroup_controllers; /* owned; usable ones: "memory", "pids", "cpu", … */
-    unsigned landlock_abi;  /* 0: none */
-    bool userns;            /* a user namespace can be made */
-    bool timens;            /* time namespaces exist */
-    bool apparmor, selinux; /* active */
-    char *kernel;           /* owned; "6.18.44" */
-    char *arch;             /* owned; "x86_64" */
+    unsigned landlock_abi;     /* 0: none */
+    bool userns;               /* a user namespace can be made */
+    bool timens;               /* time namespaces exist */
+    bool apparmor, selinux;    /* active */
+    char *kernel;              /* owned; "6.18.44" */
+    char *arch;                /* owned; "x86_64" */
     unsigned cpus;
-    uint64_t memory;        /* bytes */
-    char *shell;            /* owned; the caller's, by the password database */
-    char *resolv_conf;      /* owned; what /etc/resolv.conf holds, or NULL */
+    uint64_t memory;   /* bytes */
+    char *shell;       /* owned; the caller's, by the password database */
+    char *resolv_conf; /* owned; what /etc/resolv.conf holds, or NULL */
 };
 
 /* The entry of exactly this path, or NULL. */

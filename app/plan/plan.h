@@ -1,6 +1,6 @@
 /*
- * The plan: everything one launch will do, as data. Built purely, printed by `cofferdam plan`, checked
- * before anything starts, executed in one place by the backend.
+ * The plan: everything one launch will do, as data. Built purely, printed by `cofferdam plan`,
+ * checked before anything starts, executed in one place by the backend.
  */
 #ifndef COFFERDAM_APP_PLAN_PLAN_H
 #define COFFERDAM_APP_PLAN_PLAN_H
@@ -13,7 +13,12 @@
 #define PLAN_VERSION 1
 
 enum plan_boundary { PLAN_CONTAINER, PLAN_SANDBOX, PLAN_MICROVM, PLAN_VM };
-enum plan_network { PLAN_NETWORK_NONE, PLAN_NETWORK_PRIVATE, PLAN_NETWORK_ALLOW, PLAN_NETWORK_HOST };
+enum plan_network {
+    PLAN_NETWORK_NONE,
+    PLAN_NETWORK_PRIVATE,
+    PLAN_NETWORK_ALLOW,
+    PLAN_NETWORK_HOST
+};
 enum plan_keep { PLAN_KEEP_NEVER, PLAN_KEEP_ON_FAILURE, PLAN_KEEP_ALWAYS };
 enum plan_restart { PLAN_RESTART_NO, PLAN_RESTART_ON_FAILURE, PLAN_RESTART_ALWAYS };
 
@@ -54,10 +59,11 @@ struct plan_id_map {
 };
 
 /*
- * One step in the making of the workload's root, in the order it is done. Targets are absolute paths
- * as the workload will see them; every one is resolved inside the new root, never through a link.
- * The root begins as the empty root/ of the scratch layer (backends/changes.h) unless the plan's
- * first overlay has "/" as its target. A missing target is made, folders above it with mode 0755.
+ * One step in the making of the workload's root, in the order it is done. Targets are absolute
+ * paths as the workload will see them; every one is resolved inside the new root, never through a
+ * link. The root begins as the empty root/ of the scratch layer (backends/changes.h) unless the
+ * plan's first overlay has "/" as its target. A missing target is made, folders above it with mode
+ * 0755.
  *
  * A DIR, FILE, SYMLINK or MASK whose target lies below the target of an OVERLAY that comes later is
  * made in that overlay's upper folder before it is mounted, and belongs to the workload's user: no
@@ -67,21 +73,24 @@ struct plan_id_map {
  * step acts on the merged tree. What these steps make is no change of the workload's ("made").
  */
 enum plan_mount_kind {
-    PLAN_MOUNT_OVERLAY,  /* source: lower folder on the host; changes go to the scratch layer */
-    PLAN_MOUNT_BIND,     /* source: host path; recursive */
-    PLAN_MOUNT_TMPFS,    /* size in bytes, mode */
+    PLAN_MOUNT_OVERLAY, /* source: lower folder on the host; changes go to the scratch layer */
+    PLAN_MOUNT_BIND,    /* source: host path; recursive */
+    PLAN_MOUNT_TMPFS,   /* size in bytes, mode */
     PLAN_MOUNT_PROC,
     PLAN_MOUNT_SYSFS,
-    PLAN_MOUNT_DEVPTS,   /* size: max= */
+    PLAN_MOUNT_DEVPTS, /* size: max= */
     PLAN_MOUNT_MQUEUE,
     PLAN_MOUNT_CGROUP,
-    PLAN_MOUNT_DEVICE,   /* source: a device node of the host, bound */
-    PLAN_MOUNT_MASK,     /* hide what is there (file: /dev/null; folder: empty, read-only); none: fine */
-    PLAN_MOUNT_READONLY, /* bind in place, or, of a mount made before: it alone, read-only; missing: fine */
+    PLAN_MOUNT_DEVICE, /* source: a device node of the host, bound */
+    PLAN_MOUNT_MASK,   /* hide what is there (file: /dev/null; folder: empty, read-only); none: fine
+                        */
+    PLAN_MOUNT_READONLY, /* bind in place, or, of a mount made before: it alone, read-only; missing:
+                            fine */
     PLAN_MOUNT_DIR,      /* make a folder, mode; exists: fine */
     PLAN_MOUNT_SYMLINK,  /* source: what the link says */
     PLAN_MOUNT_FILE,     /* a small file with `content` and mode */
-    PLAN_MOUNT_COPY,     /* copy-in: source (file or folder on the host) copied into the scratch layer */
+    PLAN_MOUNT_COPY, /* copy-in: source (file or folder on the host) copied into the scratch layer
+                      */
 };
 
 /* Bits of plan_mount.flags. */
@@ -115,7 +124,7 @@ struct plan_limits {
 };
 
 struct plan_rlimit {
-    const char *name; /* static: "nofile", "core", … as getrlimit(2) without RLIMIT_ */
+    const char *name;    /* static: "nofile", "core", … as getrlimit(2) without RLIMIT_ */
     uint64_t soft, hard; /* what the backend itself has, if that is less */
 };
 
@@ -133,11 +142,11 @@ struct plan {
     char *image;   /* owned; "host", "dir:/path", a name in the store … */
 
     /* the command */
-    char **argv; /* owned; at least one */
-    char **env;  /* owned; complete, nothing is inherited */
-    char *cwd;   /* owned; absolute, inside */
-    uint32_t uid, gid;   /* inside */
-    uint32_t *groups;    /* owned; inside */
+    char **argv;       /* owned; at least one */
+    char **env;        /* owned; complete, nothing is inherited */
+    char *cwd;         /* owned; absolute, inside */
+    uint32_t uid, gid; /* inside */
+    uint32_t *groups;  /* owned; inside */
     size_t groups_count;
     char *user_name; /* owned; for the generated passwd line */
     char *home;      /* owned; inside */
@@ -151,16 +160,16 @@ struct plan {
     size_t uid_map_count, gid_map_count;
     struct plan_mount *mounts; /* owned */
     size_t mounts_count;
-    bool read_only;            /* the root takes no changes at all */
-    char *scratch;             /* owned; folder on the host for the changes; NULL: a tmpfs */
-    uint64_t capabilities;     /* bit n: capability n of capabilities(7) is kept */
+    bool read_only;        /* the root takes no changes at all */
+    char *scratch;         /* owned; folder on the host for the changes; NULL: a tmpfs */
+    uint64_t capabilities; /* bit n: capability n of capabilities(7) is kept */
     bool no_new_privileges;
     bool seccomp;
-    uint32_t open;                        /* PLAN_OPEN_… */
+    uint32_t open; /* PLAN_OPEN_… */
     enum { PLAN_LANDLOCK_NO, PLAN_LANDLOCK_AUTO, PLAN_LANDLOCK_YES } landlock;
-    char *apparmor, *selinux;             /* owned; NULL: none */
-    char *hostname;                       /* owned */
-    struct plan_sysctl *sysctls;          /* owned; written once all namespaces are made */
+    char *apparmor, *selinux;    /* owned; NULL: none */
+    char *hostname;              /* owned */
+    struct plan_sysctl *sysctls; /* owned; written once all namespaces are made */
     size_t sysctls_count;
     enum plan_network network;
     struct plan_limits limits;
@@ -170,8 +179,8 @@ struct plan {
     /* its life and its console */
     enum plan_keep keep;
     enum plan_restart restart;
-    unsigned restart_most;                       /* 0: no end */
-    uint64_t time_limit_ms, idle_limit_ms;       /* 0: none */
+    unsigned restart_most;                 /* 0: no end */
+    uint64_t time_limit_ms, idle_limit_ms; /* 0: none */
     int stop_signal;
     uint64_t stop_grace_ms;
     unsigned scrollback; /* lines */
@@ -183,15 +192,15 @@ struct plan {
 
 /* What the command line adds to the settings. All borrowed. */
 struct plan_request {
-    const char *id, *name;         /* name NULL: made from the profile and the id */
+    const char *id, *name; /* name NULL: made from the profile and the id */
     const char *profile;
-    char *const *argv;             /* NULL: the settings' workload.command, the image's, else a shell */
-    char *const *env;              /* KEY=VALUE from --env */
-    const char *term;              /* for terminals; NULL: xterm-256color, what the emulator is */
-    bool terminal_wanted;          /* stdin and stdout are terminals, or --tty */
-    const char *cwd;               /* the caller's, absolute: what "." and "./x" mean; NULL: refused */
-    char *const *caller_env;       /* for variables named without a value; NULL: none */
-    const char *scratch;           /* folder for the changes of a kept workload; NULL: a tmpfs */
+    char *const *argv;       /* NULL: the settings' workload.command, the image's, else a shell */
+    char *const *env;        /* KEY=VALUE from --env */
+    const char *term;        /* for terminals; NULL: xterm-256color, what the emulator is */
+    bool terminal_wanted;    /* stdin and stdout are terminals, or --tty */
+    const char *cwd;         /* the caller's, absolute: what "." and "./x" mean; NULL: refused */
+    char *const *caller_env; /* for variables named without a value; NULL: none */
+    const char *scratch;     /* folder for the changes of a kept workload; NULL: a tmpfs */
 };
 
 /*
@@ -204,8 +213,8 @@ void plan_free(struct plan *p); /* NULL and half-built are fine */
 DEFINE_CLEANUP(struct plan *, plan_free);
 
 /*
- * What stands in the way: contradictions and what the host lacks, each with what is missing and how to
- * get it. The plan may start only if it returns 0; the first finding is the error's text.
+ * What stands in the way: contradictions and what the host lacks, each with what is missing and how
+ * to get it. The plan may start only if it returns 0; the first finding is the error's text.
  */
 struct plan_finding {
     enum { PLAN_REFUSES, PLAN_WARNS } weight;
@@ -230,9 +239,7 @@ void plan_reach_free(struct plan_reach *r, size_t count);
 char *plan_to_json(const struct plan *p, bool pretty);
 int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e);
 
-const char *plan_boundary_name(enum plan_boundary b); /* "container" … */
-bool plan_name_valid(const char *name);
-int plan_signal_number(const char *name); /* "TERM", "SIGTERM", "15"; 0: none such */
+const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */
 const char *plan_capability_name(unsigned capability); /* "net-raw"; NULL beyond the last */
 
 #endif

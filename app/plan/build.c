@@ -1,0 +1,220 @@
+/* settings + request + facts → plan. */
+#include "app/plan/build.h"
+
+#include "app/plan/names.h"
+#include "profiles/forms.h"
+
+struct plan_mount *build_step(struct build *b, enum plan_mount_kind kind, const char *source,
+                              const char *target, unsigned flags)
+{
+    struct plan *p = b->p;
+    if ((p->mounts_count & (p->mounts_count - 1)) == 0 || p->mounts_count == 0)
+        p->mounts = mem_grow(p->mounts, MAX(p->mounts_count * 2, 1), sizeof(p->mounts[0]));
+    struct plan_mount *m = &p->mounts[p->mounts_count++];
+    *m = (struct plan_mount){
+        .kind = kind,
+        .source = str_dup_or_null(source),
+        .target = str_dup(target),
+        .flags = flags,
+    };
+    return m;
+}
+
+void build_dir(struct build *b, const char *target, unsigned mode, unsigned flags)
+{
+    build_step(b, PLAN_MOUNT_DIR, NULL, target, flags)->mode = mode;
+}
+
+void build_file(struct build *b, const char *target, const char *content, unsigned mode)
+{
+    struct plan_mount *m = build_step(b, PLAN_MOUNT_FILE, NULL, target, 0);
+    m->content = str_dup(content);
+    m->mode = mode;
+}
+
+void build_tmpfs(struct build *b, const char *target, unsigned mode, uint64_t size, unsigned flags)
+{
+    struct plan_mount *m = build_step(b, PLAN_MOUNT_TMPFS, NULL, target, PLAN_MOUNT_TAME | flags);
+    m->mode = mode;
+    m->size = size;
+}
+
+char *build_path_inside(const char *path)
+{
+    if (*path != '/')
+        return NULL;
+    autobuf plain = {0};
+    while (*path) {
+        path += strspn(path, "/");
+        size_t length = strcspn(path, "/");
+        if (length == 2 && path[0] == '.' && path[1] == '.')
+            return NULL;
+        if (length && !(length == 1 && path[0] == '.')) {
+            buf_putc(&plain, '/');
+            buf_add(&plain, path, length);
+        }
+        path += length;
+    }
+    if (!plain.used)
+        buf_putc(&plain, '/');
+    return buf_take(&plain);
+}
+
+char *build_path_outside(const struct build *b, const char *path, struct error *e)
+{
+    autofree char *whole = NULL;
+    if (*path == '/') {
+        whole = str_dup(path);
+    } else if (path[0] == '~' && (!path[1] || path[1] == '/')) {
+        whole = str_join_path(b->host->home, path + 1);
+    } else if (path[0] == '.' && (!path[1] || path[1] == '/')) {
+        if (!b->r->cwd) {
+            error_set(e, EINVAL, "%s has no meaning here: there is no current folder", path);
+            return NULL;
+        }
+        whole = str_join_path(b->r->cwd, path + 1);
+    } else {
+        error_set(e, EINVAL, "%s is neither absolute nor begins with ~ or ./", path);
+        return NULL;
+    }
+    char *plain = build_path_inside(whole);
+    if (!plain)
+        error_set(e, EINVAL, "%s has a \"..\" in it", path);
+    return plain;
+}
+
+/* --- what is wanted
+ * -------------------------------------------------------------------------------- */
+
+static const char *const runtimes[][8] = {
+    [PLAN_CONTAINER] = {"native",            "crun", "runc"},
+    [PLAN_SANDBOX] = {"runsc",                   "kata"                  },
+    [PLAN_MICROVM] = {"qemu",                   "firecracker",  "cloud-hypervisor"},
+    [PLAN_VM] = {"libvirt", "qemu"     },
+};
+
+/* The runtime by name; the first of the boundary for "auto". */
+static int build_boundary(struct build *b, struct error *e)
+{
+    struct plan *p = b->p;
+    const char *boundary = settings_text(b->s, KEY_ISOLATION_BOUNDARY);
+    int at = plan_name_find(plan_boundary_names, boundary ? boundary : "container");
+    p->boundary = at < 0 ? PLAN_CONTAINER : (enum plan_boundary)at;
+    const char *runtime = settings_text(b->s, KEY_ISOLATION_RUNTIME);
+    if (!runtime || str_equal(runtime, "auto"))
+        runtime = runtimes[p->boundary][0];
+    for (size_t i = 0; runtimes[p->boundary][i]; i++) {
+        if (str_equal(runtimes[p->boundary][i], runtime)) {
+            p->runtime = str_dup(runtime);
+            return 0;
+        }
+    }
+    return error_set(e, EINVAL, "isolation.runtime = %s (%s) does not make the boundary %s (%s)",
+                     runtime, settings_origin(b->s, KEY_ISOLATION_RUNTIME), boundary,
+                     settings_origin(b->s, KEY_ISOLATION_BOUNDARY));
+}
+
+static int build_image(struct build *b, struct error *e)
+{
+    const char *image = settings_text(b->s, KEY_WORKLOAD_IMAGE);
+    if (str_empty(image))
+        image = settings_text(b->s, KEY_FILES_IMAGE);
+    if (!str_starts(image, "dir:")) {
+        b->p->image = str_dup(image);
+        return 0;
+    }
+    autofree char *path = build_path_outside(b, image + 4, e);
+    if (!path)
+        return error_wrap(e, "files.image");
+    if (str_equal(path, "/"))
+        return error_set(e, EINVAL,
+                         "files.image = dir:/ would show everything there is; "
+                         "files.image = host is this machine with homes and keys hidden");
+    b->p->image = str_format("dir:%s", path);
+    return 0;
+}
+
+static int build_names(struct build *b, struct error *e)
+{
+    struct plan *p = b->p;
+    p->id = str_dup(b->r->id);
+    p->profile = str_dup(b->r->profile);
+    if (b->r->name && !form_is_name(b->r->name)) {
+        autofree char *shown = str_escape(b->r->name, strnlen(b->r->name, 80));
+        return error_set(e, EINVAL,
+                         "\"%s\" is no name: letters, digits and _ . - after the first, at most 63",
+                         shown);
+    }
+    p->name = b->r->name ? str_dup(b->r->name) : str_format("%.40s-%.6s", b->r->profile, b->r->id);
+    const char *hostname = settings_text(b->s, KEY_ISOLATION_HOSTNAME);
+    p->hostname = str_dup(str_empty(hostname) ? p->name : hostname);
+    for (char *c = p->hostname; *c; c++)
+        if (*c == '_')
+            *c = '-';
+    return 0;
+}
+
+/* Where each value came from; a value that only says what holds anyway needs no backend for it. */
+static void build_origins(struct build *b)
+{
+    for (enum key_id k = 0; k < KEY_COUNT; k++) {
+        if (settings_is_default(b->s, k))
+            continue;
+        const char *text = keys[k].type < KEY_TYPE_LIST ? settings_text(b->s, k) : NULL;
+        bool empty_list = keys[k].type >= KEY_TYPE_LIST && !settings_list(b->s, k)[0];
+        bool usual = (text && str_equal(text, keys[k].fallback)) || empty_list;
+        if (!usual || (keys[k].used_by & (1u << b->p->boundary)))
+            b->p->origins[k] = str_dup(settings_origin(b->s, k));
+    }
+}
+
+static int build_root(struct build *b, struct error *e)
+{
+    if (str_starts(b->p->image, "dir:"))
+        build_dir_image(b);
+    else
+        build_host_image(b);
+    build_proc(b);
+    build_sys(b);
+    build_dev(b);
+    int r = build_home(b, e);
+    if (r < 0)
+        return r;
+    return build_wishes(b, e);
+}
+
+static int build_all(struct build *b, struct error *e)
+{
+    int r = build_boundary(b, e);
+    if (r < 0)
+        return r;
+    r = build_names(b, e);
+    if (r < 0)
+        return r;
+    r = build_image(b, e);
+    if (r < 0)
+        return r;
+    r = build_identity(b, e);
+    if (r < 0)
+        return r;
+    build_life(b);
+    build_isolation(b);
+    build_limits(b);
+    build_command(b);
+    build_environment(b);
+    build_origins(b);
+    return build_root(b, e);
+}
+
+int plan_build(const struct settings *s, const struct plan_request *r, const struct plan_host *host,
+               struct plan **ret, struct error *e)
+{
+    struct build b = {.s = s, .r = r, .host = host, .p = NEW(struct plan)};
+    int result = build_all(&b, e);
+    if (result < 0) {
+        plan_free(b.p);
+        return result;
+    }
+    *ret = b.p;
+    return 0;
+}

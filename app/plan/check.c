@@ -1,0 +1,211 @@
+/* What stands in the way of a plan: contradictions, and what this host or this version lacks. */
+#include "app/plan/names.h"
+
+#include <linux/capability.h>
+
+#define CAP(n) (1ull << CAP_##n)
+
+struct check {
+    const struct plan *p;
+    const struct plan_host *h;
+    struct plan_finding *list;
+    size_t count;
+};
+
+__attribute__((format(printf, 4, 5))) static void check_add(struct check *c, int weight,
+                                                            const char *mend, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    c->list = mem_grow(c->list, c->count + 1, sizeof(c->list[0]));
+    c->list[c->count] = (struct plan_finding){
+        .text = str_vformat(fmt, ap),
+        .mend = str_dup_or_null(mend),
+    };
+    if (weight == PLAN_WARNS)
+        c->list[c->count].weight = PLAN_WARNS;
+    c->count++;
+    va_end(ap);
+}
+#define check_refuse(c, mend, ...) check_add((c), PLAN_REFUSES, (mend), __VA_ARGS__)
+#define check_warn(c, mend, ...) check_add((c), PLAN_WARNS, (mend), __VA_ARGS__)
+
+/* Keys that say something and that nobody would obey. */
+static void check_keys(struct check *c)
+{
+    for (enum key_id k = 0; k < KEY_COUNT; k++) {
+        if (!c->p->origins[k] || (keys[k].used_by & (1u << c->p->boundary)))
+            continue;
+        autofree char *mend =
+            str_format("take it out, or --set %s.%s=", keys[k].section, keys[k].name);
+        check_refuse(c, mend, "%s.%s (%s) needs %s", keys[k].section, keys[k].name,
+                     c->p->origins[k], keys[k].needs ? keys[k].needs : "another boundary");
+    }
+}
+
+static void check_image(struct check *c)
+{
+    const char *image = c->p->image;
+    if (str_equal(image, "host") || str_starts(image, "dir:"))
+        return;
+    check_refuse(c, "--image host, or --image dir:PATH",
+                 "the image %s needs %s, which this version does not have", image,
+                 str_starts(image, "disk:") ? "disks" : "an image store");
+}
+
+static void check_network(struct check *c)
+{
+    switch (c->p->network) {
+    case PLAN_NETWORK_NONE:
+    case PLAN_NETWORK_HOST:
+        break;
+    case PLAN_NETWORK_PRIVATE:
+    case PLAN_NETWORK_ALLOW:
+        check_refuse(
+            c, "--network none, or --network host",
+            "network.mode = %s needs a network of its own, which this version does not have",
+            plan_network_names[c->p->network]);
+        break;
+    }
+}
+
+static void check_user(struct check *c)
+{
+    const struct plan_host *h = c->h;
+    if (!h->userns)
+        check_refuse(c,
+                     h->uid ? "allow them: sysctl kernel.unprivileged_userns_clone=1, "
+                              "user.max_user_namespaces=10000, or an AppArmor profile with userns"
+                            : "sysctl user.max_user_namespaces=10000",
+                     "this host does not let %s make user namespaces", h->uid ? "you" : "anybody");
+    if (c->p->map_by != PLAN_MAP_HELPER)
+        return;
+    if (!h->newuidmap)
+        check_refuse(c, "apt install uidmap",
+                     "isolation.user = ranges needs newuidmap and newgidmap, which are not here");
+    if (!h->subuid_count || !h->subgid_count) {
+        autofree char *mend = str_format(
+            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", h->user);
+        check_refuse(c, mend, "isolation.user = ranges: /etc/sub%s gives %s no range",
+                     h->subuid_count ? "gid" : "uid", h->user);
+    }
+}
+
+static void check_labels(struct check *c)
+{
+    const struct plan *p = c->p;
+    if (p->apparmor && !c->h->apparmor)
+        check_refuse(c, "--set isolation.apparmor=",
+                     "isolation.apparmor = %s, but this kernel has no AppArmor", p->apparmor);
+    if (p->selinux && !c->h->selinux)
+        check_refuse(c, "--set isolation.selinux=",
+                     "isolation.selinux = %s, but this kernel has no SELinux", p->selinux);
+    if (p->landlock == PLAN_LANDLOCK_YES && !c->h->landlock_abi)
+        check_refuse(c, "--set isolation.landlock=auto",
+                     "isolation.landlock = yes, but this kernel has no Landlock");
+}
+
+/* --- limits ------------------------------------------------------------------------------------
+ */
+
+static void check_limit(struct check *c, bool asked, const char *key, const char *controller,
+                        const char *instead)
+{
+    if (!asked)
+        return;
+    const struct plan_host *h = c->h;
+    if (h->cgroup != PLAN_CGROUP_NONE && strv_has(h->cgroup_controllers, controller))
+        return;
+    autofree char *why =
+        h->cgroup == PLAN_CGROUP_NONE
+            ? str_dup("no control group can be had here")
+            : str_format("the control groups here lack the %s controller", controller);
+    autofree char *reset = str_format("--set resources.limits=best-effort, or --set %s=", key);
+    if (!c->p->limits.best_effort)
+        check_refuse(c, reset, "%s cannot be kept: %s", key, why);
+    else
+        check_warn(c, NULL, "%s: %s; %s", key, why, instead);
+}
+
+static void check_limits(struct check *c)
+{
+    const struct plan_limits *l = &c->p->limits;
+    bool v1 = c->h->cgroup == PLAN_CGROUP_V1;
+    check_limit(c, l->memory, "resources.memory", "memory",
+                "each process alone is limited instead");
+    check_limit(c, l->pids, "resources.pids", "pids",
+                "a resource limit stands in, counted within the workload's user namespace");
+    check_limit(c, l->cpu_milli, "resources.cpus", "cpu", "nothing limits it");
+    check_limit(c, l->io_weight, "resources.io-weight", v1 ? "blkio" : "io", "nothing limits it");
+    if (l->swap && !l->memory)
+        check_refuse(c, "--set resources.memory=SIZE",
+                     "resources.swap means nothing without resources.memory");
+    if (l->disk && c->p->scratch)
+        check_add(c, l->best_effort ? PLAN_WARNS : PLAN_REFUSES,
+                  "--set resources.disk=, or --set resources.limits=best-effort",
+                  "resources.disk cannot be kept for a workload whose files are kept: its changes "
+                  "lie in a folder, not in memory");
+}
+
+/* --- files -------------------------------------------------------------------------------------
+ */
+
+static void check_home(struct check *c)
+{
+    for (size_t i = 0; i < c->p->mounts_count; i++) {
+        const struct plan_mount *m = &c->p->mounts[i];
+        if (m->kind != PLAN_MOUNT_OVERLAY || !str_equal(m->target, c->p->home))
+            continue;
+        const struct plan_host_entry *home = plan_host_find(c->h, m->source);
+        if (home && home->split)
+            check_refuse(c, "--set files.home=read-only, or unmount it",
+                         "files.home = overlay: something is mounted below %s", m->source);
+    }
+}
+
+static void check_weak(struct check *c)
+{
+    const struct plan *p = c->p;
+    if (!p->seccomp)
+        check_warn(c, "--set isolation.seccomp=default",
+                   "no system call filter: all of the host's kernel is in reach");
+    if (p->capabilities & (CAP(SYS_ADMIN) | CAP(NET_ADMIN) | CAP(BPF) | CAP(SYS_MODULE)))
+        check_warn(c, "--set isolation.capabilities=default",
+                   "capabilities that open large parts of the kernel are kept");
+    if (!(p->namespaces & PLAN_NS_TIME))
+        check_warn(c, NULL, "this kernel has no time namespaces: the host's uptime can be seen");
+}
+
+int plan_check(const struct plan *p, const struct plan_host *host, struct plan_finding **ret,
+               size_t *ret_count, struct error *e)
+{
+    struct check c = {.p = p, .h = host};
+    check_keys(&c);
+    check_image(&c);
+    if (p->boundary == PLAN_CONTAINER) {
+        check_network(&c);
+        check_user(&c);
+        check_labels(&c);
+        check_limits(&c);
+        check_home(&c);
+        check_weak(&c);
+    }
+    *ret = c.list;
+    *ret_count = c.count;
+    for (size_t i = 0; i < c.count; i++) {
+        const struct plan_finding *f = &c.list[i];
+        if (f->weight == PLAN_REFUSES)
+            return error_set(e, ENOTSUP, "%s%s%s", f->text, f->mend ? "; mend: " : "",
+                             f->mend ? f->mend : "");
+    }
+    return 0;
+}
+
+void plan_findings_free(struct plan_finding *f, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(f[i].text);
+        free(f[i].mend);
+    }
+    free(f);
+}

@@ -1,0 +1,24 @@
+/* What is run, and where it starts. */
+#include "app/plan/build.h"
+
+void build_command(struct build *b)
+{
+    struct plan *p = b->p;
+    char *const *argv = b->r->argv;
+    if (!argv || !argv[0])
+        argv = settings_list(b->s, KEY_WORKLOAD_COMMAND);
+    if (argv[0]) {
+        p->argv = strv_copy(argv);
+    } else {
+        /* The caller's own shell is in a root made of the host's; elsewhere nobody knows. */
+        strv_add(&p->argv, str_equal(p->image, "host") ? b->host->shell : "/bin/sh");
+    }
+    const char *workdir = settings_text(b->s, KEY_FILES_WORKDIR);
+    p->cwd = str_empty(workdir) ? NULL : build_path_inside(workdir);
+    if (!p->cwd)
+        p->cwd = str_dup(p->home);
+
+    const char *terminal = settings_text(b->s, KEY_CONSOLE_TERMINAL);
+    p->terminal =
+        str_equal(terminal, "yes") || (!str_equal(terminal, "no") && b->r->terminal_wanted);
+}

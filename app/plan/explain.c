@@ -1,0 +1,221 @@
+/* What a workload can still reach, read from the plan that is executed. */
+#include "app/plan/names.h"
+
+struct explain {
+    const struct plan *p;
+    struct plan_reach *list;
+    size_t count;
+};
+
+__attribute__((format(printf, 5, 6))) static void explain_add(struct explain *x, unsigned badness,
+                                                              const char *subject,
+                                                              const char *close, const char *fmt,
+                                                              ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    x->list = mem_grow(x->list, x->count + 1, sizeof(x->list[0]));
+    x->list[x->count++] = (struct plan_reach){
+        .badness = badness,
+        .subject = subject,
+        .text = str_vformat(fmt, ap),
+        .close = str_dup_or_null(close),
+    };
+    va_end(ap);
+}
+
+static void explain_kernel(struct explain *x)
+{
+    const struct plan *p = x->p;
+    if (p->boundary != PLAN_CONTAINER) {
+        explain_add(x, p->boundary == PLAN_SANDBOX ? 15 : 5, "kernel", NULL,
+                    "a kernel of its own; the host's is reached only through it");
+        return;
+    }
+    if (!p->seccomp)
+        explain_add(x, 75, "kernel", "isolation.seccomp = default",
+                    "every system call of the host's kernel: one bug in it is the way out");
+    else
+        explain_add(x, 30, "kernel", "isolation.boundary = microvm",
+                    "the host's kernel, through the system calls ordinary programs need");
+    static const struct {
+        uint32_t bit;
+        unsigned badness;
+    } opened[] = {
+        {PLAN_OPEN_BPF,         60},
+        {PLAN_OPEN_USERNS,      55},
+        {PLAN_OPEN_IO_URING,    50},
+        {PLAN_OPEN_USERFAULTFD, 45},
+        {PLAN_OPEN_PERF,        40},
+        {PLAN_OPEN_VSOCK,       35},
+        {PLAN_OPEN_KEYRING,     35},
+        {PLAN_OPEN_PTRACE,      20},
+        {PLAN_OPEN_CORE_DUMPS,  10},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(opened); i++) {
+        if (!(p->open & opened[i].bit))
+            continue;
+        autofree char *close =
+            str_format("isolation.open without %s", plan_open_names[__builtin_ctz(opened[i].bit)]);
+        explain_add(x, opened[i].badness, "kernel", close, "%s, which has been a way out before",
+                    plan_open_names[__builtin_ctz(opened[i].bit)]);
+    }
+}
+
+static void explain_privileges(struct explain *x)
+{
+    const struct plan *p = x->p;
+    if (p->capabilities) {
+        autobuf names = {0};
+        for (unsigned i = 0; plan_capability_name(i); i++)
+            if (p->capabilities & (1ull << i))
+                buf_printf(&names, "%s%s", names.used ? ", " : "", plan_capability_name(i));
+        bool large = p->capabilities & (1ull << 21 | 1ull << 12 | 1ull << 39 | 1ull << 16);
+        explain_add(x, large ? 60 : 25, "privileges", "isolation.capabilities = none",
+                    "capabilities over its own namespaces: %s", names.data);
+    }
+    if (!p->no_new_privileges)
+        explain_add(x, 20, "privileges", "isolation.no-new-privileges = yes",
+                    "programs with the set-user-id bit gain privileges inside");
+}
+
+static void explain_network(struct explain *x)
+{
+    switch (x->p->network) {
+    case PLAN_NETWORK_NONE:
+        explain_add(x, 0, "network", NULL, "nothing but a loopback interface of its own");
+        break;
+    case PLAN_NETWORK_PRIVATE:
+        explain_add(x, 35, "network", "network.mode = none",
+                    "the internet, and the local network behind this host");
+        break;
+    case PLAN_NETWORK_ALLOW:
+        explain_add(x, 15, "network", "network.mode = none", "what network.allow names");
+        break;
+    case PLAN_NETWORK_HOST:
+        explain_add(x, 70, "network", "network.mode = none",
+                    "all the host's networks, its services on localhost and abstract sockets "
+                    "included: what it reads can leave");
+        break;
+    }
+}
+
+/* Whether `path` is `of` or lies above or below it. */
+static bool explain_touches(const char *path, const char *of)
+{
+    size_t a = strlen(path), b = strlen(of), n = MIN(a, b);
+    if (str_equal(path, "/"))
+        return true;
+    return strncmp(path, of, n) == 0 && (a == b || (a > b ? path[n] : of[n]) == '/');
+}
+
+static void explain_mount(struct explain *x, const struct plan_mount *m)
+{
+    static const char *const displays[] = {"/tmp/.X11-unix", "/run/user", "/run/dbus"};
+    bool writable = !(m->flags & PLAN_MOUNT_RO);
+    autofree char *shown = str_escape_z(m->source);
+    autofree char *close = str_format("files.mount without %s", shown);
+    for (size_t i = 0; i < ARRAY_SIZE(displays); i++) {
+        if (explain_touches(m->source, displays[i])) {
+            explain_add(x, 90, "display", close,
+                        "sockets of the session below %s: who can talk to them is not held", shown);
+            return;
+        }
+    }
+    bool wide = str_equal(m->source, "/") || str_equal(m->source, "/home") ||
+                str_equal(m->source, "/root") || str_equal(m->source, "/etc");
+    explain_add(x, writable ? (wide ? 100 : 50) : (wide ? 80 : 20), "host files", close,
+                writable ? "%s of the host: read and changed there at once"
+                         : "%s of the host: read, not changed",
+                shown);
+}
+
+static void explain_files(struct explain *x)
+{
+    const struct plan *p = x->p;
+    bool home = false;
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (m->origin && m->kind == PLAN_MOUNT_BIND && !str_equal(m->target, p->home))
+            explain_mount(x, m);
+        else if (m->kind == PLAN_MOUNT_COPY)
+            explain_add(x, 5, "host files", NULL, "a copy of %s", m->source);
+        if (m->origin && str_equal(m->target, p->home) &&
+            (m->kind == PLAN_MOUNT_BIND || m->kind == PLAN_MOUNT_OVERLAY))
+            home = true;
+    }
+    if (home)
+        explain_add(x, 80, "home", "files.home = empty",
+                    "everything in your home folder can be read, keys and browser included");
+    else
+        explain_add(x, 0, "home", NULL,
+                    "nothing of your home folder but what is copied or mounted");
+    if (str_equal(p->image, "host"))
+        explain_add(x, 10, "host files", "files.image = dir:PATH",
+                    "the programs installed here, and those files of /etc that everybody may read "
+                    "and that hold no secrets");
+}
+
+static void explain_resources(struct explain *x)
+{
+    const struct plan_limits *l = &x->p->limits;
+    static const char text[] = "it can use up %s";
+    if (!l->memory)
+        explain_add(x, 18, "resources", "resources.memory = SIZE", text, "the memory");
+    if (!l->pids)
+        explain_add(x, 18, "resources", "resources.pids = NUMBER", text, "the process numbers");
+    if (!l->disk)
+        explain_add(x, 12, "resources", "resources.disk = SIZE", text,
+                    x->p->scratch ? "the disk" : "half the memory with files");
+    if (!l->cpu_milli)
+        explain_add(x, 8, "resources", "resources.cpus = NUMBER", text, "the processors' time");
+}
+
+static void explain_others(struct explain *x)
+{
+    const struct plan *p = x->p;
+    explain_add(x, 3, "devices", NULL,
+                "null, zero, full, random, urandom and terminals of its own");
+    explain_add(x, 0, "display", NULL, "nothing: no socket of the session is shown");
+    if (p->map_by == PLAN_MAP_PARENT)
+        explain_add(x, 0, "other workloads", NULL, "nothing: its ids outside are its alone");
+    else
+        explain_add(
+            x, 8, "other workloads", NULL,
+            "not seen, but counted with you and your other workloads in the kernel's pools");
+}
+
+/* Worst first; equals stay in the order they were found. */
+static void explain_sort(struct explain *x)
+{
+    for (size_t i = 1; i < x->count; i++) {
+        struct plan_reach moved = x->list[i];
+        size_t at = i;
+        for (; at > 0 && x->list[at - 1].badness < moved.badness; at--)
+            x->list[at] = x->list[at - 1];
+        x->list[at] = moved;
+    }
+}
+
+void plan_explain(const struct plan *p, struct plan_reach **ret, size_t *ret_count)
+{
+    struct explain x = {.p = p};
+    explain_kernel(&x);
+    explain_privileges(&x);
+    explain_network(&x);
+    explain_files(&x);
+    explain_others(&x);
+    explain_resources(&x);
+    explain_sort(&x);
+    *ret = x.list;
+    *ret_count = x.count;
+}
+
+void plan_reach_free(struct plan_reach *r, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(r[i].text);
+        free(r[i].close);
+    }
+    free(r);
+}

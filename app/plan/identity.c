@@ -1,0 +1,190 @@
+/* Who the workload is: ids inside and out, its home, its words in passwd(5), its environment. */
+#include "app/plan/build.h"
+
+#include "profiles/forms.h"
+
+#include <stdio.h>
+
+enum { IDS_RANGE = 65536, IDS_NOBODY = 65534 };
+
+static void identity_map(struct plan *p, struct plan_id_map uid, struct plan_id_map gid)
+{
+    p->uid_map[p->uid_map_count++] = uid;
+    p->gid_map[p->gid_map_count++] = gid;
+}
+
+/* Root's workloads: a subordinate range each, which the backend picks. */
+static int identity_by_root(struct build *b, enum form_user user, uint32_t id, struct error *e)
+{
+    struct plan *p = b->p;
+    if (user == FORM_USER_ID && id >= IDS_RANGE)
+        return error_set(e, EINVAL, "isolation.user = %u (%s): ids inside end at %u", id,
+                         settings_origin(b->s, KEY_ISOLATION_USER), IDS_RANGE - 1);
+    p->map_by = PLAN_MAP_PARENT;
+    p->uid = p->gid = user == FORM_USER_ID ? id : 0;
+    identity_map(p, (struct plan_id_map){0, 0, IDS_RANGE}, (struct plan_id_map){0, 0, IDS_RANGE});
+    return 0;
+}
+
+/* A user's: one id, the caller's, or all of their ranges. */
+static void identity_by_user(struct build *b, enum form_user user, uint32_t id)
+{
+    struct plan *p = b->p;
+    const struct plan_host *h = b->host;
+    if (user == FORM_USER_SELF) {
+        p->uid = h->uid;
+        p->gid = h->gid;
+    } else {
+        p->uid = p->gid = user == FORM_USER_ID ? id : 0;
+    }
+    p->map_by = user == FORM_USER_RANGES ? PLAN_MAP_HELPER : PLAN_MAP_SELF;
+    identity_map(p, (struct plan_id_map){p->uid, h->uid, 1},
+                 (struct plan_id_map){p->gid, h->gid, 1});
+    if (user == FORM_USER_RANGES)
+        identity_map(p,
+                     (struct plan_id_map){1, h->subuid, MIN(h->subuid_count, (uint32_t)IDS_RANGE)},
+                     (struct plan_id_map){1, h->subgid, MIN(h->subgid_count, (uint32_t)IDS_RANGE)});
+}
+
+int build_identity(struct build *b, struct error *e)
+{
+    struct plan *p = b->p;
+    enum form_user user = FORM_USER_SELF;
+    uint32_t id = 0;
+    const char *said = settings_text(b->s, KEY_ISOLATION_USER);
+    if (said && form_user(said, &user, &id) < 0)
+        return error_set(e, EINVAL, "isolation.user = %s", said);
+    if (b->host->uid == 0) {
+        int r = identity_by_root(b, user, id, e);
+        if (r < 0)
+            return r;
+    } else {
+        identity_by_user(b, user, id);
+    }
+
+    /* The caller's own name and place only where their own home is shown. */
+    const char *home = settings_text(b->s, KEY_FILES_HOME);
+    bool own = str_equal(home, "read-only") || str_equal(home, "overlay");
+    if (own && str_equal(b->host->home, "/"))
+        return error_set(e, EINVAL, "files.home = %s (%s): you have no home folder", home,
+                         settings_origin(b->s, KEY_FILES_HOME));
+    p->user_name = str_dup(p->uid == 0 ? "root" : own ? b->host->user : "user");
+    if (own)
+        p->home = str_dup(b->host->home);
+    else if (str_equal(home, "none"))
+        p->home = str_dup("/");
+    else
+        p->home = str_dup(p->uid == 0 ? "/root" : "/home/user");
+    p->umask = 022;
+    return 0;
+}
+
+/* --- the environment -----------------------------------------------------------------------------
+ */
+
+static void environment_put(struct build *b, const char *variable)
+{
+    size_t length = strcspn(variable, "=");
+    for (size_t i = 0; b->p->env && b->p->env[i]; i++) {
+        if (strncmp(b->p->env[i], variable, length) == 0 && b->p->env[i][length] == '=') {
+            free(b->p->env[i]);
+            b->p->env[i] = str_dup(variable);
+            return;
+        }
+    }
+    strv_add(&b->p->env, variable);
+}
+
+/* "NAME=VALUE", or "NAME" for the caller's own value, if there is one. */
+static void environment_take(struct build *b, const char *item)
+{
+    if (strchr(item, '=')) {
+        environment_put(b, item);
+        return;
+    }
+    size_t length = strlen(item);
+    for (size_t i = 0; b->r->caller_env && b->r->caller_env[i]; i++)
+        if (strncmp(b->r->caller_env[i], item, length) == 0 && b->r->caller_env[i][length] == '=')
+            environment_put(b, b->r->caller_env[i]);
+}
+
+void build_environment(struct build *b)
+{
+    struct plan *p = b->p;
+    strv_add(&p->env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    if (plan_host_find(b->host, "/run/current-system") && str_equal(p->image, "host"))
+        environment_put(b, "PATH=/run/current-system/sw/bin");
+    strv_take(&p->env, str_format("HOME=%s", p->home));
+    strv_take(&p->env, str_format("USER=%s", p->user_name));
+    strv_take(&p->env, str_format("LOGNAME=%s", p->user_name));
+    strv_add(&p->env, "LANG=C.UTF-8");
+    strv_add(&p->env, "container=cofferdam");
+    if (p->terminal) {
+        const char *term = b->r->term ? b->r->term : "xterm-256color";
+        strv_take(&p->env, str_format("TERM=%s", term));
+        strv_add(&p->env, "COLORTERM=truecolor");
+    }
+    char *const *more = settings_list(b->s, KEY_WORKLOAD_ENVIRONMENT);
+    for (size_t i = 0; more[i]; i++)
+        environment_take(b, more[i]);
+    for (size_t i = 0; b->r->env && b->r->env[i]; i++)
+        environment_take(b, b->r->env[i]);
+}
+
+/* --- files that say who and where --------------------------------------------------------------
+ */
+
+/* Sixteen bytes that differ for each workload, made from its random id: no two share a machine-id.
+ */
+static void identity_machine_id(const char *id, char to[34])
+{
+    uint64_t state = 0xcbf29ce484222325u;
+    for (const char *c = id; *c; c++)
+        state = (state ^ (unsigned char)*c) * 0x100000001b3u;
+    uint64_t half[2];
+    for (size_t i = 0; i < 2; i++) {
+        state += 0x9e3779b97f4a7c15u;
+        uint64_t z = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        half[i] = z ^ (z >> 31);
+    }
+    half[0] = (half[0] & ~0xf000ull) | 0x4000; /* machine-id(5): a version 4 UUID */
+    half[1] = (half[1] & ~(3ull << 62)) | (2ull << 62);
+    snprintf(to, 34, "%016llx%016llx\n", (unsigned long long)half[0], (unsigned long long)half[1]);
+}
+
+void build_identity_small(struct build *b)
+{
+    struct plan *p = b->p;
+    char machine_id[34];
+    identity_machine_id(p->id, machine_id);
+    autofree char *hostname = str_format("%s\n", p->hostname);
+    autofree char *hosts = str_format("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n"
+                                      "::1\tlocalhost ip6-localhost ip6-loopback\n",
+                                      p->hostname);
+    build_file(b, "/etc/machine-id", machine_id, 0444);
+    build_file(b, "/etc/hostname", hostname, 0644);
+    build_file(b, "/etc/hosts", hosts, 0644);
+    bool out = p->network == PLAN_NETWORK_HOST && b->host->resolv_conf;
+    build_file(b, "/etc/resolv.conf", out ? b->host->resolv_conf : "", 0644);
+    build_step(b, PLAN_MOUNT_SYMLINK, "/proc/self/mounts", "/etc/mtab", 0);
+}
+
+void build_identity_files(struct build *b)
+{
+    const struct plan *p = b->p;
+    autobuf passwd = {0}, group = {0};
+    buf_printf(&passwd, "root:x:0:0:root:%s:/bin/sh\n", p->uid == 0 ? p->home : "/root");
+    buf_puts(&group, "root:x:0:\n");
+    if (p->uid != 0 && p->uid != IDS_NOBODY)
+        buf_printf(&passwd, "%s:x:%u:%u::%s:%s\n", p->user_name, p->uid, p->gid, p->home,
+                   b->host->shell);
+    if (p->gid != 0 && p->gid != IDS_NOBODY)
+        buf_printf(&group, "%s:x:%u:\n", p->user_name, p->gid);
+    buf_printf(&passwd, "nobody:x:%u:%u:nobody:/nonexistent:/usr/sbin/nologin\n", IDS_NOBODY,
+               IDS_NOBODY);
+    buf_printf(&group, "nogroup:x:%u:\n", IDS_NOBODY);
+    build_file(b, "/etc/passwd", passwd.data, 0644);
+    build_file(b, "/etc/group", group.data, 0644);
+    build_identity_small(b);
+}

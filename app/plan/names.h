@@ -1,0 +1,18 @@
+/* The words of a plan: what JSON, errors and tables call its enumerations and bits. */
+#ifndef COFFERDAM_APP_PLAN_NAMES_H
+#define COFFERDAM_APP_PLAN_NAMES_H
+
+#include "app/plan/plan.h"
+
+/* Each ends with NULL; the index is the value, or the number of the bit. */
+extern const char *const plan_boundary_names[], *const plan_network_names[];
+extern const char *const plan_keep_names[], *const plan_restart_names[];
+extern const char *const plan_namespace_names[], *const plan_open_names[];
+extern const char *const plan_map_names[], *const plan_mount_names[], *const plan_flag_names[];
+extern const char *const plan_landlock_names[], *const plan_capability_names[];
+extern const char *const plan_rlimit_names[];
+
+/* The index of `name` in such a table, or -1. */
+int plan_name_find(const char *const *names, const char *name);
+
+#endif

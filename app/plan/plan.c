@@ -1,0 +1,43 @@
+#include "app/plan/plan.h"
+
+static void plan_mounts_free(struct plan_mount *mounts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(mounts[i].source);
+        free(mounts[i].target);
+        free(mounts[i].content);
+        free(mounts[i].origin);
+    }
+    free(mounts);
+}
+
+void plan_free(struct plan *p)
+{
+    if (!p)
+        return;
+    free(p->id);
+    free(p->name);
+    free(p->profile);
+    free(p->runtime);
+    free(p->image);
+    strv_free(p->argv);
+    strv_free(p->env);
+    free(p->cwd);
+    free(p->groups);
+    free(p->user_name);
+    free(p->home);
+    plan_mounts_free(p->mounts, p->mounts_count);
+    free(p->scratch);
+    free(p->apparmor);
+    free(p->selinux);
+    free(p->hostname);
+    for (size_t i = 0; i < p->sysctls_count; i++) {
+        free(p->sysctls[i].path);
+        free(p->sysctls[i].value);
+    }
+    free(p->sysctls);
+    strv_free(p->labels);
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        free(p->origins[i]);
+    free(p);
+}

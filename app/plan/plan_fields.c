@@ -1,0 +1,110 @@
+#include "app/plan/fields.h"
+
+#define AT(member) offsetof(struct plan, member)
+#define MOUNT(member) offsetof(struct plan_mount, member)
+
+// clang-format off
+static const struct field map_fields[] = {
+    {"inside",  FIELD_UINT, offsetof(struct plan_id_map, inside)},
+    {"outside", FIELD_UINT, offsetof(struct plan_id_map, outside)},
+    {"count",   FIELD_UINT, offsetof(struct plan_id_map, count)},
+    {0},
+};
+
+/* A plan has a hundred steps and more: what says nothing is left out. */
+static const struct field mount_fields[] = {
+    {"kind",    FIELD_WORD, MOUNT(kind), .names = plan_mount_names},
+    {"source",  FIELD_TEXT, MOUNT(source)},
+    {"target",  FIELD_TEXT, MOUNT(target)},
+    {"content", FIELD_TEXT, MOUNT(content)},
+    {"flags",   FIELD_BITS, MOUNT(flags), .names = plan_flag_names, .brief = true},
+    {"mode",    FIELD_UINT, MOUNT(mode), .brief = true},
+    {"size",    FIELD_U64,  MOUNT(size), .brief = true},
+    {"origin",  FIELD_TEXT, MOUNT(origin)},
+    {0},
+};
+
+static const struct field limits_fields[] = {
+    {"memory",      FIELD_U64,  offsetof(struct plan_limits, memory)},
+    {"swap",        FIELD_U64,  offsetof(struct plan_limits, swap)},
+    {"disk",        FIELD_U64,  offsetof(struct plan_limits, disk)},
+    {"pids",        FIELD_U64,  offsetof(struct plan_limits, pids)},
+    {"cpu-milli",   FIELD_UINT, offsetof(struct plan_limits, cpu_milli)},
+    {"io-weight",   FIELD_UINT, offsetof(struct plan_limits, io_weight)},
+    {"nice",        FIELD_INT,  offsetof(struct plan_limits, nice)},
+    {"best-effort", FIELD_BOOL, offsetof(struct plan_limits, best_effort)},
+    {0},
+};
+
+static const struct field rlimit_fields[] = {
+    {"name", FIELD_RLIMIT, offsetof(struct plan_rlimit, name)},
+    {"soft", FIELD_U64,    offsetof(struct plan_rlimit, soft)},
+    {"hard", FIELD_U64,    offsetof(struct plan_rlimit, hard)},
+    {0},
+};
+
+static const struct field sysctl_fields[] = {
+    {"path",  FIELD_TEXT, offsetof(struct plan_sysctl, path)},
+    {"value", FIELD_TEXT, offsetof(struct plan_sysctl, value)},
+    {0},
+};
+
+const struct field plan_fields[] = {
+    {"id",          FIELD_TEXT,  AT(id)},
+    {"name",        FIELD_TEXT,  AT(name)},
+    {"profile",     FIELD_TEXT,  AT(profile)},
+    {"boundary",    FIELD_WORD,  AT(boundary), .names = plan_boundary_names},
+    {"runtime",     FIELD_TEXT,  AT(runtime)},
+    {"image",       FIELD_TEXT,  AT(image)},
+
+    {"argv",        FIELD_TEXTS, AT(argv)},
+    {"env",         FIELD_TEXTS, AT(env)},
+    {"cwd",         FIELD_TEXT,  AT(cwd)},
+    {"uid",         FIELD_UINT,  AT(uid)},
+    {"gid",         FIELD_UINT,  AT(gid)},
+    {"groups",      FIELD_IDS,   AT(groups), .count = AT(groups_count)},
+    {"user-name",   FIELD_TEXT,  AT(user_name)},
+    {"home",        FIELD_TEXT,  AT(home)},
+    {"terminal",    FIELD_BOOL,  AT(terminal)},
+    {"umask",       FIELD_UINT,  AT(umask)},
+
+    {"namespaces",  FIELD_BITS,  AT(namespaces), .names = plan_namespace_names},
+    {"map-by",      FIELD_WORD,  AT(map_by), .names = plan_map_names},
+    {"uid-map",     FIELD_LIST,  AT(uid_map), .rows = map_fields, .size = sizeof(struct plan_id_map),
+     .count = AT(uid_map_count), .most = ARRAY_SIZE(((struct plan *)0)->uid_map)},
+    {"gid-map",     FIELD_LIST,  AT(gid_map), .rows = map_fields, .size = sizeof(struct plan_id_map),
+     .count = AT(gid_map_count), .most = ARRAY_SIZE(((struct plan *)0)->gid_map)},
+    {"mounts",      FIELD_LIST,  AT(mounts), .rows = mount_fields, .size = sizeof(struct plan_mount),
+     .count = AT(mounts_count)},
+    {"read-only",   FIELD_BOOL,  AT(read_only)},
+    {"scratch",     FIELD_TEXT,  AT(scratch)},
+    {"capabilities", FIELD_BITS64, AT(capabilities), .names = plan_capability_names},
+    {"no-new-privileges", FIELD_BOOL, AT(no_new_privileges)},
+    {"seccomp",     FIELD_BOOL,  AT(seccomp)},
+    {"open",        FIELD_BITS,  AT(open), .names = plan_open_names},
+    {"landlock",    FIELD_WORD,  AT(landlock), .names = plan_landlock_names},
+    {"apparmor",    FIELD_TEXT,  AT(apparmor)},
+    {"selinux",     FIELD_TEXT,  AT(selinux)},
+    {"hostname",    FIELD_TEXT,  AT(hostname)},
+    {"sysctls",     FIELD_LIST,  AT(sysctls), .rows = sysctl_fields,
+     .size = sizeof(struct plan_sysctl), .count = AT(sysctls_count)},
+    {"network",     FIELD_WORD,  AT(network), .names = plan_network_names},
+    {"limits",      FIELD_OBJECT, AT(limits), .rows = limits_fields},
+    {"rlimits",     FIELD_LIST,  AT(rlimits), .rows = rlimit_fields,
+     .size = sizeof(struct plan_rlimit), .count = AT(rlimits_count),
+     .most = ARRAY_SIZE(((struct plan *)0)->rlimits)},
+
+    {"keep",        FIELD_WORD,  AT(keep), .names = plan_keep_names},
+    {"restart",     FIELD_WORD,  AT(restart), .names = plan_restart_names},
+    {"restart-most", FIELD_UINT, AT(restart_most)},
+    {"time-limit-ms", FIELD_U64, AT(time_limit_ms)},
+    {"idle-limit-ms", FIELD_U64, AT(idle_limit_ms)},
+    {"stop-signal", FIELD_INT,   AT(stop_signal)},
+    {"stop-grace-ms", FIELD_U64, AT(stop_grace_ms)},
+    {"scrollback",  FIELD_UINT,  AT(scrollback)},
+    {"record",      FIELD_BOOL,  AT(record)},
+    {"labels",      FIELD_TEXTS, AT(labels)},
+    {"origins",     FIELD_ORIGINS, AT(origins)},
+    {0},
+};
+// clang-format on
