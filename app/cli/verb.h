@@ -30,17 +30,19 @@ struct cli {
     size_t options_count;
     char **args; /* borrowed from argv: what is no option; NULL-terminated */
     size_t args_count;
-    char **command; /* borrowed: what stands behind "--"; NULL: none */
+    char **command; /* borrowed: with VERB_COMMAND or VERB_TAIL; NULL: none */
     bool json;
 };
 
 /* Flags of a verb. */
 enum {
     VERB_JSON = 1,        /* takes --json */
-    VERB_COMMAND = 2,     /* the first non-option, or "--", begins a command */
+    VERB_COMMAND = 2,     /* the first non-option, or "--", begins a command; with VERB_WORKLOADS the
+                             first non-option is the workload, what follows it the command */
     VERB_WORKLOADS = 4,   /* arguments are workloads */
     VERB_HIDDEN = 8,
     VERB_SUBVERBS = 16,   /* the first argument is one of `subverbs` */
+    VERB_TAIL = 32,       /* arguments, and what stands behind "--" is `command` (open FILE -- ARG) */
 };
 
 struct verb {
@@ -58,9 +60,17 @@ struct verb {
 const char *cli_option(const struct cli *c, const char *name);
 bool cli_switch(const struct cli *c, const char *name);
 
-/* Prints "cofferdam VERB: text" to stderr, escaped; returns EXIT_OURS (or by the error's code). */
+/* Prints "cofferdam VERB: text" to stderr, escaped; returns EXIT_OURS. */
 int cli_fail(const struct cli *c, const struct error *e);
+/* The same where a command could not be started: 127 for ENOENT, 126 for EACCES and ENOEXEC. */
+int cli_fail_command(const struct cli *c, const struct error *e);
+/* The same for a wrong command line, with a pointer to the verb's help; returns EXIT_OURS. */
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Every switch or value of the option in order: calls back until `each` returns non-zero. */
+int cli_each(const struct cli *c, const char *name,
+             int (*each)(void *data, const char *value, struct error *e), void *data,
+             struct error *e);
 
 extern const struct verb *const verbs[]; /* in the order of the help */
 extern const size_t verbs_count;
