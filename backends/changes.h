@@ -11,8 +11,11 @@
  * Layout of a scratch folder (the native backend's, on a tmpfs or in the state folder):
  *   layers/N/upper, layers/N/work   one for each overlay, N from 0
  *   layers/N/target                 a link whose text is the overlay's absolute path inside
+ *   layers/N/lower                  optional: a link whose text is the lower folder on the host; without
+ *                                   it a file replaced by rename counts as added
  *   root/                           the root itself, where no overlay covers it (homes, /tmp, …)
- *   made                            a text file: NUL-separated paths that set-up itself made
+ *   made                            a text file: NUL-separated paths that set-up itself made, written
+ *                                   when set-up ends: such a file with a later ctime was changed
  */
 enum change_kind { CHANGE_ADDED, CHANGE_CHANGED, CHANGE_DELETED };
 
@@ -37,7 +40,7 @@ struct change {
 struct changes {
     struct change *list; /* owned; worst first, then by path */
     size_t count;
-    bool cut;       /* more than `most` entries: the rest was not read */
+    bool cut;       /* more than `most` entries: less interesting ones were left out */
     uint64_t bytes; /* of regular files added or changed */
     uint64_t unreadable;
 };

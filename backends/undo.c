@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,16 +38,20 @@ static int undo_mount(const char *what, struct error *e)
     return 0;
 }
 
-/* A lock file that stands for a range of ids: the range is free when it is gone. */
+/* A lock file that stands for a range of ids. Held again already by a later workload: left alone.
+ */
 static int undo_ids(const char *what, struct error *e)
 {
     if (!undo_path_is_ours(what))
         return error_set(e, EPERM, "this is no id range of ours");
+    autoclose int fd = open(what, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : error_errno(e, errno, "opening it");
     struct stat st;
-    if (lstat(what, &st) < 0)
-        return 0;
-    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
         return error_set(e, EPERM, "this is no id range of ours");
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return 0;
     if (unlink(what) < 0 && errno != ENOENT)
         return error_errno(e, errno, "freeing an id range");
     return 0;

@@ -1,0 +1,35 @@
+/* The one place that knows which runtimes this build has. */
+#include "backends/backend.h"
+#include "backends/native/native.h"
+#include "base/str.h"
+
+const struct backend *const backends[] = {
+    &native_backend,
+};
+const size_t backends_count = ARRAY_SIZE(backends);
+
+/* What each boundary needs where this version has no runtime for it. */
+static const char *const boundary_lacks[] = {
+    [PLAN_CONTAINER] = "a container runtime, and this build has none",
+    [PLAN_SANDBOX] = "gVisor or Kata, which this version of cofferdam does not drive yet",
+    [PLAN_MICROVM] = "QEMU, Firecracker or Cloud Hypervisor, which this version of cofferdam does "
+                     "not drive yet",
+    [PLAN_VM] = "libvirt or QEMU, which this version of cofferdam does not drive yet",
+};
+
+const struct backend *backend_find(const char *runtime)
+{
+    for (size_t i = 0; i < backends_count; i++)
+        if (str_equal(backends[i]->name, runtime))
+            return backends[i];
+    return NULL;
+}
+
+const struct backend *backend_for(enum plan_boundary b, struct error *e)
+{
+    for (size_t i = 0; i < backends_count; i++)
+        if (backends[i]->boundary == b)
+            return backends[i];
+    error_set(e, EOPNOTSUPP, "the %s boundary needs %s", plan_boundary_name(b), boundary_lacks[b]);
+    return NULL;
+}
