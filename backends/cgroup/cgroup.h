@@ -1,4 +1,4 @@
-/* The control group of one workload: limits, running numbers, freezer, kill. v2, v1 or none at all. */
+/* The control group of one workload: limits, running numbers, freezer, kill. v2, v1 or none. */
 #ifndef COFFERDAM_BACKENDS_CGROUP_CGROUP_H
 #define COFFERDAM_BACKENDS_CGROUP_CGROUP_H
 
@@ -12,20 +12,20 @@
  *   cgroup_make()     before the child is cloned; the journal is told first
  *   cgroup_clone_fd() for CLONE_INTO_CGROUP
  *   cgroup_joins()    the child writes "0" to each of these first of all: 0.06 ms
- *   cgroup_attach()   or the parent puts it there: the kernel then waits for all processors, 5 to 25 ms
+ *   cgroup_attach()   or the parent puts it there: the kernel waits for all processors, 5 to 25 ms
  *   cgroup_keep()     the child runs, the monitor is not confined yet
  *   cgroup_sample(), _freeze(), _kill()   afterwards; on descriptors that are already open
  *   cgroup_clean()    when the last process has gone
  *
  * Modes (enum plan_cgroup), tried in this order:
- *   SYSTEMD  our own control group is called cofferdam-ID.scope: the starter has had the service manager
- *            make it for us (cgroup_scope_start()). We move ourselves into its child "monitor" and
- *            the workload gets the child "workload".
- *   V2       root: cofferdam-ID below the root of the v2 tree. Others: below the nearest control group
- *            above our own that we may write, that has no processes and that no service manager
- *            keeps for itself.
- *   V1       root: cofferdam-ID in each v1 hierarchy that is needed, and in the v2 tree of a hybrid
- *            host, which has cgroup.kill, cgroup.freeze and cpu.stat without any controller.
+ *   SYSTEMD  our own control group is called cofferdam-ID.scope: the starter has had the service
+ *            manager make it for us (cgroup_scope_start()). We move ourselves into its child
+ *            "monitor" and the workload gets the child "workload".
+ *   V2       root: cofferdam-ID below the root of the v2 tree. Others: below the nearest control
+ *            group above our own that we may write, that has no processes and that no service
+ *            manager keeps for itself.
+ *   V1       root: cofferdam-ID in each v1 hierarchy that is needed, and in the v2 tree of a
+ *            hybrid host, which has cgroup.kill, cgroup.freeze and cpu.stat without a controller.
  *   NONE     nothing is made; samples come from /proc; the agent has to freeze.
  */
 struct cgroup;
@@ -51,8 +51,8 @@ enum plan_cgroup cgroup_mode(const struct cgroup *c);
 int cgroup_clone_fd(const struct cgroup *c);
 
 /*
- * The files of the remaining (v1) hierarchies in which a single-threaded child becomes a member by writing
- * "0". Borrowed, closed by cgroup_keep(). Returns how many; `most` of CGROUP_JOINS_MAX is enough.
+ * The files of the remaining (v1) hierarchies in which a single-threaded child becomes a member by
+ * writing "0". Borrowed, closed by cgroup_keep(). Returns how many; CGROUP_JOINS_MAX is enough.
  */
 enum { CGROUP_JOINS_MAX = 8 };
 size_t cgroup_joins(const struct cgroup *c, int *ret_fds, size_t most);
@@ -60,17 +60,17 @@ size_t cgroup_joins(const struct cgroup *c, int *ret_fds, size_t most);
 /* Puts another process into them: where it cannot do so itself. */
 int cgroup_attach(struct cgroup *c, pid_t pid, struct error *e);
 
-/* Opens what the calls below read and write. `pid`: the workload's PID 1 as we see it, our child. */
+/* Opens what the calls below read and write. `pid`: the workload's PID 1 as we see it. */
 void cgroup_keep(struct cgroup *c, pid_t pid);
 
 /*
- * Under Landlock: the folders the calls below need. Each `parent` must allow REMOVE_DIR; in mode NONE
- * /proc must allow READ_FILE. Fills at most `most` borrowed directory descriptors; returns how many.
+ * Under Landlock: what the calls below need. Each parent must allow REMOVE_DIR; in mode NONE /proc
+ * must allow READ_FILE. Fills at most `most` borrowed directory descriptors; returns how many.
  */
 size_t cgroup_parents(const struct cgroup *c, int *ret_fds, size_t most);
 bool cgroup_reads_proc(const struct cgroup *c);
 
-/* 0; -ENODATA: nothing is known. Unknown numbers are UINT64_MAX. Peaks include all former samples. */
+/* 0; -ENODATA: nothing is known. Unknown: UINT64_MAX. Peaks include all former samples. */
 int cgroup_sample(struct cgroup *c, struct launch_sample *ret);
 
 /* What wait4(2) said of PID 1: where no control group counted, the last word on processor time. */
@@ -90,8 +90,8 @@ int cgroup_clean(struct cgroup *c, struct error *e);
 void cgroup_free(struct cgroup *c); /* closes; removes nothing; NULL is fine */
 
 /*
- * Undoes a journalled line, kind "cgroup": kills what is inside and removes the folder. `what` is the
- * absolute path of a v2 folder or a bare name, which stands for that name in the root of every
+ * Undoes a journalled line, kind "cgroup": kills what is inside and removes the folder. `what` is
+ * the absolute path of a v2 folder or a bare name, which stands for that name in the root of every
  * hierarchy. Anything not named as ours is refused (-EPERM); something missing is fine.
  */
 int cgroup_undo(const char *what, struct error *e);
