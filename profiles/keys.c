@@ -177,7 +177,8 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL},
     [KEY_FILES_WORKDIR] = {
         "files", "workdir", KEY_TYPE_TEXT, NULL, NULL, "PATH",
-        "Absolute path inside where the command starts; the home folder by default.",
+        "Absolute path inside where the command starts. By default the home folder; with *mount* = . "
+        "the folder it shows.",
         BOTH, ALL, NULL},
     [KEY_FILES_MOUNT] = {
         "files", "mount", KEY_TYPE_LIST, NULL, "", "SOURCE[:TARGET][:ro|rw]…",

@@ -154,18 +154,20 @@ static int build_names(struct build *b, struct error *e)
     return 0;
 }
 
-/* Where each value came from; a value that only says what holds anyway needs no backend for it. */
+/* Whether a value only says what would hold anyway. */
+static bool build_is_usual(const struct settings *s, enum key_id k)
+{
+    autofree char *text = strv_join(s->of[k].items, " ");
+    return str_equal(text, keys[k].fallback ? keys[k].fallback : "");
+}
+
+/* Where each value came from. What says nothing new needs no backend that obeys it. */
 static void build_origins(struct build *b)
 {
-    for (enum key_id k = 0; k < KEY_COUNT; k++) {
-        if (settings_is_default(b->s, k))
-            continue;
-        const char *text = keys[k].type < KEY_TYPE_LIST ? settings_text(b->s, k) : NULL;
-        bool empty_list = keys[k].type >= KEY_TYPE_LIST && !settings_list(b->s, k)[0];
-        bool usual = (text && str_equal(text, keys[k].fallback)) || empty_list;
-        if (!usual || (keys[k].used_by & (1u << b->p->boundary)))
+    for (enum key_id k = 0; k < KEY_COUNT; k++)
+        if (!settings_is_default(b->s, k) &&
+            ((keys[k].used_by & (1u << b->p->boundary)) || !build_is_usual(b->s, k)))
             b->p->origins[k] = str_dup(settings_origin(b->s, k));
-    }
 }
 
 static int build_root(struct build *b, struct error *e)

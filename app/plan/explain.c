@@ -176,7 +176,11 @@ static void explain_others(struct explain *x)
     const struct plan *p = x->p;
     explain_add(x, 3, "devices", NULL,
                 "null, zero, full, random, urandom and terminals of its own");
-    explain_add(x, 0, "display", NULL, "nothing: no socket of the session is shown");
+    bool shown = false;
+    for (size_t i = 0; i < x->count; i++)
+        shown = shown || str_equal(x->list[i].subject, "display");
+    if (!shown)
+        explain_add(x, 0, "display", NULL, "nothing: no socket of the session is shown");
     if (p->map_by == PLAN_MAP_PARENT)
         explain_add(x, 0, "other workloads", NULL, "nothing: its ids outside are its alone");
     else

@@ -42,9 +42,15 @@ static int wishes_mount(struct build *b, const char *item, size_t at, struct err
     autofree char *source = build_path_outside(b, form.source, e);
     autofree char *target = source ? wishes_target(form.target ? form.target : source, e) : NULL;
     unsigned flags = PLAN_MOUNT_TAME | (form.writable ? 0 : PLAN_MOUNT_RO);
+    bool here = str_equal(form.source, ".") && !form.target;
     form_mount_done(&form);
     if (!target)
         return -e->code;
+    /* Who brings the folder they are in wants to work in it. */
+    if (here && str_empty(settings_text(b->s, KEY_FILES_WORKDIR))) {
+        free(b->p->cwd);
+        b->p->cwd = str_dup(target);
+    }
     wishes_origin(b, build_step(b, PLAN_MOUNT_BIND, source, target, flags), KEY_FILES_MOUNT, at);
     return 0;
 }

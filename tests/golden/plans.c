@@ -1,0 +1,308 @@
+/*
+ * Fixed facts and settings → the plan as JSON, what is found wrong with it, what it leaves open:
+ * each compared with a file of expected/, byte for byte. `--update` writes the files anew instead.
+ */
+#include "app/plan/plan.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct golden_case {
+    const char *name;
+    const struct plan_host *(*host)(void);
+    const char *settings[12]; /* SECTION.KEY=VALUE, ends with NULL */
+    const char *argv[8];      /* empty: none given */
+    const char *env[4];
+    const char *label; /* the workload's name, NULL: made up */
+    bool terminal;
+    const char *scratch;
+};
+
+/* --- facts --------------------------------------------------------------------------------------
+ */
+
+static struct plan_host_entry entries[] = {
+    {"/bin",          "usr/bin",   false},
+    {"/boot",         NULL,        false},
+    {"/etc",          NULL,        false},
+    {"/home",         NULL,        false},
+    {"/lib",          "usr/lib",   false},
+    {"/lib64",        "usr/lib64", false},
+    {"/opt",          NULL,        false},
+    {"/sbin",         "usr/sbin",  false},
+    {"/usr",          NULL,        false},
+    {"/data",         NULL,        false},
+    {"/var/lib/dpkg", NULL,        false},
+    {"/home/ann",     NULL,        false},
+};
+static struct plan_host_entry split_entries[] = {
+    {"/bin",      NULL, false},
+    {"/etc",      NULL, true },
+    {"/lib",      NULL, false},
+    {"/nix",      NULL, true },
+    {"/usr",      NULL, false},
+    {"/gnu",      NULL, false},
+    {"/home/ann", NULL, true },
+};
+static char *device_names[] = {"null", "zero", "full", "random", "urandom", "tty", NULL};
+static char *controllers[] = {"cpu", "io", "memory", "pids", NULL};
+static char *few_controllers[] = {"memory", "pids", NULL};
+
+static struct plan_host workstation = {
+    .uid = 1000,
+    .gid = 1000,
+    .user = "ann",
+    .home = "/home/ann",
+    .hostname = "desk",
+    .shell = "/bin/bash",
+    .subuid = 100000,
+    .subuid_count = 65536,
+    .subgid = 100000,
+    .subgid_count = 65536,
+    .newuidmap = true,
+    .entries = entries,
+    .entries_count = ARRAY_SIZE(entries),
+    .devices = device_names,
+    .cgroup = PLAN_CGROUP_SYSTEMD,
+    .cgroup_controllers = controllers,
+    .landlock_abi = 6,
+    .userns = true,
+    .timens = true,
+    .kernel = "6.12.0",
+    .arch = "x86_64",
+    .cpus = 8,
+    .memory = 16ull << 30,
+    .resolv_conf = "nameserver 192.0.2.53\n",
+};
+
+static const struct plan_host *host_desk(void)
+{
+    return &workstation;
+}
+
+static const struct plan_host *host_root(void)
+{
+    static struct plan_host h;
+    h = workstation;
+    h.uid = h.gid = 0;
+    h.user = "root";
+    h.home = "/root";
+    h.cgroup = PLAN_CGROUP_V1;
+    return &h;
+}
+
+/* An old kernel, no control groups, no ranges, a restrictive distribution. */
+static const struct plan_host *host_bare(void)
+{
+    static struct plan_host h;
+    h = workstation;
+    h.subuid_count = h.subgid_count = 0;
+    h.newuidmap = false;
+    h.cgroup = PLAN_CGROUP_NONE;
+    h.cgroup_controllers = NULL;
+    h.landlock_abi = 0;
+    h.timens = false;
+    return &h;
+}
+
+static const struct plan_host *host_closed(void)
+{
+    static struct plan_host h;
+    h = *host_bare();
+    h.userns = false;
+    return &h;
+}
+
+static const struct plan_host *host_few(void)
+{
+    static struct plan_host h;
+    h = workstation;
+    h.cgroup = PLAN_CGROUP_V2;
+    h.cgroup_controllers = few_controllers;
+    return &h;
+}
+
+/* Things mounted below /etc and the home folder, stores of two package managers, no /usr merge. */
+static const struct plan_host *host_split(void)
+{
+    static struct plan_host h;
+    h = workstation;
+    h.entries = split_entries;
+    h.entries_count = ARRAY_SIZE(split_entries);
+    return &h;
+}
+
+/* --- cases --------------------------------------------------------------------------------------
+ */
+
+// clang-format off
+static const struct golden_case cases[] = {
+    {"host", host_desk, {NULL}, {"make", "test"}},
+    {"host-shell", host_desk, {NULL}, {NULL}, .terminal = true, .label = "play"},
+    {"host-root", host_root, {NULL}, {"id"}},
+    {"host-root-uid", host_root, {"isolation.user=1234"}, {"id"}},
+    {"host-read-only", host_desk, {"isolation.read-only=yes", "resources.disk=64M"}, {"true"}},
+    {"host-split", host_split, {NULL}, {"true"}},
+    {"host-split-home", host_split, {"files.home=overlay"}, {"true"}},
+    {"dir", host_desk, {"files.image=dir:/srv/roots/alpine", "isolation.user=root"}, {"/bin/sh", "-c", "id"}},
+    {"dir-read-only", host_desk, {"files.image=dir:~/alpine", "isolation.read-only=yes"}, {"id"}},
+    {"limits", host_desk,
+     {"resources.memory=1G", "resources.pids=64", "resources.cpus=1.5", "resources.disk=256M",
+      "resources.swap=128M", "resources.io-weight=50", "resources.nice=5"}, {"true"}},
+    {"limits-strict-bare", host_bare, {"resources.memory=1G", "resources.pids=64"}, {"true"}},
+    {"limits-best-effort-bare", host_bare,
+     {"resources.memory=1G", "resources.pids=64", "resources.cpus=2", "resources.limits=best-effort"}, {"true"}},
+    {"limits-few-controllers", host_few, {"resources.memory=1G", "resources.cpus=2"}, {"true"}},
+    {"ranges", host_desk, {"isolation.user=ranges", "isolation.capabilities=default"}, {"apt", "update"}},
+    {"ranges-bare", host_bare, {"isolation.user=ranges"}, {"true"}},
+    {"closed", host_closed, {NULL}, {"true"}},
+    {"network-host", host_desk, {"network.mode=host"}, {"curl", "https://example.org"}},
+    {"network-private", host_desk, {"network.mode=private", "network.publish=8080:80"}, {"true"}},
+    {"copy-in", host_desk,
+     {"files.copy-in=~/Downloads/setup.run", "files.copy-in=./data:/srv/data/", "files.copy-in=/etc/hosts:/tmp/hosts"},
+     {"./setup.run"}},
+    {"mounts", host_desk,
+     {"files.mount=.:rw", "files.mount=~/ref:/ref:ro", "files.tmpfs=/big:1G", "files.hide=/usr/share/doc",
+      "files.home=read-only"}, {"make"}},
+    {"mount-below-proc", host_desk, {"files.mount=/tmp:/proc/x"}, {"true"}},
+    {"mount-display", host_desk, {"files.mount=/tmp/.X11-unix"}, {"true"}},
+    {"opened", host_desk,
+     {"isolation.open=userns bpf core-dumps", "isolation.seccomp=off", "isolation.capabilities=sys-admin net-raw",
+      "isolation.no-new-privileges=no", "isolation.landlock=no"}, {"true"}},
+    {"labels", host_bare,
+     {"isolation.apparmor=box", "isolation.selinux=box_t", "isolation.landlock=yes", "lifecycle.snapshot-on-exit=yes",
+      "machine.tpm=yes"}, {"true"}},
+    {"life", host_desk,
+     {"lifecycle.keep=always", "lifecycle.time-limit=1h30m", "lifecycle.idle-limit=5m", "lifecycle.restart=on-failure:3",
+      "lifecycle.stop-signal=INT", "lifecycle.stop-grace=2s", "console.scrollback=10", "console.record=yes",
+      "workload.labels=team=red"}, {"daemon"}, .scratch = "/state/scratch"},
+    {"keep-and-disk", host_desk, {"lifecycle.keep=always", "resources.disk=1G"}, {"true"}, .scratch = "/state/scratch"},
+    {"environment", host_desk, {"workload.environment=EDITOR"}, {"env"}, {"LANG=de_DE.UTF-8", "PASSED", "ABSENT"}},
+    {"bytes", host_desk, {NULL}, {"printf", "\xff\x80 \"q\" \\ \n \x01 \xc3\xa9 \xf4\x8f\xbe\x80"}},
+    {"image-of-store", host_desk, {"files.image=debian:12"}, {"true"}},
+    {"microvm", host_desk, {"isolation.boundary=microvm", "isolation.user=root"}, {"true"}},
+    {"wrong-runtime", host_desk, {"isolation.runtime=qemu"}, {"true"}},
+    {"wrong-name", host_desk, {NULL}, {"true"}, .label = "../up"},
+};
+// clang-format on
+
+/* --- running them --------------------------------------------------------------------------------
+ */
+
+static void golden_settings(const struct golden_case *c, struct settings *s)
+{
+    struct error e;
+    settings_init(s);
+    for (size_t i = 0; c->settings[i]; i++) {
+        if (settings_assign(s, c->settings[i], "golden.ini:1", &e) < 0) {
+            fprintf(stderr, "%s: %s: %s\n", c->name, c->settings[i], e.text);
+            exit(99);
+        }
+    }
+}
+
+static void golden_findings(const struct plan *p, const struct plan_host *h, struct buf *to)
+{
+    struct plan_finding *found = NULL;
+    size_t count = 0;
+    struct error e;
+    bool good = plan_check(p, h, &found, &count, &e) == 0;
+    buf_printf(to, "check: %s\n", good ? "may start" : e.text);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(to, "  %s: %s\n    mend: %s\n",
+                   found[i].weight == PLAN_REFUSES ? "refuses" : "warns", found[i].text,
+                   found[i].mend ? found[i].mend : "-");
+    plan_findings_free(found, count);
+}
+
+static void golden_reach(const struct plan *p, struct buf *to)
+{
+    struct plan_reach *reach;
+    size_t count;
+    plan_explain(p, &reach, &count);
+    buf_puts(to, "explain:\n");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(to, "  %3u %s: %s\n      close: %s\n", reach[i].badness, reach[i].subject,
+                   reach[i].text, reach[i].close ? reach[i].close : "-");
+    plan_reach_free(reach, count);
+}
+
+/* Compares, or writes. 0 or 1. */
+static int golden_file(int dir, const char *name, const char *end, const char *text, bool update)
+{
+    autofree char *file = str_format("%s.%s", name, end);
+    if (update)
+        return file_write_whole(dir, file, text, strlen(text), 0644, false) < 0;
+    autofree char *expected = NULL;
+    size_t size = 0;
+    if (file_read(dir, file, 1u << 20, &expected, &size) < 0) {
+        printf("# %s is missing: run this with --update and look at it\n", file);
+        return 1;
+    }
+    if (str_equal(expected, text))
+        return 0;
+    size_t at = 0, line = 1;
+    while (text[at] && text[at] == expected[at])
+        line += text[at++] == '\n';
+    while (at > 0 && text[at - 1] != '\n')
+        at--;
+    printf("# %s differs at line %zu\n# expected: %.*s\n# is:       %.*s\n", file, line,
+           (int)strcspn(expected + at, "\n"), expected + at, (int)strcspn(text + at, "\n"),
+           text + at);
+    return 1;
+}
+
+static int golden_run(int dir, const struct golden_case *c, bool update)
+{
+    struct settings s;
+    golden_settings(c, &s);
+    static char *const caller_env[] = {"EDITOR=vi", "PASSED=yes=1", "SECRET=x", NULL};
+    struct plan_request r = {
+        .id = "0123456789ab",
+        .name = c->label,
+        .profile = "golden",
+        .argv = c->argv[0] ? (char *const *)c->argv : NULL,
+        .env = (char *const *)c->env,
+        .terminal_wanted = c->terminal,
+        .cwd = "/home/ann/project",
+        .caller_env = caller_env,
+        .scratch = c->scratch,
+    };
+    struct plan *p = NULL;
+    struct error e;
+    autobuf text = {0};
+    int failed = 0;
+    if (plan_build(&s, &r, c->host(), &p, &e) < 0) {
+        buf_printf(&text, "build: %s\n", e.text);
+    } else {
+        autofree char *json = plan_to_json(p, true);
+        failed = golden_file(dir, c->name, "json", json, update);
+        golden_findings(p, c->host(), &text);
+        golden_reach(p, &text);
+    }
+    failed |= golden_file(dir, c->name, "txt", text.data, update);
+    plan_free(p);
+    settings_done(&s);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    bool update = argc > 2 && strcmp(argv[2], "--update") == 0;
+    autoclose int dir = argc > 1 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
+    if (dir < 0) {
+        fprintf(stderr, "usage: %s FOLDER [--update]\n", argv[0]);
+        return 99;
+    }
+    int failed = 0;
+    printf("1..%zu\n", ARRAY_SIZE(cases));
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int one = golden_run(dir, &cases[i], update);
+        printf("%sok %zu - %s\n", one ? "not " : "", i + 1, cases[i].name);
+        failed += one;
+    }
+    return failed ? 1 : 0;
+}
