@@ -2,8 +2,27 @@
 
 #include "app/cli/options.h"
 #include "app/cli/verbs.h"
+#include "base/dirs.h"
+#include "console/state.h"
 
 #include <stdio.h>
+
+static void completion_workloads(char ***names)
+{
+    struct dirs d;
+    struct state_record *list;
+    size_t count;
+    struct error e;
+    if (dirs_init(&d, &e) < 0)
+        return;
+    if (state_list(&d, &list, &count, &e) == 0) {
+        for (size_t i = 0; i < count; i++)
+            if (list[i].name)
+                strv_add(names, list[i].name);
+        state_list_free(list, count);
+    }
+    dirs_done(&d);
+}
 
 void completion_names(const struct profile_path *p, const char *kind, char ***names)
 {
@@ -13,6 +32,8 @@ void completion_names(const struct profile_path *p, const char *kind, char ***na
     const char *folder = str_equal(kind, "profile")         ? "profiles"
                          : str_equal(kind, "workload-file") ? "workloads"
                                                             : NULL;
+    if (str_equal(kind, "workload"))
+        completion_workloads(names);
     if (folder && profile_list(p, folder, &list, &count, &e) == 0) {
         for (size_t i = 0; i < count; i++)
             strv_add(names, list[i].name);
