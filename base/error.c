@@ -37,7 +37,8 @@ int error_wrap(struct error *e, const char *fmt, ...)
     char text[sizeof(e->text)];
     size_t length = strnlen(who, sizeof(text) - 3);
     memcpy(text, who, length);
-    snprintf(text + length, sizeof(text) - length, ": %s", e->text);
+    size_t room = sizeof(text) - length - 3;
+    snprintf(text + length, sizeof(text) - length, ": %.*s", (int)room, e->text);
     memcpy(e->text, text, sizeof(text));
     return -e->code;
 }

@@ -23,7 +23,6 @@ enum { SPAWN_FDS_MAX = 16, SPAWN_STACK = 64 * 1024 };
 struct spawn_child {
     const struct spawn *spawn;
     const char *path;
-    const sigset_t *mask;
     volatile int failed; /* errno */
     const char *volatile step;
 };
@@ -37,7 +36,7 @@ static int spawn_fail(struct spawn_child *c, const char *step)
 
 /* Handlers would run in our memory once signals are let in; what we ignore is not the child's wish.
  */
-static void spawn_reset_signals(const sigset_t *mask)
+static void spawn_reset_signals(void)
 {
     for (int s = 1; s < _NSIG; s++) {
         struct sigaction a;
@@ -48,7 +47,9 @@ static void spawn_reset_signals(const sigset_t *mask)
         struct sigaction plain = {.sa_handler = SIG_DFL};
         sigaction(s, &plain, NULL);
     }
-    sigprocmask(SIG_SETMASK, mask, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* fds[i] becomes descriptor i: first all are lifted out of the way, then put in place. */
@@ -78,7 +79,7 @@ static int spawn_child_main(void *data)
 {
     struct spawn_child *c = data;
     const struct spawn *s = c->spawn;
-    spawn_reset_signals(c->mask);
+    spawn_reset_signals();
     if (s->new_session && setsid() < 0)
         return spawn_fail(c, "setsid");
     if (spawn_place_fds(s) < 0)
@@ -122,7 +123,6 @@ static int spawn_clone(struct spawn_child *c, pid_t *ret_pid, int *ret_pidfd)
     sigset_t all, kept;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &kept);
-    c->mask = &kept;
     int pidfd = FD_NONE;
     pid_t pid = clone(spawn_child_main, (char *)stack + SPAWN_STACK,
                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, c, &pidfd);

@@ -9,7 +9,8 @@
 
 /*
  * How to start a program. Descriptors other than fds[] are not inherited; fds[i] becomes
- * descriptor i (FD_NONE: /dev/null). argv[0] is looked up in PATH unless it holds a '/'.
+ * descriptor i (FD_NONE: /dev/null, as are 0 to 2 if there are fewer). argv[0] is looked up in
+ * PATH's absolute folders unless it holds a '/'. No signal is blocked in it, SIGPIPE is not ignored.
  */
 struct spawn {
     const char *const *argv; /* borrowed, NULL-terminated */

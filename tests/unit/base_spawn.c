@@ -1,0 +1,191 @@
+/* spawn.h: programs without a shell, with the descriptors they are given and no others; log.h. */
+#include "tests/unit/unit.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/spawn.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static char *run(const char *const *argv, int *ret_status)
+{
+    struct error e = {0};
+    char *output = NULL;
+    if (spawn_run(argv, 20000, 4096, ret_status, &output, &e) < 0)
+        fail_msg("%s", e.text);
+    return output;
+}
+
+static void test_run_gives_status_and_output(void **state)
+{
+    int status = -1;
+    const char *const argv[] = {"sh", "-c", "echo out; echo err >&2; read x || exit 7", NULL};
+    autofree char *output = run(argv, &status);
+    assert_string_equal(output, "out\nerr\n");
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void test_errors_are_the_execs(void **state)
+{
+    struct error e = {0};
+    int status = 4711;
+    char *output = NULL;
+    const char *const missing[] = {"no-such-program-anywhere", NULL};
+    assert_int_equal(spawn_run(missing, 1000, 10, &status, &output, &e), -ENOENT);
+    assert_non_null(strstr(e.text, "no-such-program-anywhere"));
+    const char *const folder[] = {"/etc", NULL};
+    assert_int_equal(spawn_run(folder, 1000, 10, &status, &output, &e), -EACCES);
+    const char *const text[] = {"/etc/passwd", NULL};
+    assert_int_equal(spawn_run(text, 1000, 10, &status, &output, &e), -EACCES);
+    const char *const none[] = {NULL};
+    assert_int_equal(spawn_run(none, 1000, 10, &status, &output, &e), -EINVAL);
+    assert_int_equal(status, 4711);
+    assert_null(output);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left to reap */
+}
+
+static void test_output_is_bounded(void **state)
+{
+    struct error e = {0};
+    int status = -1;
+    char *output = NULL;
+    const char *const argv[] = {"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x", NULL};
+    assert_int_equal(spawn_run(argv, 20000, 100, &status, &output, &e), 0);
+    assert_int_equal(strlen(output), 100);
+    assert_int_equal(status, 0);
+    free(output);
+}
+
+static void test_time_is_bounded(void **state)
+{
+    struct error e = {0};
+    int status = 4711;
+    const char *const argv[] = {"sh", "-c", "sleep 1000 & exec sleep 1000", NULL};
+    assert_int_equal(spawn_run(argv, 50, 100, &status, NULL, &e), -ETIMEDOUT);
+    assert_int_equal(status, 4711);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* A child of the program that keeps the pipe open does not keep us. */
+static void test_a_background_child_does_not_hold_us(void **state)
+{
+    int status = -1;
+    const char *const argv[] = {"sh", "-c", "sleep 3 & echo done", NULL};
+    autofree char *output = run(argv, &status);
+    assert_string_equal(output, "done\n");
+    assert_int_equal(status, 0);
+}
+
+static void test_only_given_descriptors_are_inherited(void **state)
+{
+    autoclose int leak = open("/dev/null", O_RDONLY); /* not close-on-exec, on purpose */
+    assert_true(leak >= 0);
+    int ends[2];
+    assert_int_equal(fd_pipe(ends, 0), 0);
+    /* fds[] crosses the numbers over: what is 4 here may be 3 there */
+    const int fds[] = {FD_NONE, ends[1], FD_NONE, FD_NONE, ends[1], ends[0]};
+    const char *const argv[] = {"/bin/ls", "/proc/self/fd", NULL};
+    const struct spawn s = {.argv = argv, .fds = fds, .fds_count = ARRAY_SIZE(fds)};
+    struct error e = {0};
+    pid_t pid;
+    autoclose int pidfd = FD_NONE;
+    assert_int_equal(spawn_start(&s, &pid, &pidfd, &e), 0);
+    assert_int_equal(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
+    fd_close(ends[1]);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    char text[64] = "";
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    assert_string_equal(text, "0\n1\n2\n3\n4\n5\n6\n"); /* 6 is its own, of /proc/self/fd */
+    fd_close(ends[0]);
+}
+
+static void on_signal(int signo)
+{
+}
+
+static void test_signals_are_as_a_program_expects(void **state)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, on_signal);
+    sigset_t block, kept;
+    sigemptyset(&block);
+    sigaddset(&block, SIGTERM);
+    sigprocmask(SIG_BLOCK, &block, &kept);
+    int status;
+    const char *const argv[] = {"/bin/grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status", NULL};
+    autofree char *output = run(argv, &status);
+    assert_string_equal(output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    sigset_t now;
+    sigprocmask(SIG_SETMASK, &kept, &now);
+    assert_true(sigismember(&now, SIGTERM)); /* ours is as it was */
+    struct sigaction a;
+    sigaction(SIGUSR1, NULL, &a);
+    assert_true(a.sa_handler == on_signal);
+    signal(SIGUSR1, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+}
+
+static void test_environment_and_path(void **state)
+{
+    int ends[2];
+    assert_int_equal(fd_pipe(ends, 0), 0);
+    const int fds[] = {FD_NONE, ends[1], FD_NONE};
+    const char *const argv[] = {"env", NULL};
+    const char *const env[] = {"ONLY=this", NULL};
+    const struct spawn s = {
+        .argv = argv, .env = env, .fds = fds, .fds_count = 3, .new_session = true};
+    struct error e = {0};
+    pid_t pid;
+    assert_int_equal(spawn_start(&s, &pid, NULL, &e), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    char text[64] = "";
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    assert_string_equal(text, "ONLY=this\n");
+    fd_close(ends[0]);
+    fd_close(ends[1]);
+
+    /* a relative folder in PATH is never searched */
+    autofree char *path = str_dup(getenv("PATH"));
+    assert_int_equal(chdir("/bin"), 0);
+    setenv("PATH", ".::bin", 1);
+    assert_int_equal(spawn_start(&s, &pid, NULL, &e), -ENOENT);
+    setenv("PATH", path, 1);
+}
+
+static void test_log_lines_are_safe(void **state)
+{
+    int ends[2];
+    assert_int_equal(fd_pipe(ends, 0), 0);
+    log_open("who", ends[1], LOG_LEVEL_WARN);
+    errno = EXDEV;
+    log_error("a %s", "\x1b]0;title\a\nb");
+    log_warn("w");
+    log_info("not this");
+    assert_int_equal(errno, EXDEV);
+    char text[128] = "";
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    assert_string_equal(text, "who: a \\x1b]0;title\\x07\\x0ab\nwho: warning: w\n");
+    log_open("who", STDERR_FILENO, LOG_LEVEL_INFO);
+    fd_close(ends[0]);
+    fd_close(ends[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_run_gives_status_and_output),
+        cmocka_unit_test(test_errors_are_the_execs),
+        cmocka_unit_test(test_output_is_bounded),
+        cmocka_unit_test(test_time_is_bounded),
+        cmocka_unit_test(test_a_background_child_does_not_hold_us),
+        cmocka_unit_test(test_only_given_descriptors_are_inherited),
+        cmocka_unit_test(test_signals_are_as_a_program_expects),
+        cmocka_unit_test(test_environment_and_path),
+        cmocka_unit_test(test_log_lines_are_safe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
