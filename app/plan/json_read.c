@@ -1,211 +1,181 @@
 /* The plan from JSON: strict, and bounded by what a plan can hold. */
 #include "app/plan/fields.h"
-#include "app/plan/json_bytes.h"
-
-#include <jansson.h>
+#include "app/plan/json_scan.h"
 
 enum { READ_ITEMS_MAX = 65536 };
 
-/* Undoes the private characters of json.c in place of a copy. */
-static char *read_bytes(const char *s, size_t size)
+static int read_texts(struct scan *s, char ***ret)
 {
-    char *bytes = mem_alloc(size + 1);
-    size_t used = 0;
-    while (size) {
-        uint32_t c;
-        size_t length = (unsigned char)*s < 0x80 ? 1 : str_utf8_decode(s, size, &c);
-        if (length > 1 && c >= JSON_BYTE_FIRST && c <= JSON_BYTE_LAST) {
-            bytes[used++] = (char)(c - JSON_BYTE_FIRST);
-        } else {
-            length = length ? length : 1;
-            memcpy(bytes + used, s, length);
-            used += length;
+    size_t count = 0, room = 8;
+    char **v = mem_zero(room + 1, sizeof(char *));
+    bool first = true;
+    int r;
+    while ((r = scan_next(s, '[', ']', &first)) > 0) {
+        if (count == room) {
+            room *= 2;
+            v = mem_grow(v, room + 1, sizeof(char *));
         }
-        s += length;
-        size -= length;
+        v[count] = v[count + 1] = NULL;
+        r = count < READ_ITEMS_MAX ? scan_text(s, &v[count]) : -EINVAL;
+        if (r < 0)
+            break;
+        count++;
     }
-    bytes[used] = '\0';
-    return bytes;
+    if (r < 0)
+        strv_free(v);
+    else
+        *ret = v;
+    return r;
 }
 
-/* A string without NUL; -EINVAL. */
-static int read_text(const json_t *j, char **ret)
+static int read_u64(struct scan *s, uint64_t *ret)
 {
-    if (!json_is_string(j))
+    char word[16];
+    if (scan_word(s, word, sizeof(word)) < 0)
+        return scan_number(s, INT64_MAX, ret);
+    if (!str_equal(word, "unlimited"))
         return -EINVAL;
-    const char *s = json_string_value(j);
-    size_t size = json_string_length(j);
-    char *text = read_bytes(s, size);
-    if (strlen(s) != size) {
-        free(text);
-        return -EINVAL;
-    }
-    free(*ret);
-    *ret = text;
+    *ret = UINT64_MAX;
     return 0;
 }
 
-static int read_texts(const json_t *j, char ***ret)
-{
-    if (!json_is_array(j) || json_array_size(j) > READ_ITEMS_MAX)
-        return -EINVAL;
-    char **v = mem_zero(json_array_size(j) + 1, sizeof(char *));
-    for (size_t i = 0; i < json_array_size(j); i++) {
-        if (read_text(json_array_get(j, i), &v[i]) < 0) {
-            strv_free(v);
-            return -EINVAL;
-        }
-    }
-    strv_free(*ret);
-    *ret = v;
-    return 0;
-}
-
-static int read_number(const json_t *j, uint64_t most, uint64_t *ret)
-{
-    if (!json_is_integer(j) || json_integer_value(j) < 0 || (uint64_t)json_integer_value(j) > most)
-        return -EINVAL;
-    *ret = (uint64_t)json_integer_value(j);
-    return 0;
-}
-
-static int read_u64(const json_t *j, uint64_t *ret)
-{
-    if (json_is_string(j) && str_equal(json_string_value(j), "unlimited")) {
-        *ret = UINT64_MAX;
-        return 0;
-    }
-    return read_number(j, INT64_MAX, ret);
-}
-
-static int read_uint(const json_t *j, uint64_t most, uint32_t *ret)
+static int read_uint(struct scan *s, uint64_t most, uint32_t *ret)
 {
     uint64_t n;
-    int r = read_number(j, most, &n);
+    int r = scan_number(s, most, &n);
     if (r == 0)
         *ret = (uint32_t)n;
     return r;
 }
 
-static int read_word(const json_t *j, const char *const *names, uint32_t *ret)
+static int read_word(struct scan *s, const char *const *names, uint32_t *ret)
 {
-    int at = json_is_string(j) ? plan_name_find(names, json_string_value(j)) : -1;
+    char word[32];
+    int at = scan_word(s, word, sizeof(word)) < 0 ? -1 : plan_name_find(names, word);
     if (at < 0)
         return -EINVAL;
     *ret = (uint32_t)at;
     return 0;
 }
 
-static int read_bits(const json_t *j, const char *const *names, uint64_t *ret)
+static int read_bits(struct scan *s, const char *const *names, uint64_t *ret)
 {
-    if (!json_is_array(j))
-        return -EINVAL;
     uint64_t bits = 0;
-    for (size_t i = 0; i < json_array_size(j); i++) {
+    bool first = true;
+    int r;
+    while ((r = scan_next(s, '[', ']', &first)) > 0) {
         uint32_t bit;
-        if (read_word(json_array_get(j, i), names, &bit) < 0)
+        if (read_word(s, names, &bit) < 0)
             return -EINVAL;
         bits |= 1ull << bit;
     }
-    *ret = bits;
-    return 0;
+    if (r == 0)
+        *ret = bits;
+    return r;
 }
 
-static int read_ids(const json_t *j, uint32_t **ret, size_t *ret_count)
+static int read_ids(struct scan *s, uint32_t **ret, size_t *ret_count)
 {
-    size_t count = json_array_size(j);
-    if (!json_is_array(j) || count > READ_ITEMS_MAX)
-        return -EINVAL;
-    free(*ret);
-    *ret = mem_zero(count + 1, sizeof(uint32_t));
-    *ret_count = count;
-    for (size_t i = 0; i < count; i++)
-        if (read_uint(json_array_get(j, i), UINT32_MAX, &(*ret)[i]) < 0)
+    bool first = true;
+    int r;
+    while ((r = scan_next(s, '[', ']', &first)) > 0) {
+        if (*ret_count == READ_ITEMS_MAX)
             return -EINVAL;
-    return 0;
+        *ret = mem_grow(*ret, *ret_count + 1, sizeof(uint32_t));
+        if (read_uint(s, UINT32_MAX, &(*ret)[*ret_count]) < 0)
+            return -EINVAL;
+        ++*ret_count;
+    }
+    return r;
 }
 
-static int read_origins(const json_t *j, char **origins)
+static int read_origins(struct scan *s, char **origins)
 {
-    const char *name;
-    json_t *value;
-    if (!json_is_object(j))
-        return -EINVAL;
-    json_object_foreach((json_t *)j, name, value)
-    {
-        const char *dot = strchr(name, '.');
-        autofree char *section = str_ndup(name, dot ? (size_t)(dot - name) : 0);
-        enum key_id k = dot ? key_find(section, dot + 1) : KEY_COUNT;
-        if (k == KEY_COUNT || read_text(value, &origins[k]) < 0)
+    char name[64];
+    bool first = true;
+    int r;
+    while ((r = scan_next(s, '{', '}', &first)) > 0) {
+        if (scan_name(s, name, sizeof(name)) < 0)
+            return -EINVAL;
+        char *dot = strchr(name, '.');
+        if (!dot)
+            return -EINVAL;
+        *dot = '\0';
+        enum key_id k = key_find(name, dot + 1);
+        if (k == KEY_COUNT || origins[k] || scan_text(s, &origins[k]) < 0)
             return -EINVAL;
     }
-    return 0;
+    return r;
 }
 
-static int read_rows(const json_t *j, char *base, const struct field *rows, struct error *e);
-
-static int read_list(const json_t *j, char *base, const struct field *f, struct error *e)
-{
-    size_t count = json_array_size(j), *counted = (size_t *)(base + f->count);
-    if (!json_is_array(j) || count > (f->most ? f->most : READ_ITEMS_MAX))
-        return error_set(e, EINVAL, "plan: \"%s\" is no list that fits", f->name);
-    char *items = base + f->at;
-    if (!f->most) {
-        items = mem_zero(count + 1, f->size);
-        *(char **)(base + f->at) = items;
-    }
-    for (size_t i = 0; i < count; i++) {
-        *counted = i + 1;
-        int r = read_rows(json_array_get(j, i), items + i * f->size, f->rows, e);
-        if (r < 0)
-            return error_wrap(e, "%s[%zu]", f->name, i);
-    }
-    return 0;
-}
-
-static int read_rlimit(const json_t *j, const char **ret)
+static int read_rlimit(struct scan *s, const char **ret)
 {
     uint32_t at;
-    int r = read_word(j, plan_rlimit_names, &at);
+    int r = read_word(s, plan_rlimit_names, &at);
     if (r == 0)
         *ret = plan_rlimit_names[at];
     return r;
 }
 
+static int read_rows(struct scan *s, char *base, const struct field *rows, struct error *e);
+
+static int read_list(struct scan *s, char *base, const struct field *f, struct error *e)
+{
+    size_t *count = (size_t *)(base + f->count), room = f->most;
+    char *items = f->most ? base + f->at : NULL;
+    bool first = true;
+    int r;
+    while ((r = scan_next(s, '[', ']', &first)) > 0) {
+        if (*count == (f->most ? f->most : READ_ITEMS_MAX))
+            return error_set(e, EINVAL, "plan: \"%s\" is too long", f->name);
+        if (*count == room) {
+            room = room ? room * 2 : 16;
+            items = mem_grow(items, room, f->size);
+            *(char **)(base + f->at) = items;
+        }
+        char *item = items + *count * f->size;
+        memset(item, 0, f->size);
+        ++*count;
+        r = read_rows(s, item, f->rows, e);
+        if (r < 0)
+            return error_wrap(e, "%s[%zu]", f->name, *count - 1);
+    }
+    return r < 0 ? error_set(e, EINVAL, "plan: \"%s\" is no list", f->name) : 0;
+}
+
 /* Everything but lists and objects, which word their own errors. */
-static int read_scalar(const json_t *j, char *base, const struct field *f)
+static int read_scalar(struct scan *s, char *base, const struct field *f)
 {
     char *at = base + f->at;
     uint64_t bits = 0;
     int r;
     switch (f->type) {
     case FIELD_TEXT:
-        return read_text(j, (char **)at);
+        return scan_text(s, (char **)at);
     case FIELD_TEXTS:
-        return read_texts(j, (char ***)at);
+        return read_texts(s, (char ***)at);
     case FIELD_BOOL:
-        *(bool *)at = json_is_true(j);
-        return json_is_boolean(j) ? 0 : -EINVAL;
+        return scan_bool(s, (bool *)at);
     case FIELD_UINT:
-        return read_uint(j, UINT32_MAX, (uint32_t *)at);
+        return read_uint(s, UINT32_MAX, (uint32_t *)at);
     case FIELD_INT:
-        return read_uint(j, INT32_MAX, (uint32_t *)at);
+        return read_uint(s, INT32_MAX, (uint32_t *)at);
     case FIELD_U64:
-        return read_u64(j, (uint64_t *)at);
+        return read_u64(s, (uint64_t *)at);
     case FIELD_WORD:
-        return read_word(j, f->names, (uint32_t *)at);
+        return read_word(s, f->names, (uint32_t *)at);
     case FIELD_BITS:
-        r = read_bits(j, f->names, &bits);
+        r = read_bits(s, f->names, &bits);
         *(uint32_t *)at = (uint32_t)bits;
         return r;
     case FIELD_BITS64:
-        return read_bits(j, f->names, (uint64_t *)at);
+        return read_bits(s, f->names, (uint64_t *)at);
     case FIELD_RLIMIT:
-        return read_rlimit(j, (const char **)at);
+        return read_rlimit(s, (const char **)at);
     case FIELD_IDS:
-        return read_ids(j, (uint32_t **)at, (size_t *)(base + f->count));
+        return read_ids(s, (uint32_t **)at, (size_t *)(base + f->count));
     case FIELD_ORIGINS:
-        return read_origins(j, (char **)at);
+        return read_origins(s, (char **)at);
     case FIELD_OBJECT:
     case FIELD_LIST:
         break;
@@ -213,34 +183,75 @@ static int read_scalar(const json_t *j, char *base, const struct field *f)
     return -EINVAL;
 }
 
-static int read_rows(const json_t *j, char *base, const struct field *rows, struct error *e)
+static int read_member(struct scan *s, char *base, const struct field *f, struct error *e)
 {
-    if (!json_is_object(j))
-        return error_set(e, EINVAL, "plan: no object");
-    size_t known = 0;
-    for (const struct field *f = rows; f->name; f++) {
-        const json_t *value = json_object_get(j, f->name);
-        bool may_be_absent = f->type == FIELD_TEXT || f->brief;
-        if (!value && may_be_absent)
+    if (f->type == FIELD_OBJECT)
+        return read_rows(s, base + f->at, f->rows, e);
+    if (f->type == FIELD_LIST)
+        return read_list(s, base, f, e);
+    if (read_scalar(s, base, f) < 0)
+        return error_set(e, EINVAL, "plan: \"%s\" has a wrong value", f->name);
+    return 0;
+}
+
+/* The version stands first, so that nothing of another version is misread. */
+static int read_version(struct scan *s, struct error *e)
+{
+    char name[16];
+    uint64_t version;
+    if (scan_name(s, name, sizeof(name)) < 0 || strcmp(name, "version") != 0 ||
+        scan_number(s, UINT32_MAX, &version) < 0)
+        return error_set(e, EINVAL, "plan: it does not begin with its \"version\"");
+    if (version != PLAN_VERSION)
+        return error_set(e, EINVAL, "plan: version %llu, this program has %d",
+                         (unsigned long long)version, PLAN_VERSION);
+    return 0;
+}
+
+static int read_missing(const struct field *rows, uint64_t seen, struct error *e)
+{
+    for (size_t i = 0; rows[i].name; i++)
+        if (!(seen & (1ull << i)) && rows[i].type != FIELD_TEXT && !rows[i].brief)
+            return error_set(e, EINVAL, "plan: \"%s\" is missing", rows[i].name);
+    return 0;
+}
+
+/* An object whose members are the rows, in any order, each at most once. */
+static int read_rows(struct scan *s, char *base, const struct field *rows, struct error *e)
+{
+    uint64_t seen = 0;
+    size_t expected = 0; /* the writer's order makes the search short */
+    bool first = true, version = rows == plan_fields;
+    int r;
+    while ((r = scan_next(s, '{', '}', &first)) > 0) {
+        if (version) {
+            version = false;
+            r = read_version(s, e);
+            if (r < 0)
+                return r;
             continue;
-        if (!value)
-            return error_set(e, EINVAL, "plan: \"%s\" is missing", f->name);
-        known++;
-        int r = 0;
-        if (f->type == FIELD_OBJECT)
-            r = read_rows(value, base + f->at, f->rows, e);
-        else if (f->type == FIELD_LIST)
-            r = read_list(value, base, f, e);
-        else if (read_scalar(value, base, f) < 0)
-            r = error_set(e, EINVAL, "plan: \"%s\" has a wrong value", f->name);
+        }
+        char name[32];
+        if (scan_name(s, name, sizeof(name)) < 0)
+            return error_set(e, EINVAL, "plan: byte %zu: no member's name", s->at - s->start);
+        size_t i = expected;
+        while (rows[i].name && strcmp(rows[i].name, name) != 0)
+            i++;
+        for (i = rows[i].name ? i : 0; rows[i].name && strcmp(rows[i].name, name) != 0;)
+            i++;
+        if (!rows[i].name)
+            return error_set(e, EINVAL, "plan: byte %zu: a member nobody knows", s->at - s->start);
+        if (seen & (1ull << i))
+            return error_set(e, EINVAL, "plan: \"%s\" stands there twice", rows[i].name);
+        seen |= 1ull << i;
+        expected = i;
+        r = read_member(s, base, &rows[i], e);
         if (r < 0)
             return r;
     }
-    if (rows == plan_fields)
-        known++; /* "version" */
-    if (known != json_object_size(j))
-        return error_set(e, EINVAL, "plan: it has members nobody knows");
-    return 0;
+    if (r < 0)
+        return error_set(e, EINVAL, "plan: byte %zu: broken", s->at - s->start);
+    return read_missing(rows, seen, e);
 }
 
 /* What the rest of the program relies on being there. */
@@ -262,21 +273,11 @@ static int read_check(const struct plan *p, struct error *e)
 
 int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e)
 {
-    json_error_t why;
-    json_t *j = json_loadb(json, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
-    if (!j)
-        return error_set(e, EINVAL, "plan: line %d: %s", why.line, why.text);
+    struct scan s = {.start = json, .at = json, .end = json + size};
     struct plan *p = NEW(struct plan);
-    uint64_t version;
-    int r;
-    if (read_number(json_object_get(j, "version"), UINT32_MAX, &version) < 0)
-        r = error_set(e, EINVAL, "plan: \"version\" is missing");
-    else if (version != PLAN_VERSION)
-        r = error_set(e, EINVAL, "plan: version %llu, this program has %d",
-                      (unsigned long long)version, PLAN_VERSION);
-    else
-        r = read_rows(j, (char *)p, plan_fields, e);
-    json_decref(j);
+    int r = read_rows(&s, (char *)p, plan_fields, e);
+    if (r == 0 && !scan_done(&s))
+        r = error_set(e, EINVAL, "plan: byte %zu: more than a plan", s.at - s.start);
     if (r == 0)
         r = read_check(p, e);
     if (r < 0) {

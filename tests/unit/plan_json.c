@@ -192,8 +192,16 @@ static void test_refuses(void **state)
     refuse(json, "\"seccomp\":true", "\"seccomp\":true,\"extra\":0", "nobody knows");
     refuse(json, "\"core\"", "\"cores\"", "rlimits[0]");
     refuse(json, "\"files.image\"", "\"files.picture\"", "origins");
-    refuse(json, "\"argv\":[", "\"argv\":[],\"x\":[", "nobody knows");
-    refuse(json, "]", "", "line");
+    refuse(json, "\"argv\":[", "\"argv\":[],\"argv\":[", "twice");
+    refuse(json, "]", "", "wrong value");
+    refuse(json, "\"name\":\"web\"", "\"name\":\"\\ud800\"", "name");
+    refuse(json, "\"name\":\"web\"", "\"name\":\"\xff\"", "name");
+    refuse(json, "\"name\":\"web\"", "\"name\":\"\t\"", "name");
+    refuse(json, "\"name\":\"web\"", "\"name\":\"\xf4\x8f\xbc\x80\"", "name"); /* byte 0 */
+    refuse(json, "\"gid\":4294967295", "\"gid\":042", "gid");
+    refuse(json, "\"gid\":4294967295", "\"gid\":18446744073709551617", "gid");
+    autofree char *more = str_format("%s }", json);
+    refuse(more, " }", " {", "more than");
 }
 
 static void test_cut_off(void **state)
