@@ -1,14 +1,17 @@
+// clang-format off
 /*
  * A line's compact form. Runs of cells that look alike, each
  *
- *   head      RUN and its bits, which no mark can be taken for; RUN_END closes the line: what is
- * left of it is blank count     cells in the run, 1 to 65535, LEB128 attrs     if RUN_ATTRS fg, bg
- * if RUN_FG, RUN_BG: as in struct cell, LEB128 text      unless RUN_BLANK: for each cell an
- * optional MARK_WIDE, its character (MARK_BLANK for none), and up to two of MARK_COMBINES and a
- * character
+ *   head      RUN and its bits (no mark can be taken for it); RUN_END: the rest of the line is blank
+ *   count     cells in the run, 1 to 65535, LEB128
+ *   attrs     if RUN_ATTRS
+ *   fg, bg    if RUN_FG, RUN_BG: as in struct cell, LEB128
+ *   text      unless RUN_BLANK: for each cell an optional MARK_WIDE, its character (MARK_BLANK for
+ *             none), and up to two of MARK_COMBINES and a character
  *
  * A wide character counts as two cells of its run.
  */
+// clang-format on
 #include "console/cells.h"
 
 #include "base/str.h"

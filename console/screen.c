@@ -1,83 +1,16 @@
-#include "console/screen.h"
+#include "console/screen_inner.h"
 
-#include "base/mem.h"
-#include "base/str.h"
-#include "console/grid.h"
-#include "console/pen.h"
-#include "console/tokens.h"
 #include "console/width.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
+#include <string.h>
 #include <vterm.h>
 
-enum { SCREEN_MOST = 1000, REPLIES_MOST = 16 };
+enum { SCREEN_MOST = 1000 };
 
-/* Modes in which printing and line feeds are libvterm's work. */
-enum {
-    UNUSUAL_INSERT = 1,
-    UNUSUAL_NEWLINE = 2,
-    UNUSUAL_ORIGIN = 4,
-    UNUSUAL_MARGINS = 8,
-    UNUSUAL_NO_WRAP = 16,
-    UNUSUAL_TABS = 32, /* only for tabs */
-    UNUSUAL_SLOW = 64, /* screen_set_slow() */
-};
-
-/* What DECSC saves. */
-struct saved {
-    uint16_t row, col;
-    uint32_t unusual;
-    struct cell pen;
-    char sets[4];
-    uint8_t set;
-};
-
-struct screen {
-    VTerm *vt;
-    VTermState *state;
-    struct tokens tokens;
-    struct grid main, alt; /* alt has no rows until it is used */
-    struct grid *on;       /* the one shown */
-    struct history history;
-    uint64_t stamp;
-    uint16_t rows, cols;
-
-    /* The cursor. `phantom`: a character was written in the last column, the next one wraps first.
-     */
-    uint16_t row, col;
-    bool phantom;
-    bool told;    /* libvterm has this cursor */
-    uint16_t top; /* of the scrolling region */
-    uint32_t unusual;
-    struct cell pen;       /* looks of what is written; no character */
-    char sets[4];          /* G0 to G3: '0' line drawing, 'A' British, 'B' none */
-    uint8_t set;           /* which one is in use */
-    struct saved saved[2]; /* of the main and the alternate screen */
-
-    /* The character written last, if combining ones may still join it and REP may repeat it. */
-    uint32_t last;
-    uint16_t last_row, last_col;
-    bool joinable;
-
-    /* What the callbacks of libvterm do while it is fed. */
-    struct cell glyph;  /* what a putglyph stands for */
-    uint16_t put_col;   /* where the last one went */
-    bool mute;          /* nothing is written: libvterm only catches up */
-    bool keeps_history; /* lines that scroll off go to the scrollback */
-
-    struct cells_modes modes;
-    uint8_t mouse_wanted;
-    bool mouse_sgr;
-    char title[128];
-    struct screen_counts counts;
-    unsigned replies; /* in this feed */
-    bool aligned;     /* DECALN was done in this feed */
-    screen_reply_fn *reply;
-    void *data;
-};
-
-/* --- what libvterm calls ------------------------------------------------------------------------
- */
+/* --- what libvterm calls --- */
 
 static bool rect_clamp(const struct screen *s, VTermRect *r)
 {
@@ -166,8 +99,7 @@ static void vterm_release(void *p, void *data)
 
 static VTermAllocatorFunctions screen_allocator = {.malloc = vterm_allocate, .free = vterm_release};
 
-/* --- the cursor, there and back ------------------------------------------------------------------
- */
+/* --- the cursor, there and back --- */
 
 static void vt_write(struct screen *s, const char *bytes)
 {
@@ -211,7 +143,7 @@ static void cursor_ask(struct screen *s, bool *ret_moved)
 }
 
 /* A control or a sequence for libvterm; it forgets its pending wrap when the cursor moves. */
-static void vt_do(struct screen *s, const char *bytes, bool unwraps, bool keeps_history)
+void screen_obey(struct screen *s, const char *bytes, bool unwraps, bool keeps_history)
 {
     bool moved;
     cursor_tell(s);
@@ -223,7 +155,7 @@ static void vt_do(struct screen *s, const char *bytes, bool unwraps, bool keeps_
         s->phantom = false;
 }
 
-static void cursor_move(struct screen *s, uint16_t row, uint16_t col)
+void screen_move(struct screen *s, uint16_t row, uint16_t col)
 {
     s->row = MIN(row, (uint16_t)(s->rows - 1));
     s->col = MIN(col, (uint16_t)(s->cols - 1));
@@ -231,8 +163,27 @@ static void cursor_move(struct screen *s, uint16_t row, uint16_t col)
     s->told = false;
 }
 
-/* --- printing
- * -------------------------------------------------------------------------------------- */
+void screen_settle(struct screen *s)
+{
+    bool moved;
+    cursor_tell(s);
+    cursor_ask(s, &moved);
+}
+
+void screen_reset_state(struct screen *s, bool hard)
+{
+    cursor_tell(s);
+    s->mute = true;
+    vterm_state_reset(s->state, hard);
+    s->mute = false;
+}
+
+void screen_set_unusual(struct screen *s, unsigned bit, bool on)
+{
+    s->unusual = on ? s->unusual | bit : s->unusual & ~bit;
+}
+
+/* --- printing --- */
 
 static void line_feed(struct screen *s)
 {
@@ -311,7 +262,7 @@ static uint32_t print_map(const struct screen *s, uint32_t c)
     return c;
 }
 
-static void print_char(struct screen *s, uint32_t c)
+void screen_print(struct screen *s, uint32_t c)
 {
     c = print_map(s, c);
     int width = width_of(c);
@@ -366,8 +317,7 @@ static const char *print_run(struct screen *s, const char *p, const char *end)
     return p;
 }
 
-/* --- controls
- * -------------------------------------------------------------------------------------- */
+/* --- controls --- */
 
 static void control_at_once(struct screen *s, uint32_t c)
 {
@@ -405,7 +355,7 @@ static void control(struct screen *s, uint32_t c)
     case '\r':
     case '\b':
         if (s->unusual & (c == '\t' ? UNUSUAL_SLOW | UNUSUAL_TABS : ~(uint32_t)UNUSUAL_TABS))
-            vt_do(s, text, false, true);
+            screen_obey(s, text, false, true);
         else
             control_at_once(s, c);
         break;
@@ -419,553 +369,27 @@ static void control(struct screen *s, uint32_t c)
     }
 }
 
-/* --- answers
- * --------------------------------------------------------------------------------------- */
+/* --- the outside --- */
 
-static void answer(struct screen *s, const char *text)
-{
-    s->counts.queries++;
-    if (s->reply && s->replies++ < REPLIES_MOST)
-        s->reply(text, strlen(text), s->data);
-}
-
-static void answer_position(struct screen *s)
-{
-    char text[32];
-    unsigned row = s->row;
-    if (s->unusual & UNUSUAL_ORIGIN)
-        row -= MIN(row, (unsigned)s->top);
-    snprintf(text, sizeof(text), "\x1b[%s%u;%uR", s->tokens.leader ? "?" : "", row + 1,
-             s->col + 1u);
-    answer(s, text);
-}
-
-/* --- modes
- * ----------------------------------------------------------------------------------------- */
-
-static void cursor_save(struct screen *s)
-{
-    struct saved *saved = &s->saved[s->on == &s->alt];
-    *saved = (struct saved){
-        .row = s->row, .col = s->col, .unusual = s->unusual, .pen = s->pen, .set = s->set};
-    memcpy(saved->sets, s->sets, sizeof(saved->sets));
-}
-
-static void set_unusual(struct screen *s, unsigned bit, bool on)
-{
-    s->unusual = on ? s->unusual | bit : s->unusual & ~bit;
-}
-
-/* libvterm's own record of the origin mode is switched through this alone. */
-static void set_origin(struct screen *s, bool on)
-{
-    vt_do(s, on ? "\x1b[?6h" : "\x1b[?6l", false, false);
-    set_unusual(s, UNUSUAL_ORIGIN, on);
-}
-
-static void cursor_restore(struct screen *s)
-{
-    const struct saved *saved = &s->saved[s->on == &s->alt];
-    set_origin(s, saved->unusual & UNUSUAL_ORIGIN);
-    s->pen = saved->pen;
-    s->set = saved->set;
-    memcpy(s->sets, saved->sets, sizeof(s->sets));
-    cursor_move(s, saved->row, saved->col);
-    bool moved;
-    cursor_tell(s);
-    cursor_ask(s, &moved);
-}
-
-static void alternate(struct screen *s, bool on, bool clear)
-{
-    if (on && s->on == &s->main) {
-        grid_init(&s->alt, s->rows, s->cols, &s->stamp);
-        s->on = &s->alt;
-    } else if (!on && s->on == &s->alt) {
-        grid_done(&s->alt);
-        s->on = &s->main;
-    }
-    s->on->all = ++s->stamp;
-    s->modes.alternate = on;
-    for (uint16_t row = 0; on && clear && row < s->rows; row++)
-        grid_erase(s->on, row, 0, s->cols, s->pen.bg);
-}
-
-static void set_mouse(struct screen *s)
-{
-    /* Reports are made in SGR form; a program that did not ask for it could not read them. */
-    s->modes.mouse = s->mouse_sgr ? s->mouse_wanted : 0;
-}
-
-static void set_dec_mode(struct screen *s, unsigned mode, bool on)
-{
-    switch (mode) {
-    case 1:
-        s->modes.app_cursor = on;
-        break;
-    case 6:
-        set_origin(s, on);
-        break;
-    case 7:
-        vt_do(s, on ? "\x1b[?7h" : "\x1b[?7l", false, false);
-        set_unusual(s, UNUSUAL_NO_WRAP, !on);
-        break;
-    case 25:
-        s->modes.cursor_visible = on;
-        break;
-    case 47:
-    case 1047:
-        alternate(s, on, mode == 1047);
-        break;
-    case 1000:
-    case 1002:
-    case 1003:
-        s->mouse_wanted = !on ? 0 : mode == 1000 ? 1 : mode == 1002 ? 2 : 3;
-        set_mouse(s);
-        break;
-    case 1004:
-        s->modes.focus = on;
-        break;
-    case 1006:
-        s->mouse_sgr = on;
-        set_mouse(s);
-        break;
-    case 1048:
-        (on ? cursor_save : cursor_restore)(s);
-        break;
-    case 1049:
-        if (on && s->on == &s->main)
-            cursor_save(s);
-        if (on || s->on == &s->alt) {
-            alternate(s, on, true);
-            if (!on)
-                cursor_restore(s);
-        }
-        break;
-    case 2004:
-        s->modes.bracketed_paste = on;
-        break;
-    default:
-        s->counts.unknown++;
-        break;
-    }
-}
-
-static void set_mode(struct screen *s, unsigned mode, bool on)
-{
-    if (mode == 4) {
-        vt_do(s, on ? "\x1b[4h" : "\x1b[4l", false, false);
-        set_unusual(s, UNUSUAL_INSERT, on);
-    } else if (mode == 20) {
-        vt_do(s, on ? "\x1b[20h" : "\x1b[20l", false, false);
-        set_unusual(s, UNUSUAL_NEWLINE, on);
-    } else {
-        s->counts.unknown++;
-    }
-}
-
-static void set_modes(struct screen *s, bool on)
-{
-    for (unsigned i = 0; i < s->tokens.count; i++) {
-        unsigned mode = tokens_param(&s->tokens, i, 0);
-        if (s->tokens.leader)
-            set_dec_mode(s, mode, on);
-        else
-            set_mode(s, mode, on);
-    }
-}
-
-static void set_margins(struct screen *s)
-{
-    unsigned top = tokens_count(&s->tokens, 0), bottom = tokens_count(&s->tokens, 1);
-    if (tokens_param(&s->tokens, 1, 0) == 0 || bottom > s->rows)
-        bottom = s->rows;
-    if (top >= bottom) /* a region of one line or none is refused, as a VT does */
-        return;
-    char text[32];
-    snprintf(text, sizeof(text), "\x1b[%u;%ur", top, bottom);
-    s->top = (uint16_t)(top - 1);
-    set_unusual(s, UNUSUAL_MARGINS, top != 1 || bottom != s->rows);
-    vt_do(s, text, false, false);
-}
-
-/* DECSTR, and the better part of RIS. */
-static void soft_reset(struct screen *s, bool hard)
-{
-    cursor_tell(s);
-    s->mute = true;
-    vterm_state_reset(s->state, hard);
-    s->mute = false;
-    s->unusual &= UNUSUAL_SLOW;
-    s->top = 0;
-    s->pen = (struct cell){.width = 1};
-    memset(s->sets, 'B', sizeof(s->sets));
-    s->set = 0;
-    for (int i = 0; i < 2; i++) {
-        s->saved[i] = (struct saved){.pen = s->pen};
-        memset(s->saved[i].sets, 'B', sizeof(s->saved[i].sets));
-    }
-    s->modes.cursor_visible = true;
-    s->modes.app_cursor = s->modes.app_keypad = false;
-}
-
-static void hard_reset(struct screen *s)
-{
-    alternate(s, false, false);
-    soft_reset(s, true);
-    s->modes = (struct cells_modes){.cursor_visible = true, .bells = s->modes.bells};
-    s->mouse_wanted = 0;
-    s->mouse_sgr = false;
-    s->title[0] = '\0';
-    for (uint16_t row = 0; row < s->rows; row++)
-        grid_erase(s->on, row, 0, s->cols, 0);
-    cursor_move(s, 0, 0);
-}
-
-/* --- sequences
- * ------------------------------------------------------------------------------------- */
-
-static void erase_line(struct screen *s)
-{
-    unsigned how = tokens_param(&s->tokens, 0, 0);
-    if (how > 2)
-        return;
-    grid_erase(s->on, s->row, how ? 0 : s->col, how == 1 ? (uint16_t)(s->col + 1) : s->cols,
-               s->pen.bg);
-}
-
-/* DECALN fills the screen; once for each feed is enough for anybody but an attacker. */
-static void align_pattern(struct screen *s)
-{
-    struct cell e = {.chars = {'E'}, .width = 1};
-    if (s->aligned)
-        return;
-    s->aligned = true;
-    for (uint16_t row = 0; row < s->rows; row++) {
-        struct cell *c = grid_write(s->on, row, 0, s->cols);
-        for (uint16_t col = 0; col < s->cols; col++)
-            c[col] = e;
-    }
-}
-
-static void repeat(struct screen *s)
-{
-    unsigned count = tokens_count(&s->tokens, 0);
-    if (!s->joinable)
-        return;
-    char set = s->sets[s->set];
-    s->sets[s->set] = 'B'; /* it was mapped when it was written */
-    for (unsigned i = 0; i < MIN(count, (unsigned)s->cols); i++)
-        print_char(s, s->last);
-    s->sets[s->set] = set;
-}
-
-static void cursor_shape(struct screen *s)
-{
-    static const uint8_t shapes[] = {0, 1, 1, 2, 2, 3, 3};
-    unsigned n = tokens_param(&s->tokens, 0, 0);
-    if (n < ARRAY_SIZE(shapes))
-        s->modes.cursor_shape = shapes[n];
-}
-
-/* Sequences that libvterm obeys, with their parameters and nothing else. */
-static void csi_forward(struct screen *s)
-{
-    const struct tokens *t = &s->tokens;
-    char text[32] = "\x1b[";
-    size_t used = 2;
-    for (unsigned i = 0; i < MIN(t->count, 2u); i++) {
-        if (i)
-            text[used++] = ';';
-        if (t->params[i] != TOKENS_MISSING)
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%u", t->params[i]);
-    }
-    text[used++] = t->final;
-    text[used] = '\0';
-    if (t->final == 'g')
-        s->unusual |= UNUSUAL_TABS;
-    vt_do(s, text, strchr("ABCDEFGH`adefjk", t->final), t->final == 'S');
-}
-
-static void csi_plain(struct screen *s)
-{
-    const struct tokens *t = &s->tokens;
-    switch (t->final) {
-    case 'K':
-        erase_line(s);
-        break;
-    case 'J':
-        if (tokens_param(t, 0, 0) < 3)
-            csi_forward(s);
-        break;
-    case 'b':
-        repeat(s);
-        return;
-    case 'c':
-        answer(s, "\x1b[?1;2c");
-        break;
-    case 'h':
-    case 'l':
-        set_modes(s, t->final == 'h');
-        break;
-    case 'n':
-        if (tokens_param(t, 0, 0) == 5)
-            answer(s, "\x1b[0n");
-        else if (tokens_param(t, 0, 0) == 6)
-            answer_position(s);
-        break;
-    case 'r':
-        set_margins(s);
-        break;
-    case 's':
-        cursor_save(s);
-        break;
-    case 'u':
-        cursor_restore(s);
-        break;
-    case 'T':
-        if (t->count < 2)
-            csi_forward(s);
-        break;
-    default:
-        if (strchr("@ABCDEFGHILMPSXZ`adefgjk", t->final))
-            csi_forward(s);
-        else if (t->final == 't')
-            s->counts.queries++; /* window operations, among them the title sent back as if typed */
-        else
-            s->counts.unknown++;
-        break;
-    }
-    s->joinable = false;
-}
-
-#define CSI_KEY(leader, intermediate, final) ((leader) << 16 | (intermediate) << 8 | (final))
-
-static void csi(struct screen *s)
-{
-    const struct tokens *t = &s->tokens;
-    if (!t->leader && !t->intermediate && t->final == 'm') {
-        pen_apply(&s->pen, t);
-        return;
-    }
-    if (!t->leader && !t->intermediate) {
-        csi_plain(s);
-        return;
-    }
-    s->joinable = false;
-    switch (CSI_KEY(t->leader, t->intermediate, t->final)) {
-    case CSI_KEY('?', 0, 'h'):
-    case CSI_KEY('?', 0, 'l'):
-        set_modes(s, t->final == 'h');
-        break;
-    case CSI_KEY('?', 0, 'K'):
-        erase_line(s);
-        break;
-    case CSI_KEY('?', 0, 'J'):
-        if (tokens_param(t, 0, 0) < 3)
-            csi_forward(s);
-        break;
-    case CSI_KEY('?', 0, 'n'):
-        if (tokens_param(t, 0, 0) == 6)
-            answer_position(s);
-        break;
-    case CSI_KEY('>', 0, 'c'):
-        answer(s, "\x1b[>0;100;0c");
-        break;
-    case CSI_KEY(0, ' ', 'q'):
-        cursor_shape(s);
-        break;
-    case CSI_KEY(0, '!', 'p'):
-        soft_reset(s, false);
-        break;
-    case CSI_KEY('?', '$',
-                 'p'): /* asking for a mode, the terminal's version, its keyboard's state */
-    case CSI_KEY(0, '$', 'p'):
-    case CSI_KEY('>', 0, 'q'):
-    case CSI_KEY('?', 0, 'u'):
-        s->counts.queries++;
-        break;
-    default:
-        s->counts.unknown++;
-        break;
-    }
-}
-
-static void escape_plain(struct screen *s, char final)
-{
-    switch (final) {
-    case '7':
-        cursor_save(s);
-        break;
-    case '8':
-        cursor_restore(s);
-        break;
-    case '=':
-    case '>':
-        s->modes.app_keypad = final == '=';
-        break;
-    case 'D':
-        vt_do(s,
-              "\x1b"
-              "D",
-              false, true);
-        break;
-    case 'E':
-        vt_do(s,
-              "\x1b"
-              "E",
-              false, true);
-        break;
-    case 'M':
-        vt_do(s,
-              "\x1b"
-              "M",
-              false, false);
-        break;
-    case 'H':
-        s->unusual |= UNUSUAL_TABS;
-        vt_do(s,
-              "\x1b"
-              "H",
-              false, false);
-        break;
-    case 'Z':
-        answer(s, "\x1b[?1;2c");
-        break;
-    case 'c':
-        hard_reset(s);
-        break;
-    case 'n':
-    case 'o':
-        s->set = final == 'n' ? 2 : 3;
-        break;
-    case '\\': /* the end of a string that was none */
-        break;
-    default:
-        s->counts.unknown++;
-        break;
-    }
-}
-
-static void escape(struct screen *s)
-{
-    char intermediate = s->tokens.intermediate, final = s->tokens.final;
-    s->joinable = false;
-    if (!intermediate)
-        escape_plain(s, final);
-    else if (intermediate >= '(' && intermediate <= '+')
-        s->sets[intermediate - '('] = final == '0' || final == 'A' ? final : 'B';
-    else if (intermediate == '#' && final == '8')
-        align_pattern(s);
-    else if (intermediate != '%' && intermediate != ' ')
-        s->counts.unknown++;
-}
-
-/* --- strings: nothing of them ever reaches a terminal -------------------------------------------
- */
-
-static void set_title(struct screen *s, const char *text, size_t size)
-{
-    size_t used = 0;
-    s->counts.titles++;
-    for (size_t i = 0; i < size;) {
-        uint32_t c;
-        size_t length = str_utf8_decode(text + i, size - i, &c);
-        if (length && width_of(c) >= 0) {
-            if (used + length >= sizeof(s->title))
-                break;
-            memcpy(s->title + used, text + i, length);
-            used += length;
-        }
-        i += length ? length : 1;
-    }
-    s->title[used] = '\0';
-}
-
-static void osc(struct screen *s)
-{
-    const struct tokens *t = &s->tokens;
-    unsigned number = 0;
-    size_t i = 0;
-    for (; i < t->length && t->text[i] >= '0' && t->text[i] <= '9' && number < 10000; i++)
-        number = number * 10 + (unsigned)(t->text[i] - '0');
-    const char *rest = i < t->length && t->text[i] == ';' ? t->text + i + 1 : t->text + t->length;
-    size_t size = (size_t)(t->text + t->length - rest);
-    if (i && (number == 0 || number == 2))
-        set_title(s, rest, size);
-    else if (i && number == 1)
-        s->counts.titles++;
-    else if (number == 52)
-        s->counts.clipboard++;
-    else if (number == 1337)
-        s->counts.images++;
-    else if (size && rest[size - 1] == '?')
-        s->counts.queries++;
-    else
-        s->counts.unknown++;
-}
-
-static void dcs(struct screen *s)
-{
-    const struct tokens *t = &s->tokens;
-    size_t i = 0;
-    while (i < t->length && ((t->text[i] >= '0' && t->text[i] <= '9') || t->text[i] == ';'))
-        i++;
-    if (i < t->length && t->text[i] == 'q')
-        s->counts.images++;
-    else if (i + 1 < t->length && t->text[i + 1] == 'q')
-        s->counts.queries++; /* DECRQSS, XTGETTCAP */
-    else
-        s->counts.unknown++;
-}
-
-static void string(struct screen *s)
-{
-    s->joinable = false;
-    switch (s->tokens.final) {
-    case ']':
-        osc(s);
-        break;
-    case 'P':
-        dcs(s);
-        break;
-    case '_':
-        if (s->tokens.length && s->tokens.text[0] == 'G')
-            s->counts.images++;
-        else
-            s->counts.unknown++;
-        break;
-    case 'k':
-        set_title(s, s->tokens.text, s->tokens.length);
-        break;
-    default:
-        s->counts.unknown++;
-        break;
-    }
-}
-
-/* --- the outside
- * ------------------------------------------------------------------------------------ */
-
-static void screen_obey(struct screen *s, enum token_kind kind)
+static void screen_take(struct screen *s, enum token_kind kind)
 {
     switch (kind) {
     case TOKEN_NONE:
         break;
     case TOKEN_CHAR:
-        print_char(s, s->tokens.c);
+        screen_print(s, s->tokens.c);
         break;
     case TOKEN_CONTROL:
         control(s, s->tokens.c);
         break;
     case TOKEN_ESCAPE:
-        escape(s);
+        screen_escape(s);
         break;
     case TOKEN_CSI:
-        csi(s);
+        screen_csi(s);
         break;
     case TOKEN_STRING:
-        string(s);
+        screen_string(s);
         break;
     case TOKEN_BROKEN:
         s->joinable = false;
@@ -976,9 +400,8 @@ static void screen_obey(struct screen *s, enum token_kind kind)
 
 void screen_feed(struct screen *s, const char *data, size_t size)
 {
-    const char *p = data, *end = data + size;
+    const char *p = data, *end = data + size, *counted = data;
     s->replies = 0;
-    s->aligned = false;
     s->stamp++;
     while (p < end) {
         if (s->tokens.state == TOKENS_GROUND && !(s->unusual & ~(uint32_t)UNUSUAL_TABS)) {
@@ -994,8 +417,11 @@ void screen_feed(struct screen *s, const char *data, size_t size)
         }
         enum token_kind kind;
         p += tokens_next(&s->tokens, p, (size_t)(end - p), &kind);
-        screen_obey(s, kind);
+        s->fed += (uint64_t)(p - counted);
+        counted = p;
+        screen_take(s, kind);
     }
+    s->fed += (uint64_t)(end - counted);
 }
 
 static uint16_t clamp_size(uint16_t n)
@@ -1019,7 +445,7 @@ struct screen *screen_new(uint16_t rows, uint16_t cols, uint32_t scrollback_line
     vterm_output_set_callback(s->vt, on_output, s);
     s->state = vterm_obtain_state(s->vt);
     vterm_state_set_callbacks(s->state, &screen_callbacks, s);
-    hard_reset(s);
+    screen_hard_reset(s);
     return s;
 }
 
@@ -1065,7 +491,7 @@ void screen_resize(struct screen *s, uint16_t rows, uint16_t cols)
 
     /* Margins end with the size they were made for; libvterm would keep them beyond its last row.
      */
-    vt_do(s, "\x1b[r", true, false);
+    screen_obey(s, "\x1b[r", true, false);
     s->unusual &= ~(uint32_t)UNUSUAL_MARGINS;
     s->top = 0;
     vterm_set_size(s->vt, rows, cols);
@@ -1077,7 +503,7 @@ void screen_resize(struct screen *s, uint16_t rows, uint16_t cols)
     s->cols = cols;
     s->joinable = false;
     /* A wrap that was pending is none any more where there is room now. */
-    cursor_move(s, row, wraps && cols > old_cols ? old_cols : col);
+    screen_move(s, row, wraps && cols > old_cols ? old_cols : col);
     s->stamp++;
 }
 
@@ -1123,5 +549,5 @@ void screen_counts(const struct screen *s, struct screen_counts *ret)
 
 void screen_set_slow(struct screen *s, bool slow)
 {
-    set_unusual(s, UNUSUAL_SLOW, slow);
+    screen_set_unusual(s, UNUSUAL_SLOW, slow);
 }
