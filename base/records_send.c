@@ -36,7 +36,8 @@ static void sender_put(struct sender *s, const void *data, size_t size)
 {
     if (size > sizeof(s->out) - s->used)
         sender_flush(s);
-    memcpy(s->out + s->used, data, size); /* never more than one name or link's text */
+    if (size)
+        memcpy(s->out + s->used, data, size); /* never more than one name or link's text */
     s->used += size;
 }
 
@@ -229,6 +230,7 @@ int records_send(int fd, int dir, const char *name, char *what, size_t room, uin
 {
     struct sender s;
     memset(&s, 0, offsetof(struct sender, error_path));
+    s.fd = fd;
     s.used = 0;
     s.path_size = strcmp(name, ".") == 0 ? 0 : strlen(name);
     what[0] = 0;

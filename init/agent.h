@@ -19,8 +19,9 @@
 #include <stdint.h>
 
 #define AGENT_VERSION 1
-#define AGENT_FRAME_MAX (256u * 1024) /* bytes behind the head, a command's environment included \
-                                       */
+#define AGENT_FRAME_MAX                                                      \
+    (256u * 1024) /* bytes behind the head, a command's environment included \
+                   */
 #define AGENT_CHANNELS_MAX 64
 #define AGENT_FD 3 /* where cofferdam-init finds its socket in a container */
 
@@ -73,9 +74,10 @@ enum {
  * AGENT_FD, nothing else; the root pivoted, working directory "/"; no_new_privs and the workload's
  * seccomp filter already on. The bounding set holds exactly the capabilities of the plan. The
  * permitted and effective sets hold these and, where ids are to be switched, CAP_SETUID, CAP_SETGID
- * and CAP_KILL (carried over exec in the inheritable set of uid 0). A command of uid 0 gets the
- * bounding set as permitted and effective; any other uid gets none; inheritable and ambient sets
- * are empty, as docker has it.
+ * and CAP_KILL (carried over exec in the inheritable set of uid 0: capset(2) must put
+ * them there before the bounding set loses them). A command of uid 0 gets the bounding set as
+ * permitted and effective; any other uid gets none; inheritable and ambient sets are empty, as
+ * docker has it.
  */
 
 /*
