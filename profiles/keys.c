@@ -358,13 +358,20 @@ const char *key_nearest(const char *section, const char *name)
     enum key_id at[KEY_COUNT];
     size_t count = 0;
 
-    /* Within a section that exists only its own keys are meant. */
     for (enum key_id i = 0; i < KEY_COUNT; i++) {
         if (str_equal(keys[i].section, section)) {
             at[count] = i;
             near[count++] = keys[i].name;
         }
     }
+    /* The right key under another section: "memory" below [isolation]. */
+    for (enum key_id i = 0; count && i < KEY_COUNT; i++) {
+        if (str_equal(keys[i].name, name)) {
+            snprintf(dotted[i], sizeof(dotted[0]), "%s.%s", keys[i].section, name);
+            return dotted[i];
+        }
+    }
+    /* Within a section that exists its own keys are meant. */
     const char *best = str_nearest(name, near, count);
     for (size_t i = 0; best && i < count; i++) {
         if (near[i] == best) {
@@ -378,13 +385,5 @@ const char *key_nearest(const char *section, const char *name)
         snprintf(dotted[i], sizeof(dotted[0]), "%s.%s", keys[i].section, keys[i].name);
         near[i] = dotted[i];
     }
-    best = str_nearest(wrong, near, KEY_COUNT);
-    if (best)
-        return best;
-
-    /* The right key under another section: "memory" below [isolation]. */
-    for (enum key_id i = 0; i < KEY_COUNT; i++)
-        if (str_equal(keys[i].name, name))
-            return near[i];
-    return NULL;
+    return str_nearest(wrong, near, KEY_COUNT);
 }

@@ -287,6 +287,7 @@ static const char *pile_value(const struct pile *pile, enum key_id key)
 struct chain {
     const struct chain *above;
     const char *name;
+    const char *path; /* the file's, once it is found */
     unsigned length;
 };
 
@@ -310,16 +311,17 @@ static int chain_check(const struct chain *chain, const char *next, struct error
 static int layers_load_profile(const struct profile_path *p, const char *name,
                                const struct chain *above, struct settings *s, struct error *e)
 {
-    struct chain chain = {above, name, above ? above->length + 1 : 1};
+    struct chain chain = {above, name, NULL, above ? above->length + 1 : 1};
     struct pile pile = {0};
     int r = pile_read(&pile, p, profiles_kind, name, e);
+    if (r == -ENOENT && above)
+        error_wrap(e, "%s", above->path);
     const char *inherit = r == 0 ? pile_value(&pile, KEY_PROFILE_INHERIT) : NULL;
     if (!str_empty(inherit)) {
+        chain.path = pile.files[0].path;
         r = chain_check(&chain, inherit, e);
-        if (r == 0)
-            r = layers_load_profile(p, inherit, &chain, s, e);
-        if (r < 0)
-            error_wrap(e, "%s", pile.files[0].path);
+        r = r < 0 ? error_wrap(e, "%s", chain.path)
+                  : layers_load_profile(p, inherit, &chain, s, e);
     }
     if (r == 0)
         r = pile_apply(&pile, s, e);
