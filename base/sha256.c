@@ -1,0 +1,121 @@
+#include "base/sha256.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+// clang-format off
+static const uint32_t k[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+// clang-format on
+
+static uint32_t rotate(uint32_t x, unsigned n)
+{
+    return x >> n | x << (32 - n);
+}
+
+static void sha256_block(struct sha256 *s, const unsigned char *p)
+{
+    uint32_t w[64], v[8];
+    for (size_t i = 0; i < 16; i++, p += 4)
+        w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    for (size_t i = 16; i < 64; i++) {
+        uint32_t a = w[i - 15], b = w[i - 2];
+        w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
+               (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+    }
+    memcpy(v, s->state, sizeof(v));
+    for (size_t i = 0; i < 64; i++) {
+        uint32_t e = v[4], a = v[0];
+        uint32_t t = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
+        uint32_t u = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof(*v));
+        v[4] += t;
+        v[0] = t + u;
+    }
+    for (size_t i = 0; i < 8; i++)
+        s->state[i] += v[i];
+}
+
+void sha256_init(struct sha256 *s)
+{
+    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    memcpy(s->state, start, sizeof(start));
+    s->bytes = 0;
+}
+
+void sha256_add(struct sha256 *s, const void *data, size_t size)
+{
+    const unsigned char *p = data;
+    size_t used = s->bytes % 64;
+    s->bytes += size;
+    if (used) {
+        size_t n = 64 - used < size ? 64 - used : size;
+        memcpy(s->block + used, p, n);
+        p += n;
+        size -= n;
+        if (used + n < 64)
+            return;
+        sha256_block(s, s->block);
+    }
+    for (; size >= 64; p += 64, size -= 64)
+        sha256_block(s, p);
+    memcpy(s->block, p, size);
+}
+
+void sha256_end(struct sha256 *s, unsigned char digest[32])
+{
+    static const unsigned char pad[64] = {0x80};
+    unsigned char length[8];
+    uint64_t bits = s->bytes * 8;
+    for (size_t i = 0; i < 8; i++)
+        length[i] = (unsigned char)(bits >> (56 - 8 * i));
+    size_t used = s->bytes % 64;
+    sha256_add(s, pad, used < 56 ? 56 - used : 120 - used);
+    sha256_add(s, length, 8);
+    for (size_t i = 0; i < 32; i++)
+        digest[i] = (unsigned char)(s->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void sha256_hex(const unsigned char digest[32], char to[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < 32; i++) {
+        to[2 * i] = digits[digest[i] >> 4];
+        to[2 * i + 1] = digits[digest[i] & 15];
+    }
+    to[64] = '\0';
+}
+
+int sha256_fd(int fd, uint64_t most, char to[65])
+{
+    struct sha256 s;
+    unsigned char buffer[65536], digest[32];
+    sha256_init(&s);
+    for (;;) {
+        ssize_t n = read(fd, buffer, sizeof(buffer));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        sha256_add(&s, buffer, (size_t)n);
+        if (s.bytes > most)
+            return -EFBIG;
+    }
+    sha256_end(&s, digest);
+    sha256_hex(digest, to);
+    return 0;
+}

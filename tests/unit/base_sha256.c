@@ -1,0 +1,64 @@
+/* The vectors of FIPS 180-4's examples, at every split of the input. */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void hex_of(const char *text, size_t size, size_t split, char to[65])
+{
+    struct sha256 s;
+    unsigned char digest[32];
+    sha256_init(&s);
+    sha256_add(&s, text, split);
+    sha256_add(&s, text + split, size - split);
+    sha256_end(&s, digest);
+    sha256_hex(digest, to);
+}
+
+static void vectors(void **state)
+{
+    static const struct {
+        const char *text, *hex;
+    } rows[] = {
+        {"",                                                         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc",                                                      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"                                                            },
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqr"
+         "lmnopqrsmnopqrstnopqrstu",                        "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        size_t size = strlen(rows[i].text);
+        for (size_t split = 0; split <= size; split++) {
+            char hex[65];
+            hex_of(rows[i].text, size, split, hex);
+            assert_string_equal(hex, rows[i].hex);
+        }
+    }
+}
+
+static void a_million_from_a_file(void **state)
+{
+    autofree char *text = mem_alloc(1000000);
+    memset(text, 'a', 1000000);
+    autoclose int fd = fd_sealed("a", text, 1000000);
+    char hex[65];
+    assert_int_equal(sha256_fd(fd, 1000000, hex), 0);
+    assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    autoclose int again = fd_sealed("a", text, 1000000);
+    assert_int_equal(sha256_fd(again, 999999, hex), -EFBIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(a_million_from_a_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
