@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+/* A vector of literals; lives as long as the block it is written in. */
+#define WORDS(...) ((char **)(const char *[]){__VA_ARGS__, NULL})
+
 enum { WAIT_MS = 20000, CONSOLES = 8 };
 
 /* What became of each console and transfer; -1: nothing yet. */
@@ -159,8 +162,9 @@ static void turn(struct seen *s)
 
 static struct agent_host_command command_of(char **argv)
 {
-    static char *env[] = {"PATH=/usr/bin:/bin", "WORD=a b", NULL};
-    return (struct agent_host_command){.argv = argv, .env = env, .cwd = "/tmp", .umask = 022};
+    static const char *env[] = {"PATH=/usr/bin:/bin", "WORD=a b", NULL};
+    return (struct agent_host_command){
+        .argv = argv, .env = (char **)env, .cwd = "/tmp", .umask = 022};
 }
 
 static void start(struct seen *s, uint32_t console, const struct agent_host_command *c)
@@ -171,7 +175,7 @@ static void start(struct seen *s, uint32_t console, const struct agent_host_comm
 
 static void start_shell(struct seen *s, uint32_t console, const char *script)
 {
-    char *argv[] = {"sh", "-c", (char *)script, NULL};
+    char **argv = WORDS("sh", "-c", script);
     struct agent_host_command c = command_of(argv);
     start(s, console, &c);
 }
@@ -237,7 +241,7 @@ static void test_wait_for_what_is_missing(void **state)
     struct seen *s = seen_or_skip(state);
     struct error e;
     pid_t pid;
-    char *argv[] = {"no-such-program", NULL};
+    char **argv = WORDS("no-such-program");
     struct agent_host_command c = command_of(argv);
     start(s, 0, &c);
     assert_int_equal(agent_host_wait_started(s->host, WAIT_MS, &s->consoles[0].streams, &pid, &e),
@@ -258,8 +262,8 @@ static void test_failures_to_start(void **state)
 {
     struct seen *s = seen_or_skip(state);
     start_main(s);
-    char *missing[] = {"/no/such/program", NULL}, *plain[] = {"/etc/plain", NULL};
-    char *folder[] = {"/etc", NULL}, *good[] = {"true", NULL};
+    char **missing = WORDS("/no/such/program"), **plain = WORDS("/etc/plain");
+    char **folder = WORDS("/etc"), **good = WORDS("true");
     struct agent_host_command c[6];
     c[1] = command_of(missing);
     c[2] = command_of(plain);
@@ -282,8 +286,8 @@ static void test_failures_to_start(void **state)
 static void test_a_terminal(void **state)
 {
     struct seen *s = seen_or_skip(state);
-    char *argv[] = {"sh", "-c", "stty size; tty; test -t 2 && exec sh -c 'read x; echo got=$x'",
-                    NULL};
+    char **argv =
+        WORDS("sh", "-c", "stty size; tty; test -t 2 && exec sh -c 'read x; echo got=$x'");
     struct agent_host_command c = command_of(argv);
     c.terminal = true;
     c.rows = 33;
@@ -303,7 +307,7 @@ static void test_a_terminal(void **state)
 static void test_the_terminals_size_and_keys(void **state)
 {
     struct seen *s = seen_or_skip(state);
-    char *argv[] = {"sh", "-c", "trap 'stty size' WINCH; echo up; read x; read y", NULL};
+    char **argv = WORDS("sh", "-c", "trap 'stty size' WINCH; echo up; read x; read y");
     struct agent_host_command c = command_of(argv);
     c.terminal = true;
     c.rows = 24;
@@ -353,8 +357,8 @@ static void test_users(void **state)
         {"4000",         "uid=4000 gid=0(root) groups=0(root)\n"                                },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        char *argv[] = {"sh", "-c", "id; grep -c CapEff:.0000000000000000 /proc/self/status >&2",
-                        NULL};
+        char **argv =
+            WORDS("sh", "-c", "id; grep -c CapEff:.0000000000000000 /proc/self/status >&2");
         struct agent_host_command c = command_of(argv);
         c.user = rows[i].user;
         start(s, (uint32_t)i + 1, &c);
@@ -362,7 +366,7 @@ static void test_users(void **state)
         assert_string_equal(out_of(s, (int)i + 1), rows[i].out);
         assert_string_equal(s->consoles[i + 1].err.data, "1\n");
     }
-    char *argv[] = {"true", NULL};
+    char **argv = WORDS("true");
     struct agent_host_command c = command_of(argv);
     c.user = "nobody-here";
     start(s, 7, &c);
@@ -377,7 +381,7 @@ static void test_users_own_their_streams(void **state)
     if (!s->box.ranges)
         skip();
     start_main(s);
-    char *argv[] = {"sh", "-c", "echo again > /proc/self/fd/1", NULL};
+    char **argv = WORDS("sh", "-c", "echo again > /proc/self/fd/1");
     struct agent_host_command c = command_of(argv);
     c.user = "tester";
     start(s, 1, &c);
@@ -477,7 +481,7 @@ static void test_many_at_once(void **state)
     for (int i = 1; i < CONSOLES; i++)
         assert_int_equal(finish(s, i), 9);
     struct error e;
-    char *argv[] = {"true", NULL};
+    char **argv = WORDS("true");
     struct agent_host_command c = command_of(argv);
     assert_int_equal(agent_host_start(s->host, 0, &c, &e), -EBUSY);
 }
@@ -488,10 +492,10 @@ static void test_a_large_environment(void **state)
     char *large = mem_alloc(100001);
     memset(large, 'x', 100000);
     large[100000] = 0;
-    char *argv[] = {"sh", "-c", "echo ${#A}${#B}", NULL};
+    char **argv = WORDS("sh", "-c", "echo ${#A}${#B}");
     autofree char *a = str_format("A=%s", large), *b = str_format("B=%s", large);
     autofree char *d = str_format("C=%s", large);
-    char *env[] = {"PATH=/bin", a, b, NULL, NULL};
+    char path[] = "PATH=/bin", *env[] = {path, a, b, NULL, NULL};
     struct agent_host_command c = command_of(argv);
     c.env = env;
     struct error e;

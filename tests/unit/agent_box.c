@@ -92,8 +92,8 @@ static void box_become_init(int init, int socket)
     for (int i = 0; i < 3; i++)
         dup2(null, i);
     dup2(other, AGENT_FD);
-    char *const argv[] = {"cofferdam-init", NULL};
-    char *const env[] = {NULL};
+    const char *const argv[] = {"cofferdam-init", NULL};
+    const char *const env[] = {NULL};
     syscall(SYS_execveat, high, "", argv, env, AT_EMPTY_PATH);
     _exit(200);
 }
