@@ -1,0 +1,48 @@
+#include "backends/native/native.h"
+
+static int check_maps(const struct plan *p, const struct plan_id_map *map, size_t count,
+                      struct error *e)
+{
+    if (count == 0 || count > ARRAY_SIZE(p->uid_map))
+        return error_set(e, EINVAL, "the plan has no map of ids, or too many");
+    for (size_t i = 0; i < count; i++)
+        if (map[i].outside == 0 && p->map_by != PLAN_MAP_PARENT)
+            return error_set(e, EPERM, "id %u inside would be the host's root: refused",
+                             map[i].inside);
+    if (p->map_by == PLAN_MAP_SELF && (count != 1 || map[0].count != 1))
+        return error_set(e, EINVAL, "a process can map one id by itself, not several");
+    return 0;
+}
+
+static int check_paths(const struct plan *p, struct error *e)
+{
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (!m->target || m->target[0] != '/')
+            return error_set(e, EINVAL, "a mount's target has to be absolute");
+        bool host = m->kind == PLAN_MOUNT_BIND || m->kind == PLAN_MOUNT_OVERLAY ||
+                    m->kind == PLAN_MOUNT_DEVICE || m->kind == PLAN_MOUNT_COPY;
+        if (host && (!m->source || m->source[0] != '/'))
+            return error_set(e, EINVAL, "mount %s: its source has to be absolute", m->target);
+        if (m->kind == PLAN_MOUNT_SYMLINK && !m->source)
+            return error_set(e, EINVAL, "link %s leads nowhere", m->target);
+    }
+    return 0;
+}
+
+int native_check_plan(const struct plan *p, struct error *e)
+{
+    uint32_t must = PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_IPC | PLAN_NS_UTS;
+    if ((p->namespaces & must) != must)
+        return error_set(e, EINVAL, "a container without all of its namespaces is none");
+    if (p->network != PLAN_NETWORK_NONE && p->network != PLAN_NETWORK_HOST)
+        return error_set(e, ENOTSUP, "network.mode: only none and host in this version");
+    if (p->network == PLAN_NETWORK_NONE && !(p->namespaces & PLAN_NS_NET))
+        return error_set(e, EINVAL, "no network needs a network namespace");
+    if (!p->argv || !p->argv[0])
+        return error_set(e, EINVAL, "there is no command");
+    int r = check_maps(p, p->uid_map, p->uid_map_count, e);
+    if (r == 0)
+        r = check_maps(p, p->gid_map, p->gid_map_count, e);
+    return r < 0 ? r : check_paths(p, e);
+}

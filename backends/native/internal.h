@@ -1,0 +1,34 @@
+/* What the files of this folder share: one launch as the monitor holds it. */
+#ifndef COFFERDAM_BACKENDS_NATIVE_INTERNAL_H
+#define COFFERDAM_BACKENDS_NATIVE_INTERNAL_H
+
+#include "app/plan/plan.h"
+#include "backends/agent/agent_host.h"
+#include "backends/cgroup/cgroup.h"
+#include "backends/launch.h"
+#include "backends/native/ids.h"
+#include "backends/native/seccomp_cache.h"
+
+#include <sys/resource.h>
+
+struct launch {
+    struct plan *plan; /* owned */
+    char *command;     /* owned; for wishes */
+    struct launch_wishes wishes;
+    struct launch_env env; /* its descriptors are borrowed */
+    struct seccomp_program filter;
+    char **shortfalls; /* owned */
+
+    /* from here on: of the run that is going on, or the last one */
+    struct native_ids ids;
+    struct cgroup *cgroup;    /* owned */
+    struct agent_host *agent; /* owned */
+    pid_t pid;                /* 0: none, or reaped */
+    int pidfd;                /* owned */
+    int scratch;              /* owned; the folder of backends/changes.h */
+    int status;               /* of main; -1: not known */
+    bool agent_closed, ended;
+    char why[256]; /* the agent's misbehaviour; empty: none */
+};
+
+#endif

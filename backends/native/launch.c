@@ -1,0 +1,434 @@
+/* The native container as the monitor drives it. */
+#include "backends/native/internal.h"
+#include "backends/native/native.h"
+#include "backends/native/start.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { NATIVE_START_MS = 30000 };
+
+/* --- reading the plan
+ * ------------------------------------------------------------------------------ */
+
+static void native_make_wishes(struct launch *l)
+{
+    const struct plan *p = l->plan;
+    l->command = strv_join(p->argv, " ");
+    l->wishes = (struct launch_wishes){
+        .id = p->id,
+        .name = p->name,
+        .profile = p->profile,
+        .boundary = plan_boundary_name(p->boundary),
+        .runtime = p->runtime,
+        .image = p->image,
+        .command = l->command,
+        .labels = p->labels,
+        .terminal = p->terminal,
+        .scrollback = p->scrollback,
+        .record = p->record,
+        .time_limit_ms = p->time_limit_ms,
+        .idle_limit_ms = p->idle_limit_ms,
+        .stop_signal = p->stop_signal,
+        .stop_grace_ms = p->stop_grace_ms,
+        .restart_most = p->restart_most,
+    };
+    switch (p->keep) {
+    case PLAN_KEEP_NEVER:
+        l->wishes.keep = LAUNCH_KEEP_NEVER;
+        break;
+    case PLAN_KEEP_ON_FAILURE:
+        l->wishes.keep = LAUNCH_KEEP_ON_FAILURE;
+        break;
+    case PLAN_KEEP_ALWAYS:
+        l->wishes.keep = LAUNCH_KEEP_ALWAYS;
+        break;
+    }
+    switch (p->restart) {
+    case PLAN_RESTART_NO:
+        l->wishes.restart = LAUNCH_RESTART_NO;
+        break;
+    case PLAN_RESTART_ON_FAILURE:
+        l->wishes.restart = LAUNCH_RESTART_ON_FAILURE;
+        break;
+    case PLAN_RESTART_ALWAYS:
+        l->wishes.restart = LAUNCH_RESTART_ALWAYS;
+        break;
+    }
+}
+
+static void native_free(struct launch *l);
+
+static int native_open(const char *plan, size_t size, const struct launch_env *env,
+                       struct launch **ret, struct error *e)
+{
+    struct launch *l = NEW(struct launch);
+    l->env = *env;
+    l->pidfd = l->scratch = FD_NONE;
+    l->status = -1;
+    native_ids_init(&l->ids);
+    int r = plan_from_json(plan, size, &l->plan, e);
+    if (r == 0)
+        r = native_check_plan(l->plan, e);
+    if (r == 0 && l->plan->seccomp)
+        r = env->filter < 0 ? error_set(e, ENOENT, "the system call filter is missing")
+                            : seccomp_cache_read(env->filter, l->plan, &l->filter, e);
+    if (r < 0) {
+        native_free(l);
+        return r;
+    }
+    native_make_wishes(l);
+    *ret = l;
+    return 0;
+}
+
+static const struct launch_wishes *native_wishes(const struct launch *l)
+{
+    return &l->wishes;
+}
+
+/* --- starting
+ * --------------------------------------------------------------------------------------- */
+
+static int native_clean(struct launch *l, struct error *e);
+
+static void native_note_shortfalls(struct launch *l)
+{
+    strv_free(l->shortfalls);
+    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
+    if (cgroup_mode(l->cgroup) == PLAN_CGROUP_NONE)
+        strv_add(&l->shortfalls, "paused by signals: no cgroup freezer here");
+    if (l->plan->map_by == PLAN_MAP_SELF && getgroups(0, NULL) > 1)
+        strv_add(&l->shortfalls, "a single id cannot leave the caller's supplementary groups");
+}
+
+static int native_command(struct launch *l, struct error *e)
+{
+    const struct plan *p = l->plan;
+    struct agent_host_command c = {
+        .argv = p->argv,
+        .env = p->env,
+        .cwd = p->cwd,
+        .uid = p->uid,
+        .gid = p->gid,
+        .groups = p->groups,
+        .groups_count = p->groups_count,
+        .umask = p->umask,
+        .terminal = p->terminal,
+        .rows = l->env.rows,
+        .cols = l->env.cols,
+    };
+    return agent_host_start(l->agent, 0, &c, e);
+}
+
+/* The agent finds its first command waiting in the socket, so nobody waits for a greeting. */
+static int native_start_run(struct launch *l, struct launch_streams *ret_streams, struct error *e)
+{
+    struct cgroup_wish wish = {
+        .plan = l->plan, .journal = l->env.journal, .journal_data = l->env.journal_data};
+    int r = native_ids_take(l->plan, &l->env, &l->ids, e);
+    if (r == 0)
+        r = cgroup_make(&wish, &l->cgroup, e);
+    if (r < 0)
+        return r;
+    int pair[2];
+    r = fd_socketpair(pair);
+    if (r < 0)
+        return error_errno(e, -r, "a channel to cofferdam-init");
+    autoclose int inside = pair[1];
+    l->agent = agent_host_new(pair[0]);
+    if (!l->agent)
+        return error_errno(e, errno, "a channel to cofferdam-init");
+    r = native_command(l, e);
+    if (r == 0)
+        r = native_start_container(l, inside, e);
+    inside = fd_close(inside);
+    if (r < 0)
+        return r;
+    cgroup_keep(l->cgroup, l->pid);
+    native_note_shortfalls(l);
+    pid_t pid;
+    return agent_host_wait_started(l->agent, NATIVE_START_MS, ret_streams, &pid, e);
+}
+
+static int native_start(struct launch *l, struct launch_streams *ret_streams, struct error *e)
+{
+    l->status = -1;
+    l->agent_closed = l->ended = false;
+    l->why[0] = '\0';
+    struct error mine;
+    int r = native_start_run(l, ret_streams, &mine);
+    if (r == 0)
+        return 0;
+    native_end(l, NULL);
+    struct error ignored;
+    native_clean(l, &ignored);
+    *e = mine;
+    return r;
+}
+
+/* --- while it runs
+ * ---------------------------------------------------------------------------------- */
+
+static size_t native_watch(const struct launch *l, int fds[4])
+{
+    size_t count = 0;
+    if (l->agent && !l->agent_closed)
+        fds[count++] = agent_host_fd(l->agent);
+    if (l->pidfd >= 0 && !l->ended)
+        fds[count++] = l->pidfd;
+    return count;
+}
+
+/* The agent's events, on their way to whoever asked; main's end is remembered. */
+struct native_relay {
+    struct launch *l;
+    const struct launch_events *events;
+    void *data;
+};
+
+static void relay_started(void *data, uint32_t console, pid_t pid, struct launch_streams *streams)
+{
+    struct native_relay *r = data;
+    r->events->started(r->data, console, pid, streams);
+}
+
+static void relay_failed(void *data, uint32_t console, const struct error *e)
+{
+    struct native_relay *r = data;
+    r->events->failed(r->data, console, e);
+}
+
+static void relay_exited(void *data, uint32_t console, int status)
+{
+    struct native_relay *r = data;
+    if (console == 0)
+        r->l->status = status;
+    r->events->exited(r->data, console, status);
+}
+
+static void relay_copied(void *data, uint32_t transfer, const struct error *e)
+{
+    struct native_relay *r = data;
+    r->events->copy_done(r->data, transfer, e);
+}
+
+static void relay_closed(void *data, const char *why)
+{
+    struct native_relay *r = data;
+    struct launch *l = r->l;
+    l->agent_closed = true;
+    if (why) {
+        snprintf(l->why, sizeof(l->why), "%s", why);
+        syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+    }
+}
+
+static const struct agent_host_events relay_events = {
+    .started = relay_started,
+    .failed = relay_failed,
+    .exited = relay_exited,
+    .copied = relay_copied,
+    .closed = relay_closed,
+};
+
+/* Takes note of PID 1's end, if it has come: the kernel has then ended everything else inside. */
+static bool native_reap(struct launch *l, int *ret_status)
+{
+    if (l->pid <= 0)
+        return false;
+    struct rusage usage;
+    pid_t got = wait4(l->pid, ret_status, WNOHANG | __WALL, &usage);
+    if (got != l->pid)
+        return false;
+    cgroup_note_usage(l->cgroup, &usage);
+    l->pid = 0;
+    return true;
+}
+
+static void native_dispatch(struct launch *l, const struct launch_events *events, void *data)
+{
+    struct native_relay relay = {l, events, data};
+    int status;
+    bool over = native_reap(l, &status);
+    if (l->agent && !l->agent_closed)
+        agent_host_dispatch(l->agent, &relay_events, &relay);
+    if (!over)
+        return;
+    /* nobody writes any more, so what is left is bounded and ends with closed() */
+    while (!l->agent_closed)
+        agent_host_dispatch(l->agent, &relay_events, &relay);
+    l->ended = true;
+    int result = l->status;
+    bool killed = WIFSIGNALED(status);
+    if (result < 0)
+        result = killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    events->ended(data, result, l->why[0] && !(killed && l->status < 0) ? l->why : NULL);
+}
+
+static pid_t native_pid(const struct launch *l)
+{
+    return l->pid;
+}
+
+static int native_running(const struct launch *l, struct error *e)
+{
+    return l->pid > 0 && !l->agent_closed ? 0 : error_set(e, ESRCH, "it is not running");
+}
+
+static int native_exec(struct launch *l, uint32_t console, const struct launch_exec *x,
+                       struct error *e)
+{
+    const struct plan *p = l->plan;
+    int r = native_running(l, e);
+    if (r < 0)
+        return r;
+    autostrv char **env = strv_copy(p->env);
+    for (size_t i = 0; x->env && x->env[i]; i++) {
+        size_t name = strcspn(x->env[i], "=");
+        size_t k = 0;
+        while (env && env[k] && (strncmp(env[k], x->env[i], name) != 0 || env[k][name] != '='))
+            k++;
+        if (!env || !env[k]) {
+            strv_add(&env, x->env[i]);
+        } else {
+            free(env[k]);
+            env[k] = str_dup(x->env[i]);
+        }
+    }
+    struct agent_host_command c = {
+        .argv = x->argv,
+        .env = env,
+        .cwd = x->cwd ? x->cwd : p->cwd,
+        .user = x->user,
+        .uid = p->uid,
+        .gid = p->gid,
+        .groups = p->groups,
+        .groups_count = p->groups_count,
+        .umask = p->umask,
+        .terminal = x->terminal,
+        .rows = x->rows,
+        .cols = x->cols,
+    };
+    return agent_host_start(l->agent, console, &c, e);
+}
+
+static int native_signal(struct launch *l, uint32_t console, int signo, struct error *e)
+{
+    int r = native_running(l, e);
+    return r < 0 ? r : agent_host_signal(l->agent, console, signo, e);
+}
+
+static int native_copy_in(struct launch *l, uint32_t transfer, const char *path, int fd,
+                          struct error *e)
+{
+    autoclose int mine = fd;
+    int r = native_running(l, e);
+    return r < 0 ? r : agent_host_copy_in(l->agent, transfer, path, TAKE_FD(mine), e);
+}
+
+static int native_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd,
+                           struct error *e)
+{
+    autoclose int mine = fd;
+    int r = native_running(l, e);
+    return r < 0 ? r : agent_host_copy_out(l->agent, transfer, path, TAKE_FD(mine), e);
+}
+
+static int native_freeze(struct launch *l, bool frozen, struct error *e)
+{
+    int r = native_running(l, e);
+    if (r < 0)
+        return r;
+    r = cgroup_freeze(l->cgroup, frozen, e);
+    return r == -EOPNOTSUPP ? agent_host_freeze(l->agent, frozen, e) : r;
+}
+
+static int native_sample(struct launch *l, struct launch_sample *ret)
+{
+    return l->cgroup ? cgroup_sample(l->cgroup, ret) : -ENODATA;
+}
+
+/* PID 1 takes everything inside with it; the control group also gets what is still being born. */
+static int native_kill(struct launch *l, struct error *e)
+{
+    if (l->pid <= 0)
+        return 0;
+    struct error ignored;
+    cgroup_kill(l->cgroup, &ignored);
+    if (syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        return error_errno(e, errno, "killing PID 1");
+    return 0;
+}
+
+static int native_changes(const struct launch *l)
+{
+    return l->scratch;
+}
+
+static char *const *native_shortfalls(const struct launch *l)
+{
+    static char *const none[] = {NULL};
+    return l->shortfalls ? l->shortfalls : none;
+}
+
+/* --- after the end
+ * ----------------------------------------------------------------------------------- */
+
+static int native_clean(struct launch *l, struct error *e)
+{
+    native_end(l, NULL);
+    int r = l->cgroup ? cgroup_clean(l->cgroup, e) : 0;
+    if (r == 0) {
+        cgroup_free(l->cgroup);
+        l->cgroup = NULL;
+    }
+    native_ids_release(&l->ids);
+    agent_host_free(l->agent);
+    l->agent = NULL;
+    l->agent_closed = true;
+    l->pidfd = fd_close(l->pidfd);
+    return r;
+}
+
+static void native_free(struct launch *l)
+{
+    if (!l)
+        return;
+    struct error ignored;
+    native_clean(l, &ignored);
+    cgroup_free(l->cgroup);
+    fd_close(l->scratch);
+    seccomp_program_done(&l->filter);
+    strv_free(l->shortfalls);
+    free(l->command);
+    plan_free(l->plan);
+    free(l);
+}
+
+const struct launch_ops native_launch_ops = {
+    .name = "native",
+    .open = native_open,
+    .wishes = native_wishes,
+    .start = native_start,
+    .watch = native_watch,
+    .dispatch = native_dispatch,
+    .pid = native_pid,
+    .exec = native_exec,
+    .signal = native_signal,
+    .copy_in = native_copy_in,
+    .copy_out = native_copy_out,
+    .freeze = native_freeze,
+    .sample = native_sample,
+    .kill = native_kill,
+    .changes = native_changes,
+    .shortfalls = native_shortfalls,
+    .clean = native_clean,
+    .free = native_free,
+};

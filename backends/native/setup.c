@@ -1,0 +1,336 @@
+#include "backends/native/setup.h"
+
+#include "backends/native/steps.h"
+#include "backends/native/tree.h"
+#include "base/fd.h"
+#include "init/agent.h"
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/mount.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* From <sys/mount.h>, which cannot be included beside <linux/mount.h> everywhere. */
+int mount(const char *, const char *, const char *, unsigned long, const void *);
+int umount2(const char *, int);
+enum { SETUP_MS_REC = 16384, SETUP_MS_PRIVATE = 1 << 18, SETUP_MNT_DETACH = 2 };
+
+/* Descriptors that must survive the last renumbering are kept above this. */
+enum { SETUP_FD_LOW = 16 };
+
+static int setup_fail(struct setup *s, const char *what)
+{
+    return error_errno(&s->error, errno, "%s", what);
+}
+
+/* --- before anything is made -------------------------------------------------------------------
+ */
+
+/* Dies with the parent; one that has gone already has hung up. */
+static int setup_follow_parent(struct setup *s)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return setup_fail(s, "following the monitor");
+    struct pollfd p = {.fd = s->control};
+    if (poll(&p, 1, 0) != 0 && (p.revents & (POLLHUP | POLLERR)))
+        return error_set(&s->error, ESRCH, "the monitor is gone");
+    return 0;
+}
+
+static int setup_begin(struct setup *s)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    umask(0);
+    if (setsid() < 0)
+        return setup_fail(s, "a session of its own");
+    return setup_follow_parent(s);
+}
+
+/* What the parent does meanwhile: the control group, the id maps. */
+static int setup_wait(struct setup *s)
+{
+    if (!s->wait)
+        return 0;
+    char word = 0;
+    int r = fd_read_full(s->control, &word, 1);
+    if (r < 0 || word != SETUP_GO)
+        return error_set(&s->error, ESRCH, "the monitor is gone");
+    return 0;
+}
+
+static int setup_private_mounts(struct setup *s)
+{
+    if (mount(NULL, "/", NULL, SETUP_MS_REC | SETUP_MS_PRIVATE, NULL) < 0)
+        return setup_fail(s, "mounts of its own");
+    return 0;
+}
+
+/*
+ * Switching ids makes us undumpable and clears the parent's death signal. Supplementary groups can
+ * be left only where setgroups(2) is allowed, which is everywhere but with a single id.
+ */
+static int setup_ids(struct setup *s)
+{
+    if (s->plan->map_by == PLAN_MAP_SELF) {
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* a hardened parent's /proc files are root's */
+        int r = native_ids_write_own(s->ids, &s->error);
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        return r;
+    }
+    if (!s->ids->root_inside)
+        return error_set(&s->error, EINVAL, "a range of ids has to hold id 0");
+    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+        syscall(SYS_setresuid, 0, 0, 0) < 0)
+        return setup_fail(s, "switching to the workload's ids");
+    return setup_follow_parent(s);
+}
+
+static int setup_cgroup_namespace(struct setup *s)
+{
+    if ((s->plan->namespaces & PLAN_NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+        return setup_fail(s, "a control group namespace");
+    return 0;
+}
+
+/* --- when the root stands
+ * ------------------------------------------------------------------------- */
+
+static int setup_loopback(struct setup *s)
+{
+    if (!(s->plan->namespaces & PLAN_NS_NET))
+        return 0;
+    autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+        return setup_fail(s, "the loopback interface");
+    return 0;
+}
+
+static int setup_hostname(struct setup *s)
+{
+    const char *name = s->plan->hostname;
+    if (!(s->plan->namespaces & PLAN_NS_UTS))
+        return 0;
+    if (name && sethostname(name, strlen(name)) < 0)
+        return setup_fail(s, "hostname");
+    return setdomainname("", 0) < 0 ? setup_fail(s, "domain name") : 0;
+}
+
+static const struct setup_rlimit {
+    const char *name;
+    int resource;
+} setup_rlimits[] = {
+    {"as",         RLIMIT_AS        },
+    {"core",       RLIMIT_CORE      },
+    {"cpu",        RLIMIT_CPU       },
+    {"data",       RLIMIT_DATA      },
+    {"fsize",      RLIMIT_FSIZE     },
+    {"locks",      RLIMIT_LOCKS     },
+    {"memlock",    RLIMIT_MEMLOCK   },
+    {"msgqueue",   RLIMIT_MSGQUEUE  },
+    {"nice",       RLIMIT_NICE      },
+    {"nofile",     RLIMIT_NOFILE    },
+    {"nproc",      RLIMIT_NPROC     },
+    {"rss",        RLIMIT_RSS       },
+    {"rtprio",     RLIMIT_RTPRIO    },
+    {"rttime",     RLIMIT_RTTIME    },
+    {"sigpending", RLIMIT_SIGPENDING},
+    {"stack",      RLIMIT_STACK     },
+};
+
+/* Never above what we have ourselves: not every root may raise a limit. */
+static int setup_rlimit(struct setup *s, int resource, rlim_t soft, rlim_t hard, const char *name)
+{
+    struct rlimit now, then = {.rlim_cur = soft, .rlim_max = hard};
+    if (getrlimit((__rlimit_resource_t)resource, &now) < 0)
+        return error_errno(&s->error, errno, "limit %s", name);
+    then.rlim_max = MIN(then.rlim_max, now.rlim_max);
+    then.rlim_cur = MIN(then.rlim_cur, then.rlim_max);
+    if (setrlimit((__rlimit_resource_t)resource, &then) < 0)
+        return error_errno(&s->error, errno, "limit %s", name);
+    return 0;
+}
+
+static int setup_limits(struct setup *s)
+{
+    const struct plan *p = s->plan;
+    for (size_t i = 0; i < p->rlimits_count; i++) {
+        size_t k = 0;
+        while (k < ARRAY_SIZE(setup_rlimits) &&
+               !str_equal(setup_rlimits[k].name, p->rlimits[i].name))
+            k++;
+        if (k == ARRAY_SIZE(setup_rlimits))
+            return error_set(&s->error, EINVAL, "limit %s: unknown", p->rlimits[i].name);
+        int r = setup_rlimit(s, setup_rlimits[k].resource, p->rlimits[i].soft, p->rlimits[i].hard,
+                             p->rlimits[i].name);
+        if (r < 0)
+            return r;
+    }
+    if (p->limits.nice > 0 && setpriority(PRIO_PROCESS, 0, p->limits.nice) < 0)
+        return setup_fail(s, "nice");
+    /* One byte, not none: only that also stops a dump into a helper program of the host's. */
+    if (!(p->open & PLAN_OPEN_CORE_DUMPS))
+        return setup_rlimit(s, RLIMIT_CORE, 1, 1, "core");
+    return 0;
+}
+
+/* A label for the next exec, written through our own /proc. */
+static int setup_label(struct setup *s, const char *file, const char *text, const char *label)
+{
+    autoclose int fd = fd_openat2(s->proc, file, O_WRONLY | O_NOFOLLOW, 0, STEP_RESOLVE_STRICT);
+    if (fd < 0)
+        return error_errno(&s->error, -fd, "label %s", label);
+    int r = fd_write_full(fd, text, strlen(text));
+    return r < 0 ? error_errno(&s->error, -r, "label %s", label) : 0;
+}
+
+static int setup_labels(struct setup *s)
+{
+    const struct plan *p = s->plan;
+    if (p->apparmor) {
+        char text[300];
+        snprintf(text, sizeof(text), "exec %s", p->apparmor);
+        int r = setup_label(s, "1/attr/apparmor/exec", text, p->apparmor);
+        if (r < 0)
+            return r;
+    }
+    return p->selinux ? setup_label(s, "1/attr/exec", p->selinux, p->selinux) : 0;
+}
+
+/* A workload that may use keys gets a ring of its own; the caller's must not come along. */
+static int setup_keyring(struct setup *s)
+{
+    if ((s->plan->open & PLAN_OPEN_KEYRING) &&
+        syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        return setup_fail(s, "a key ring of its own");
+    return 0;
+}
+
+/* --- the end of us
+ * --------------------------------------------------------------------------------- */
+
+/* 0, 1 and 2 on the workload's own /dev/null, the agent's socket, and nothing else. */
+static int setup_descriptors(struct setup *s)
+{
+    int control = fcntl(s->control, F_DUPFD_CLOEXEC, SETUP_FD_LOW);
+    int executable = fcntl(s->executable, F_DUPFD_CLOEXEC, SETUP_FD_LOW);
+    int agent = fcntl(s->agent, F_DUPFD_CLOEXEC, SETUP_FD_LOW);
+    if (control < 0 || executable < 0 || agent < 0)
+        return setup_fail(s, "descriptors");
+    s->control = control;
+    s->executable = executable;
+    autoclose int null = open("/dev/null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (null < 0 || fstat(null, &st) < 0)
+        return setup_fail(s, "/dev/null");
+    if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+        return error_set(&s->error, ENODEV, "/dev/null is not what it should be");
+    if (null < SETUP_FD_LOW) { /* it may be in the way of itself */
+        int high = fcntl(null, F_DUPFD_CLOEXEC, SETUP_FD_LOW);
+        fd_close(null);
+        null = high;
+    }
+    for (int i = 0; i < 3; i++)
+        if (dup2(null, i) < 0)
+            return setup_fail(s, "descriptors");
+    if (dup2(agent, AGENT_FD) < 0)
+        return setup_fail(s, "descriptors");
+    return 0;
+}
+
+static int setup_no_new_privileges(struct setup *s)
+{
+    if (s->plan->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return setup_fail(s, "no_new_privs");
+    return 0;
+}
+
+static void setup_tell(const struct setup *s, enum setup_word word, int fd)
+{
+    struct setup_message m = {.word = word, .error = s->error};
+    fd_send(s->control, &m, sizeof(m), &fd, fd >= 0 ? 1 : 0);
+}
+
+static int setup_announce(struct setup *s)
+{
+    setup_tell(s, SETUP_ABOUT_TO_EXEC, FD_NONE);
+    return 0;
+}
+
+static int setup_filter(struct setup *s)
+{
+    if (!s->plan->seccomp)
+        return 0;
+    struct sock_fprog program = {.len = s->filter->count, .filter = s->filter->code};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+        return setup_fail(s, "the system call filter");
+    return 0;
+}
+
+static int setup_exec(struct setup *s)
+{
+    char name[] = "cofferdam-init";
+    char *const argv[] = {name, NULL}, *const env[] = {NULL};
+    if (syscall(SYS_close_range, AGENT_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+        return setup_fail(s, "closing descriptors");
+    syscall(SYS_execveat, s->executable, "", argv, env, AT_EMPTY_PATH);
+    return setup_fail(s, "starting cofferdam-init");
+}
+
+static int setup_send_scratch(struct setup *s)
+{
+    setup_tell(s, SETUP_SCRATCH, s->scratch);
+    return 0;
+}
+
+/* The order matters: each stage needs rights or sights that a later one takes away. */
+static int (*const setup_stages[])(struct setup *s) = {
+    setup_begin,
+    setup_private_mounts,
+    setup_open_sources, /* while we are still who the person is */
+    setup_wait,
+    setup_ids,
+    setup_cgroup_namespace,
+    setup_scratch,
+    setup_send_scratch,
+    setup_mounts,
+    setup_pivot,
+    setup_loopback,
+    setup_hostname,
+    setup_limits,
+    setup_labels,
+    setup_keyring,
+    setup_descriptors,
+    setup_bounding_set,
+    setup_no_new_privileges,
+    setup_landlock,
+    setup_announce,
+    setup_filter,
+    setup_capabilities,
+    setup_exec,
+};
+
+void setup_run(struct setup *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(setup_stages); i++)
+        if (setup_stages[i](s) < 0)
+            break;
+    setup_tell(s, SETUP_FAILED, FD_NONE);
+    _exit(125);
+}

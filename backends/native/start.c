@@ -1,0 +1,253 @@
+#include "backends/native/start.h"
+
+#include "backends/native/setup.h"
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The time namespace's flag lies among the signal bits, so only clone3(2) knows it. */
+static const struct {
+    uint32_t plan;
+    uint64_t flag;
+} start_namespaces[] = {
+    {PLAN_NS_USER,  CLONE_NEWUSER},
+    {PLAN_NS_MOUNT, CLONE_NEWNS  },
+    {PLAN_NS_PID,   CLONE_NEWPID },
+    {PLAN_NS_NET,   CLONE_NEWNET },
+    {PLAN_NS_UTS,   CLONE_NEWUTS },
+    {PLAN_NS_IPC,   CLONE_NEWIPC },
+    {PLAN_NS_TIME,  CLONE_NEWTIME}, /* the cgroup one is made inside, when the child is in its group
+  */
+};
+
+/* Both ends of what the two halves talk through. */
+struct start_channels {
+    int control[2], copies[2]; /* owned; ours first, the child's second */
+    pid_t sender;              /* of the copies; 0: none */
+};
+
+static void start_close(struct start_channels *c)
+{
+    for (int i = 0; i < 2; i++) {
+        c->control[i] = fd_close(c->control[i]);
+        c->copies[i] = fd_close(c->copies[i]);
+    }
+}
+
+static bool start_has_copies(const struct plan *p)
+{
+    for (size_t i = 0; i < p->mounts_count; i++)
+        if (p->mounts[i].kind == PLAN_MOUNT_COPY)
+            return true;
+    return false;
+}
+
+static int start_open_channels(const struct launch *l, struct start_channels *c, struct error *e)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->control) < 0)
+        return error_errno(e, errno, "a channel to set-up");
+    int r = start_has_copies(l->plan) ? fd_socketpair(c->copies) : 0;
+    return r < 0 ? error_errno(e, -r, "a channel for copies") : 0;
+}
+
+/* Whether the child has to wait for us before it goes on. */
+static bool start_has_work(const struct launch *l)
+{
+    return l->plan->map_by != PLAN_MAP_SELF || cgroup_mode(l->cgroup) == PLAN_CGROUP_V1 ||
+           (cgroup_mode(l->cgroup) != PLAN_CGROUP_NONE && cgroup_clone_fd(l->cgroup) < 0);
+}
+
+static void __attribute__((noreturn))
+start_child(struct launch *l, struct start_channels *c, int agent_inside)
+{
+    struct setup s = {
+        .plan = l->plan,
+        .ids = &l->ids,
+        .filter = &l->filter,
+        .wait = start_has_work(l),
+        .control = c->control[1],
+        .agent = agent_inside,
+        .copies = c->copies[1],
+        .init = l->env.init,
+        .sources = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
+        .cover = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
+        .skip = mem_zero(l->plan->mounts_count + 1, sizeof(bool)),
+        .scratch = FD_NONE,
+        .root = FD_NONE,
+        .proc = FD_NONE,
+        .executable = FD_NONE,
+    };
+    for (size_t i = 0; i < l->plan->mounts_count; i++)
+        s.sources[i] = FD_NONE;
+    fd_close(c->control[0]); /* else our own copy would hide that the parent has gone */
+    fd_close(c->copies[0]);
+    setup_run(&s);
+}
+
+static int start_clone(struct launch *l, struct start_channels *c, int agent_inside,
+                       struct error *e)
+{
+    int pidfd = FD_NONE;
+    struct clone_args args = {
+        .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(start_namespaces); i++)
+        if (l->plan->namespaces & start_namespaces[i].plan)
+            args.flags |= start_namespaces[i].flag;
+    int group = cgroup_clone_fd(l->cgroup);
+    if (group >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)group;
+    }
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
+    if (pid < 0)
+        return error_errno(e, errno, "making namespaces");
+    if (pid == 0)
+        start_child(l, c, agent_inside);
+    l->pid = (pid_t)pid;
+    l->pidfd = pidfd;
+    c->control[1] = fd_close(c->control[1]);
+    return 0;
+}
+
+/* A process that may read what the person may, and that only writes to a socket. */
+static int start_sender(struct launch *l, struct start_channels *c, struct error *e)
+{
+    if (c->copies[0] < 0)
+        return 0;
+    c->copies[1] = fd_close(c->copies[1]);
+    pid_t pid = fork();
+    if (pid < 0)
+        return error_errno(e, errno, "starting the copies");
+    if (pid == 0) {
+        c->control[0] = fd_close(c->control[0]);
+        native_send_copies(l->plan, c->copies[0]);
+        _exit(0);
+    }
+    c->sender = pid;
+    c->copies[0] = fd_close(c->copies[0]);
+    return 0;
+}
+
+static void start_end_sender(struct start_channels *c)
+{
+    if (c->sender <= 0)
+        return;
+    kill(c->sender, SIGKILL); /* it has sent everything, or nobody reads any more */
+    while (waitpid(c->sender, NULL, 0) < 0 && errno == EINTR)
+        ;
+    c->sender = 0;
+}
+
+/* What a child of root's must never be: root. Seen from outside, by what it made. */
+static int start_verify_owner(const struct launch *l, struct error *e)
+{
+    struct stat st;
+    if (fstatat(l->scratch, "root", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return error_errno(e, errno, "the scratch layer");
+    if (st.st_uid == 0 || st.st_gid == 0)
+        return error_set(e, EPERM, "root inside would be root outside: refused");
+    return 0;
+}
+
+static int start_do_work(struct launch *l, struct start_channels *c, struct error *e)
+{
+    if (!start_has_work(l))
+        return 0;
+    int r = 0;
+    if (cgroup_mode(l->cgroup) != PLAN_CGROUP_NONE)
+        r = cgroup_attach(l->cgroup, l->pid, e);
+    if (r == 0 && l->plan->map_by != PLAN_MAP_SELF)
+        r = native_ids_write(&l->ids, l->plan->map_by, l->pid, e);
+    if (r < 0)
+        return r;
+    char go = SETUP_GO;
+    r = fd_write_full(c->control[0], &go, 1);
+    return r < 0 && r != -EPIPE ? error_errno(e, -r, "a channel to set-up") : 0;
+}
+
+/* Listens until the child has become cofferdam-init, which closes its end, or has given up. */
+static int start_listen(struct launch *l, struct start_channels *c, struct error *e)
+{
+    bool about_to = false;
+    for (;;) {
+        struct setup_message m;
+        int fd = FD_NONE;
+        size_t count = 1;
+        ssize_t n = fd_receive(c->control[0], &m, sizeof(m), &fd, &count);
+        autoclose int got = n > 0 && count ? fd : FD_NONE;
+        if (n == 0 || n == -ECONNRESET) {
+            if (about_to)
+                return start_verify_owner(l, e);
+            return error_set(e, EPROTO, "set-up ended without a word (killed?)");
+        }
+        if (n != (ssize_t)sizeof(m))
+            return error_set(e, n < 0 ? (int)-n : EPROTO, "set-up cannot be understood");
+        switch (m.word) {
+        case SETUP_SCRATCH:
+            l->scratch = TAKE_FD(got);
+            break;
+        case SETUP_ABOUT_TO_EXEC:
+            about_to = true;
+            break;
+        case SETUP_FAILED:
+            *e = m.error;
+            e->text[sizeof(e->text) - 1] = '\0';
+            return -(e->code ? e->code : (e->code = EPROTO));
+        }
+    }
+}
+
+int native_start_container(struct launch *l, int agent_inside, struct error *e)
+{
+    struct start_channels c = {
+        {FD_NONE, FD_NONE},
+        {FD_NONE, FD_NONE},
+        0
+    };
+    int r = start_open_channels(l, &c, e);
+    if (r == 0)
+        r = start_clone(l, &c, agent_inside, e);
+    if (r == 0)
+        r = start_sender(l, &c, e);
+    if (r == 0)
+        r = start_do_work(l, &c, e);
+    if (r == 0)
+        r = start_listen(l, &c, e);
+    start_close(&c);
+    if (r < 0 && l->pid > 0)
+        native_end(l, NULL);
+    start_end_sender(&c);
+    return r;
+}
+
+void native_end(struct launch *l, int *ret_status)
+{
+    if (l->pid <= 0)
+        return;
+    syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+    int status = 0;
+    struct rusage usage;
+    pid_t got;
+    do
+        got = wait4(l->pid, &status, __WALL, &usage);
+    while (got < 0 && errno == EINTR);
+    if (got == l->pid)
+        cgroup_note_usage(l->cgroup, &usage);
+    l->pid = 0;
+    if (ret_status)
+        *ret_status = status;
+}

@@ -1,0 +1,23 @@
+/* The parent's half of a start: cloning, maps, control groups, and hearing how it went. */
+#ifndef COFFERDAM_BACKENDS_NATIVE_START_H
+#define COFFERDAM_BACKENDS_NATIVE_START_H
+
+#include "backends/native/internal.h"
+
+/*
+ * Makes the container up to the moment cofferdam-init runs in it. On success l->pid, l->pidfd and
+ * l->scratch are set and `*ret_agent` is our end of its socket; on failure nothing is left but what
+ * native_clean() removes.
+ */
+int native_start_container(struct launch *l, int agent_inside, struct error *e);
+
+/* Ends PID 1, with it everything inside, and waits for it. `*ret_status` as waitpid(2), or NULL. */
+void native_end(struct launch *l, int *ret_status);
+
+/*
+ * Sends, for every PLAN_MOUNT_COPY of `p` in order, an int (0 or -errno) and the reading end of a
+ * pipe that carries its records. Runs in a process of its own.
+ */
+void native_send_copies(const struct plan *p, int socket);
+
+#endif

@@ -1,0 +1,314 @@
+/* The root is a list of steps, done in order by one loop. */
+#include "backends/native/steps.h"
+#include "backends/native/setup.h"
+#include "backends/native/tree.h"
+#include "base/fd.h"
+#include "base/records.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+enum { STEP_PTYS = 64, STEP_INODE_BYTES = 4096, STEP_INODES_LEAST = 4096 };
+
+static uint64_t step_attributes(const struct plan_mount *m)
+{
+    uint64_t set = 0;
+    if (m->flags & PLAN_MOUNT_RO)
+        set |= MOUNT_ATTR_RDONLY;
+    if (m->flags & PLAN_MOUNT_NOSUID)
+        set |= MOUNT_ATTR_NOSUID;
+    if (m->flags & PLAN_MOUNT_NODEV)
+        set |= MOUNT_ATTR_NODEV;
+    if (m->flags & PLAN_MOUNT_NOEXEC)
+        set |= MOUNT_ATTR_NOEXEC;
+    return set;
+}
+
+struct tree_maker step_maker(struct setup *s, const struct plan_mount *m)
+{
+    struct tree_maker maker = {
+        .root = s->root, .prefix = "", .made = &s->made, .model = FD_NONE, .uid = -1, .gid = -1};
+    if (m && (m->flags & PLAN_MOUNT_OWNED)) {
+        maker.uid = s->plan->uid;
+        maker.gid = s->plan->gid;
+    }
+    return maker;
+}
+
+/* A place to mount on: the folder or (empty) file at the target, made if it is missing. */
+static int step_place(struct setup *s, const struct plan_mount *m, bool folder)
+{
+    struct tree_maker maker = step_maker(s, NULL);
+    if (folder)
+        return tree_make_dir(&maker, m->target, 0, false);
+    int fd = tree_open(s->root, m->target, O_PATH);
+    if (fd != -ENOENT)
+        return fd;
+    const char *leaf;
+    autoclose int parent = tree_make_parent(&maker, m->target, &leaf);
+    if (parent < 0)
+        return parent;
+    autoclose int file = openat(parent, leaf, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (file < 0)
+        return -errno;
+    tree_note(&maker, m->target);
+    return tree_open(s->root, m->target, O_PATH);
+}
+
+static int step_attach(struct setup *s, const struct plan_mount *m, int tree, bool folder)
+{
+    autoclose int place = step_place(s, m, folder);
+    return place < 0 ? place : tree_attach(tree, place);
+}
+
+/* A new file system, mounted at the target, which must be (or become) a real folder. */
+static int step_new_fs(struct setup *s, const struct plan_mount *m, const char *type,
+                       const char *const *options, uint64_t attributes)
+{
+    autoclose int mount = tree_new_fs(type, options, attributes | step_attributes(m));
+    return mount < 0 ? mount : step_attach(s, m, mount, true);
+}
+
+uint64_t step_disk(const struct plan *p)
+{
+    if (p->limits.disk)
+        return p->limits.disk;
+    struct sysinfo info;
+    return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit / 4 : 1u << 30;
+}
+
+/* "size=", "nr_inodes=" and "mode=" of a tmpfs that can fill neither memory nor the inode table. */
+void step_tmpfs_options(struct step_tmpfs *t, uint64_t size, unsigned mode)
+{
+    uint64_t inodes = STEP_INODES_LEAST + size / STEP_INODE_BYTES;
+    snprintf(t->size, sizeof(t->size), "size=%llu", (unsigned long long)size);
+    snprintf(t->inodes, sizeof(t->inodes), "nr_inodes=%llu", (unsigned long long)inodes);
+    snprintf(t->mode, sizeof(t->mode), "mode=%04o", mode & 01777);
+    t->options[0] = t->size;
+    t->options[1] = t->inodes;
+    t->options[2] = t->mode;
+    t->options[3] = t->options[4] = t->options[5] = NULL;
+}
+
+static int step_tmpfs(struct setup *s, const struct plan_mount *m)
+{
+    struct step_tmpfs t;
+    char uid[24], gid[24];
+    step_tmpfs_options(&t, m->size ? m->size : step_disk(s->plan), m->mode ? m->mode : 0755);
+    if (m->flags & PLAN_MOUNT_OWNED) {
+        snprintf(uid, sizeof(uid), "uid=%u", s->plan->uid);
+        snprintf(gid, sizeof(gid), "gid=%u", s->plan->gid);
+        t.options[3] = uid;
+        t.options[4] = gid;
+    }
+    return step_new_fs(s, m, "tmpfs", t.options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+static int step_bind(struct setup *s, const struct plan_mount *m)
+{
+    int tree = s->sources[m - s->plan->mounts];
+    struct stat st;
+    if (fstat(tree, &st) < 0)
+        return -errno;
+    return step_attach(s, m, tree, S_ISDIR(st.st_mode));
+}
+
+/* Written through the mount just made, never through a path: nothing can stand in between. */
+static int step_sysctl(struct setup *s, const struct plan_sysctl *c)
+{
+    char path[256];
+    if ((size_t)snprintf(path, sizeof(path), "sys/%s", c->path) >= sizeof(path))
+        return -ENAMETOOLONG;
+    autoclose int fd = fd_openat2(s->proc, path, O_WRONLY | O_NOFOLLOW, 0, STEP_RESOLVE_STRICT);
+    if (fd < 0)
+        return fd;
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        return -EXDEV;
+    return fd_write_full(fd, c->value, strlen(c->value));
+}
+
+static int step_proc(struct setup *s, const struct plan_mount *m)
+{
+    uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | step_attributes(m);
+    autoclose int mount =
+        tree_new_fs("proc", (const char *const[]){NULL}, set & ~(uint64_t)MOUNT_ATTR_RDONLY);
+    int r = mount < 0 ? mount : step_attach(s, m, mount, true);
+    if (r < 0)
+        return r;
+    fd_close(s->proc);
+    s->proc = TAKE_FD(mount);
+    for (size_t i = 0; i < s->plan->sysctls_count; i++) {
+        const struct plan_sysctl *c = &s->plan->sysctls[i];
+        r = step_sysctl(s, c);
+        if (r < 0)
+            return error_errno(&s->error, -r, "sysctl %s", c->path);
+    }
+    return set & MOUNT_ATTR_RDONLY ? tree_attributes(s->proc, MOUNT_ATTR_RDONLY, false) : 0;
+}
+
+static int step_sysfs(struct setup *s, const struct plan_mount *m)
+{
+    return step_new_fs(s, m, "sysfs", (const char *const[]){NULL},
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static int step_devpts(struct setup *s, const struct plan_mount *m)
+{
+    char most[32];
+    snprintf(most, sizeof(most), "max=%u", m->size ? (unsigned)m->size : STEP_PTYS);
+    const char *const options[] = {"newinstance", "ptmxmode=0666", "mode=620", most, NULL};
+    return step_new_fs(s, m, "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
+static int step_mqueue(struct setup *s, const struct plan_mount *m)
+{
+    return step_new_fs(s, m, "mqueue", (const char *const[]){NULL},
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static int step_cgroup(struct setup *s, const struct plan_mount *m)
+{
+    return step_new_fs(s, m, "cgroup2", (const char *const[]){NULL},
+                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                           MOUNT_ATTR_NOEXEC);
+}
+
+static int step_mask(struct setup *s, const struct plan_mount *m)
+{
+    autoclose int place = tree_open(s->root, m->target, O_PATH);
+    if (place < 0)
+        return place == -ENOENT || place == -ENOTDIR ? 0 : place;
+    struct stat st;
+    if (fstat(place, &st) < 0)
+        return -errno;
+    autoclose int tree = tree_clone(s->scratch, S_ISDIR(st.st_mode) ? "void" : "empty", false);
+    if (tree < 0)
+        return tree;
+    int r = tree_attributes(tree, STEP_CLOSED, false);
+    return r < 0 ? r : tree_attach(tree, place);
+}
+
+/* A mount made before is made read-only as it is, without what is mounted in it. */
+static int step_readonly(struct setup *s, const struct plan_mount *m)
+{
+    autoclose int place = tree_open(s->root, m->target, O_PATH);
+    if (place < 0)
+        return place == -ENOENT || place == -ENOTDIR ? 0 : place;
+    uint64_t set = MOUNT_ATTR_RDONLY | step_attributes(m);
+    struct statx st;
+    if (statx(place, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0)
+        return -errno;
+    if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+        return tree_attributes(place, set, false);
+    autoclose int tree = tree_clone(place, "", true);
+    if (tree < 0)
+        return tree;
+    int r = tree_attributes(tree, set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true);
+    return r < 0 ? r : tree_attach(tree, place);
+}
+
+static int step_dir(struct setup *s, const struct plan_mount *m)
+{
+    struct tree_maker maker = step_maker(s, NULL);
+    if (m->flags & PLAN_MOUNT_OPTIONAL) /* as below an overlay: only where there is one already */
+        return 0;
+    if (m->flags & PLAN_MOUNT_OWNED) {
+        maker.uid = s->plan->uid;
+        maker.gid = s->plan->gid;
+    }
+    autoclose int fd = tree_make_dir(&maker, m->target, m->mode ? m->mode : 0755, true);
+    return fd < 0 ? fd : 0;
+}
+
+static int step_symlink(struct setup *s, const struct plan_mount *m)
+{
+    struct tree_maker maker = step_maker(s, m);
+    return step_make_symlink(&maker, m->target, m->source);
+}
+
+static int step_file(struct setup *s, const struct plan_mount *m)
+{
+    struct tree_maker maker = step_maker(s, m);
+    return step_make_file(&maker, m->target, m->content, m->mode ? m->mode : 0644);
+}
+
+static int step_copy(struct setup *s, const struct plan_mount *m)
+{
+    struct tree_maker maker = step_maker(s, m);
+    const char *leaf;
+    autoclose int parent = tree_make_parent(&maker, m->target, &leaf);
+    if (parent < 0)
+        return parent;
+    /* the parent folder has to be readable as a folder, not only as a path */
+    autoclose int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return -errno;
+    int code, stream;
+    size_t count = 1;
+    if (fd_receive(s->copies, &code, sizeof(code), &stream, &count) != (ssize_t)sizeof(code))
+        return -EPIPE;
+    autoclose int from = count ? stream : FD_NONE;
+    if (code < 0 || !count)
+        return error_errno(&s->error, code < 0 ? -code : EPIPE, "%s", m->source);
+    char what[512] = "";
+    int r = records_receive(from, dir, leaf, step_disk(s->plan), what, sizeof(what));
+    if (r < 0) {
+        autofree char *shown = str_escape_z(what);
+        return error_errno(&s->error, -r, "%.300s", shown);
+    }
+    tree_note(&maker, m->target);
+    return m->flags & PLAN_MOUNT_OWNED ? step_own_tree(dir, leaf, s->plan->uid, s->plan->gid) : 0;
+}
+
+static int step_overlay_loudly(struct setup *s, const struct plan_mount *m)
+{
+    return step_overlay(s, m, step_attributes(m) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+static const struct step {
+    const char *verb;
+    int (*run)(struct setup *s, const struct plan_mount *m);
+} steps[] = {
+    [PLAN_MOUNT_OVERLAY] = {"mount",     step_overlay_loudly},
+    [PLAN_MOUNT_BIND] = {"mount",     step_bind          },
+    [PLAN_MOUNT_TMPFS] = {"mount",     step_tmpfs         },
+    [PLAN_MOUNT_PROC] = {"mount",     step_proc          },
+    [PLAN_MOUNT_SYSFS] = {"mount",     step_sysfs         },
+    [PLAN_MOUNT_DEVPTS] = {"mount",     step_devpts        },
+    [PLAN_MOUNT_MQUEUE] = {"mount",     step_mqueue        },
+    [PLAN_MOUNT_CGROUP] = {"mount",     step_cgroup        },
+    [PLAN_MOUNT_DEVICE] = {"mount",     step_bind          },
+    [PLAN_MOUNT_MASK] = {"hide",      step_mask          },
+    [PLAN_MOUNT_READONLY] = {"read-only", step_readonly      },
+    [PLAN_MOUNT_DIR] = {"folder",    step_dir           },
+    [PLAN_MOUNT_SYMLINK] = {"link",      step_symlink       },
+    [PLAN_MOUNT_FILE] = {"file",      step_file          },
+    [PLAN_MOUNT_COPY] = {"copy to",   step_copy          },
+};
+
+int setup_mounts(struct setup *s)
+{
+    step_find_covers(s);
+    for (size_t i = 0; i < s->plan->mounts_count; i++) {
+        const struct plan_mount *m = &s->plan->mounts[i];
+        if (s->skip[i] || s->cover[i] >= 0)
+            continue;
+        if ((size_t)m->kind >= ARRAY_SIZE(steps))
+            return error_set(&s->error, EINVAL, "mount %s: of no known kind", m->target);
+        s->error.code = 0;
+        int r = steps[m->kind].run(s, m);
+        if (r < 0 && s->error.code == 0)
+            return error_errno(&s->error, -r, "%s %s", steps[m->kind].verb, m->target);
+        if (r < 0)
+            return error_wrap(&s->error, "%s %s", steps[m->kind].verb, m->target);
+        s->sources[i] = fd_close(s->sources[i]);
+    }
+    return 0;
+}

@@ -1,0 +1,179 @@
+#include "backends/native/tree.h"
+
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int tree_open(int root, const char *path, int flags)
+{
+    while (*path == '/')
+        path++;
+    return fd_openat2(root, *path ? path : ".", flags | O_NOFOLLOW, 0,
+                      RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+}
+
+void tree_note(const struct tree_maker *m, const char *path)
+{
+    if (!m->made)
+        return;
+    while (*path == '/')
+        path++;
+    buf_puts(m->made, m->prefix);
+    buf_putc(m->made, '/');
+    buf_puts(m->made, path);
+    buf_add(m->made, "", 1);
+}
+
+/* Copies the next part of `*path` to `to`; false at the end, or if a part is none we would make. */
+static bool tree_next(const char **path, char to[256])
+{
+    const char *p = *path;
+    while (*p == '/')
+        p++;
+    size_t n = strcspn(p, "/");
+    if (n == 0 || n > 255)
+        return false;
+    memcpy(to, p, n);
+    to[n] = '\0';
+    *path = p + n;
+    return true;
+}
+
+static int tree_model(const struct tree_maker *m, const char *path, size_t size, struct stat *ret)
+{
+    if (m->model < 0)
+        return -ENOENT;
+    char part[4096];
+    if (size >= sizeof(part))
+        return -ENAMETOOLONG;
+    memcpy(part, path, size);
+    part[size] = '\0';
+    autoclose int fd = tree_open(m->model, part, O_PATH);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, ret) < 0)
+        return -errno;
+    return S_ISDIR(ret->st_mode) ? 0 : -ENOTDIR;
+}
+
+static int tree_make_one(const struct tree_maker *m, int dir, const char *name, mode_t mode,
+                         bool owned)
+{
+    if (mkdirat(dir, name, mode & 07777) < 0)
+        return -errno;
+    /* mkdir(2) lets no set-gid or sticky bit through everywhere */
+    if ((mode & 07000) && fchmodat(dir, name, mode & 01777, 0) < 0)
+        return -errno;
+    if (owned && m->uid != (uid_t)-1 &&
+        fchownat(dir, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return 0;
+}
+
+int tree_make_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned)
+{
+    int fd = tree_open(m->root, path, O_PATH | O_DIRECTORY);
+    if (fd != -ENOENT)
+        return fd;
+
+    autoclose int at = tree_open(m->root, "", O_PATH | O_DIRECTORY);
+    const char *rest = path;
+    char name[256], so_far[4096];
+    while (at >= 0 && tree_next(&rest, name)) {
+        if (str_equal(name, ".") || str_equal(name, ".."))
+            return -EINVAL;
+        size_t size = (size_t)(rest - path);
+        if (size >= sizeof(so_far))
+            return -ENAMETOOLONG;
+        memcpy(so_far, path, size);
+        so_far[size] = '\0';
+        int next = tree_open(m->root, so_far, O_PATH | O_DIRECTORY);
+        if (next == -ENOENT) {
+            bool leaf = rest[strspn(rest, "/")] == '\0';
+            struct stat st;
+            int r = leaf && mode ? -ENOENT : tree_model(m, path, size, &st);
+            if (r < 0 && r != -ENOENT)
+                return r;
+            mode_t with = leaf && mode ? mode : r == 0 ? st.st_mode : 0755;
+            r = tree_make_one(m, at, name, with, leaf ? leaf_owned : m->uid != (uid_t)-1);
+            if (r < 0)
+                return r;
+            tree_note(m, so_far);
+            next = tree_open(m->root, so_far, O_PATH | O_DIRECTORY);
+        }
+        fd_close(at);
+        at = next;
+    }
+    return TAKE_FD(at);
+}
+
+int tree_make_parent(const struct tree_maker *m, const char *path, const char **ret_leaf)
+{
+    const char *slash = strrchr(path, '/');
+    const char *leaf = slash ? slash + 1 : path;
+    if (str_empty(leaf) || str_equal(leaf, ".") || str_equal(leaf, ".."))
+        return -EINVAL;
+    *ret_leaf = leaf;
+    char parent[4096];
+    size_t size = slash ? (size_t)(slash - path) : 0;
+    if (size >= sizeof(parent))
+        return -ENAMETOOLONG;
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+    return tree_make_dir(m, parent, 0, false);
+}
+
+int tree_new_fs(const char *type, const char *const *options, uint64_t attributes)
+{
+    autoclose int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+    if (fs < 0)
+        return -errno;
+    for (; *options; options++) {
+        const char *equals = strchr(*options, '=');
+        char key[32];
+        size_t size = equals ? (size_t)(equals - *options) : strlen(*options);
+        if (size >= sizeof(key))
+            return -EINVAL;
+        memcpy(key, *options, size);
+        key[size] = '\0';
+        long r = syscall(SYS_fsconfig, fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key,
+                         equals ? equals + 1 : NULL, 0);
+        if (r < 0)
+            return -errno;
+    }
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -errno;
+    int mount = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)attributes);
+    return mount < 0 ? -errno : mount;
+}
+
+int tree_clone(int fd, const char *path, bool recursive)
+{
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+    if (!*path)
+        flags |= AT_EMPTY_PATH;
+    if (recursive)
+        flags |= AT_RECURSIVE;
+    int tree = (int)syscall(SYS_open_tree, fd, path, flags);
+    return tree < 0 ? -errno : tree;
+}
+
+int tree_attributes(int fd, uint64_t set, bool recursive)
+{
+    struct mount_attr attr = {.attr_set = set};
+    unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+    return syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int tree_attach(int tree, int target)
+{
+    unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    return syscall(SYS_move_mount, tree, "", target, "", flags) < 0 ? -errno : 0;
+}

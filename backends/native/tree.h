@@ -1,0 +1,40 @@
+/* Paths and mounts by descriptor: nothing here ever follows a link or names a place twice. */
+#ifndef COFFERDAM_BACKENDS_NATIVE_TREE_H
+#define COFFERDAM_BACKENDS_NATIVE_TREE_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+#include <sys/types.h>
+
+/* Descriptors or -errno. `path` counts from `root` and can neither leave it nor pass a link. */
+int tree_open(int root, const char *path, int flags);
+
+/*
+ * Makes what is missing of a folder path (mode 0755) and returns an O_PATH descriptor of it. New
+ * folders are noted in `made` (with `prefix` in front) unless that is NULL, and given to uid:gid
+ * unless these are -1.
+ */
+struct tree_maker {
+    int root;
+    const char *prefix; /* "" or the overlay's target */
+    struct buf *made;   /* borrowed; NULL: not noted */
+    int model;          /* modes of new parents are taken from here if it has them; or FD_NONE */
+    uid_t uid;
+    gid_t gid;
+};
+int tree_make_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned);
+
+/* The folder `path` is in (made if missing) and, in `ret_leaf`, its last part (inside `path`). */
+int tree_make_parent(const struct tree_maker *m, const char *path, const char **ret_leaf);
+void tree_note(const struct tree_maker *m, const char *path);
+
+/* A new file system: fsopen(2), options as "key=value" or "key", NULL-terminated. A mount's fd. */
+int tree_new_fs(const char *type, const char *const *options, uint64_t attributes);
+
+/* A detached copy of what `fd` (or `path` below it) shows. */
+int tree_clone(int fd, const char *path, bool recursive);
+int tree_attributes(int fd, uint64_t set, bool recursive);
+int tree_attach(int tree, int target);
+
+#endif
