@@ -64,8 +64,9 @@ static int build_each(struct build *b, const char *names,
             continue;
         }
         if (number < 0 && b->arch->token != SCMP_ARCH_X86)
-            continue; /* not on this architecture */
-        int r = fn(b, number, data);
+            continue; /* not on this architecture; 32-bit x86 has some by way of other calls */
+        /* rules are given with the native number, whatever architecture they are for */
+        int r = fn(b, seccomp_syscall_resolve_name(list[i]), data);
         if (r < 0 && r != -EDOM)
             return error_errno(b->e, -r, "filter rule for %s", list[i]);
     }
