@@ -512,7 +512,10 @@ static int agent_host_on_copied(struct agent_host *h, const struct agent_host_ev
     struct error e;
     if (code) {
         autofree char *escaped = str_escape_z(text);
-        error_errno(&e, (int)code, "%s", escaped);
+        if (*escaped)
+            error_errno(&e, (int)code, "%s", escaped);
+        else
+            error_set(&e, (int)code, "%s", strerror((int)code));
     }
     if (events->copied)
         events->copied(data, number, code ? &e : NULL);
