@@ -11,9 +11,38 @@
 static const uint64_t capabilities_of_init =
     1ull << CAP_SETUID | 1ull << CAP_SETGID | 1ull << CAP_KILL;
 
-/* Nothing outside the plan's set can ever be gained again, by whatever file. */
+static uint64_t capabilities_kept(const struct setup *s)
+{
+    return s->plan->capabilities | (s->ids->many ? capabilities_of_init : 0);
+}
+
+/* The inheritable set becomes what is kept; the others too, or stay as they are. */
+static int capabilities_set(struct setup *s, bool all)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct set[2];
+    if (syscall(SYS_capget, &head, set) < 0)
+        return error_errno(&s->error, errno, "capabilities");
+    for (int i = 0; i < 2; i++) {
+        uint32_t kept = (uint32_t)(capabilities_kept(s) >> (32 * i)) & set[i].permitted;
+        set[i].inheritable = kept;
+        if (all)
+            set[i].permitted = set[i].effective = kept;
+    }
+    if (syscall(SYS_capset, &head, set) < 0)
+        return error_errno(&s->error, errno, "dropping capabilities");
+    return 0;
+}
+
+/*
+ * Nothing outside the plan's set can ever be gained again, by whatever file. What PID 1 carries
+ * over exec has to be inheritable before: nothing can become so once it has left the bounding set.
+ */
 int setup_bounding_set(struct setup *s)
 {
+    int r = capabilities_set(s, false);
+    if (r < 0)
+        return r;
     for (unsigned c = 0; c < 64; c++) {
         if (s->plan->capabilities >> c & 1)
             continue;
@@ -28,21 +57,7 @@ int setup_bounding_set(struct setup *s)
     return 0;
 }
 
-/* All at once: permitted, effective and (so that uid 0 carries them over exec) inheritable. */
 int setup_capabilities(struct setup *s)
 {
-    uint64_t kept = s->plan->capabilities;
-    if (s->ids->many)
-        kept |= capabilities_of_init;
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct now[2], then[2];
-    if (syscall(SYS_capget, &head, now) < 0)
-        return error_errno(&s->error, errno, "capabilities");
-    for (int i = 0; i < 2; i++) {
-        uint32_t set = (uint32_t)(kept >> (32 * i)) & now[i].permitted;
-        then[i].permitted = then[i].effective = then[i].inheritable = set;
-    }
-    if (syscall(SYS_capset, &head, then) < 0)
-        return error_errno(&s->error, errno, "dropping capabilities");
-    return 0;
+    return capabilities_set(s, true);
 }

@@ -46,6 +46,7 @@ const struct seccomp_group seccomp_groups[] = {
      "listxattrat removexattrat setxattrat"},
     {"files: being told of changes",
      "inotify_add_watch inotify_init inotify_init1 inotify_rm_watch"},
+    {"requests to files and devices, less those below", "ioctl"},
     {"waiting for many things",
      "_newselect epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd "
      "eventfd2 poll ppoll ppoll_time64 pselect6 pselect6_time64 select"},

@@ -51,7 +51,7 @@ static const struct launch_events events = {on_started, on_failed, on_exited, on
 
 static int on_journal(void *data, const char *kind, const char *what, struct error *e)
 {
-    if (getenv("NATIVE_RUN_JOURNAL"))
+    if (!str_empty(getenv("NATIVE_RUN_JOURNAL")))
         fprintf(stderr, "journal: %s %s\n", kind, what);
     return 0;
 }
