@@ -72,8 +72,8 @@ const struct key keys[KEY_COUNT] = {
     [KEY_ISOLATION_CAPABILITIES] = {
         "isolation", "capabilities", KEY_TYPE_LIST, CAPABILITIES, "none", "none|default|NAME…",
         "The capabilities kept, over the workload's own namespaces only. *none*; *default*, the "
-        "fourteen docker gives; or names of capabilities(7) in lower case with - for _ and without "
-        "CAP_, as in _net-bind-service_. Read in order: *none* drops what stands before it.",
+        "fourteen docker gives; or names of capabilities(7) in lower case with - for \\_ and without "
+        "CAP\\_, as in _net-bind-service_. Read in order: *none* drops what stands before it.",
         BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
     [KEY_ISOLATION_NO_NEW_PRIVILEGES] = {
         "isolation", "no-new-privileges", KEY_TYPE_BOOL, NULL, "yes", "yes|no",
@@ -258,7 +258,7 @@ const struct key keys[KEY_COUNT] = {
         "console", "detach-keys", KEY_TYPE_TEXT, NULL, "default",
         "default|docker|tmux|KEY KEY",
         "Two keys that leave a console without ending it. *default* is ctrl-] d, *docker* ctrl-p "
-        "ctrl-q, *tmux* ctrl-b d. A key is one character or ctrl- and a letter or one of @ [ \\ ] "
+        "ctrl-q, *tmux* ctrl-b d. A key is one character or ctrl- and a letter or one of @ [ \\\\ ] "
         "^ \\_. The first one typed twice is sent once.",
         BOTH, ALL, NULL},
 

@@ -105,7 +105,7 @@ struct key {
     const char *words;    /* "none|private|…" for WORD, or for each item of a LIST; else NULL */
     const char *fallback; /* the default's text; NULL: not set, "" : an empty list */
     const char *synopsis; /* what stands right of '=' in the manual: "SIZE", "yes|no" */
-    const char *doc;      /* what it does, in sentences; goes into cofferdam.ini(5) */
+    const char *doc;      /* what it does, in sentences, with scdoc(5)'s *bold* and _underline_ */
     unsigned files;       /* KEY_IN_PROFILE, KEY_IN_WORKLOAD */
     unsigned used_by;     /* KEY_USED_* : which boundaries' backends obey it in this version */
     const char *needs;    /* completes "needs …" where it is not obeyed: "the microvm boundary" */
