@@ -1,0 +1,173 @@
+#include "app/cli/launch.h"
+
+#include "backends/backend.h"
+#include "base/fd.h"
+#include "base/module.h"
+#include "base/spawn.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { LAUNCH_PLAN_MAX = 1 << 20 };
+
+static int launching_random_id(char to[13], struct error *e)
+{
+    unsigned char bytes[6];
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return error_errno(e, errno, "no random numbers");
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
+int launching_load(struct launching *l, const char *profile, const char *workload, struct error *e)
+{
+    struct profile_path path = {0};
+    int r = profile_path_init(&path, e);
+    if (r < 0)
+        return r;
+    settings_init(&l->settings);
+    l->settings_ready = true;
+    if (workload) {
+        r = workload_load(&path, workload, &l->settings, e);
+        if (r == 0)
+            profile = settings_text(&l->settings, KEY_WORKLOAD_PROFILE);
+    } else {
+        r = profile_load(&path, profile ? profile : LAUNCH_PROFILE_DEFAULT, &l->settings, e);
+    }
+    if (r == 0)
+        l->profile = str_dup(profile ? profile : LAUNCH_PROFILE_DEFAULT);
+    profile_path_done(&path);
+    return r;
+}
+
+int launching_build(struct launching *l, struct error *e)
+{
+    int r = dirs_init(&l->dirs, e);
+    if (r == 0)
+        r = plan_host_read(&l->host, e);
+    if (r == 0)
+        r = launching_random_id(l->id, e);
+    if (r < 0)
+        return r;
+    l->cwd = getcwd(NULL, 0);
+    l->scratch = str_format("%s/workloads/%s/scratch", l->dirs.state, l->id);
+    l->request.id = l->id;
+    l->request.profile = l->profile;
+    l->request.cwd = l->cwd && l->cwd[0] == '/' ? l->cwd : NULL;
+    l->request.caller_env = environ;
+    l->request.scratch = l->scratch;
+    return plan_build(&l->settings, &l->request, &l->host, &l->plan, e);
+}
+
+static const struct backend *launching_backend(const struct launching *l, struct error *e)
+{
+    const struct backend *b = backend_find(l->plan->runtime);
+    if (b && b->boundary == l->plan->boundary)
+        return b;
+    b = backend_for(l->plan->boundary, e);
+    if (b)
+        error_set(e, EOPNOTSUPP, "this version does not drive %s; for the %s boundary it has %s",
+                  l->plan->runtime, plan_boundary_name(l->plan->boundary), b->name);
+    return NULL;
+}
+
+int launching_check(const struct launching *l, struct plan_finding **ret, size_t *ret_count,
+                    struct error *e)
+{
+    struct plan_finding *found = NULL;
+    size_t count = 0;
+    const struct backend *b = launching_backend(l, e);
+    int r = b ? 0 : -e->code;
+    struct error why;
+    int checked = plan_check(l->plan, &l->host, &found, &count, r < 0 ? &why : e);
+    if (r == 0)
+        r = checked;
+    if (r == 0)
+        r = b->check(l->plan, &l->host, e);
+    if (ret) {
+        *ret = found;
+        *ret_count = count;
+    } else {
+        plan_findings_free(found, count);
+    }
+    return r;
+}
+
+/* What the monitor is born with; it takes nothing else from us but the terminal's size. */
+struct launching_birth {
+    int fds[6]; /* 0 to 2: none; 3 its client, 4 the plan, 5 the filter */
+    size_t count;
+    char size[16];
+    char *program; /* owned */
+};
+
+static int launching_spawn(const struct launching *l, const struct launching_birth *b,
+                           pid_t *ret_pid, struct error *e)
+{
+    const char *const argv[] = {b->program, l->dirs.runtime, l->dirs.state, b->size, NULL};
+    static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+                                      "/sbin:/bin",
+                                      NULL};
+    const struct spawn s = {
+        .argv = argv,
+        .env = env,
+        .fds = b->fds,
+        .fds_count = b->count,
+        .new_session = true,
+    };
+    int r = spawn_start(&s, ret_pid, NULL, e);
+    return r < 0 ? error_wrap(e, "the monitor") : 0;
+}
+
+int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
+                    const struct client_events *events, void *data, struct client **ret,
+                    pid_t *ret_monitor, struct error *e)
+{
+    const struct backend *backend = launching_backend(l, e);
+    if (!backend)
+        return -e->code;
+    autoclose int filter = FD_NONE;
+    int r = backend->prepare(l->plan, &filter, e);
+    if (r < 0)
+        return r;
+    autofree char *json = plan_to_json(l->plan, false);
+    size_t size = strlen(json);
+    if (size > LAUNCH_PLAN_MAX)
+        return error_set(e, E2BIG, "the command and its environment are too long");
+    autoclose int plan = fd_sealed("cofferdam-plan", json, size);
+    if (plan < 0)
+        return error_errno(e, -plan, "cannot hand over the plan");
+    int pair[2];
+    r = fd_socketpair(pair);
+    if (r < 0)
+        return error_errno(e, -r, "cannot make a connection");
+    autoclose int ours = pair[0], theirs = pair[1];
+    autofree char *program = module_program("cofferdam-monitor");
+    struct launching_birth b = {
+        .fds = {FD_NONE, FD_NONE, FD_NONE, theirs, plan, filter},
+        .count = filter >= 0 ? 6 : 5,
+        .program = program,
+    };
+    snprintf(b.size, sizeof(b.size), "%ux%u", rows ? rows : 24u, cols ? cols : 80u);
+    r = launching_spawn(l, &b, ret_monitor, e);
+    if (r < 0)
+        return r;
+    *ret = client_from_fd(TAKE_FD(ours), events, data);
+    return 0;
+}
+
+void launching_done(struct launching *l)
+{
+    plan_free(l->plan);
+    plan_host_done(&l->host);
+    if (l->settings_ready)
+        settings_done(&l->settings);
+    dirs_done(&l->dirs);
+    free(l->profile);
+    free(l->cwd);
+    free(l->scratch);
+    strv_free(l->env);
+    *l = (struct launching){0};
+}

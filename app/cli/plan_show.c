@@ -1,0 +1,220 @@
+#include "app/cli/plan_show.h"
+
+#include "app/cli/out.h"
+#include "app/plan/names.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static void show_line(const char *name, const char *text)
+{
+    autofree char *shown = out_text(text);
+    printf("  %s%-14s%s %s\n", out_colour(OUT_DIM), name, out_colour(OUT_PLAIN), shown);
+}
+
+__attribute__((format(printf, 2, 3))) static void show_format(const char *name, const char *fmt,
+                                                              ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    autofree char *text = str_vformat(fmt, ap);
+    va_end(ap);
+    show_line(name, text);
+}
+
+static void show_title(const char *title)
+{
+    printf("%s%s%s\n", out_colour(OUT_BOLD), title, out_colour(OUT_PLAIN));
+}
+
+static void show_bits(const char *name, uint64_t bits, const char *const *names, const char *none)
+{
+    autobuf text = {0};
+    for (unsigned i = 0; names[i]; i++)
+        if (bits & (1ull << i))
+            buf_printf(&text, "%s%s", text.used ? " " : "", names[i]);
+    show_line(name, text.used ? text.data : none);
+}
+
+static void show_maps(const char *name, const struct plan_id_map *maps, size_t count,
+                      enum plan_map_by by)
+{
+    autobuf text = {0};
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&text, "%s%u", i ? ", " : "", maps[i].inside);
+        if (maps[i].count > 1)
+            buf_printf(&text, "-%u", maps[i].inside + maps[i].count - 1);
+        if (by == PLAN_MAP_PARENT && maps[i].outside == 0)
+            buf_puts(&text, " → a range of its own");
+        else
+            buf_printf(&text, " → %u", maps[i].outside);
+        if (maps[i].count > 1 && maps[i].outside)
+            buf_printf(&text, "-%u", maps[i].outside + maps[i].count - 1);
+    }
+    show_line(name, text.data);
+}
+
+static void show_command(const struct plan *p)
+{
+    autofree char *argv = strv_join(p->argv, " ");
+    autofree char *env = strv_join(p->env, " ");
+    show_title("command");
+    show_line("argv", argv);
+    show_line("environment", env);
+    show_line("folder", p->cwd);
+    show_format("user", "%s (%u:%u)", p->user_name, p->uid, p->gid);
+    show_line("terminal", p->terminal ? "yes" : "no: three plain streams");
+}
+
+static void show_isolation(const struct plan *p)
+{
+    show_title("isolation");
+    show_bits("namespaces", p->namespaces, plan_namespace_names, "none");
+    show_maps("uids", p->uid_map, p->uid_map_count, p->map_by);
+    show_maps("gids", p->gid_map, p->gid_map_count, p->map_by);
+    show_bits("capabilities", p->capabilities, plan_capability_names, "none");
+    show_line("new privileges", p->no_new_privileges ? "none can be gained" : "can be gained");
+    show_line("seccomp", p->seccomp ? "allow-list" : "off");
+    show_bits("opened", p->open, plan_open_names, "nothing");
+    show_line("landlock", plan_landlock_names[p->landlock]);
+    if (p->apparmor)
+        show_line("apparmor", p->apparmor);
+    if (p->selinux)
+        show_line("selinux", p->selinux);
+    show_line("network", plan_network_names[p->network]);
+    show_line("hostname", p->hostname);
+    for (size_t i = 0; i < p->sysctls_count; i++)
+        show_format("sysctl", "%s = %s", p->sysctls[i].path, p->sysctls[i].value);
+}
+
+static void show_size(const char *name, uint64_t bytes)
+{
+    char size[32];
+    show_line(name, bytes ? str_from_size(bytes, size, sizeof(size)) : "no limit");
+}
+
+static void show_limits(const struct plan *p)
+{
+    const struct plan_limits *l = &p->limits;
+    show_title("limits");
+    show_size("memory", l->memory);
+    if (l->memory && l->swap)
+        show_size("swap", l->swap);
+    show_size("disk", l->disk);
+    if (l->pids)
+        show_format("processes", "%llu", (unsigned long long)l->pids);
+    else
+        show_line("processes", "no limit");
+    if (l->cpu_milli)
+        show_format("processors", "%u.%02u", l->cpu_milli / 1000, l->cpu_milli % 1000 / 10);
+    else
+        show_line("processors", "no limit");
+    show_line("without cgroup", l->best_effort ? "as far as resource limits go" : "refuses");
+    for (size_t i = 0; i < p->rlimits_count; i++)
+        show_format(p->rlimits[i].name, "%llu, at most %llu",
+                    (unsigned long long)p->rlimits[i].soft, (unsigned long long)p->rlimits[i].hard);
+}
+
+static void show_life(const struct plan *p)
+{
+    char time[32];
+    show_title("life");
+    show_line("kept", plan_keep_names[p->keep]);
+    show_line("restart", plan_restart_names[p->restart]);
+    if (p->time_limit_ms)
+        show_line("time limit", str_from_duration(p->time_limit_ms, time, sizeof(time)));
+    if (p->idle_limit_ms)
+        show_line("idle limit", str_from_duration(p->idle_limit_ms, time, sizeof(time)));
+    const char *name = sigabbrev_np(p->stop_signal);
+    str_from_duration(p->stop_grace_ms, time, sizeof(time));
+    if (name)
+        show_format("stop", "SIG%s, kill after %s", name, time);
+    else
+        show_format("stop", "signal %d, kill after %s", p->stop_signal, time);
+}
+
+/* Steps of one kind without a source and an origin of their own go on one line. */
+static void show_steps(const struct plan *p)
+{
+    show_title("root, step by step");
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        autofree char *target = out_text(m->target);
+        autofree char *source = m->source ? out_text(m->source) : NULL;
+        printf("  %-10s %s", plan_mount_names[m->kind], target);
+        if (source && (m->kind == PLAN_MOUNT_SYMLINK || strcmp(source, target) != 0))
+            printf(" %s %s", m->kind == PLAN_MOUNT_SYMLINK ? "→" : "from", source);
+        for (unsigned bit = 0; plan_flag_names[bit]; bit++)
+            if (m->flags & (1u << bit))
+                printf(" %s", plan_flag_names[bit]);
+        if (m->size)
+            printf(" size=%llu", (unsigned long long)m->size);
+        autofree char *origin = m->origin ? out_text(m->origin) : NULL;
+        if (origin)
+            printf("  (%s)", origin);
+        putchar('\n');
+    }
+}
+
+void plan_show_text(const struct plan *p)
+{
+    autofree char *name = out_text(p->name), *profile = out_text(p->profile);
+    autofree char *image = out_text(p->image);
+    printf("%s%s%s: profile %s, boundary %s, runtime %s, image %s\n\n", out_colour(OUT_BOLD), name,
+           out_colour(OUT_PLAIN), profile, plan_boundary_name(p->boundary), p->runtime, image);
+    show_command(p);
+    show_isolation(p);
+    show_limits(p);
+    show_life(p);
+    show_steps(p);
+}
+
+json_t *plan_show_json(const struct plan *p)
+{
+    autofree char *json = plan_to_json(p, false);
+    return json_loads(json, 0, NULL);
+}
+
+static void show_findings(const struct plan_finding *found, size_t count, const char *refused)
+{
+    putchar('\n');
+    for (size_t i = 0; i < count; i++) {
+        bool refuses = found[i].weight == PLAN_REFUSES;
+        autofree char *text = out_text(found[i].text);
+        printf("%s%s%s: %s\n", out_colour(refuses ? OUT_RED : OUT_YELLOW),
+               refuses ? "refused" : "note", out_colour(OUT_PLAIN), text);
+        if (found[i].mend) {
+            autofree char *mend = out_text(found[i].mend);
+            printf("  mend: %s\n", mend);
+        }
+    }
+    autofree char *why = refused ? out_text(refused) : NULL;
+    if (why)
+        printf("%sThis would not start%s: %s\n", out_colour(OUT_RED), out_colour(OUT_PLAIN), why);
+    else
+        printf("%sThis would start.%s\n", out_colour(OUT_GREEN), out_colour(OUT_PLAIN));
+}
+
+static json_t *findings_json(const struct plan_finding *found, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:b, s:o, s:o}", "refuses",
+                                              found[i].weight == PLAN_REFUSES, "text",
+                                              out_json_string(found[i].text), "mend",
+                                              out_json_string(found[i].mend)));
+    return list;
+}
+
+void plan_show(const struct cli *c, const struct plan *p, const struct plan_finding *found,
+               size_t count, const char *refused)
+{
+    if (c->json) {
+        out_json(json_pack("{s:o, s:b, s:o, s:o}", "plan", plan_show_json(p), "starts",
+                           refused == NULL, "refused", out_json_string(refused), "findings",
+                           findings_json(found, count)));
+        return;
+    }
+    plan_show_text(p);
+    show_findings(found, count, refused);
+}

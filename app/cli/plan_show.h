@@ -1,0 +1,18 @@
+/* A plan for people, or as JSON: plan and inspect print it. */
+#ifndef COFFERDAM_APP_CLI_PLAN_SHOW_H
+#define COFFERDAM_APP_CLI_PLAN_SHOW_H
+
+#include "app/cli/verb.h"
+#include "app/plan/plan.h"
+
+#include <jansson.h>
+
+/* With what was found; `refused`: the first reason why it cannot start, NULL: it can. */
+void plan_show(const struct cli *c, const struct plan *p, const struct plan_finding *found,
+               size_t count, const char *refused);
+
+void plan_show_text(const struct plan *p);
+/* The plan's JSON as an object, owned by the caller; NULL if it is broken. */
+json_t *plan_show_json(const struct plan *p);
+
+#endif

@@ -1,0 +1,110 @@
+/* cofferdam inspect: a workload's state and the plan it runs by. */
+#include "app/cli/out.h"
+#include "app/cli/plan_show.h"
+#include "app/cli/verbs.h"
+#include "console/state.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static json_t *inspect_time(int64_t ms)
+{
+    return ms ? json_integer(ms) : json_null();
+}
+
+static json_t *inspect_state_json(const struct state_record *s)
+{
+    bool ended = !state_phase_lives(s->phase);
+    return json_pack(
+        "{s:o, s:o, s:s, s:o, s:o, s:o, s:i, s:i, s:b, s:b, s:o, s:o, s:i, s:o}", "id",
+        out_json_string(s->id), "name", out_json_string(s->name), "phase",
+        state_phase_name(s->phase), "created-ms", inspect_time(s->created_ms), "started-ms",
+        inspect_time(s->started_ms), "ended-ms", inspect_time(s->ended_ms), "monitor-pid",
+        (int)s->monitor_pid, "pid", (int)s->pid, "terminal", s->terminal, "kept", s->kept, "status",
+        ended ? json_integer(s->status) : json_null(), "reason", out_json_string(s->reason),
+        "restarts", (int)s->restarts, "labels", out_json_strings(s->labels));
+}
+
+static void inspect_when(const char *what, int64_t ms)
+{
+    if (!ms)
+        return;
+    time_t seconds = ms / 1000;
+    struct tm tm;
+    char text[40];
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", localtime_r(&seconds, &tm));
+    printf("  %-14s %s\n", what, text);
+}
+
+static void inspect_state_text(const struct state_record *s)
+{
+    autofree char *name = out_text(s->name), *reason = s->reason ? out_text(s->reason) : NULL;
+    printf("%s%s%s %s: %s", out_colour(OUT_BOLD), name, out_colour(OUT_PLAIN), s->id,
+           state_phase_name(s->phase));
+    if (!state_phase_lives(s->phase))
+        printf(", status %d", s->status);
+    printf("%s%s\n", reason ? ", " : "", reason ? reason : "");
+    inspect_when("created", s->created_ms);
+    inspect_when("started", s->started_ms);
+    inspect_when("ended", s->ended_ms);
+    if (state_phase_lives(s->phase))
+        printf("  %-14s %d\n  %-14s %d\n", "monitor", (int)s->monitor_pid, "process", (int)s->pid);
+    putchar('\n');
+}
+
+/* One workload; the array gets its document with --json. */
+static int inspect_one(const struct cli *c, const struct dirs *d, const char *word, json_t *array)
+{
+    struct state_record s = {0};
+    struct error e;
+    if (state_find(d, word, &s, &e) < 0)
+        return cli_fail(c, &e);
+    autofree char *json = NULL;
+    size_t size = 0;
+    struct plan *p = NULL;
+    bool planned =
+        state_read_plan(d, s.id, &json, &size, &e) == 0 && plan_from_json(json, size, &p, &e) == 0;
+    if (c->json) {
+        json_array_append_new(array, json_pack("{s:o, s:o}", "state", inspect_state_json(&s),
+                                               "plan", planned ? plan_show_json(p) : json_null()));
+    } else {
+        inspect_state_text(&s);
+        if (planned)
+            plan_show_text(p);
+        else
+            cli_fail(c, &e);
+    }
+    plan_free(p);
+    state_record_done(&s);
+    return planned ? 0 : EXIT_OURS;
+}
+
+static int inspect_run(struct cli *c)
+{
+    if (!c->args_count)
+        return cli_usage(c, "name a workload");
+    struct dirs d;
+    struct error e;
+    if (dirs_init(&d, &e) < 0)
+        return cli_fail(c, &e);
+    json_t *array = json_array();
+    int status = 0;
+    for (size_t i = 0; i < c->args_count; i++) {
+        int one = inspect_one(c, &d, c->args[i], array);
+        status = status ? status : one;
+    }
+    if (c->json)
+        out_json(json_pack("{s:O}", "workloads", array));
+    json_decref(array);
+    dirs_done(&d);
+    return status;
+}
+
+const struct verb verb_inspect = {
+    .name = "inspect",
+    .group = "Watch",
+    .usage = "[OPTION…] WORKLOAD…",
+    .summary = "print a workload's state and the plan it runs by",
+    .flags = VERB_JSON | VERB_WORKLOADS,
+    .run = inspect_run,
+};
