@@ -212,8 +212,11 @@ static void test_what_inih_would_do_in_silence(void **state)
     assert_string_equal(l->e.text, "x:2: a NUL byte");
 
     put(l, "user/profiles/semicolon.ini", "[profile]\ndescription = a ; b # c\n; no\n  # no\n");
-    load(l, "semicolon");
-    assert_setting(l, KEY_PROFILE_DESCRIPTION, "a ; b # c", "semicolon.ini:2");
+    /* some builds of inih cannot leave it alone; then it has to be refused */
+    if (profile_load(&l->path, "semicolon", &l->s, &l->e) == 0)
+        assert_setting(l, KEY_PROFILE_DESCRIPTION, "a ; b # c", "semicolon.ini:2");
+    else
+        assert_non_null(strstr(l->e.text, ":2: this build's parser would cut the line"));
 }
 
 static void test_lists_go_on_over_lines(void **state)
