@@ -1,0 +1,139 @@
+/* cofferdam diff: what a workload changed on its file system, while it lives or after. */
+#include "app/cli/out.h"
+#include "app/cli/report.h"
+#include "app/cli/verbs.h"
+#include "backends/changes_json.h"
+#include "base/fd.h"
+#include "console/client.h"
+#include "console/state.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+enum { DIFF_MOST = 100000 };
+
+struct diff_answer {
+    uint32_t request;
+    int fd; /* owned */
+    bool over;
+    struct error error;
+};
+
+static void on_fd(void *data, uint32_t request, int fd)
+{
+    struct diff_answer *a = data;
+    fd_close(a->fd);
+    a->fd = fd;
+}
+
+static void on_done(void *data, uint32_t request, const struct error *e)
+{
+    struct diff_answer *a = data;
+    if (request != a->request)
+        return;
+    a->over = true;
+    if (e)
+        a->error = *e;
+}
+
+static void on_closed(void *data, const char *why)
+{
+    struct diff_answer *a = data;
+    if (!a->over)
+        error_set(&a->error, EPIPE, "its monitor is gone");
+    a->over = true;
+}
+
+/* Asks a living workload's monitor for its layer of changes. */
+static int diff_ask(const struct dirs *d, const char *id, int *ret_fd, struct error *e)
+{
+    static const struct client_events events = {.fd = on_fd, .done = on_done, .closed = on_closed};
+    struct diff_answer a = {.fd = FD_NONE};
+    struct client *c = NULL;
+    autofree char *path = state_socket_path(d, id);
+    int r = client_connect(path, &events, &a, &c, e);
+    if (r < 0)
+        return r;
+    a.request = client_ask_changes(c);
+    while (!a.over && a.fd < 0) {
+        struct pollfd p = {
+            .fd = client_fd(c),
+            .events = (short)(POLLIN | (client_wants_write(c) ? POLLOUT : 0)),
+        };
+        client_dispatch(c);
+        if (!a.over && a.fd < 0 && poll(&p, 1, -1) < 0 && errno != EINTR)
+            break;
+    }
+    client_free(c);
+    if (a.fd < 0) {
+        if (!a.error.code)
+            error_set(&a.error, ENODATA, "it has no layer of changes");
+        *e = a.error;
+        return -e->code;
+    }
+    *ret_fd = a.fd;
+    return 0;
+}
+
+static int diff_open(const struct dirs *d, const struct state_record *r, int *ret_fd,
+                     struct error *e)
+{
+    if (r->phase != STATE_EXITED && r->phase != STATE_LOST)
+        return diff_ask(d, r->id, ret_fd, e);
+    autofree char *path = str_format("%s/workloads/%s/scratch", d->state, r->id);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(e, ENODATA, "it has ended and its changes were not kept (--keep always)");
+    *ret_fd = fd;
+    return 0;
+}
+
+static int diff_read(const struct dirs *d, const char *word, struct changes *ret, struct error *e)
+{
+    struct state_record record = {0};
+    autoclose int fd = FD_NONE;
+    int r = state_find(d, word, &record, e);
+    if (r < 0)
+        return r;
+    r = diff_open(d, &record, &fd, e);
+    if (r == 0)
+        r = changes_read(fd, DIFF_MOST, ret, e);
+    if (r < 0) {
+        autofree char *shown = str_escape_z(word);
+        error_wrap(e, "%.64s", shown);
+    }
+    state_record_done(&record);
+    return r;
+}
+
+static int diff_run(struct cli *c)
+{
+    struct error e;
+    struct dirs d = {0};
+    struct changes changes;
+    if (c->args_count != 1)
+        return cli_usage(c, "one workload, please");
+    if (dirs_init(&d, &e) < 0)
+        return cli_fail(c, &e);
+    int status = 0;
+    if (diff_read(&d, c->args[0], &changes, &e) < 0) {
+        status = cli_fail(c, &e);
+    } else {
+        if (c->json)
+            out_json(changes_to_json(&changes));
+        else
+            report_print_changes(stdout, &changes, 0, *out_colour(OUT_BOLD) != '\0');
+        changes_done(&changes);
+    }
+    dirs_done(&d);
+    return status;
+}
+
+const struct verb verb_diff = {
+    .name = "diff",
+    .group = "Files",
+    .usage = "WORKLOAD",
+    .summary = "what a workload changed on its file system, the worst first",
+    .flags = VERB_JSON | VERB_WORKLOADS,
+    .run = diff_run,
+};

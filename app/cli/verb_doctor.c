@@ -1,0 +1,183 @@
+/* cofferdam doctor: what works on this host, what does not, why, and the mend. */
+#include "app/cli/out.h"
+#include "app/cli/verbs.h"
+#include "backends/backend.h"
+#include "backends/cgroup/scope.h"
+
+#include <stdio.h>
+
+static const char *const state_names[] = {
+    [BACKEND_GOOD] = "good", [BACKEND_PARTLY] = "partly", [BACKEND_MISSING] = "missing"};
+
+static void host_kernel(const struct plan_host *h, struct backend_health *to)
+{
+    autofree char *kernel =
+        str_format("Linux %s on %s", h->kernel ? h->kernel : "?", h->arch ? h->arch : "?");
+    backend_health_add(to, BACKEND_GOOD, kernel, NULL, NULL);
+    backend_health_add(to, h->userns ? BACKEND_GOOD : BACKEND_MISSING, "user namespaces",
+                       h->userns ? NULL : "the kernel refuses to make one for this user",
+                       h->userns
+                           ? NULL
+                           : "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces"
+                             "=10000 (and, on Ubuntu, an AppArmor profile that allows userns)");
+    backend_health_add(to, h->timens ? BACKEND_GOOD : BACKEND_PARTLY, "time namespaces",
+                       h->timens ? NULL : "this kernel has none: a workload sees the host's uptime",
+                       NULL);
+    autofree char *landlock =
+        h->landlock_abi ? str_format("Landlock, version %u", h->landlock_abi) : str_dup("Landlock");
+    backend_health_add(to, h->landlock_abi ? BACKEND_GOOD : BACKEND_PARTLY, landlock,
+                       h->landlock_abi ? NULL : "the second lock on files is missing",
+                       h->landlock_abi ? NULL
+                                       : "boot with lsm=landlock,… in the kernel's command line");
+}
+
+static void host_ids(const struct plan_host *h, struct backend_health *to)
+{
+    if (h->uid == 0)
+        return; /* root takes ranges of its own */
+    autofree char *add =
+        str_format("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
+                   h->user ? h->user : "USER");
+    bool ranges = h->subuid_count && h->subgid_count;
+    backend_health_add(to, ranges ? BACKEND_GOOD : BACKEND_PARTLY, "subordinate ids",
+                       ranges ? NULL
+                              : "a workload has one user only: isolation.user = ranges is refused",
+                       ranges ? NULL : add);
+    backend_health_add(to, h->newuidmap ? BACKEND_GOOD : BACKEND_PARTLY, "newuidmap and newgidmap",
+                       h->newuidmap ? NULL : "they write maps of more than one id",
+                       h->newuidmap ? NULL : "apt install uidmap");
+}
+
+static void host_cgroup(const struct plan_host *h, struct backend_health *to)
+{
+    static const char *const names[] = {
+        [PLAN_CGROUP_NONE] = "control groups",
+        [PLAN_CGROUP_V2] = "control groups, version 2",
+        [PLAN_CGROUP_SYSTEMD] = "control groups from the user's systemd",
+        [PLAN_CGROUP_V1] = "control groups, version 1",
+    };
+    struct error e;
+    if (h->cgroup == PLAN_CGROUP_NONE) {
+        backend_health_add(to, BACKEND_PARTLY, names[h->cgroup],
+                           "none can be had: memory, processes and processor time are not limited",
+                           "log in through systemd, or --set resources.limits=best-effort");
+        return;
+    }
+    if (h->cgroup == PLAN_CGROUP_SYSTEMD && cgroup_scope_probe(&e) < 0) {
+        backend_health_add(to, BACKEND_MISSING, names[h->cgroup], e.text,
+                           "systemctl --user status; --set resources.limits=best-effort");
+        return;
+    }
+    autofree char *has = strv_join(h->cgroup_controllers, ", ");
+    autofree char *what = str_format("%s: %s", names[h->cgroup], *has ? has : "no controllers");
+    static const char *const wanted[] = {"memory", "pids", "cpu"};
+    bool all = true;
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+        all = all && strv_has(h->cgroup_controllers, wanted[i]);
+    backend_health_add(to, all ? BACKEND_GOOD : BACKEND_PARTLY, what,
+                       all ? NULL : "not every limit can be enforced",
+                       all ? NULL : "systemd: Delegate=cpu memory pids io for user@.service");
+}
+
+/* The stops this version has no runtime for: said here, so that nobody has to find out by failing.
+ */
+static void host_stops(struct backend_health *to)
+{
+    for (int b = PLAN_CONTAINER; b <= PLAN_VM; b++) {
+        struct error e;
+        autofree char *what =
+            str_format("the %s boundary", plan_boundary_name((enum plan_boundary)b));
+        const struct backend *found = backend_for((enum plan_boundary)b, &e);
+        backend_health_add(to, found ? BACKEND_GOOD : BACKEND_MISSING, what, found ? NULL : e.text,
+                           NULL);
+    }
+}
+
+static void print_checks(const struct backend_health *h)
+{
+    static const enum out_colour colours[] = {OUT_GREEN, OUT_YELLOW, OUT_RED};
+    static const char *const marks[] = {"✓", "~", "✗"};
+    for (size_t i = 0; i < h->checks_count; i++) {
+        const struct backend_check *c = &h->checks[i];
+        autofree char *what = out_text(c->what);
+        out_line("  %s%s%s %s\n", out_colour(colours[c->state]), marks[c->state],
+                 out_colour(OUT_PLAIN), what);
+        if (c->why) {
+            autofree char *why = out_text(c->why);
+            out_line("      %s\n", why);
+        }
+        if (c->mend) {
+            autofree char *mend = out_text(c->mend);
+            out_line("      %smend:%s %s\n", out_colour(OUT_BOLD), out_colour(OUT_PLAIN), mend);
+        }
+    }
+}
+
+static json_t *checks_json(const struct backend_health *h)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < h->checks_count; i++) {
+        const struct backend_check *c = &h->checks[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o, s:o, s:o}", "state", state_names[c->state],
+                                        "what", out_json_string(c->what), "why",
+                                        out_json_string(c->why), "mend", out_json_string(c->mend)));
+    }
+    return list;
+}
+
+static void show_backend(const struct backend *b, const struct plan_host *h, json_t *to,
+                         bool *usable)
+{
+    struct backend_health health = {0};
+    b->probe(h, &health);
+    *usable = *usable || health.usable;
+    if (to) {
+        json_array_append_new(to,
+                              json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", b->name, "summary",
+                                        b->summary, "boundary", plan_boundary_name(b->boundary),
+                                        "usable", health.usable, "checks", checks_json(&health)));
+    } else {
+        out_line("\n%s%s%s: %s (%s boundary)%s\n", out_colour(OUT_BOLD), b->name,
+                 out_colour(OUT_PLAIN), b->summary, plan_boundary_name(b->boundary),
+                 health.usable ? "" : ", not usable here");
+        print_checks(&health);
+    }
+    backend_health_done(&health);
+}
+
+static int doctor_run(struct cli *c)
+{
+    struct error e;
+    struct plan_host h = {0};
+    struct backend_health host = {0};
+    if (plan_host_read(&h, &e) < 0)
+        return cli_fail(c, &e);
+    host_kernel(&h, &host);
+    host_ids(&h, &host);
+    host_cgroup(&h, &host);
+    host_stops(&host);
+    bool usable = false;
+    json_t *list = c->json ? json_array() : NULL;
+    if (!c->json) {
+        out_line("%sthis host%s\n", out_colour(OUT_BOLD), out_colour(OUT_PLAIN));
+        print_checks(&host);
+    }
+    for (size_t i = 0; i < backends_count; i++)
+        show_backend(backends[i], &h, list, &usable);
+    if (c->json)
+        out_json(json_pack("{s:b, s:o, s:o}", "usable", usable, "host", checks_json(&host),
+                           "runtimes", list));
+    backend_health_done(&host);
+    plan_host_done(&h);
+    return usable ? 0 : 1;
+}
+
+const struct verb verb_doctor = {
+    .name = "doctor",
+    .group = "Host",
+    .usage = "[--json]",
+    .summary = "what works on this host, what does not, why, and the mend",
+    .flags = VERB_JSON,
+    .run = doctor_run,
+};
