@@ -4,6 +4,7 @@
 #include "base/fd.h"
 
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -36,6 +37,7 @@ static const struct build_arch {
 
 /* Above every number of every architecture; x32's begin at 0x40000000. */
 enum { BUILD_NUMBERS_END = 1024, BUILD_X32 = 0x40000000 };
+#define BUILD_EVERY_SOCKET (1ull << CAP_NET_ADMIN)
 
 static bool build_is_given(const struct seccomp_wish *w, uint32_t open, uint64_t capabilities)
 {
@@ -210,11 +212,26 @@ static int build_last_number(uint32_t token)
     return last;
 }
 
+/* A call whose argument has one of these values in its low half is EPERM; others go on. */
+static void prologue_refuse(struct prologue *p, uint32_t number, unsigned argument,
+                            const uint32_t *values, size_t count)
+{
+    prologue_add(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+    prologue_add(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, (uint8_t)(count + 2));
+    prologue_add(p, BPF_LD | BPF_W | BPF_ABS, prologue_low_half(argument), 0, 0);
+    for (size_t i = 0; i < count; i++) /* each to the refusal, the last one past it */
+        prologue_add(p, BPF_JMP | BPF_JEQ | BPF_K, values[i], (uint8_t)(count - 1 - i),
+                     i + 1 == count);
+    prologue_add(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
+}
+
 /*
  * For one architecture: calls newer than the library are ENOSYS; a few ioctl(2) requests are EPERM,
- * by the low 32 bits, which are all the kernel looks at. Everything else goes on behind.
+ * by the low 32 bits, which are all the kernel looks at; and so are the calls that make a socket
+ * with its family in memory, which the library would let through. Everything else goes on behind.
  */
-static void prologue_add_arch(struct prologue *p, const struct build_arch *a)
+static void prologue_add_arch(struct prologue *p, const struct build_arch *a,
+                              const struct seccomp_wish *w)
 {
     unsigned first = p->count;
     prologue_add(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
@@ -223,14 +240,12 @@ static void prologue_add_arch(struct prologue *p, const struct build_arch *a)
     prologue_add(p, BPF_JMP | BPF_JGE | BPF_K, BUILD_X32, 2, 0);
     prologue_add(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)build_last_number(a->token), 0, 1);
     prologue_add(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
-    int number = seccomp_syscall_resolve_name_arch(a->token, "ioctl");
-    size_t refused = seccomp_ioctls_refused_count;
-    prologue_add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, (uint8_t)(refused + 2));
-    prologue_add(p, BPF_LD | BPF_W | BPF_ABS, prologue_low_half(1), 0, 0);
-    for (size_t i = 0; i < refused; i++) /* each to the refusal, the last one past it */
-        prologue_add(p, BPF_JMP | BPF_JEQ | BPF_K, seccomp_ioctls_refused[i],
-                     (uint8_t)(refused - 1 - i), i + 1 == refused);
-    prologue_add(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
+    int ioctl = seccomp_syscall_resolve_name_arch(a->token, "ioctl");
+    prologue_refuse(p, (uint32_t)ioctl, 1, seccomp_ioctls_refused, seccomp_ioctls_refused_count);
+    int socketcall = seccomp_syscall_resolve_name_arch(a->token, "socketcall");
+    if (socketcall >= 0 && !build_is_given(w, 0, BUILD_EVERY_SOCKET))
+        prologue_refuse(p, (uint32_t)socketcall, 0, seccomp_socketcalls_refused,
+                        seccomp_socketcalls_refused_count);
     p->code[first + 1].jf = (uint8_t)(p->count - (first + 2));
 }
 
@@ -269,7 +284,7 @@ static int build_compile(const struct seccomp_wish *w, struct seccomp_program *r
     int r = 0;
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(build_arches); i++) {
         struct build b = {.wish = w, .arch = &build_arches[i], .notes = notes, .e = e};
-        prologue_add_arch(&prologue, b.arch);
+        prologue_add_arch(&prologue, b.arch, w);
         r = build_arch_filter(&b);
         if (r == 0 && all) {
             r = seccomp_merge(all, b.ctx);

@@ -48,9 +48,9 @@ extern const size_t seccomp_ioctls_refused_count;
 extern const unsigned seccomp_prctls[];
 extern const size_t seccomp_prctls_count;
 
-/* Sub-calls of 32-bit x86's socketcall(2) that are allowed: none that makes a socket. */
-extern const unsigned seccomp_socketcalls[];
-extern const size_t seccomp_socketcalls_count;
+/* Sub-calls of 32-bit x86's socketcall(2) that make sockets: of which family is in memory. */
+extern const uint32_t seccomp_socketcalls_refused[];
+extern const size_t seccomp_socketcalls_refused_count;
 
 /* A hash of all of the above. */
 uint64_t seccomp_list_hash(uint64_t start);
