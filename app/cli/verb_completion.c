@@ -28,6 +28,8 @@ static int completion_run(struct cli *c)
     if (str_equal(c->args[0], "words"))
         return c->args_count == 2 ? completion_words(c->args[1])
                                   : cli_usage(c, "words: profile, workload or workload-file");
+    if (c->args_count > 1)
+        return cli_usage(c, "%s: takes no argument", c->args[0]);
     if (str_equal(c->args[0], "bash"))
         completion_bash();
     else if (str_equal(c->args[0], "zsh"))

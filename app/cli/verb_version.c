@@ -6,6 +6,8 @@
 
 static int version_run(struct cli *c)
 {
+    if (c->args_count)
+        return cli_usage(c, "it takes no argument");
     if (!c->json) {
         release_print();
         return 0;

@@ -65,7 +65,7 @@ static int workload_run_editor(const char *path, struct error *e)
     return 0;
 }
 
-/* Whether the draft could be loaded; keeps the profile it names out of it. */
+/* Whether the draft itself can be read; the profile it names may come later. */
 static int workload_check_draft(const char *path, const char *name, struct error *e)
 {
     autofree char *text = NULL;
@@ -86,9 +86,9 @@ static int workload_check_draft(const char *path, const char *name, struct error
     return r;
 }
 
-/* The person's own file, or a copy of the one that counts now, as a draft beside it. */
+/* A copy of the person's own file, else of the system's, else a template, as a draft beside it. */
 static int workload_make_draft(const struct profile_path *p, const char *name, const char *folder,
-                               const char *draft, struct error *e)
+                               const char *draft, bool *ret_new, struct error *e)
 {
     autofree char *text = NULL;
     autofree char *own = str_format("%s/%s.ini", folder, name);
@@ -97,8 +97,10 @@ static int workload_make_draft(const struct profile_path *p, const char *name, c
     int r = file_make_dirs(folder, 0700);
     if (r < 0)
         return error_errno(e, -r, "%s", folder);
-    if (access(draft, F_OK) == 0) /* what an earlier edit left because it could not be read */
+    if (access(draft, F_OK) == 0) { /* what an earlier edit left because it could not be read */
+        *ret_new = false;
         return 0;
+    }
     r = file_read(AT_FDCWD, own, ENTRIES_FILE_MAX, &text, &size);
     if (r == -ENOENT)
         r = file_read(AT_FDCWD, system, ENTRIES_FILE_MAX, &text, &size);
@@ -109,7 +111,10 @@ static int workload_make_draft(const struct profile_path *p, const char *name, c
         return error_errno(e, -r, "%s", own);
     }
     r = file_write_whole(AT_FDCWD, draft, text, size, 0600, false);
-    return r < 0 ? error_errno(e, -r, "%s", draft) : 0;
+    if (r < 0)
+        return error_errno(e, -r, "%s", draft);
+    *ret_new = true;
+    return 0;
 }
 
 static int workload_edit(const struct cli *c, const struct profile_path *p, const char *name)
@@ -120,11 +125,18 @@ static int workload_edit(const struct cli *c, const struct profile_path *p, cons
     autofree char *folder = str_join_path(p->dirs[2], "workloads");
     autofree char *draft = str_format("%s/%s.ini.edit", folder, name);
     autofree char *file = str_format("%s/%s.ini", folder, name);
-    if (workload_make_draft(p, name, folder, draft, &e) < 0 || workload_run_editor(draft, &e) < 0)
+    bool new = false;
+    if (workload_make_draft(p, name, folder, draft, &new, &e) < 0)
         return cli_fail(c, &e);
+    if (workload_run_editor(draft, &e) < 0) {
+        if (new)
+            unlink(draft);
+        return cli_fail(c, &e);
+    }
     if (workload_check_draft(draft, name, &e) < 0) {
         cli_fail(c, &e);
-        return cli_usage(c, "edit: the draft stays in %s; edit again to mend it", draft);
+        error_set(&e, EINVAL, "the draft stays in %s; edit again to mend it", draft);
+        return cli_fail(c, &e);
     }
     if (rename(draft, file) < 0) {
         error_errno(&e, errno, "%s", file);
