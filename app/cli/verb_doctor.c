@@ -100,15 +100,15 @@ static void print_checks(const struct backend_health *h)
     for (size_t i = 0; i < h->checks_count; i++) {
         const struct backend_check *c = &h->checks[i];
         autofree char *what = out_text(c->what);
-        out_line("  %s%s%s %s\n", out_colour(colours[c->state]), marks[c->state],
+        out_line("  %s%s%s %s", out_colour(colours[c->state]), marks[c->state],
                  out_colour(OUT_PLAIN), what);
         if (c->why) {
             autofree char *why = out_text(c->why);
-            out_line("      %s\n", why);
+            out_line("      %s", why);
         }
         if (c->mend) {
             autofree char *mend = out_text(c->mend);
-            out_line("      %smend:%s %s\n", out_colour(OUT_BOLD), out_colour(OUT_PLAIN), mend);
+            out_line("      %smend:%s %s", out_colour(OUT_BOLD), out_colour(OUT_PLAIN), mend);
         }
     }
 }
@@ -138,8 +138,9 @@ static void show_backend(const struct backend *b, const struct plan_host *h, jso
                                         b->summary, "boundary", plan_boundary_name(b->boundary),
                                         "usable", health.usable, "checks", checks_json(&health)));
     } else {
-        out_line("\n%s%s%s: %s (%s boundary)%s\n", out_colour(OUT_BOLD), b->name,
-                 out_colour(OUT_PLAIN), b->summary, plan_boundary_name(b->boundary),
+        out_line("%s", "");
+        out_line("%s%s%s: %s (%s boundary)%s", out_colour(OUT_BOLD), b->name, out_colour(OUT_PLAIN),
+                 b->summary, plan_boundary_name(b->boundary),
                  health.usable ? "" : ", not usable here");
         print_checks(&health);
     }
@@ -160,7 +161,7 @@ static int doctor_run(struct cli *c)
     bool usable = false;
     json_t *list = c->json ? json_array() : NULL;
     if (!c->json) {
-        out_line("%sthis host%s\n", out_colour(OUT_BOLD), out_colour(OUT_PLAIN));
+        out_line("%sthis host%s", out_colour(OUT_BOLD), out_colour(OUT_PLAIN));
         print_checks(&host);
     }
     for (size_t i = 0; i < backends_count; i++)
