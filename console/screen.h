@@ -1,12 +1,12 @@
 /*
- * The terminal emulator. Our own reader (tokens.h) takes the stream apart and keeps what could touch a
- * terminal; our own paper (grid.h) holds the cells; libvterm's parser and state layer decide cursor,
- * margins, tabs and modes, and are fed nothing but short, well-formed sequences. Ordinary output, which is
- * nearly all, is written to the paper at once and libvterm is told afterwards where the cursor went. The
- * only file that knows libvterm is screen.c.
+ * The terminal emulator. Our own reader (tokens.h) takes the stream apart and keeps what could
+ * touch a terminal; our own paper (grid.h) holds the cells; libvterm's parser and state layer
+ * decide cursor, margins, tabs and modes, and are fed nothing but short, well-formed sequences.
+ * Ordinary output, which is nearly all, is written to the paper at once and libvterm is told
+ * afterwards where the cursor went. The only file that knows libvterm is screen.c.
  *
- * Lines are not wrapped anew when the width changes. Left and right margins (DECLRMM), double-size lines,
- * protected characters and the erasing of the scrollback (CSI 3 J) are not obeyed.
+ * Lines are not wrapped anew when the width changes. Left and right margins (DECLRMM), double-size
+ * lines, protected characters and the erasing of the scrollback (CSI 3 J) are not obeyed.
  */
 #ifndef COFFERDAM_CONSOLE_SCREEN_H
 #define COFFERDAM_CONSOLE_SCREEN_H
@@ -31,15 +31,15 @@ void screen_state(const struct screen *s, struct cells *ret_without_cells);
 const struct cell *screen_line(const struct screen *s, uint16_t row); /* cols cells, borrowed */
 
 /*
- * A number that grows with every change of a line (and with every feed, which may have moved the cursor),
- * and each line's number when it last changed: a client that has seen `seen` needs just the lines whose
- * stamp is greater.
+ * A number that grows with every change of a line (and with every feed, which may have moved the
+ * cursor), and each line's number when it last changed: a client that has seen `seen` needs just
+ * the lines whose stamp is greater.
  */
 uint64_t screen_stamp(const struct screen *s);
 uint64_t screen_line_stamp(const struct screen *s, uint16_t row);
 
-/* Scrollback: line `n` of the monotonic count (see cells.history), or NULL if it is gone. The line has
- * the width it had; `*ret_cols` says which. Borrowed until the next feed. */
+/* Scrollback: line `n` of the monotonic count (see cells.history), or NULL if it is gone. The line
+ * has the width it had; `*ret_cols` says which. Borrowed until the next feed. */
 const struct cell *screen_history(const struct screen *s, uint64_t n, uint16_t *ret_cols);
 
 /* Sequences that were swallowed because they could have touched the user's terminal: titles set,
