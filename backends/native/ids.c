@@ -157,7 +157,8 @@ int native_ids_take(const struct plan *p, const struct launch_env *env, struct n
 void native_ids_release(struct native_ids *ids)
 {
     if (ids->lock >= 0 && ids->lock_path[0])
-        unlink(ids->lock_path); /* while it is still ours, so nobody can hold it in between */
+        unlinkat(AT_FDCWD, ids->lock_path,
+                 0); /* while it is still ours, so nobody can hold it in between */
     ids->lock = fd_close(ids->lock);
     ids->lock_path[0] = '\0';
 }
