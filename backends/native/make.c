@@ -8,20 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Removes a file or link in the way. Folders stay, and are the caller's EEXIST. */
-static void make_room(int parent, const char *leaf)
-{
-    unlinkat(parent, leaf, 0);
-}
-
 int step_make_symlink(const struct tree_maker *m, const char *path, const char *text)
 {
     const char *leaf;
     autoclose int parent = tree_make_parent(m, path, &leaf);
     if (parent < 0)
         return parent;
-    make_room(parent, leaf);
-    if (symlinkat(text, parent, leaf) < 0)
+    int r = symlinkat(text, parent, leaf);
+    if (r < 0 && errno == EEXIST && unlinkat(parent, leaf, 0) == 0)
+        r = symlinkat(text, parent, leaf);
+    if (r < 0)
         return -errno;
     tree_note(m, path);
     if (m->uid != (uid_t)-1 && fchownat(parent, leaf, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0)
@@ -35,9 +31,10 @@ int step_make_file(const struct tree_maker *m, const char *path, const char *con
     autoclose int parent = tree_make_parent(m, path, &leaf);
     if (parent < 0)
         return parent;
-    make_room(parent, leaf);
-    autoclose int fd =
-        openat(parent, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    autoclose int fd = openat(parent, leaf, flags, mode & 0777);
+    if (fd < 0 && errno == EEXIST && unlinkat(parent, leaf, 0) == 0)
+        fd = openat(parent, leaf, flags, mode & 0777);
     if (fd < 0)
         return -errno;
     tree_note(m, path);

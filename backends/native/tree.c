@@ -31,21 +31,6 @@ void tree_note(const struct tree_maker *m, const char *path)
     buf_add(m->made, "", 1);
 }
 
-/* Copies the next part of `*path` to `to`; false at the end, or if a part is none we would make. */
-static bool tree_next(const char **path, char to[256])
-{
-    const char *p = *path;
-    while (*p == '/')
-        p++;
-    size_t n = strcspn(p, "/");
-    if (n == 0 || n > 255)
-        return false;
-    memcpy(to, p, n);
-    to[n] = '\0';
-    *path = p + n;
-    return true;
-}
-
 static int tree_model(const struct tree_maker *m, const char *path, size_t size, struct stat *ret)
 {
     if (m->model < 0)
@@ -77,41 +62,34 @@ static int tree_make_one(const struct tree_maker *m, int dir, const char *name, 
     return 0;
 }
 
+/* Makes the last part of `path` in the folder `at`. */
+static int tree_make_leaf(const struct tree_maker *m, int at, const char *path, const char *name,
+                          mode_t mode, bool owned)
+{
+    mode_t with = mode;
+    if (!mode) {
+        struct stat st;
+        int r = tree_model(m, path, strlen(path), &st);
+        if (r < 0 && r != -ENOENT)
+            return r;
+        with = r == 0 ? st.st_mode : 0755;
+    }
+    int r = tree_make_one(m, at, name, with, owned);
+    if (r < 0)
+        return r;
+    tree_note(m, path);
+    int fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 int tree_make_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned)
 {
     int fd = tree_open(m->root, path, O_PATH | O_DIRECTORY);
     if (fd != -ENOENT)
         return fd;
-
-    autoclose int at = tree_open(m->root, "", O_PATH | O_DIRECTORY);
-    const char *rest = path;
-    char name[256], so_far[4096];
-    while (at >= 0 && tree_next(&rest, name)) {
-        if (str_equal(name, ".") || str_equal(name, ".."))
-            return -EINVAL;
-        size_t size = (size_t)(rest - path);
-        if (size >= sizeof(so_far))
-            return -ENAMETOOLONG;
-        memcpy(so_far, path, size);
-        so_far[size] = '\0';
-        int next = tree_open(m->root, so_far, O_PATH | O_DIRECTORY);
-        if (next == -ENOENT) {
-            bool leaf = rest[strspn(rest, "/")] == '\0';
-            struct stat st;
-            int r = leaf && mode ? -ENOENT : tree_model(m, path, size, &st);
-            if (r < 0 && r != -ENOENT)
-                return r;
-            mode_t with = leaf && mode ? mode : r == 0 ? st.st_mode : 0755;
-            r = tree_make_one(m, at, name, with, leaf ? leaf_owned : m->uid != (uid_t)-1);
-            if (r < 0)
-                return r;
-            tree_note(m, so_far);
-            next = tree_open(m->root, so_far, O_PATH | O_DIRECTORY);
-        }
-        fd_close(at);
-        at = next;
-    }
-    return TAKE_FD(at);
+    const char *leaf;
+    autoclose int parent = tree_make_parent(m, path, &leaf);
+    return parent < 0 ? parent : tree_make_leaf(m, parent, path, leaf, mode, leaf_owned);
 }
 
 int tree_make_parent(const struct tree_maker *m, const char *path, const char **ret_leaf)
@@ -127,7 +105,8 @@ int tree_make_parent(const struct tree_maker *m, const char *path, const char **
         return -ENAMETOOLONG;
     memcpy(parent, path, size);
     parent[size] = '\0';
-    return tree_make_dir(m, parent, 0, false);
+    /* each turn is a part shorter; what a path lacks belongs to whom the rest does */
+    return tree_make_dir(m, parent, 0, m->uid != (uid_t)-1);
 }
 
 int tree_new_fs(const char *type, const char *const *options, uint64_t attributes)

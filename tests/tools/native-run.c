@@ -101,13 +101,18 @@ static int die(const char *what, const struct error *e)
     return e->code == ENOENT ? 127 : e->code == EACCES || e->code == ENOEXEC ? 126 : 125;
 }
 
+/* The least each took: open, start, run, clean and free. Microseconds. */
+static uint64_t phases[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
 static int run_once(const char *json, struct launch_env *env, bool shortfalls, struct error *e)
 {
     const struct launch_ops *ops = &native_launch_ops;
     struct launch *l;
+    uint64_t times[5] = {loop_now_us()};
     if (ops->open(json, strlen(json), env, &l, e) < 0)
         return die("open", e);
     struct launch_streams s;
+    times[1] = loop_now_us();
     if (ops->start(l, &s, e) < 0) {
         int status = die("start", e);
         ops->free(l);
@@ -116,10 +121,15 @@ static int run_once(const char *json, struct launch_env *env, bool shortfalls, s
     for (char *const *f = ops->shortfalls(l); shortfalls && *f; f++)
         fprintf(stderr, "shortfall: %s\n", *f);
     struct run r = {false, 0};
+    times[2] = loop_now_us();
     serve(l, &s, &r);
+    times[3] = loop_now_us();
     if (ops->clean(l, e) < 0)
         die("clean", e);
     ops->free(l);
+    times[4] = loop_now_us();
+    for (size_t i = 0; i < 4; i++)
+        phases[i] = MIN(phases[i], times[i + 1] - times[i]);
     return r.status;
 }
 
@@ -205,5 +215,8 @@ int main(int argc, char **argv)
     if (repeat > 1)
         fprintf(stderr, "%u runs: least %llu us, mean %llu us\n", repeat, (unsigned long long)best,
                 (unsigned long long)(total / repeat));
+    for (size_t k = 0; repeat > 1 && k < 4; k++)
+        fprintf(stderr, "%s %llu us%s", (const char *[]){"open", "start", "run", "clean"}[k],
+                (unsigned long long)phases[k], k < 3 ? ", " : "\n");
     return status;
 }
