@@ -19,6 +19,12 @@ extern char **environ;
 
 enum { SPAWN_FDS_MAX = 16, SPAWN_STACK = 64 * 1024 };
 
+/*
+ * The child's frames are left behind by exec, on a stack that is unmapped: the address sanitizer
+ * would hold their shadow against whoever gets that memory next.
+ */
+#define IN_CHILD __attribute__((no_sanitize("address")))
+
 /* Shared with the child, which lives in our memory until its exec. */
 struct spawn_child {
     const struct spawn *spawn;
@@ -36,7 +42,7 @@ static int spawn_fail(struct spawn_child *c, const char *step)
 
 /* Handlers would run in our memory once signals are let in; what we ignore is not the child's wish.
  */
-static void spawn_reset_signals(void)
+static IN_CHILD void spawn_reset_signals(void)
 {
     for (int s = 1; s < _NSIG; s++) {
         struct sigaction a;
@@ -53,7 +59,7 @@ static void spawn_reset_signals(void)
 }
 
 /* fds[i] becomes descriptor i: first all are lifted out of the way, then put in place. */
-static int spawn_place_fds(const struct spawn *s)
+static IN_CHILD int spawn_place_fds(const struct spawn *s)
 {
     int lifted[SPAWN_FDS_MAX];
     size_t count = MAX(s->fds_count, 3);
@@ -75,7 +81,7 @@ static int spawn_place_fds(const struct spawn *s)
     return (int)syscall(SYS_close_range, (unsigned)count, ~0u, 0);
 }
 
-static int spawn_child_main(void *data)
+static IN_CHILD int spawn_child_main(void *data)
 {
     struct spawn_child *c = data;
     const struct spawn *s = c->spawn;
