@@ -372,6 +372,18 @@ static int native_changes(const struct launch *l)
     return l->scratch;
 }
 
+/* The control group's parents, to remove it; the ids folder, to give the range back. */
+static size_t native_reach(const struct launch *l, struct launch_reach *ret, size_t most,
+                           bool *ret_proc)
+{
+    int parents[CGROUP_JOINS_MAX + 1];
+    size_t count = cgroup_parents(l->cgroup, parents, MIN(most, ARRAY_SIZE(parents)));
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
+    *ret_proc = cgroup_reads_proc(l->cgroup);
+    return count;
+}
+
 static char *const *native_shortfalls(const struct launch *l)
 {
     static char *const none[] = {NULL};
@@ -429,6 +441,7 @@ const struct launch_ops native_launch_ops = {
     .kill = native_kill,
     .changes = native_changes,
     .shortfalls = native_shortfalls,
+    .reach = native_reach,
     .clean = native_clean,
     .free = native_free,
 };
