@@ -12,8 +12,8 @@ const size_t backends_count = ARRAY_SIZE(backends);
 static const char *const boundary_lacks[] = {
     [PLAN_CONTAINER] = "a container runtime, and this build has none",
     [PLAN_SANDBOX] = "gVisor or Kata, which this version of cofferdam does not drive yet",
-    [PLAN_MICROVM] = "QEMU, Firecracker or Cloud Hypervisor, which this version of cofferdam does "
-                     "not drive yet",
+    [PLAN_MICROVM] = ("QEMU, Firecracker or Cloud Hypervisor, which this version of cofferdam does "
+                      "not drive yet"),
     [PLAN_VM] = "libvirt or QEMU, which this version of cofferdam does not drive yet",
 };
 

@@ -13,7 +13,8 @@ char *str_dup(const char *s) __attribute__((returns_nonnull));
 char *str_dup_or_null(const char *s); /* NULL for NULL */
 char *str_ndup(const char *s, size_t n) __attribute__((returns_nonnull));
 char *str_format(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
-char *str_vformat(const char *fmt, va_list ap) __attribute__((returns_nonnull));
+char *str_vformat(const char *fmt, va_list ap)
+    __attribute__((format(printf, 1, 0), returns_nonnull));
 char *str_join_path(const char *a, const char *b) __attribute__((returns_nonnull)); /* one '/' */
 
 static inline bool str_equal(const char *a, const char *b)
