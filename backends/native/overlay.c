@@ -23,18 +23,19 @@ static const char *overlay_below(const char *path, const char *under)
 /* Whether the lower folder has something at `path`: its type bits, 0 for nothing, or -errno. */
 static int overlay_lower_type(int lower, const char *path)
 {
+    while (*path == '/')
+        path++;
+    struct stat st;
+    if (!strchr(path, '/')) /* nothing on the way that could be a link */
+        return fstatat(lower, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int)(st.st_mode & S_IFMT) : 0;
     autoclose int fd = tree_open(lower, path, O_PATH);
     if (fd == -ELOOP) { /* a link, there or on the way */
-        while (*path == '/')
-            path++;
-        struct stat st;
         return fstatat(lower, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int)(st.st_mode & S_IFMT) : 0;
     }
     if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
         return 0;
     if (fd < 0)
         return fd;
-    struct stat st;
     return fstat(fd, &st) < 0 ? -errno : (int)(st.st_mode & S_IFMT);
 }
 
@@ -51,32 +52,24 @@ static int overlay_whiteout(const struct tree_maker *m, const char *path)
 }
 
 static int overlay_early_dir(const struct tree_maker *m, const struct plan_mount *d,
-                             const char *path, int type)
+                             const char *path)
 {
-    mode_t mode = d->mode;
-    if (type == S_IFDIR && !mode) {
-        autoclose int lower = tree_open(m->model, path, O_PATH | O_DIRECTORY);
-        struct stat st;
-        if (lower >= 0 && fstat(lower, &st) == 0)
-            mode = st.st_mode & 07777;
-    }
-    /* a folder of the image keeps its own mode: it is only handed to another owner */
-    autoclose int fd = tree_make_dir(m, path, mode ? mode : 0755, true);
+    autoclose int fd = tree_make_dir(m, path, d->mode, true);
     return fd < 0 ? fd : 0;
 }
 
 /* One later step, done in the upper folder. */
 static int overlay_early(const struct tree_maker *m, const struct plan_mount *d, const char *path)
 {
-    int type = overlay_lower_type(m->model, path);
+    bool optional = d->flags & PLAN_MOUNT_OPTIONAL;
+    int type = optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(m->model, path) : 0;
     if (type < 0)
         return type;
-    bool optional = d->flags & PLAN_MOUNT_OPTIONAL;
     switch (d->kind) {
     case PLAN_MOUNT_MASK:
         return type ? overlay_whiteout(m, path) : 0;
     case PLAN_MOUNT_DIR:
-        return optional && type != S_IFDIR ? 0 : overlay_early_dir(m, d, path, type);
+        return optional && type != S_IFDIR ? 0 : overlay_early_dir(m, d, path);
     case PLAN_MOUNT_FILE:
         return optional && !type ? 0
                                  : step_make_file(m, path, d->content, d->mode ? d->mode : 0644);
@@ -116,13 +109,14 @@ void step_find_covers(struct setup *s)
 static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower)
 {
     int overlay = (int)(o - s->plan->mounts);
+    bool other = s->plan->uid != geteuid() || s->plan->gid != getegid();
     struct tree_maker m = {
         .root = upper,
         .prefix = str_equal(o->target, "/") ? "" : o->target,
         .made = &s->made,
         .model = lower,
-        .uid = s->plan->uid,
-        .gid = s->plan->gid,
+        .uid = other ? s->plan->uid : (uid_t)-1,
+        .gid = other ? s->plan->gid : (gid_t)-1,
     };
     for (int i = 0; i < overlay; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
