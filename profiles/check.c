@@ -5,11 +5,24 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* Whether `item` is one of "a|b|c". */
+static bool check_is_word(const char *words, const char *item)
+{
+    size_t length = strlen(item);
+    for (const char *word = words; *word; word += *word == '|') {
+        size_t next = strcspn(word, "|");
+        if (next == length && memcmp(word, item, length) == 0)
+            return length > 0;
+        word += next;
+    }
+    return false;
+}
+
 static int check_word(const struct key *k, const char *item, struct error *e)
 {
-    autostrv char **words = strv_split(k->words, "|");
-    if (strv_has(words, item))
+    if (check_is_word(k->words, item))
         return 0;
+    autostrv char **words = strv_split(k->words, "|");
     autofree char *shown = str_escape(item, strnlen(item, 64));
     const char *near = str_nearest(item, (const char *const *)words, strv_length(words));
     if (near)

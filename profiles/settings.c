@@ -22,10 +22,11 @@ static void setting_default(struct setting *g, enum key_id key, const char *orig
     setting_done(g);
     if (!fallback)
         return;
-    g->items = mem_zero(1, sizeof(char *));
+    g->items = mem_zero(2, sizeof(char *));
     if (!settings_is_list(key) || *fallback)
-        strv_add(&g->items, fallback);
-    strv_add(&g->origins, origin);
+        g->items[0] = str_dup(fallback);
+    g->origins = mem_zero(2, sizeof(char *));
+    g->origins[0] = str_dup(origin);
 }
 
 void settings_init(struct settings *s)
