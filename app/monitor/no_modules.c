@@ -4,6 +4,8 @@
  */
 #include "base/module.h"
 
+#include <stddef.h>
+
 const void *module_open(const char *name, const char *table, struct error *e)
 {
     error_set(e, EOPNOTSUPP, "the monitor loads no modules (%s)", name);
