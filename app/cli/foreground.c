@@ -56,6 +56,13 @@ static void on_done(void *data, uint32_t request, const struct error *e)
         f->waited = true;
 }
 
+static void on_report(void *data, const char *json, size_t size)
+{
+    struct foreground *f = data;
+    free(f->report);
+    f->report = str_ndup(json, size);
+}
+
 static void on_closed(void *data, const char *why)
 {
     struct foreground *f = data;
@@ -71,6 +78,7 @@ const struct client_events foreground_events = {
     .exited = on_exited,
     .failed = on_failed,
     .done = on_done,
+    .report = on_report,
     .closed = on_closed,
 };
 
@@ -105,7 +113,8 @@ void foreground_done(struct foreground *f)
     for (size_t i = 0; i < ARRAY_SIZE(f->out); i++)
         stream_out_done(&f->out[i]);
     free(f->reason);
-    f->reason = NULL;
+    free(f->report);
+    f->reason = f->report = NULL;
 }
 
 static bool foreground_over(const struct foreground *f)

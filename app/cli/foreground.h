@@ -15,6 +15,7 @@ struct foreground {
     bool started, exited, failed, closed, waited;
     int status;               /* as the shell counts, when exited */
     char *reason;             /* owned or NULL: why it ended */
+    char *report;             /* owned or NULL: JSON, if client_ask_report() was called */
     struct error error;       /* when failed */
     struct stream_out out[2]; /* standard output and error */
     bool broken[2];           /* ours is closed, and that has not been said yet */

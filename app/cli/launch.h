@@ -22,6 +22,7 @@ struct launching {
     char *profile, *cwd, *scratch; /* owned */
     char **env;                    /* owned; of --env */
     bool settings_ready, detach;
+    bool report; /* launch_run() shows the page of report.h on stderr when it has ended */
 };
 
 /* Loads the profile (NULL: the default) or, if given, the workload file of that name. */
@@ -32,6 +33,9 @@ int launching_load(struct launching *l, const char *profile, const char *workloa
  * --workload, then the flags in their order, the name, the environment, the terminal.
  */
 int launching_options(struct launching *l, const struct cli *c, struct error *e);
+
+/* The flags alone, over what launching_load() has loaded. */
+int launching_flags(struct launching *l, const struct cli *c, struct error *e);
 
 /*
  * Reads the facts and builds the plan. Set `request.argv` before; the id, the folder and the
@@ -79,6 +83,7 @@ void launching_done(struct launching *l);
     {"mount",     'v', "SOURCE[:TARGET][:ro|rw]", "show files of the host inside", "file"}, \
     {"copy-in",    0,  "SOURCE[:TARGET]", "copy files of the host inside", "file"}, \
     {"time-limit", 0,  "TIME", "stop it after this time", NULL}, \
+    {"report",     0,  NULL, "show at the end what it did", NULL}, \
     {"keep",       0,  "WHEN", "keep its files: never, on-failure or always", "never|on-failure|always"}, \
     {"rm",         0,  NULL, "leave nothing behind (as --keep never)", NULL}, \
     {"set",        0,  "SECTION.KEY=VALUE", "any key of cofferdam.ini(5)", NULL}

@@ -75,6 +75,16 @@ int launching_options(struct launching *l, const struct cli *c, struct error *e)
     if (profile && workload)
         return error_set(e, EINVAL, "--profile and --workload: a workload file names its profile");
     int r = launching_load(l, profile, workload, e);
+    if (r == 0)
+        r = launching_flags(l, c, e);
+    if (r == 0 && !l->request.name)
+        l->request.name = workload;
+    return r;
+}
+
+int launching_flags(struct launching *l, const struct cli *c, struct error *e)
+{
+    int r = 0;
     for (size_t i = 0; r == 0 && i < c->options_count; i++)
         r = launch_flag(l, &c->options[i], e);
     if (r == 0)
@@ -82,9 +92,8 @@ int launching_options(struct launching *l, const struct cli *c, struct error *e)
     if (r < 0)
         return r;
     l->detach = cli_switch(c, "detach");
+    l->report = cli_switch(c, "report");
     l->request.name = cli_option(c, "name");
-    if (!l->request.name)
-        l->request.name = workload;
     l->request.env = l->env;
     l->request.argv = c->command;
     l->request.terminal_wanted = !l->detach && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);

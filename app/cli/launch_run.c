@@ -1,6 +1,7 @@
 #include "app/cli/launch_run.h"
 
 #include "app/cli/foreground.h"
+#include "app/cli/report.h"
 
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -16,6 +17,16 @@ static void launch_say_reason(const struct cli *c, const struct foreground *f)
     fprintf(stderr, "cofferdam %s: %s\n", c->verb->name, reason);
 }
 
+/* To stderr, behind everything the workload said. */
+static void launch_show_report(const char *json)
+{
+    if (!json)
+        return;
+    fflush(stdout);
+    fputc('\n', stderr);
+    report_print_text(stderr, json, isatty(STDERR_FILENO) && !getenv("NO_COLOR"));
+}
+
 static int launch_detached(const struct cli *c, const struct launching *l, struct foreground *f,
                            struct client *client)
 {
@@ -26,14 +37,18 @@ static int launch_detached(const struct cli *c, const struct launching *l, struc
     return 0;
 }
 
-static int launch_streams(const struct cli *c, struct foreground *f, struct client *client)
+static int launch_streams(const struct cli *c, const struct launching *l, struct foreground *f,
+                          struct client *client)
 {
     struct error e;
     client_attach(client, 0, false, 0, 0);
+    if (l->report)
+        client_ask_report(client);
     f->wait = client_wait(client);
     if (foreground_run(f, client, &e) < 0)
         return cli_fail_command(c, &e);
     launch_say_reason(c, f);
+    launch_show_report(f->report);
     return f->status;
 }
 
@@ -55,7 +70,7 @@ int launch_run(const struct cli *c, const struct launching *l)
     else if (l->detach)
         status = launch_detached(c, l, &f, client);
     else
-        status = launch_streams(c, &f, client);
+        status = launch_streams(c, l, &f, client);
     client_free(client);
     foreground_done(&f);
     return status;
