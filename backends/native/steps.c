@@ -264,6 +264,10 @@ static int step_copy(struct setup *s, const struct plan_mount *m)
         return error_errno(&s->error, -r, "%.300s", shown);
     }
     tree_note(&maker, m->target);
+    struct stat st;
+    if (m->mode && fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+        fchmodat(dir, leaf, m->mode & 0777, 0) < 0)
+        return -errno;
     return m->flags & PLAN_MOUNT_OWNED ? step_own_tree(dir, leaf, s->plan->uid, s->plan->gid) : 0;
 }
 
