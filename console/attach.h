@@ -1,5 +1,4 @@
-/* A person at a console: owns the user's terminal (or plain streams) for `attach`, `run` and
- * `exec`. */
+/* A person at a console: owns the user's terminal (or plain streams) of attach, run and exec. */
 #ifndef COFFERDAM_CONSOLE_ATTACH_H
 #define COFFERDAM_CONSOLE_ATTACH_H
 
@@ -8,13 +7,13 @@
 
 /* All borrowed for the life of the attach. */
 struct attach_options {
-    uint32_t console; /* 0 main; ignored with `exec` */
-    const struct client_exec
-        *exec; /* a further command is started; its rows and cols are filled in here */
+    uint32_t console;               /* 0 main; ignored with `exec` */
+    const struct client_exec *exec; /* a further command to start; rows and cols are ours */
     bool read_only;
     bool terminal;           /* the console is a terminal, else plain streams */
     const char *detach_keys; /* console.detach-keys; NULL: the default */
-    bool wait;               /* go on until the workload is cleaned up (client_wait()) */
+    bool from_start; /* the console was begun for us: at its end all its lines are printed */
+    bool wait;       /* go on until the workload is cleaned up (client_wait()) */
 };
 
 enum attach_end {
