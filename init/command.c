@@ -94,9 +94,9 @@ static int command_make_terminal(const struct agent_start *head, int inner[3], i
     struct termios t;
     if (head->rows && head->cols)
         ioctl(master, TIOCSWINSZ, &size);
-    if (tcgetattr(slave, &t) == 0) {
+    if (ioctl(slave, TCGETS, &t) == 0) {
         t.c_iflag |= IUTF8;
-        tcsetattr(slave, TCSANOW, &t);
+        ioctl(slave, TCSETS, &t);
     }
     if (ioctl(slave, TIOCSCTTY, 0) < 0)
         return -errno;
