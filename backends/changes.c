@@ -28,6 +28,8 @@ struct walk {
     size_t budget;     /* entries that may still be looked at */
     const char **made; /* owned vector, sorted; the strings are borrowed */
     size_t made_count;
+    const char **trees; /* owned vector: the ones that end in a slash, which hold all below them */
+    size_t trees_count;
     struct timespec made_at;
     bool overlay;    /* whiteouts and opaque folders mean something */
     int lower;       /* borrowed; the folder below, or FD_NONE */
@@ -79,6 +81,9 @@ static int made_order(const void *a, const void *b)
 static bool walk_is_made(const struct walk *w)
 {
     const char *path = w->path.data;
+    for (size_t i = 0; i < w->trees_count; i++)
+        if (str_starts(path, w->trees[i]))
+            return true;
     return w->made_count &&
            bsearch(&path, w->made, w->made_count, sizeof(*w->made), made_order) != NULL;
 }
@@ -291,8 +296,13 @@ static int walk_read_made(struct walk *w, int scratch, char **ret_text)
     for (size_t i = 0; i < size; i++)
         count += text[i] == '\0';
     w->made = mem_zero(count + 1, sizeof(*w->made));
-    for (const char *p = text; p < text + size; p += strlen(p) + 1)
-        w->made[w->made_count++] = p;
+    w->trees = mem_zero(count + 1, sizeof(*w->trees));
+    for (const char *p = text; p < text + size; p += strlen(p) + 1) {
+        if (str_ends(p, "/"))
+            w->trees[w->trees_count++] = p;
+        else
+            w->made[w->made_count++] = p;
+    }
     qsort(w->made, w->made_count, sizeof(*w->made), made_order);
     return 0;
 }
@@ -325,6 +335,7 @@ int changes_read(int scratch, size_t most, struct changes *ret, struct error *e)
         walk_tree(&w, root, "");
     buf_done(&w.path);
     free(w.made);
+    free(w.trees);
     if (layers < 0 && root < 0)
         return error_set(e, ENODATA, "there is no layer of changes here");
     changes_trim(&c, most);

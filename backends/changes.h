@@ -15,7 +15,8 @@
  *                                   it a file replaced by rename counts as added
  *   root/                           the root itself, where no overlay covers it (homes, /tmp, …)
  *   made                            a text file: NUL-separated paths that set-up itself made, written
- *                                   when set-up ends: such a file with a later ctime was changed
+ *                                   when set-up ends: such a file with a later ctime was changed;
+ *                                   with a '/' behind it a path stands for all that is below it
  */
 enum change_kind { CHANGE_ADDED, CHANGE_CHANGED, CHANGE_DELETED };
 

@@ -7,6 +7,7 @@
 #include "base/module.h"
 #include "base/str.h"
 
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,6 +94,8 @@ static void __attribute__((noreturn)) reader(const struct archive_module *m, int
     struct archive_item end = {.path = why};
     const int keep[] = {MIN(fd, out), MAX(fd, out)};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Names in UTF-8 need no table from a file then; glibc has this locale built in. */
+    setlocale(LC_CTYPE, "C.UTF-8");
     if (confine_self(keep, 2, MEMORY_MOST, CPU_SECONDS, &e) < 0)
         _exit(3);
     if (m->list(fd, send_item, &out, why, sizeof(why)) < 0 && !why[0])

@@ -195,7 +195,7 @@ static void page_shortfalls(const struct page *p, const json_t *o)
     {
         const char *s = json_string_value(line);
         autofree char *text = str_escape_z(s ? s : "?");
-        page_head(p, i ? "" : "not limited");
+        page_head(p, i ? "" : "missing");
         fprintf(p->to, "%s%s%s\n", paint(p, YELLOW), text, paint(p, OFF));
     }
 }

@@ -201,7 +201,8 @@ static int opening_place(struct launching *l, const struct opening *o, const cha
 
 static int opening_plan(struct launching *l, struct opening *o, struct error *e)
 {
-    autofree char *inside = open_name_inside(o->path);
+    autofree char *real = realpath(o->path, NULL); /* "." has no name of its own */
+    autofree char *inside = open_name_inside(o->look.kind == LOOK_FOLDER && real ? real : o->path);
     autostrv char **argv = NULL;
     int r = launching_load(l, o->profile, NULL, e);
     if (r == 0)

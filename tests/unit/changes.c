@@ -167,7 +167,10 @@ static void set_up_is_no_change(void **state)
     mkdirat(f->dir, "root/etc", 0755);
     put(f, "root/etc/passwd", "x", 0644);
     put(f, "root/etc/hosts", "x", 0644);
-    static const char made[] = "/etc\0/etc/passwd\0/etc/hosts\0/usr/bin";
+    mkdirat(f->dir, "root/src", 0755);
+    mkdirat(f->dir, "root/src/sub", 0755);
+    put(f, "root/src/sub/main.c", "x", 0755);
+    static const char made[] = "/etc\0/etc/passwd\0/etc/hosts\0/usr/bin\0/src\0/src/";
     assert_int_equal(file_write_whole(f->dir, "made", made, sizeof(made), 0600, false), 0);
     struct changes c = read_all(f, 100);
     assert_int_equal(c.count, 0);
