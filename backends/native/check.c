@@ -30,6 +30,15 @@ static int check_paths(const struct plan *p, struct error *e)
     return 0;
 }
 
+int native_check_cwd(const char *cwd, struct error *e)
+{
+    if (!cwd || cwd[0] != '/')
+        return error_set(e, EINVAL, "the working directory has to be absolute");
+    if (str_equal(cwd, "/proc") || str_starts(cwd, "/proc/"))
+        return error_set(e, EINVAL, "%s: no working directory can be below /proc", cwd);
+    return 0;
+}
+
 int native_check_plan(const struct plan *p, struct error *e)
 {
     uint32_t must = PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_IPC | PLAN_NS_UTS;
@@ -41,7 +50,9 @@ int native_check_plan(const struct plan *p, struct error *e)
         return error_set(e, EINVAL, "no network needs a network namespace");
     if (!p->argv || !p->argv[0])
         return error_set(e, EINVAL, "there is no command");
-    int r = check_maps(p, p->uid_map, p->uid_map_count, e);
+    int r = native_check_cwd(p->cwd, e);
+    if (r == 0)
+        r = check_maps(p, p->uid_map, p->uid_map_count, e);
     if (r == 0)
         r = check_maps(p, p->gid_map, p->gid_map_count, e);
     return r < 0 ? r : check_paths(p, e);

@@ -287,6 +287,8 @@ static int native_exec(struct launch *l, uint32_t console, const struct launch_e
 {
     const struct plan *p = l->plan;
     int r = native_running(l, e);
+    if (r == 0 && x->cwd)
+        r = native_check_cwd(x->cwd, e);
     if (r < 0)
         return r;
     autostrv char **env = strv_copy(p->env);

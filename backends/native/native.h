@@ -14,4 +14,7 @@ extern const struct launch_ops native_launch_ops; /* for the monitor */
  */
 int native_check_plan(const struct plan *p, struct error *e);
 
+/* -EINVAL: below /proc lie doors to other processes' roots and descriptors. */
+int native_check_cwd(const char *cwd, struct error *e);
+
 #endif

@@ -20,23 +20,32 @@ static const char *overlay_below(const char *path, const char *under)
     return path[n + 1] ? path + n : NULL;
 }
 
-/* Whether the lower folder has something at `path`: its type bits, 0 for nothing, or -errno. */
+/*
+ * What the lower folder has at `path`: its type bits, 0 for nothing. -ELOOP: a link stands on the
+ * way, and links are not followed.
+ */
 static int overlay_lower_type(int lower, const char *path)
 {
     while (*path == '/')
         path++;
     struct stat st;
-    if (!strchr(path, '/')) /* nothing on the way that could be a link */
-        return fstatat(lower, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int)(st.st_mode & S_IFMT) : 0;
-    autoclose int fd = tree_open(lower, path, O_PATH);
-    if (fd == -ELOOP) { /* a link, there or on the way */
-        return fstatat(lower, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int)(st.st_mode & S_IFMT) : 0;
+    const char *slash = strrchr(path, '/');
+    autoclose int folder = FD_NONE;
+    if (slash) {
+        char parent[4096];
+        if ((size_t)(slash - path) >= sizeof(parent))
+            return -ENAMETOOLONG;
+        memcpy(parent, path, (size_t)(slash - path));
+        parent[slash - path] = '\0';
+        folder = tree_open(lower, parent, O_PATH | O_DIRECTORY);
+        if (folder == -ENOENT || folder == -ENOTDIR || folder == -EACCES)
+            return 0;
+        if (folder < 0)
+            return folder;
+        path = slash + 1;
     }
-    if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
-        return 0;
-    if (fd < 0)
-        return fd;
-    return fstat(fd, &st) < 0 ? -errno : (int)(st.st_mode & S_IFMT);
+    int r = fstatat(slash ? folder : lower, path, &st, AT_SYMLINK_NOFOLLOW);
+    return r == 0 ? (int)(st.st_mode & S_IFMT) : 0;
 }
 
 static int overlay_whiteout(const struct tree_maker *m, const char *path)
@@ -63,6 +72,8 @@ static int overlay_early(const struct tree_maker *m, const struct plan_mount *d,
 {
     bool optional = d->flags & PLAN_MOUNT_OPTIONAL;
     int type = optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(m->model, path) : 0;
+    if (type == -ELOOP && !d->origin) /* of the usual list: what it leads to is hidden elsewhere */
+        return 0;
     if (type < 0)
         return type;
     switch (d->kind) {
@@ -106,9 +117,91 @@ void step_find_covers(struct setup *s)
         s->cover[i] = overlay_cover(s->plan, i);
 }
 
+static bool overlay_is_mount(enum plan_mount_kind kind)
+{
+    switch (kind) {
+    case PLAN_MOUNT_OVERLAY:
+    case PLAN_MOUNT_BIND:
+    case PLAN_MOUNT_TMPFS:
+    case PLAN_MOUNT_PROC:
+    case PLAN_MOUNT_SYSFS:
+    case PLAN_MOUNT_DEVPTS:
+    case PLAN_MOUNT_MQUEUE:
+    case PLAN_MOUNT_CGROUP:
+    case PLAN_MOUNT_DEVICE:
+        return true;
+    case PLAN_MOUNT_MASK:
+    case PLAN_MOUNT_READONLY:
+    case PLAN_MOUNT_DIR:
+    case PLAN_MOUNT_SYMLINK:
+    case PLAN_MOUNT_FILE:
+    case PLAN_MOUNT_COPY:
+        break;
+    }
+    return false;
+}
+
+/* Whether this overlay is what step `i`, which comes later, will find at its target. */
+static bool overlay_shows(const struct plan *p, size_t overlay, size_t i)
+{
+    size_t longest = 0, shown = SIZE_MAX;
+    for (size_t j = 0; j < i; j++) {
+        const struct plan_mount *m = &p->mounts[j];
+        size_t length = strlen(m->target);
+        if (overlay_is_mount(m->kind) && length >= longest &&
+            overlay_below(p->mounts[i].target, m->target)) {
+            longest = length;
+            shown = j;
+        }
+    }
+    return shown == overlay;
+}
+
+/* The folder above `path` becomes writable, if it belongs to nobody the workload could be. */
+static int overlay_open_parent(const struct tree_maker *m, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char parent[4096];
+    size_t size = (size_t)(slash - path);
+    if (size == 0 || size >= sizeof(parent))
+        return 0; /* the overlay's own root is the workload's */
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+    struct stat st;
+    autoclose int lower = tree_open(m->model, parent, O_PATH | O_DIRECTORY);
+    if (lower >= 0 && fstat(lower, &st) == 0 && st.st_uid == geteuid())
+        return 0;
+    autoclose int made = tree_make_dir(m, parent, 0, true);
+    return made < 0 ? made : 0;
+}
+
+/*
+ * What a later step needs to be there is made in the upper folder as well: once it is mounted, a
+ * single id could make nothing in the folders of others.
+ */
+static int overlay_make_place(const struct setup *s, const struct tree_maker *m, size_t i,
+                              const char *path)
+{
+    const struct plan_mount *d = &s->plan->mounts[i];
+    if (d->kind == PLAN_MOUNT_FILE || d->kind == PLAN_MOUNT_SYMLINK || d->kind == PLAN_MOUNT_COPY)
+        return d->flags & PLAN_MOUNT_OPTIONAL ? 0 : overlay_open_parent(m, path);
+    bool folder = d->kind == PLAN_MOUNT_DIR && !(d->flags & PLAN_MOUNT_OPTIONAL);
+    if (!folder && !overlay_is_mount(d->kind))
+        return 0;
+    int type = overlay_lower_type(m->model, path);
+    if (type != 0 && type != -ELOOP) /* behind a link there is nothing, or the next step says so */
+        return type < 0 ? type : 0;
+    struct stat st;
+    if ((d->kind == PLAN_MOUNT_BIND || d->kind == PLAN_MOUNT_DEVICE) &&
+        fstat(s->sources[i], &st) == 0 && !S_ISDIR(st.st_mode))
+        return step_make_file(m, path, NULL, 0644);
+    autoclose int made = tree_make_dir(m, path, d->mode && folder ? d->mode : 0755, true);
+    return made < 0 ? made : 0;
+}
+
 static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower)
 {
-    int overlay = (int)(o - s->plan->mounts);
+    size_t overlay = (size_t)(o - s->plan->mounts);
     bool other = s->plan->uid != geteuid() || s->plan->gid != getegid();
     struct tree_maker m = {
         .root = upper,
@@ -118,11 +211,15 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         .uid = other ? s->plan->uid : (uid_t)-1,
         .gid = other ? s->plan->gid : (gid_t)-1,
     };
-    for (int i = 0; i < overlay; i++) {
+    for (size_t i = 0; i < s->plan->mounts_count; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
-        if (s->cover[i] != overlay)
-            continue;
-        int r = overlay_early(&m, d, overlay_below(d->target, o->target));
+        const char *path = overlay_below(d->target, o->target);
+        int r = 0;
+        if (s->cover[i] == (int)overlay)
+            r = overlay_early(&m, d, path);
+        else if (i > overlay && path && s->cover[i] < 0 && !s->skip[i] &&
+                 overlay_shows(s->plan, overlay, i))
+            r = overlay_make_place(s, &m, i, path);
         if (r < 0)
             return error_errno(&s->error, -r, "%s", d->target);
     }

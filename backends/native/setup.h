@@ -44,6 +44,7 @@ struct setup {
     int root;        /* the root in the making */
     int proc;        /* the workload's /proc, above what covers it */
     int executable;  /* cofferdam-init on a read-only mount of its own */
+    unsigned files;  /* that stand over others so far */
     unsigned layers; /* overlays so far */
     struct buf made; /* paths set-up made, NUL-separated */
     struct error error;

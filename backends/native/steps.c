@@ -227,16 +227,46 @@ static int step_dir(struct setup *s, const struct plan_mount *m)
     return fd < 0 ? fd : 0;
 }
 
+/* Nothing can be made there: the folder is read-only, or of an owner nobody here is. */
+static bool step_is_closed(int r)
+{
+    return r == -EROFS || r == -EACCES || r == -EPERM;
+}
+
+/* A file over one that is there, where the folder takes no new one. */
+static int step_file_over(struct setup *s, const struct plan_mount *m)
+{
+    autoclose int place = tree_open(s->root, m->target, O_PATH);
+    struct stat st;
+    if (place < 0 || fstat(place, &st) < 0 || !S_ISREG(st.st_mode))
+        return m->flags & PLAN_MOUNT_OPTIONAL ? 0 : -EROFS;
+    char name[32];
+    snprintf(name, sizeof(name), "file-%u", s->files++);
+    struct tree_maker maker = step_maker(s, m);
+    maker.root = s->scratch;
+    maker.made = NULL;
+    int r = step_make_file(&maker, name, m->content, m->mode ? m->mode : 0644);
+    if (r < 0)
+        return r;
+    autoclose int tree = tree_clone(s->scratch, name, false);
+    if (tree < 0)
+        return tree;
+    r = tree_attributes(tree, STEP_CLOSED, false);
+    return r < 0 ? r : tree_attach(tree, place);
+}
+
 static int step_symlink(struct setup *s, const struct plan_mount *m)
 {
     struct tree_maker maker = step_maker(s, m);
-    return step_make_symlink(&maker, m->target, m->source);
+    int r = step_make_symlink(&maker, m->target, m->source);
+    return step_is_closed(r) && (m->flags & PLAN_MOUNT_OPTIONAL) ? 0 : r;
 }
 
 static int step_file(struct setup *s, const struct plan_mount *m)
 {
     struct tree_maker maker = step_maker(s, m);
-    return step_make_file(&maker, m->target, m->content, m->mode ? m->mode : 0644);
+    int r = step_make_file(&maker, m->target, m->content, m->mode ? m->mode : 0644);
+    return step_is_closed(r) ? step_file_over(s, m) : r;
 }
 
 static int step_copy(struct setup *s, const struct plan_mount *m)
@@ -265,9 +295,14 @@ static int step_copy(struct setup *s, const struct plan_mount *m)
     }
     tree_note(&maker, m->target);
     struct stat st;
-    if (m->mode && fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-        fchmodat(dir, leaf, m->mode & 0777, 0) < 0)
+    if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
+    if (S_ISDIR(st.st_mode)) {
+        autofree char *whole = str_format("%s/", m->target); /* all that is in it */
+        tree_note(&maker, whole);
+    } else if (m->mode && S_ISREG(st.st_mode) && fchmodat(dir, leaf, m->mode & 0777, 0) < 0) {
+        return -errno;
+    }
     return m->flags & PLAN_MOUNT_OWNED ? step_own_tree(dir, leaf, s->plan->uid, s->plan->gid) : 0;
 }
 

@@ -62,6 +62,15 @@ static int tree_make_one(const struct tree_maker *m, int dir, const char *name, 
     return 0;
 }
 
+/* Whether the model has a real folder where the folder above `path` is. */
+static bool tree_model_has_parent(const struct tree_maker *m, const char *path)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    int r = tree_model(m, path, slash ? (size_t)(slash - path) : 0, &st);
+    return r != -ELOOP && r != -ENOTDIR;
+}
+
 /* Makes the last part of `path` in the folder `at`. */
 static int tree_make_leaf(const struct tree_maker *m, int at, const char *path, const char *name,
                           mode_t mode, bool owned)
@@ -70,8 +79,8 @@ static int tree_make_leaf(const struct tree_maker *m, int at, const char *path, 
     if (!mode) {
         struct stat st;
         int r = tree_model(m, path, strlen(path), &st);
-        if (r < 0 && r != -ENOENT)
-            return r;
+        if (r < 0 && r != -ENOENT && tree_model_has_parent(m, path))
+            return r; /* it would silently take the place of something that is no folder */
         with = r == 0 ? st.st_mode : 0755;
     }
     int r = tree_make_one(m, at, name, with, owned);
