@@ -1,6 +1,7 @@
 #include "app/cli/launch.h"
 
 #include "backends/backend.h"
+#include "backends/cgroup/scope.h"
 #include "base/fd.h"
 #include "base/module.h"
 #include "base/spawn.h"
@@ -100,13 +101,15 @@ struct launching_birth {
     int fds[6]; /* 0 to 2: none; 3 its client, 4 the plan, 5 the filter */
     size_t count;
     char size[16];
+    bool waits;    /* for one byte on its socket: its control group is not made yet */
     char *program; /* owned */
 };
 
 static int launching_spawn(const struct launching *l, const struct launching_birth *b,
                            pid_t *ret_pid, struct error *e)
 {
-    const char *const argv[] = {b->program, l->dirs.runtime, l->dirs.state, b->size, NULL};
+    const char *const argv[] = {
+        b->program, l->dirs.runtime, l->dirs.state, b->size, b->waits ? "0" : NULL, "wait", NULL};
     static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                                       "/sbin:/bin",
                                       NULL};
@@ -119,6 +122,27 @@ static int launching_spawn(const struct launching *l, const struct launching_bir
     };
     int r = spawn_start(&s, ret_pid, NULL, e);
     return r < 0 ? error_wrap(e, "the monitor") : 0;
+}
+
+/* Limits of a user's workload need a scope from the user's service manager; nothing else does. */
+static bool launching_wants_scope(const struct launching *l)
+{
+    const struct plan_limits *m = &l->plan->limits;
+    return l->host.cgroup == PLAN_CGROUP_SYSTEMD &&
+           (m->memory || m->pids || m->cpu_milli || m->io_weight);
+}
+
+/* Where limits may be missing, a manager that refuses is a shortfall the report will name. */
+static int launching_scope(const struct launching *l, int socket, pid_t monitor, struct error *e)
+{
+    struct error why;
+    int r = cgroup_scope_start(l->id, l->plan->name, monitor, &why);
+    if (r < 0 && !l->plan->limits.best_effort) {
+        *e = why;
+        return r;
+    }
+    r = fd_write_full(socket, "", 1);
+    return r < 0 ? error_errno(e, -r, "the monitor is gone") : 0;
 }
 
 int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
@@ -149,9 +173,12 @@ int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
         .fds = {FD_NONE, FD_NONE, FD_NONE, theirs, plan, filter},
         .count = filter >= 0 ? 6 : 5,
         .program = program,
+        .waits = launching_wants_scope(l),
     };
     snprintf(b.size, sizeof(b.size), "%ux%u", rows ? rows : 24u, cols ? cols : 80u);
     r = launching_spawn(l, &b, ret_monitor, e);
+    if (r == 0 && b.waits)
+        r = launching_scope(l, ours, *ret_monitor, e);
     if (r < 0)
         return r;
     *ret = client_from_fd(TAKE_FD(ours), events, data);

@@ -170,7 +170,10 @@ static int cgroup_v2_parent(struct cgroup *c, const char *id, const char *const 
 {
     autofree char *own = NULL;
     autofree char *scope = str_format("/" CGROUP_PREFIX "%s.scope", id);
-    if (cgroup_own_path(&own) == 0 && str_ends(own, scope))
+    autofree char *inner = str_format("%s/monitor", scope);
+    if (cgroup_own_path(&own) == 0 && str_ends(own, inner)) /* started again */
+        own[strlen(own) - strlen("/monitor")] = '\0';
+    if (own && str_ends(own, scope))
         return cgroup_enter_scope(c, own);
 
     autofree char *parent = NULL;
