@@ -29,6 +29,7 @@ struct client {
     struct mirror *mirrors; /* owned */
     struct buf report;      /* what has come of it */
     uint32_t requests;      /* the last number given out */
+    size_t input_out;       /* bytes of input that the monitor has not dealt with yet */
     bool greeted, closed;
 };
 
@@ -112,7 +113,7 @@ bool client_wants_write(const struct client *c)
 
 size_t client_backlog(const struct client *c)
 {
-    return link_backlog(&c->link);
+    return MAX(link_backlog(&c->link), c->input_out);
 }
 
 /* --- what comes ------------------------------------------------------------------------------- */
@@ -279,6 +280,14 @@ static int got_stream(struct client *c, const struct wire_frame *f)
     return 0;
 }
 
+static int got_taken(struct client *c, const struct wire_frame *f)
+{
+    uint32_t bytes;
+    wire_get(f, &bytes, sizeof(bytes));
+    c->input_out -= MIN(c->input_out, (size_t)bytes);
+    return 0;
+}
+
 static int got_role(struct client *c, const struct wire_frame *f)
 {
     struct wire_role role;
@@ -344,6 +353,8 @@ static int got_frame(struct client *c, const struct wire_frame *f, int fd)
         return 0;
     case WIRE_REPORT:
         return got_report(c, f);
+    case WIRE_INPUT_TAKEN:
+        return got_taken(c, f);
     case WIRE_ATTACH:
     case WIRE_DETACH:
     case WIRE_TAKE_OVER:
@@ -461,6 +472,7 @@ uint32_t client_take_over(struct client *c, uint32_t console)
 uint32_t client_input(struct client *c, uint32_t console, const char *bytes, size_t size)
 {
     uint32_t request = c->requests;
+    c->input_out += size;
     for (size_t at = 0; at < size; at += WIRE_CHUNK)
         request = ask(c, WIRE_INPUT, console, bytes + at, MIN(size - at, (size_t)WIRE_CHUNK));
     return request;

@@ -36,11 +36,16 @@ void client_free(struct client *c);
 
 int client_fd(const struct client *c);
 bool client_wants_write(const struct client *c); /* poll for EPOLLOUT too */
-/* Reads and writes what is possible without blocking and calls back. -EPIPE after closed(). */
+/*
+ * Reads and writes what is possible without blocking and calls back. -EPIPE after closed(). The
+ * callbacks may make requests, but not free the client.
+ */
 int client_dispatch(struct client *c);
 /* dispatch() until nothing is left to be sent or `timeout_ms` is over. 0 or -errno. */
 int client_flush(struct client *c, int timeout_ms);
-size_t client_backlog(const struct client *c); /* bytes not yet sent: stop reading stdin beyond some */
+/* Bytes not yet sent, or of input that the workload has not taken: read no more stdin beyond 128 KiB,
+ * so that a signal is never stuck behind what nobody reads. */
+size_t client_backlog(const struct client *c);
 
 /* Requests: queued at once, answered through the events. Each returns a request number > 0. */
 uint32_t client_attach(struct client *c, uint32_t console, bool read_only, uint16_t rows,

@@ -34,7 +34,7 @@ static const struct wire_row wire_rows[WIRE_TYPE_COUNT] = {
     [WIRE_EXEC]          = {1, 0, sizeof(struct wire_exec) + 4, WIRE_FRAME_MAX},
     [WIRE_HELLO]         = {1, 0, sizeof(struct wire_hello), sizeof(struct wire_hello)},
     [WIRE_SCREEN]        = {1, 0, sizeof(struct wire_screen), sizeof(struct wire_screen) + 127},
-    [WIRE_LINES]         = {1, 0, 2, WIRE_FRAME_MAX},
+    [WIRE_LINES]         = {1, 0, 0, WIRE_FRAME_MAX},
     [WIRE_HISTORY]       = {1, 0, sizeof(struct wire_range), WIRE_FRAME_MAX},
     [WIRE_STREAM]        = {1, 0, 4, WIRE_FRAME_MAX},
     [WIRE_ROLE]          = {1, 0, sizeof(struct wire_role), sizeof(struct wire_role)},
@@ -46,6 +46,7 @@ static const struct wire_row wire_rows[WIRE_TYPE_COUNT] = {
     [WIRE_LOG]           = {1, 0, 0, WIRE_FRAME_MAX},
     [WIRE_REPORT]        = {1, 0, 0, WIRE_FRAME_MAX},
     [WIRE_DESCRIPTOR]    = {1, 1, 0, 0},
+    [WIRE_INPUT_TAKEN]   = {1, 0, 4, 4},
 };
 // clang-format on
 

@@ -47,7 +47,7 @@ enum wire_type {
     WIRE_HELLO = 64,    /* struct wire_hello */
     /* monitor to client */
     WIRE_SCREEN = 128,  /* struct wire_screen + title; LAST: no lines follow */
-    WIRE_LINES,         /* (u16 row, compact line)…; LAST: the picture is whole */
+    WIRE_LINES,         /* (u16 row, compact line)…, none or more; LAST: the picture is whole */
     WIRE_HISTORY,       /* struct wire_range, then (u16 cols, compact line)… */
     WIRE_STREAM,        /* u32 stream (1 out, 2 err), bytes; none: end of file */
     WIRE_ROLE,          /* struct wire_role */
@@ -59,6 +59,7 @@ enum wire_type {
     WIRE_LOG,           /* bytes; LAST */
     WIRE_REPORT,        /* JSON in pieces; LAST */
     WIRE_DESCRIPTOR,    /* a descriptor */
+    WIRE_INPUT_TAKEN,   /* u32 bytes of INPUT dealt with: the client may send as many more */
     WIRE_TYPE_COUNT,
 };
 

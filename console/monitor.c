@@ -1,0 +1,280 @@
+#include "console/monitor.h"
+
+#include "base/fd.h"
+#include "console/monitor_parts.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* --- before the start ------------------------------------------------------------------------- */
+
+static int journal(void *data, const char *kind, const char *what, struct error *e)
+{
+    struct monitor *m = data;
+    return state_writer_journal(m->writer, kind, what, e);
+}
+
+static void fill_record(struct monitor *m)
+{
+    const struct launch_wishes *w = m->wishes;
+    m->record = (struct state_record){
+        .id = str_dup(w->id),
+        .name = str_dup(w->name),
+        .profile = str_dup_or_null(w->profile),
+        .boundary = str_dup_or_null(w->boundary),
+        .runtime = str_dup_or_null(w->runtime),
+        .image = str_dup_or_null(w->image),
+        .command = w->command ? str_escape_z(w->command) : NULL,
+        .labels = w->labels ? strv_copy(w->labels) : NULL,
+        .phase = STATE_STARTING,
+        .created_ms = real_ms(),
+        .monitor_pid = getpid(),
+        .terminal = w->terminal,
+        .kept = m->setup->kept,
+        .restarts = m->setup->restarts,
+    };
+}
+
+/* The folder, its lock and its socket, hidden; then the state, the name; then for all to see. */
+static int make_folder(struct monitor *m, struct error *e)
+{
+    struct monitor_setup *s = m->setup;
+    struct dirs d = {.runtime = (char *)s->runtime_dir, .state = (char *)s->state_dir};
+    int r = state_writer_open(&d, s->id, s->kept, &m->writer, e);
+    if (r < 0)
+        return r;
+    m->env = (struct launch_env){
+        .filter = s->filter,
+        .init = s->init,
+        .runtime_dir = state_writer_dir(m->writer),
+        .state_dir = state_writer_kept_dir(m->writer),
+        .system_runtime_dir = s->runtime_dir,
+        .rows = s->rows,
+        .cols = s->cols,
+        .journal = journal,
+        .journal_data = m,
+    };
+    r = m->ops->open(s->plan, s->plan_size, &m->env, &m->launch, e);
+    if (r < 0)
+        return r;
+    m->wishes = m->ops->wishes(m->launch);
+    fill_record(m);
+    r = state_writer_file(m->writer, "plan", s->plan, s->plan_size, e);
+    if (r == 0)
+        r = state_writer_put(m->writer, &m->record, e);
+    if (r == 0)
+        r = peers_listen(m, e);
+    if (r == 0)
+        r = state_writer_publish(m->writer, e);
+    return r;
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+static void launch_ready(struct loop_watch *w, int fd, uint32_t events, void *data)
+{
+    struct monitor *m = data;
+    m->ops->dispatch(m->launch, &life_events, m);
+}
+
+static int start(struct monitor *m, struct error *e)
+{
+    struct launch_streams s = {FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    int r = m->ops->start(m->launch, &s, e);
+    if (r < 0)
+        return r;
+    m->record.pid = m->ops->pid(m->launch);
+    m->record.started_ms = real_ms();
+    int fds[4];
+    size_t count = m->ops->watch(m->launch, fds);
+    for (size_t i = 0; i < count; i++)
+        m->launch_watches[i] = loop_watch(m->loop, fds[i], EPOLLIN, launch_ready, m);
+    console_start(m->main, &s);
+    return 0;
+}
+
+static void flush_for(struct peer *p, int ms)
+{
+    uint64_t end = loop_now_ms() + (uint64_t)ms;
+    while (link_send(&p->link) == 1 && loop_now_ms() < end) {
+        struct pollfd f = {.fd = p->link.fd, .events = POLLOUT};
+        poll(&f, 1, (int)(end - loop_now_ms()));
+    }
+}
+
+/* Nothing stays of a start that failed, and whoever asked for it hears why. */
+static void give_up(struct monitor *m, const struct error *why)
+{
+    struct error e;
+    if (m->launch) {
+        if (m->ops->clean(m->launch, &e) < 0 && m->writer) {
+            /* what is left stands in the journal, for `prune` */
+            state_writer_keep(m->writer, true);
+            life_put_state(m, STATE_EXITED);
+        } else if (m->writer) {
+            state_writer_keep(m->writer, false);
+            state_writer_remove(m->writer);
+        }
+    } else if (m->writer) {
+        state_writer_keep(m->writer, false);
+        state_writer_remove(m->writer);
+    }
+    for (struct peer *p = m->peers; p; p = p->next) {
+        peer_fail(p, 0, 0, why);
+        flush_for(p, 1000);
+    }
+}
+
+/* --- while it runs ---------------------------------------------------------------------------- */
+
+static void got_signal(struct loop_watch *w, int fd, uint32_t events, void *data)
+{
+    struct signalfd_siginfo info;
+    struct error e;
+    while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        life_stop(data, -1, "its monitor was asked to end", &e);
+}
+
+/* Only now: the workload must inherit neither a blocked nor an ignored signal. */
+static int take_signals(struct monitor *m)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd >= 0)
+        loop_watch(m->loop, fd, EPOLLIN, got_signal, m);
+    return fd;
+}
+
+static void open_record(struct monitor *m)
+{
+    int dir = state_writer_kept_dir(m->writer);
+    console_log_init(&m->log, m->wishes->terminal ? FD_NONE : dir);
+    if (m->wishes->record && m->wishes->terminal && dir >= 0)
+        m->record_file =
+            openat(dir, "record", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static bool somebody_is_busy(const struct monitor *m)
+{
+    for (const struct peer *p = m->peers; p; p = p->next)
+        if (p->busy && !p->blocked && !p->dead)
+            return true;
+    return false;
+}
+
+static void serve(struct monitor *m)
+{
+    for (;;) {
+        life_round(m);
+        peers_round(m);
+        if (life_is_over(m))
+            return;
+        if (m->ended)
+            for (size_t i = 0; i < ARRAY_SIZE(m->launch_watches); i++) {
+                loop_unwatch(m->launch_watches[i]);
+                m->launch_watches[i] = NULL;
+            }
+        bool now =
+            somebody_is_busy(m) || (m->ended && m->main->told && !m->finished && !m->restart_waits);
+        if (loop_step(m->loop, now ? 0 : -1) < 0)
+            return;
+    }
+}
+
+/* A monitor that cannot lock itself in does not stay with a stranger's output. */
+static void confine(struct monitor *m)
+{
+    struct error e;
+    if (m->setup->unconfined || monitor_confine(m, &e) >= 0)
+        return;
+    error_wrap(&e, "its monitor could not confine itself");
+    free(m->ended_why);
+    m->reason = m->ended_why = str_dup(e.text);
+    life_kill(m, m->reason, &e);
+}
+
+static void run(struct monitor *m)
+{
+    struct error e;
+    int signals = take_signals(m);
+    for (struct peer *p = m->peers; p; p = p->next)
+        link_send(&p->link); /* whoever waits for the start hears of it at once */
+    life_put_state(m, STATE_RUNNING);
+    if (spare_fork(m, &e) < 0)
+        m->spare = FD_NONE;
+    life_begin(m);
+    confine(m);
+    serve(m);
+    fd_close(signals);
+}
+
+static void done(struct monitor *m)
+{
+    peers_free(m);
+    while (m->consoles)
+        console_free(m->consoles);
+    loop_timer_free(m->time_limit);
+    loop_timer_free(m->idle_limit);
+    loop_timer_free(m->grace);
+    loop_timer_free(m->frame);
+    loop_timer_free(m->death);
+    loop_timer_free(m->linger);
+    loop_timer_free(m->restart);
+    loop_free(m->loop);
+    if (m->launch)
+        m->ops->free(m->launch);
+    state_writer_free(m->writer);
+    console_log_done(&m->log);
+    state_record_done(&m->record);
+    fd_close(m->listener);
+    fd_close(m->record_file);
+    fd_close(m->setup->filter);
+    fd_close(m->setup->init);
+    fd_close(m->setup->plan_fd);
+    free(m->clean_failed);
+    free(m->ended_why);
+    fd_close(m->spare); /* the last thing: who starts anew finds nothing of ours */
+}
+
+int monitor_run(const struct launch_ops *ops, struct monitor_setup *setup)
+{
+    struct monitor m = {
+        .ops = ops,
+        .setup = setup,
+        .listener = FD_NONE,
+        .record_file = FD_NONE,
+        .spare = FD_NONE,
+        .log = {.dir = FD_NONE, .file = FD_NONE}
+    };
+    struct error e;
+    m.loop = loop_new();
+    if (!m.loop)
+        return 125;
+    struct peer *first = setup->client >= 0 ? peer_add(&m, TAKE_FD(setup->client)) : NULL;
+    int r = make_folder(&m, &e);
+    if (r == 0) {
+        m.main = console_new(&m, 0, 0, m.wishes->terminal);
+        m.main->starter = first;
+        m.main->rows = MAX(setup->rows, 1);
+        m.main->cols = MAX(setup->cols, 1);
+        open_record(&m);
+        if (first)
+            peer_receive(first); /* it attaches before the first byte is read */
+        r = start(&m, &e);
+    }
+    if (r == 0)
+        run(&m);
+    else
+        give_up(&m, &e);
+    done(&m);
+    return r == 0 ? 0 : 125;
+}

@@ -1,0 +1,228 @@
+/* What the monitor's files share. Nobody else includes this. */
+#ifndef COFFERDAM_CONSOLE_MONITOR_PARTS_H
+#define COFFERDAM_CONSOLE_MONITOR_PARTS_H
+
+#include "base/loop.h"
+#include "console/link.h"
+#include "console/log.h"
+#include "console/monitor.h"
+#include "console/screen.h"
+#include "console/state_json.h"
+
+enum {
+    PEERS_MAX = 32,
+    CONSOLES_MAX = 64,
+    PENDING_MAX = 32,          /* requests of one client that wait for the end */
+    FRAME_MS = 16,             /* between two pictures for one viewer */
+    STREAM_BACKLOG = 256 * 1024, /* beyond it an owner's stream is not read any more */
+    INPUT_QUEUE = 64 * 1024,   /* beyond it the typist is not asked for more */
+    INPUT_HARD = 512 * 1024,   /* beyond it its socket is not read any more */
+    REPLY_QUEUE = 4 * 1024,    /* beyond it answers to a workload's queries are dropped */
+    READ_CHUNK = 64 * 1024,
+    TIME_MARKS = 2048,
+};
+
+struct monitor;
+struct peer;
+
+/* Somebody looking at a console. */
+struct view {
+    struct view *next; /* of console.views; owned by the console */
+    struct peer *peer; /* borrowed */
+    bool read_only;
+    bool whole; /* the next picture must be a full one */
+    uint16_t rows, cols;
+    uint64_t seen;            /* the stamp up to which lines were sent */
+    struct wire_screen shown; /* the head that was sent last */
+    char title[128];
+    uint64_t sent_ms;
+};
+
+/* One output pipe of a console without a terminal. */
+struct stream {
+    struct console *console; /* borrowed */
+    int number;              /* 1 out, 2 err */
+    int fd;                  /* owned; FD_NONE: ended */
+    struct loop_watch *watch;
+};
+
+struct console {
+    struct console *next; /* owned by the monitor */
+    struct monitor *monitor;
+    uint32_t number; /* on the wire */
+    uint32_t slot;   /* the backend's: 0 to CONSOLES_MAX - 1 */
+    bool terminal, started, exited, told, failed;
+    int status;
+    struct peer *starter; /* borrowed; who asked for this exec; NULL: gone, or main */
+    uint32_t request;
+    uint16_t rows, cols;
+
+    int master; /* owned; the pty, or FD_NONE */
+    struct loop_watch *master_watch;
+    struct loop_timer *reopen; /* looks again at a pty that nobody holds open */
+    struct loop_timer *settle; /* the last wait for a pty's bytes */
+    struct screen *screen;     /* owned */
+    struct { uint64_t line; int64_t at_ms; } *marks; /* owned; when history had reached a line */
+    size_t marks_count;
+
+    struct stream out[2];
+    int in; /* owned; FD_NONE: closed */
+    struct loop_watch *in_watch;
+    struct buf input; /* waits to be read by the workload */
+    bool input_ends;
+
+    struct view *views;  /* owned */
+    struct view *typist; /* one of them, or NULL; for streams: the owner */
+};
+
+/* A client's connection. */
+struct peer {
+    struct peer *next; /* owned by the monitor */
+    struct monitor *monitor;
+    struct link link;
+    struct loop_watch *watch;
+    struct loop_timer *greet; /* until HELLO has come */
+    bool greeted, dead;
+    bool full, blocked; /* beyond INPUT_QUEUE, INPUT_HARD */
+    bool busy;          /* whole frames may wait in `link` */
+    uint32_t untaken;   /* bytes of its input not reported as taken yet */
+    uint32_t pending[PENDING_MAX]; /* answered with DONE at the end */
+    size_t pending_count;
+    bool wants_report, waits;
+    struct {
+        bool active, follow;
+        uint32_t request;
+        int64_t since_ms;
+        uint64_t at; /* streams: position in the log; terminals: line of the history */
+    } log;
+};
+
+/* A copy that the agent works on. */
+struct transfer {
+    struct transfer *next; /* owned */
+    uint32_t number, request;
+    struct peer *peer; /* borrowed; NULL: gone */
+};
+
+struct monitor {
+    const struct launch_ops *ops;
+    struct monitor_setup *setup;
+    struct launch_env env;
+    struct launch *launch;               /* owned */
+    const struct launch_wishes *wishes;  /* borrowed from launch */
+    struct loop *loop;                   /* owned */
+    struct state_writer *writer;         /* owned */
+    struct state_record record;
+    int listener; /* owned */
+    struct loop_watch *listener_watch;
+    struct loop_watch *launch_watches[4];
+    struct peer *peers;
+    unsigned peers_count;
+    struct console *consoles; /* main is the last */
+    struct console *main;
+    struct console_log log;
+    struct transfer *transfers;
+    uint32_t transfers_made;
+    int record_file; /* owned; console.record */
+    uint64_t record_size;
+
+    bool frame_armed;
+    struct loop_timer *time_limit, *idle_limit, *grace, *frame, *death, *linger, *restart;
+    uint64_t active_ms; /* when anything was last read or typed */
+    int spare;          /* owned; writing a byte starts the workload anew; FD_NONE */
+
+    bool paused, stopping, killed;
+    bool restart_waits, restart_waited;
+    char *ended_why; /* owned; what `reason` may point to */
+    bool main_exited, ended, finished, unkillable;
+    int status;
+    const char *reason; /* borrowed; NULL: it ended by itself */
+    char *clean_failed; /* owned */
+    struct launch_sample last;
+    bool sampled;
+};
+
+/* --- monitor_peers.c */
+int peers_listen(struct monitor *m, struct error *e);
+struct peer *peer_add(struct monitor *m, int fd); /* takes `fd`; NULL: no room */
+void peer_kill(struct peer *p);                    /* reaped at the end of the round */
+void peer_receive(struct peer *p);
+void peers_round(struct monitor *m); /* sends, unblocks, reaps */
+void peer_fail(struct peer *p, uint32_t console, uint32_t request, const struct error *e);
+void peer_done(struct peer *p, uint32_t request, const struct error *e); /* e NULL: well */
+void peers_free(struct monitor *m);
+
+/* --- monitor_requests.c */
+void request_handle(struct peer *p, const struct wire_frame *f, int fd); /* `fd` is taken over */
+
+/* --- monitor_consoles.c */
+struct console *console_new(struct monitor *m, uint32_t number, uint32_t slot, bool terminal);
+void console_start(struct console *c, struct launch_streams *s); /* takes the streams */
+void console_free(struct console *c);
+struct console *console_find(struct monitor *m, uint32_t number);
+struct console *console_of_slot(struct monitor *m, uint32_t slot);
+void console_exit(struct console *c, int status); /* drains what is there, then tells */
+void console_tell_exit(struct console *c);
+void console_input(struct console *c, const char *data, size_t size);
+void console_input_end(struct console *c);
+void console_push_input(struct console *c); /* writes what the workload takes */
+void console_resize(struct console *c, uint16_t rows, uint16_t cols);
+void monitor_active(struct monitor *m);
+
+/* --- monitor_terminal.c */
+void terminal_start(struct console *c);
+void terminal_drain(struct console *c);      /* after the exit */
+void terminal_show(struct console *c);       /* pictures to the viewers whose time has come */
+void terminal_send_history(struct console *c, struct peer *p, uint32_t request, uint64_t first, uint32_t count);
+bool terminal_log(struct console *c, struct peer *p); /* some more of a log request; false: nothing now */
+void terminal_keep_log(struct console *c, int dir);
+uint64_t terminal_line_at(const struct console *c, int64_t ms);
+
+/* --- streams.c */
+void streams_start(struct console *c);
+void streams_drain(struct console *c);
+void stream_close(struct stream *s);
+void streams_resume(struct console *c); /* the owner has room again */
+void streams_replay(struct console *c, struct view *v);
+
+/* --- monitor_views.c */
+struct view *view_add(struct console *c, struct peer *p, const struct wire_attach *a);
+struct view *view_find(struct console *c, const struct peer *p);
+void view_remove(struct console *c, struct view *v);
+void views_drop_peer(struct monitor *m, struct peer *p);
+void console_give(struct console *c, struct view *v); /* the keyboard; NULL: to nobody */
+void console_tell_roles(struct console *c);
+unsigned monitor_viewers(const struct monitor *m);
+
+/* --- monitor_life.c */
+extern const struct launch_events life_events;
+int life_stop(struct monitor *m, int64_t grace_ms, const char *reason, struct error *e);
+int life_kill(struct monitor *m, const char *reason, struct error *e);
+int life_pause(struct monitor *m, bool paused, struct error *e);
+void life_begin(struct monitor *m);
+void life_round(struct monitor *m);
+bool life_is_over(const struct monitor *m);
+void life_put_state(struct monitor *m, enum state_phase phase);
+
+/* --- monitor_report.c */
+json_t *report_state(struct monitor *m);
+char *report_make(struct monitor *m);
+void report_send(struct peer *p, const char *text);
+
+/* --- monitor_spare.c */
+int spare_fork(struct monitor *m, struct error *e);
+void spare_go(struct monitor *m);
+
+/* --- monitor_confine.c */
+int monitor_confine(struct monitor *m, struct error *e);
+
+static inline int64_t real_ms(void);
+#include <time.h>
+static inline int64_t real_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* What the monitor says about a workload: now, and when it has ended. */
+#include "console/monitor_parts.h"
+
+json_t *report_state(struct monitor *m)
+{
+    m->record.viewers = monitor_viewers(m);
+    json_t *o = state_record_to_json(&m->record);
+    struct launch_sample s;
+    if (m->main->started && !m->ended && m->ops->sample && m->ops->sample(m->launch, &s) == 0)
+        json_object_set_new(o, "sample", state_sample_to_json(&s));
+    json_t *consoles = json_array();
+    for (struct console *c = m->consoles; c; c = c->next) {
+        json_t *j = json_object();
+        json_object_set_new(j, "console", json_integer(c->number));
+        json_object_set_new(j, "terminal", json_boolean(c->terminal));
+        json_object_set_new(j, "taken", json_boolean(c->typist));
+        json_array_append_new(consoles, j);
+    }
+    json_object_set_new(o, "consoles", consoles);
+    return o;
+}
+
+static const char *how_it_ended(const struct monitor *m)
+{
+    if (m->reason)
+        return m->reason;
+    return m->status > 128 ? "signal" : "exit";
+}
+
+static json_t *ending(const struct monitor *m)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "how", json_string(how_it_ended(m)));
+    json_object_set_new(o, "status", json_integer(m->status));
+    if (m->status > 128 && m->status < 193)
+        json_object_set_new(o, "signal", json_integer(m->status - 128));
+    json_object_set_new(o, "duration_ms", json_integer(m->record.ended_ms - m->record.started_ms));
+    return o;
+}
+
+static json_t *neutralised(const struct monitor *m)
+{
+    struct screen_counts n = {0};
+    if (m->main->screen)
+        screen_counts(m->main->screen, &n);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "clipboard", (json_int_t)n.clipboard, "titles",
+                     (json_int_t)n.titles, "queries", (json_int_t)n.queries, "images",
+                     (json_int_t)n.images, "unknown", (json_int_t)n.unknown);
+}
+
+/* One page, the same at every boundary. Owned by the caller. */
+char *report_make(struct monitor *m)
+{
+    json_t *o = state_record_to_json(&m->record);
+    json_object_del(o, "viewers");
+    json_object_del(o, "monitor_pid");
+    json_object_del(o, "pid");
+    json_object_set_new(o, "phase", json_string(state_phase_name(STATE_EXITED)));
+    json_object_set_new(o, "ended", ending(m));
+    if (m->sampled)
+        json_object_set_new(o, "usage", state_sample_to_json(&m->last));
+    if (m->main->terminal)
+        json_object_set_new(o, "neutralised", neutralised(m));
+    json_t *lacks = json_array();
+    char *const *list = m->ops->shortfalls ? m->ops->shortfalls(m->launch) : NULL;
+    for (size_t i = 0; list && list[i]; i++)
+        json_array_append_new(lacks, json_string(list[i]));
+    json_object_set_new(o, "shortfalls", lacks);
+    int fd = m->ops->changes ? m->ops->changes(m->launch) : -1;
+    autofree char *changes = fd >= 0 && m->setup->changes ? m->setup->changes(fd) : NULL;
+    json_t *j = changes ? json_loads(changes, 0, NULL) : NULL;
+    json_object_set_new(o, "changes", j ? j : json_null());
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text ? text : str_dup("{}");
+}
+
+void report_send(struct peer *p, const char *text)
+{
+    size_t size = strlen(text);
+    for (size_t at = 0; at < size; at += READ_CHUNK)
+        link_put(&p->link, WIRE_REPORT, 0, 0, text + at, MIN(size - at, (size_t)READ_CHUNK), NULL,
+                 0);
+    link_put_last(&p->link, WIRE_REPORT, 0, 0, NULL, 0);
+}
