@@ -134,8 +134,10 @@ void report_print_changes(FILE *to, const struct changes *c, size_t most, bool c
     size_t lines = most ? MIN(most, c->count) : c->count;
     for (size_t i = 0; i < lines; i++)
         print_change(&p, &c->list[i]);
-    if (lines < c->count || c->cut)
+    if (lines < c->count)
         fprintf(to, "    … and %s%zu more\n", c->cut ? "at least " : "", c->count - lines);
+    else if (c->cut)
+        fputs("    … and more\n", to);
     if (c->unreadable)
         fprintf(to, "    … and %" PRIu64 " that could not be read\n", c->unreadable);
 }
