@@ -147,8 +147,8 @@ static int cp_in(struct client *c, struct cp_answer *answer, const struct cp_sid
     if (r < 0 && !(r == -EPIPE && answer->error.code))
         return cp_own_error(r, from->path, what, e);
     if (skipped)
-        fprintf(stderr, "cofferdam cp: %llu special files were left out\n",
-                (unsigned long long)skipped);
+        fprintf(stderr, "cofferdam cp: %llu special file%s left out\n", (unsigned long long)skipped,
+                skipped == 1 ? " was" : "s were");
     return 0;
 }
 

@@ -1,0 +1,137 @@
+#!/bin/bash
+# cp: in and out of a running workload, and nothing through a link of the workload's.
+. "$(dirname "$0")/lib.sh"
+
+# begin: a workload called $W that stays until the test ends.
+begin() {
+    need userns
+    W=${T##*/test_}
+    cofferdam run --name "$W" --detach -- tail -f /dev/null >/dev/null
+    trap end_it EXIT
+}
+end_it() { cofferdam exec "$W" -- sh -c 'kill -KILL -1' >/dev/null 2>&1 || :; }
+inside() { cofferdam exec "$W" -- sh -c "$1"; }
+
+make_tree() {
+    mkdir -p tree/sub
+    head -c 200000 /dev/urandom >tree/data
+    echo small >tree/sub/small
+    ln -s ../data tree/sub/link
+    : >tree/empty
+    chmod 0751 tree/sub
+    chmod 0640 tree/data
+    touch -d '2001-02-03 04:05:06' tree/data
+}
+
+test_a_tree_there_and_back() {
+    begin
+    make_tree
+    cofferdam cp tree "$W:/tmp"
+    cofferdam cp "$W:/tmp/tree" back
+    diff -r --no-dereference tree back
+    expect_equal "$(stat -c %a back/sub back/data | xargs)" "751 640" modes
+    expect_equal "$(stat -c %Y back/data)" "$(stat -c %Y tree/data)" time
+}
+
+test_files_and_names() {
+    begin
+    echo one >one
+    cofferdam cp one "$W:/tmp"            # into a folder
+    cofferdam cp one "$W:/tmp/other"      # as a name
+    cofferdam cp ./one "$W:/tmp/sub:name" # a colon behind the first
+    expect_equal "$(inside 'cat /tmp/one /tmp/other /tmp/sub:name' | wc -l)" 3 files
+    mkdir into
+    cofferdam cp "$W:/tmp/other" into
+    cofferdam cp "$W:/tmp/other" into/named
+    cmp one into/other
+    cmp one into/named
+    echo two >one
+    cofferdam cp one "$W:/tmp/other"      # replaced
+    expect_equal "$(inside 'cat /tmp/other')" two
+    mkdir -p dir/deep && echo x >dir/deep/x
+    cofferdam cp dir/. "$W:/tmp"          # only what is in it
+    expect_equal "$(inside 'cat /tmp/deep/x')" x
+}
+
+test_failures_say_which_path() {
+    begin
+    echo one >one
+    capture cofferdam cp "$W:/no/such/file" .
+    expect_status 125
+    expect_err_has "$W:/no/such/file: No such file or directory"
+    capture cofferdam cp one "$W:/no/where/one"
+    expect_status 125
+    expect_err_has "No such file or directory"
+    capture cofferdam cp missing "$W:/tmp"
+    expect_status 125
+    expect_err_has "missing: No such file or directory"
+    capture cofferdam cp one two
+    expect_status 125
+    capture cofferdam cp "$W:/tmp/x" nobody:/tmp
+    expect_status 125
+    capture cofferdam cp one "$W:relative"
+    expect_status 125
+    expect_no_file two
+}
+
+test_links_of_the_workload_are_never_followed() {
+    begin
+    echo secret >secret
+    mkdir -p dst/tree victim
+    # the link itself comes out, as a link; what is there under a link's name is replaced, not written to
+    inside "mkdir /tmp/tree && cd /tmp/tree && ln -s $T/victim way && ln -s $T/secret file"
+    cofferdam cp "$W:/tmp/tree" dst
+    [ -L dst/tree/way ] && [ -L dst/tree/file ]
+    inside 'cd /tmp/tree && rm way file && mkdir way && echo evil >way/x && echo evil >file'
+    capture cofferdam cp "$W:/tmp/tree" dst
+    expect_equal "$(cat secret)" secret
+    expect_equal "$(ls victim)" ""
+    # neither is a link followed out of the root inside
+    inside 'ln -s / /tmp/root; ln -s ../../../../../.. /tmp/up'
+    cofferdam cp "$W:/tmp/up/tmp/tree/way/x" x
+    expect_equal "$(cat x)" evil
+}
+
+test_set_id_bits_stay_behind() {
+    begin
+    cp /bin/true t
+    chmod 6755 t
+    cofferdam cp t "$W:/tmp/back"
+    expect_equal "$(inside 'stat -c %a /tmp/back')" 755 mode
+}
+
+test_what_is_no_file_is_left_out() {
+    begin
+    mkdir tree && mkfifo tree/fifo && echo x >tree/x
+    capture cofferdam cp tree "$W:/tmp"
+    expect_status 0
+    expect_err_has "1 special file"
+    expect_equal "$(inside 'ls /tmp/tree')" x
+    capture cofferdam cp "$W:/dev/null" null
+    expect_status 125
+    expect_no_file null
+    capture cofferdam cp "$W:/proc/self/status" .
+    expect_no_file null
+}
+
+test_names_are_shown_escaped() {
+    begin
+    inside 'mkdir -p "/tmp/d/$(printf "a\033]0;x\007")" && mkdir -m 0 "/tmp/d/$(printf "b\033[2Jc")"' || :
+    capture cofferdam cp "$W:/tmp/d" out
+    ! grep -q $'\033' err || fail "an escape sequence came through"
+    capture cofferdam cp "$W:/tmp/$(printf 'no\033[2Jne')" out2
+    expect_status 125
+    ! grep -q $'\033' err || fail "an escape sequence came through"
+    expect_err_has '\x1b[2J'
+    chmod -R u+rwx out
+}
+
+test_a_file_larger_than_the_disk_is_refused() {
+    begin
+    inside 'truncate -s 1000T /tmp/huge' || inside 'truncate -s 15T /tmp/huge'
+    capture cofferdam cp "$W:/tmp/huge" huge
+    expect_status 125
+    expect_no_file huge
+}
+
+run_tests "$@"
