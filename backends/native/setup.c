@@ -177,6 +177,8 @@ static int setup_limits(struct setup *s)
             k++;
         if (k == ARRAY_SIZE(setup_rlimits))
             return error_set(&s->error, EINVAL, "limit %s: unknown", p->rlimits[i].name);
+        if (setup_rlimits[k].resource == RLIMIT_CORE && !(p->open & PLAN_OPEN_CORE_DUMPS))
+            continue; /* see below */
         int r = setup_rlimit(s, setup_rlimits[k].resource, p->rlimits[i].soft, p->rlimits[i].hard,
                              p->rlimits[i].name);
         if (r < 0)
