@@ -172,7 +172,14 @@ start_over() {
 
 # Mounts and cgroups that speak of this run or of us.
 list_mounts() { awk -v run="$RUN" 'index($0, run "/") || /cofferdam/ { print $5 }' /proc/self/mountinfo; }
-list_cgroups() { find /sys/fs/cgroup -type d -name '*cofferdam*' -uid "$(id -u)" 2>/dev/null | sort; }
+# Those with a process in them are somebody's living workload: a process of ours would be caught as such.
+list_cgroups() {
+    local group
+    find /sys/fs/cgroup -type d -name '*cofferdam*' -uid "$(id -u)" 2>/dev/null | sort |
+        while read -r group; do
+            [ -n "$(cat "$group/cgroup.procs" 2>/dev/null)" ] || echo "$group"
+        done
+}
 
 # Files that no disposable may leave: anything but folders in run/ and state/, and our temporary ones.
 list_files() {
