@@ -40,13 +40,14 @@ static int root_mount_scratch(struct setup *s)
     return s->scratch < 0 ? root_fail(s, -errno, "the scratch layer") : 0;
 }
 
-/* A folder of the host's: emptied by whoever made the plan, ours in the eyes of the namespace. */
-static int root_open_scratch(struct setup *s)
+/* Found by the person who asked, read by the workload's ids, whose it is. */
+static int root_reopen_scratch(struct setup *s)
 {
-    s->scratch = fd_openat2(AT_FDCWD, s->plan->scratch, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-                            RESOLVE_NO_MAGICLINKS);
-    if (s->scratch < 0)
-        return error_errno(&s->error, -s->scratch, "scratch folder %s", s->plan->scratch);
+    int fd = openat(s->scratch, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return root_fail(s, -errno, "the scratch folder");
+    fd_close(s->scratch);
+    s->scratch = fd;
     return 0;
 }
 
@@ -79,7 +80,7 @@ static int root_make_mount(struct setup *s)
 
 int setup_scratch(struct setup *s)
 {
-    int r = s->plan->scratch ? root_open_scratch(s) : root_mount_scratch(s);
+    int r = s->plan->scratch ? root_reopen_scratch(s) : root_mount_scratch(s);
     if (r == 0)
         r = root_make_ground(s);
     return r < 0 ? r : root_make_mount(s);

@@ -115,8 +115,21 @@ static int source_open_executable(struct setup *s)
     return 0;
 }
 
+/* A folder of the host's for the changes, which the workload's ids may not even find by its path.
+ */
+static int source_open_scratch(struct setup *s)
+{
+    s->scratch = fd_openat2(AT_FDCWD, s->plan->scratch, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+                            RESOLVE_NO_MAGICLINKS);
+    if (s->scratch < 0)
+        return error_errno(&s->error, -s->scratch, "scratch folder %s", s->plan->scratch);
+    return 0;
+}
+
 int setup_open_sources(struct setup *s)
 {
+    if (s->plan->scratch && source_open_scratch(s) < 0)
+        return -s->error.code;
     for (size_t i = 0; i < s->plan->mounts_count; i++) {
         const struct plan_mount *m = &s->plan->mounts[i];
         int fd = FD_NONE;

@@ -2,6 +2,7 @@
 
 #include "backends/native/setup.h"
 #include "base/fd.h"
+#include "base/file.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -64,8 +65,17 @@ static int start_open_channels(const struct launch *l, struct start_channels *c,
 /* Whether the child has to wait for us before it goes on. */
 static bool start_has_work(const struct launch *l)
 {
-    return l->plan->map_by != PLAN_MAP_SELF || cgroup_mode(l->cgroup) == PLAN_CGROUP_V1 ||
-           (cgroup_mode(l->cgroup) != PLAN_CGROUP_NONE && cgroup_clone_fd(l->cgroup) < 0);
+    return l->plan->map_by != PLAN_MAP_SELF;
+}
+
+/* By itself and first of all: moving it from outside would wait for every processor. */
+static int start_join(const struct launch *l, struct error *e)
+{
+    int joins[CGROUP_JOINS_MAX];
+    for (size_t i = cgroup_joins(l->cgroup, joins, CGROUP_JOINS_MAX); i > 0; i--)
+        if (write(joins[i - 1], "0", 1) != 1)
+            return error_errno(e, errno, "joining the control group");
+    return 0;
 }
 
 static void __attribute__((noreturn))
@@ -92,6 +102,11 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
         s.sources[i] = FD_NONE;
     fd_close(c->control[0]); /* else our own copy would hide that the parent has gone */
     fd_close(c->copies[0]);
+    if (start_join(l, &s.error) < 0) {
+        const struct setup_message m = {.word = SETUP_FAILED, .error = s.error};
+        fd_send(s.control, &m, sizeof(m), NULL, 0);
+        _exit(125);
+    }
     setup_run(&s);
 }
 
@@ -167,11 +182,7 @@ static int start_do_work(struct launch *l, struct start_channels *c, struct erro
 {
     if (!start_has_work(l))
         return 0;
-    int r = 0;
-    if (cgroup_mode(l->cgroup) != PLAN_CGROUP_NONE)
-        r = cgroup_attach(l->cgroup, l->pid, e);
-    if (r == 0 && l->plan->map_by != PLAN_MAP_SELF)
-        r = native_ids_write(&l->ids, l->plan->map_by, l->pid, e);
+    int r = native_ids_write(&l->ids, l->plan->map_by, l->pid, e);
     if (r < 0)
         return r;
     char go = SETUP_GO;
@@ -211,6 +222,37 @@ static int start_listen(struct launch *l, struct start_channels *c, struct error
     }
 }
 
+static uint32_t start_outside(const struct plan_id_map *map, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (map[i].inside == 0)
+            return map[i].outside;
+    return map[0].outside;
+}
+
+/*
+ * The folder for the changes, empty and the workload's: what an earlier run of the same plan left
+ * in it goes, as it does where the layer is a tmpfs.
+ */
+static int start_make_scratch(struct launch *l, struct error *e)
+{
+    static const char name[] = "scratch";
+    const char *path = l->plan->scratch;
+    if (!path)
+        return 0;
+    const char *slash = strrchr(path, '/');
+    if (l->env.state_dir < 0 || !slash || !str_equal(slash + 1, name))
+        return error_set(e, EINVAL, "%s is no folder for changes", path);
+    int r = file_remove_tree(l->env.state_dir, name);
+    if (r == 0 && mkdirat(l->env.state_dir, name, 0700) < 0)
+        r = -errno;
+    if (r == 0 && geteuid() == 0 &&
+        fchownat(l->env.state_dir, name, start_outside(l->ids.uid_map, l->ids.uid_map_count),
+                 start_outside(l->ids.gid_map, l->ids.gid_map_count), AT_SYMLINK_NOFOLLOW) < 0)
+        r = -errno;
+    return r < 0 ? error_errno(e, -r, "%s", path) : 0;
+}
+
 int native_start_container(struct launch *l, int agent_inside, struct error *e)
 {
     struct start_channels c = {
@@ -218,7 +260,9 @@ int native_start_container(struct launch *l, int agent_inside, struct error *e)
         {FD_NONE, FD_NONE},
         0
     };
-    int r = start_open_channels(l, &c, e);
+    int r = start_make_scratch(l, e);
+    if (r == 0)
+        r = start_open_channels(l, &c, e);
     if (r == 0)
         r = start_clone(l, &c, agent_inside, e);
     if (r == 0)
