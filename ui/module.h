@@ -2,8 +2,21 @@
 #ifndef COFFERDAM_UI_MODULE_H
 #define COFFERDAM_UI_MODULE_H
 
+#include "base/error.h"
+
+/* What the command line lends: the interface starts and removes by the same road as a person at a
+ * prompt. */
+struct ui_host {
+    /*
+     * Starts our own program with these arguments (borrowed, NULL-terminated, without its own
+     * name), standard input empty. What it prints, errors too, comes from `*ret_output` until its
+     * end; `*ret_pidfd` is for waitid(2). Both are the caller's. 0 or -errno with text.
+     */
+    int (*program)(const char *const *args, int *ret_output, int *ret_pidfd, struct error *e);
+};
+
 struct ui_module {
-    int (*run)(void); /* until the person leaves; the process's exit status */
+    int (*run)(const struct ui_host *host); /* until the person leaves; the process's exit status */
 };
 
 #endif

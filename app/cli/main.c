@@ -1,5 +1,6 @@
 /* cofferdam: the command line, and the way into the terminal interface. */
 #include "app/cli/help.h"
+#include "app/cli/interface.h"
 #include "app/cli/options.h"
 #include "app/cli/release.h"
 #include "app/cli/verbs.h"
@@ -24,7 +25,7 @@ static int main_interface(void)
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return cli_usage(NULL, "the terminal interface needs a terminal; say a verb");
     const struct ui_module *ui = module_open("ui", "ui_module", &e);
-    return ui ? ui->run() : cli_fail(NULL, &e);
+    return ui ? ui->run(&interface_host) : cli_fail(NULL, &e);
 }
 
 static int main_unknown(const char *name)

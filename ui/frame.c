@@ -1,0 +1,85 @@
+/* The window: a title, a page, perhaps a console, a line of keys. */
+#include "ui/views.h"
+
+const struct ui_view ui_views[UI_PAGE_COUNT] = {
+    [UI_PAGE_LIST] = {"workloads",
+                      "Enter console  i details  n new  s stop  p pause  x remove  / filter  "
+                      "P profiles  ? help  q quit",                                         view_list},
+    [UI_PAGE_PROFILES] = {"profiles",  "Up Down choose  Enter start with it  Esc back  q quit",
+                      view_profiles                                                                  },
+    [UI_PAGE_TEXT] = {NULL,        "Up Down PgUp PgDn move  Esc back  q quit",              view_text},
+};
+
+static void draw_title(const struct ui_model *m)
+{
+    const char *page = ui_views[m->page].title;
+    size_t running = 0;
+    for (size_t i = 0; i < m->count; i++)
+        running += m->list[i].phase == STATE_RUNNING;
+    autofree char *left = str_format(" cofferdam  %s", page            ? page
+                                                       : m->text_title ? m->text_title
+                                                                       : "");
+    autofree char *right = str_format("%zu running of %zu ", running, m->count);
+    paint_text(0, 0, m->cols, UI_TITLE, left);
+    int width = (int)strlen(right);
+    if (width + (int)strlen(left) + 2 <= m->cols)
+        paint_text(0, m->cols - width, width, UI_TITLE, right);
+}
+
+static const char *bottom_keys(const struct ui_model *m)
+{
+    if (m->dialog == UI_DIALOG_LAUNCH)
+        return "Up Down profile  Enter start  Esc not now";
+    if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
+        return "typing into it;  ctrl-] Tab list  ctrl-] z zoom  ctrl-] x close  ctrl-] t take "
+               "over";
+    if (m->page == UI_PAGE_LIST && m->console.id)
+        return "Tab console  Esc close it  i details  n new  s stop  p pause  x remove  ? help  "
+               "q quit";
+    return ui_views[m->page].keys;
+}
+
+static void draw_bottom(const struct ui_model *m)
+{
+    int row = m->rows - 1;
+    if (m->dialog == UI_DIALOG_CONFIRM) {
+        paint_text(row, 0, m->cols, UI_WARN, m->question);
+        paint_cursor(row, MIN((int)strlen(m->question), m->cols - 1));
+    } else if (m->dialog == UI_DIALOG_FILTER) {
+        autofree char *typed = str_escape_z(m->filter.text);
+        autofree char *text = str_format("/%s", typed);
+        paint_text(row, 0, m->cols, UI_PLAIN, text);
+        paint_cursor(row, MIN((int)strlen(text), m->cols - 1));
+    } else if (m->message) {
+        paint_text(row, 0, m->cols, m->message_bad ? UI_BAD : UI_PLAIN, m->message);
+    } else if (m->filter.used && m->page == UI_PAGE_LIST) {
+        autofree char *typed = str_escape_z(m->filter.text);
+        autofree char *text = str_format("only with \"%s\"; / then Esc shows all", typed);
+        paint_text(row, 0, m->cols, UI_QUIET, text);
+    } else {
+        paint_text(row, 0, m->cols, UI_QUIET, bottom_keys(m));
+    }
+}
+
+void ui_draw(const struct ui_model *m)
+{
+    paint_clear();
+    if (ui_model_too_small(m)) {
+        autofree char *text =
+            str_format("too small: %d by %d at least", UI_COLS_LEAST, UI_ROWS_LEAST);
+        paint_text(0, 0, m->cols, UI_PLAIN, text);
+        return;
+    }
+    struct ui_rect list, pane;
+    ui_model_layout(m, &list, &pane);
+    draw_title(m);
+    if (m->dialog == UI_DIALOG_LAUNCH) {
+        struct ui_rect whole = {1, 0, m->rows - 2, m->cols};
+        view_launch(m, &whole);
+    } else {
+        ui_views[m->page].draw(m, &list);
+        if (pane.rows > 0)
+            view_console(m, &pane);
+    }
+    draw_bottom(m);
+}

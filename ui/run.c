@@ -1,0 +1,170 @@
+/* The interface's loop: keys, monitors, time; one frame for all that came at once. */
+#include "ui/module.h"
+#include "ui/update.h"
+#include "ui/views.h"
+#include "ui/world.h"
+
+#include "base/fd.h"
+#include "base/loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { TICK_MS = 1000, ESC_MS = 30, INPUT_ROOM = 4096 };
+
+struct ui {
+    struct ui_model model;
+    struct world world;
+    int signals;
+    char typed[INPUT_ROOM]; /* what may be the beginning of a sequence */
+    size_t typed_used;
+    uint64_t tick_at;
+    bool repaint;
+    int status;
+};
+
+static void ui_resize(struct ui *u)
+{
+    struct winsize w;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || !w.ws_row || !w.ws_col)
+        return;
+    paint_resize(w.ws_row, w.ws_col);
+    ui_update_size(&u->model, w.ws_row, w.ws_col);
+    u->repaint = true;
+}
+
+static void ui_signal(struct ui *u)
+{
+    struct signalfd_siginfo info;
+    while (read(u->signals, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT) {
+            ui_resize(u);
+        } else {
+            u->status = 128 + (int)info.ssi_signo;
+            u->world.quit = true;
+        }
+    }
+}
+
+static void ui_take(struct ui *u, bool last)
+{
+    size_t used = ui_update_input(&u->model, u->typed, u->typed_used, last);
+    u->typed_used -= used;
+    memmove(u->typed, u->typed + used, u->typed_used);
+}
+
+static void ui_typed(struct ui *u)
+{
+    ssize_t n = read(STDIN_FILENO, u->typed + u->typed_used, sizeof(u->typed) - u->typed_used);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) { /* the terminal is gone */
+        u->status = 128 + SIGHUP;
+        u->world.quit = true;
+        return;
+    }
+    u->typed_used += (size_t)n;
+    ui_take(u, u->typed_used == sizeof(u->typed));
+}
+
+static int ui_timeout(const struct ui *u)
+{
+    uint64_t now = loop_now_ms();
+    int tick = u->tick_at > now ? (int)(u->tick_at - now) : 0;
+    return u->typed_used ? MIN(tick, (int)ESC_MS) : tick;
+}
+
+static void ui_round(struct ui *u)
+{
+    struct pollfd *watched;
+    size_t count = world_watch(&u->world, &watched);
+    autofree struct pollfd *fds = mem_grow(watched, count + 2, sizeof(*fds));
+    fds[count] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+    fds[count + 1] = (struct pollfd){.fd = u->signals, .events = POLLIN};
+    int n = poll(fds, count + 2, ui_timeout(u));
+    if (n < 0 && errno != EINTR) {
+        u->status = 125;
+        u->world.quit = true;
+        return;
+    }
+    if (n == 0 && u->typed_used)
+        ui_take(u, true);
+    if (n > 0) {
+        world_dispatch(&u->world, fds, count);
+        if (fds[count].revents)
+            ui_typed(u);
+        if (fds[count + 1].revents)
+            ui_signal(u);
+    }
+    if (loop_now_ms() >= u->tick_at) {
+        u->tick_at = loop_now_ms() + TICK_MS;
+        world_refresh(&u->world);
+    }
+    world_carry_out(&u->world);
+}
+
+static void ui_frame(struct ui *u)
+{
+    if (u->world.ring)
+        paint_bell();
+    u->world.ring = false;
+    if (!u->model.dirty)
+        return;
+    ui_draw(&u->model);
+    paint_show(u->repaint);
+    u->model.dirty = u->repaint = false;
+}
+
+static int ui_take_signals(sigset_t *old)
+{
+    static const int taken[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGCONT};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+        sigaddset(&set, taken[i]);
+    sigprocmask(SIG_BLOCK, &set, old);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int ui_run(const struct ui_host *host)
+{
+    struct ui *u = NEW(struct ui);
+    struct error e;
+    sigset_t old;
+    int rows, cols;
+    u->signals = ui_take_signals(&old);
+    if (paint_begin(&e) < 0) {
+        fprintf(stderr, "cofferdam: %s\n", e.text);
+        free(u);
+        return 125;
+    }
+    paint_size(&rows, &cols);
+    ui_model_init(&u->model, rows, cols, paint_utf8());
+    if (world_init(&u->world, host, &u->model, &e) < 0) {
+        paint_end();
+        fprintf(stderr, "cofferdam: %s\n", e.text);
+        u->status = 125;
+    } else {
+        world_refresh(&u->world);
+        u->tick_at = loop_now_ms() + TICK_MS;
+        while (!u->world.quit) {
+            ui_frame(u);
+            ui_round(u);
+        }
+        paint_end();
+    }
+    int status = u->status;
+    world_done(&u->world);
+    ui_model_done(&u->model);
+    fd_close(u->signals);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    free(u);
+    return status;
+}
+
+extern const struct ui_module ui_module;
+__attribute__((visibility("default"))) const struct ui_module ui_module = {.run = ui_run};

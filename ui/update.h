@@ -1,0 +1,24 @@
+/* The one place where keys change the model. */
+#ifndef COFFERDAM_UI_UPDATE_H
+#define COFFERDAM_UI_UPDATE_H
+
+#include "ui/keys.h"
+#include "ui/model.h"
+
+/*
+ * What came from the keyboard: keys for lists and dialogs, bytes as they are for a console that has
+ * the focus. Returns the bytes consumed; fewer than `size` if a sequence may go on (`last`: it does
+ * not).
+ */
+size_t ui_update_input(struct ui_model *m, const char *data, size_t size, bool last);
+void ui_update_key(struct ui_model *m, uint32_t key);
+void ui_update_size(struct ui_model *m, int rows, int cols);
+
+/* Selects a workload and opens its console: after a launch. */
+void ui_update_show(struct ui_model *m, const char *id, bool console);
+
+/* Splits a command line into words as a shell does with quotes and backslashes and nothing else;
+ * NULL: unclosed. */
+char **ui_words(const char *line);
+
+#endif

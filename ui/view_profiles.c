@@ -1,0 +1,69 @@
+/* Profiles beside what they leave open; the launch sheet, which chooses among them. */
+#include "ui/views.h"
+
+void view_lines(const struct ui_rect *r, char *const *lines, size_t from)
+{
+    size_t count = strv_length(lines);
+    for (int row = 0; row < r->rows && from + (size_t)row < count; row++)
+        paint_text(r->row + row, r->col, r->cols, UI_PLAIN, lines[from + (size_t)row]);
+}
+
+static void explained(const struct ui_model *m, const struct ui_rect *r)
+{
+    if (m->profile < m->profiles_count &&
+        str_equal(m->explained_name, m->profiles[m->profile].name))
+        view_lines(r, m->explained, 0);
+    else
+        paint_text(r->row, r->col, r->cols, UI_QUIET, "…");
+}
+
+static void profile_row(const struct ui_model *m, size_t i, int row, int col, int width)
+{
+    const struct profile_entry *p = &m->profiles[i];
+    enum ui_look look = i == m->profile ? UI_SELECTED : p->broken ? UI_BAD : UI_PLAIN;
+    autofree char *name = str_escape_z(p->name);
+    autofree char *why = str_escape_z(p->why ? p->why : "");
+    autofree char *text = str_format(" %-12s %s", name, why);
+    paint_text(row, col, width, look, text);
+}
+
+void view_profiles(const struct ui_model *m, const struct ui_rect *r)
+{
+    int count = (int)MIN(m->profiles_count, (size_t)MAX(r->rows / 2, 3));
+    size_t from = m->profile >= (size_t)count ? m->profile - (size_t)count + 1 : 0;
+    for (int i = 0; i < count && from + (size_t)i < m->profiles_count; i++)
+        profile_row(m, from + (size_t)i, r->row + i, 0, r->cols);
+    paint_line(r->row + count, 0, r->cols, "what it leaves open, here and now");
+    struct ui_rect below = {r->row + count + 1, 1, r->rows - count - 1, r->cols - 2};
+    explained(m, &below);
+}
+
+void view_launch(const struct ui_model *m, const struct ui_rect *r)
+{
+    const struct profile_entry *p = &m->profiles[m->profile];
+    autofree char *name = str_escape_z(p->name);
+    autofree char *why = str_escape_z(p->why ? p->why : "");
+    autofree char *profile = str_format("< %s >  %s", name, why);
+    autofree char *command = str_escape_z(m->command.text);
+    paint_line(r->row, 0, r->cols, "start a workload");
+    paint_text(r->row + 1, 1, 9, UI_HEADING, "profile");
+    paint_text(r->row + 1, 11, r->cols - 12, p->broken ? UI_BAD : UI_PLAIN, profile);
+    paint_text(r->row + 2, 1, 9, UI_HEADING, "command");
+    /* The end of a long one is what is being typed. */
+    int room = r->cols - 13, length = (int)strlen(command);
+    const char *shown = command + (length > room ? length - room : 0);
+    while ((*shown & 0xc0) == 0x80)
+        shown++;
+    paint_text(r->row + 2, 11, room + 1, UI_PLAIN, shown);
+    paint_cursor(r->row + 2, 11 + MIN(length, room));
+    paint_text(r->row + 3, 11, r->cols - 12, UI_QUIET, "empty: a shell");
+    paint_line(r->row + 4, 0, r->cols, "what it could still reach");
+    struct ui_rect below = {r->row + 5, 1, r->rows - 5, r->cols - 2};
+    explained(m, &below);
+}
+
+void view_text(const struct ui_model *m, const struct ui_rect *r)
+{
+    struct ui_rect inside = {r->row, 1, r->rows, r->cols - 2};
+    view_lines(&inside, m->text, m->text_scroll);
+}

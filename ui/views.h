@@ -1,0 +1,26 @@
+/* Pages: each draws the model, which it cannot change, into its part of the window. */
+#ifndef COFFERDAM_UI_VIEWS_H
+#define COFFERDAM_UI_VIEWS_H
+
+#include "ui/paint.h"
+
+struct ui_view {
+    const char *title;
+    const char *keys; /* what the last line says */
+    void (*draw)(const struct ui_model *m, const struct ui_rect *r);
+};
+extern const struct ui_view ui_views[UI_PAGE_COUNT];
+
+/* The whole window. */
+void ui_draw(const struct ui_model *m);
+
+void view_list(const struct ui_model *m, const struct ui_rect *r);
+void view_profiles(const struct ui_model *m, const struct ui_rect *r);
+void view_text(const struct ui_model *m, const struct ui_rect *r);
+void view_launch(const struct ui_model *m, const struct ui_rect *r);
+void view_console(const struct ui_model *m, const struct ui_rect *r);
+
+/* Lines of text from the `from`th on. */
+void view_lines(const struct ui_rect *r, char *const *lines, size_t from);
+
+#endif

@@ -1,0 +1,55 @@
+/* The interface's ways to the world: monitors, our own program's verbs. Nothing in here waits. */
+#ifndef COFFERDAM_UI_WORLD_H
+#define COFFERDAM_UI_WORLD_H
+
+#include "base/dirs.h"
+#include "console/client.h"
+#include "ui/model.h"
+#include "ui/module.h"
+
+#include <poll.h>
+
+/* A connection to one living workload's monitor. */
+struct world_link {
+    char *id;              /* owned */
+    struct client *client; /* owned */
+    struct world *world;   /* borrowed */
+    bool closed;           /* to be freed at the next round */
+    bool attached;
+    int64_t asked_ms; /* for its state; 0: answered */
+};
+
+/* Our own program doing something, and what it said so far. */
+struct world_job {
+    struct ui_intent intent; /* owned */
+    int output, pidfd;       /* owned */
+    struct buf said;
+};
+
+struct world {
+    const struct ui_host *host; /* borrowed */
+    struct ui_model *model;     /* borrowed */
+    struct dirs dirs;
+    struct world_link **links; /* owned */
+    size_t links_count;
+    struct world_job **jobs; /* owned */
+    size_t jobs_count;
+    uint64_t bells; /* of the console shown */
+    bool quit, ring;
+};
+
+int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e);
+void world_done(struct world *w);
+
+void world_refresh(struct world *w);                            /* each second */
+void world_carry_out(struct world *w);                          /* the model's intents */
+size_t world_watch(const struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
+void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
+
+/* world_jobs.c */
+void world_start_job(struct world *w, struct ui_intent *intent,
+                     const char *const *args);             /* intent is taken */
+bool world_read_job(struct world *w, struct world_job *j); /* false: it is over and freed */
+void world_free_job(struct world_job *j);
+
+#endif

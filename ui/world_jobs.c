@@ -1,0 +1,107 @@
+/* Verbs of our own program, done by itself beside us. */
+#include "ui/world.h"
+
+#include "base/fd.h"
+#include "ui/update.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SAID_MOST = 256 * 1024 };
+
+void world_free_job(struct world_job *j)
+{
+    fd_close(j->output);
+    fd_close(j->pidfd);
+    ui_intent_done(&j->intent);
+    buf_done(&j->said);
+    free(j);
+}
+
+void world_start_job(struct world *w, struct ui_intent *intent, const char *const *args)
+{
+    struct world_job *j = NEW(struct world_job);
+    struct error e;
+    j->intent = *intent;
+    *intent = (struct ui_intent){0};
+    j->output = j->pidfd = FD_NONE;
+    if (w->host->program(args, &j->output, &j->pidfd, &e) < 0) {
+        ui_model_message(w->model, true, e.text);
+        world_free_job(j);
+        return;
+    }
+    fd_nonblock(j->output);
+    w->jobs = mem_grow(w->jobs, w->jobs_count + 1, sizeof(*w->jobs));
+    w->jobs[w->jobs_count++] = j;
+}
+
+/* The program's own name in front of an error says nothing here. */
+static const char *without_prefix(const char *text)
+{
+    const char *rest = str_starts(text, "cofferdam ") ? strstr(text, ": ") : NULL;
+    return rest ? rest + 2 : text;
+}
+
+static void job_started(struct world *w, const char *said)
+{
+    autofree char *line = str_ndup(said, strcspn(said, "\n"));
+    world_refresh(w);
+    autofree char *text = str_format("started %s", line);
+    ui_model_message(w->model, false, text);
+    for (size_t i = 0; i < w->model->count; i++)
+        if (str_equal(w->model->list[i].id, line) || str_equal(w->model->list[i].name, line)) {
+            autofree char *id = str_dup(w->model->list[i].id);
+            ui_update_show(w->model, id, true);
+            return;
+        }
+}
+
+static void job_done(struct world *w, struct world_job *j, int status)
+{
+    const char *said = j->said.data ? j->said.data : "";
+    bool shows = j->intent.kind == UI_INTENT_DETAILS || j->intent.kind == UI_INTENT_EXPLAIN;
+    if (status && !(shows && *said && status != 125)) {
+        ui_model_message(w->model, true,
+                         *said ? without_prefix(said) : "that failed without a word");
+        if (j->intent.kind == UI_INTENT_EXPLAIN)
+            ui_model_explained(w->model, j->intent.text, without_prefix(said));
+        world_refresh(w);
+        return;
+    }
+    if (j->intent.kind == UI_INTENT_START) {
+        job_started(w, said);
+    } else if (j->intent.kind == UI_INTENT_DETAILS) {
+        const struct ui_row *r = ui_model_row(w->model, j->intent.id);
+        ui_model_text(w->model, r ? r->name : j->intent.id, said);
+    } else if (j->intent.kind == UI_INTENT_EXPLAIN) {
+        ui_model_explained(w->model, j->intent.text, said);
+    } else {
+        world_refresh(w);
+    }
+}
+
+bool world_read_job(struct world *w, struct world_job *j)
+{
+    char data[4096];
+    ssize_t n = read(j->output, data, sizeof(data));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n > 0) {
+        if (j->said.used < SAID_MOST)
+            buf_add(&j->said, data, (size_t)n);
+        return true;
+    }
+    /* Its output is closed: it is over, or a moment away from it. */
+    siginfo_t info = {0};
+    int r;
+    do
+        r = waitid(P_PIDFD, (id_t)j->pidfd, &info, WEXITED);
+    while (r < 0 && errno == EINTR);
+    job_done(w, j,
+             r < 0                        ? 125
+             : info.si_code == CLD_EXITED ? info.si_status
+                                          : 128 + info.si_status);
+    world_free_job(j);
+    return false;
+}
