@@ -27,7 +27,7 @@ struct launch {
     int pidfd;                /* owned */
     int scratch;              /* owned; the folder of backends/changes.h */
     int status;               /* of main; -1: not known */
-    bool agent_closed, ended;
+    bool agent_closed, ended, frozen;
     char why[256]; /* the agent's misbehaviour; empty: none */
 };
 

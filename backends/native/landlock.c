@@ -125,6 +125,9 @@ int setup_landlock(struct setup *s)
 {
     if (s->plan->landlock == PLAN_LANDLOCK_NO)
         return 0;
+    /* a domain may mount nothing, which is what containers within are made of */
+    if (s->plan->landlock == PLAN_LANDLOCK_AUTO && (s->plan->open & PLAN_OPEN_USERNS))
+        return 0;
     int abi = landlock_abi();
     if (abi == 0 && s->plan->landlock == PLAN_LANDLOCK_AUTO)
         return 0;

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NATIVE_START_MS = 30000 };
+enum { NATIVE_START_MS = 30000, NATIVE_LAST_WORDS = 4096 };
 
 /* --- reading the plan
  * ------------------------------------------------------------------------------ */
@@ -104,6 +104,8 @@ static void native_note_shortfalls(struct launch *l)
     l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
     if (cgroup_mode(l->cgroup) == PLAN_CGROUP_NONE)
         strv_add(&l->shortfalls, "paused by signals: no cgroup freezer here");
+    if ((l->plan->open & PLAN_OPEN_USERNS) && l->plan->landlock == PLAN_LANDLOCK_AUTO)
+        strv_add(&l->shortfalls, "no Landlock: it would forbid the mounts of containers within");
     if (l->plan->map_by == PLAN_MAP_SELF && getgroups(0, NULL) > 1)
         strv_add(&l->shortfalls, "a single id cannot leave the caller's supplementary groups");
 }
@@ -128,7 +130,7 @@ static int native_command(struct launch *l, struct error *e)
 }
 
 /* The agent finds its first command waiting in the socket, so nobody waits for a greeting. */
-static int native_start_run(struct launch *l, struct launch_streams *ret_streams, struct error *e)
+static int native_make(struct launch *l, struct error *e)
 {
     struct cgroup_wish wish = {
         .plan = l->plan, .journal = l->env.journal, .journal_data = l->env.journal_data};
@@ -153,24 +155,36 @@ static int native_start_run(struct launch *l, struct launch_streams *ret_streams
         return r;
     cgroup_keep(l->cgroup, l->pid);
     native_note_shortfalls(l);
-    pid_t pid;
-    return agent_host_wait_started(l->agent, NATIVE_START_MS, ret_streams, &pid, e);
+    return 0;
+}
+
+/* What set-up lacks is our failure, not a command that was not found or may not be run. */
+static void native_own_failure(struct error *e)
+{
+    if (e->code == ENOENT || e->code == EACCES || e->code == ENOEXEC)
+        e->code = EIO;
 }
 
 static int native_start(struct launch *l, struct launch_streams *ret_streams, struct error *e)
 {
     l->status = -1;
-    l->agent_closed = l->ended = false;
+    l->agent_closed = l->ended = l->frozen = false;
     l->why[0] = '\0';
     struct error mine;
-    int r = native_start_run(l, ret_streams, &mine);
-    if (r == 0)
-        return 0;
+    int r = native_make(l, &mine);
+    if (r < 0) {
+        native_own_failure(&mine);
+    } else {
+        pid_t pid;
+        r = agent_host_wait_started(l->agent, NATIVE_START_MS, ret_streams, &pid, &mine);
+        if (r == 0)
+            return 0;
+    }
     native_end(l, NULL);
     struct error ignored;
     native_clean(l, &ignored);
     *e = mine;
-    return r;
+    return -mine.code;
 }
 
 /* --- while it runs
@@ -261,9 +275,10 @@ static void native_dispatch(struct launch *l, const struct launch_events *events
         agent_host_dispatch(l->agent, &relay_events, &relay);
     if (!over)
         return;
-    /* nobody writes any more, so what is left is bounded and ends with closed() */
-    while (!l->agent_closed)
+    /* nobody writes any more, unless PID 1 has given its socket away: what is left is bounded */
+    for (unsigned i = 0; !l->agent_closed && i < NATIVE_LAST_WORDS; i++)
         agent_host_dispatch(l->agent, &relay_events, &relay);
+    l->agent_closed = true;
     l->ended = true;
     int result = l->status;
     bool killed = WIFSIGNALED(status);
@@ -349,7 +364,10 @@ static int native_freeze(struct launch *l, bool frozen, struct error *e)
     if (r < 0)
         return r;
     r = cgroup_freeze(l->cgroup, frozen, e);
-    return r == -EOPNOTSUPP ? agent_host_freeze(l->agent, frozen, e) : r;
+    if (r == -EOPNOTSUPP)
+        return agent_host_freeze(l->agent, frozen, e);
+    l->frozen = frozen || r < 0;
+    return r;
 }
 
 static int native_sample(struct launch *l, struct launch_sample *ret)
@@ -366,6 +384,7 @@ static int native_kill(struct launch *l, struct error *e)
     cgroup_kill(l->cgroup, &ignored);
     if (syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return error_errno(e, errno, "killing PID 1");
+    native_thaw(l);
     return 0;
 }
 

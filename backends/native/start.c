@@ -278,11 +278,20 @@ int native_start_container(struct launch *l, int agent_inside, struct error *e)
     return r;
 }
 
+void native_thaw(struct launch *l)
+{
+    struct error ignored;
+    if (l->frozen && l->cgroup)
+        cgroup_freeze(l->cgroup, false, &ignored);
+    l->frozen = false;
+}
+
 void native_end(struct launch *l, int *ret_status)
 {
     if (l->pid <= 0)
         return;
     syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+    native_thaw(l);
     int status = 0;
     struct rusage usage;
     pid_t got;

@@ -11,6 +11,9 @@
  */
 int native_start_container(struct launch *l, int agent_inside, struct error *e);
 
+/* What has been killed while it was frozen dies only when it thaws, with v1's freezer. */
+void native_thaw(struct launch *l);
+
 /* Ends PID 1, with it everything inside, and waits for it. `*ret_status` as waitpid(2), or NULL. */
 void native_end(struct launch *l, int *ret_status);
 
