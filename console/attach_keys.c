@@ -25,7 +25,7 @@ static int key_parse(const char *word, char *ret)
 int attach_chord_parse(const char *text, struct attach_chord *ret, struct error *e)
 {
     struct attach_chord chord = {.more = true};
-    if (str_empty(text))
+    if (str_empty(text) || str_equal(text, "default"))
         text = "ctrl-] d";
     else if (str_equal(text, "docker"))
         text = "ctrl-p ctrl-q";
