@@ -1,5 +1,4 @@
 /* cofferdam run: a command in a throw-away workload. */
-#include "app/cli/foreground.h"
 #include "app/cli/launch_run.h"
 #include "app/cli/verbs.h"
 
