@@ -218,5 +218,12 @@ int main(int argc, char **argv)
     for (size_t k = 0; repeat > 1 && k < 4; k++)
         fprintf(stderr, "%s %llu us%s", (const char *[]){"open", "start", "run", "clean"}[k],
                 (unsigned long long)phases[k], k < 3 ? ", " : "\n");
+    fd_close(launch_env.filter);
+    fd_close(launch_env.init);
+    dirs_done(&dirs);
+    plan_free(plan);
+    plan_host_done(&host);
+    settings_done(&settings);
+    profile_path_done(&path);
     return status;
 }
