@@ -1,5 +1,9 @@
 #include "base/sha256.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +26,7 @@ static uint32_t rotate(uint32_t x, unsigned n)
     return x >> n | x << (32 - n);
 }
 
-static void sha256_block(struct sha256 *s, const unsigned char *p)
+static void sha256_plain(struct sha256 *s, const unsigned char *p)
 {
     uint32_t w[64], v[8];
     for (size_t i = 0; i < 16; i++, p += 4)
@@ -47,6 +51,66 @@ static void sha256_block(struct sha256 *s, const unsigned char *p)
         s->state[i] += v[i];
 }
 
+#if defined(__x86_64__)
+/* The processor's own instructions (Intel SDM, SHA256RNDS2): ten times as fast. */
+__attribute__((target("sha,sse4.1,ssse3"))) static void
+sha256_fast(struct sha256 *s, const unsigned char *p, size_t blocks)
+{
+    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    __m128i t = _mm_shuffle_epi32(_mm_loadu_si128((const void *)&s->state[0]), 0xb1);
+    __m128i cdgh = _mm_shuffle_epi32(_mm_loadu_si128((const void *)&s->state[4]), 0x1b);
+    __m128i abef = _mm_alignr_epi8(t, cdgh, 8);
+    cdgh = _mm_blend_epi16(cdgh, t, 0xf0);
+    for (; blocks; blocks--, p += 64) {
+        __m128i w[4], abef_before = abef, cdgh_before = cdgh;
+#pragma GCC unroll 16
+        for (size_t i = 0; i < 16; i++) {
+            __m128i *now = &w[i % 4];
+            if (i < 4) {
+                *now = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(p + 16 * i)), swap);
+            } else {
+                __m128i last = w[(i + 3) % 4];
+                __m128i seven = _mm_alignr_epi8(last, w[(i + 2) % 4], 4);
+                *now = _mm_add_epi32(_mm_sha256msg1_epu32(*now, w[(i + 1) % 4]), seven);
+                *now = _mm_sha256msg2_epu32(*now, last);
+            }
+            t = _mm_add_epi32(*now, _mm_loadu_si128((const void *)&k[4 * i]));
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, t);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(t, 0x0e));
+        }
+        abef = _mm_add_epi32(abef, abef_before);
+        cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    }
+    t = _mm_shuffle_epi32(abef, 0x1b);
+    cdgh = _mm_shuffle_epi32(cdgh, 0xb1);
+    _mm_storeu_si128((void *)&s->state[0], _mm_blend_epi16(t, cdgh, 0xf0));
+    _mm_storeu_si128((void *)&s->state[4], _mm_alignr_epi8(cdgh, t, 8));
+}
+
+static int sha256_can_fast(void)
+{
+    static int can = -1;
+    if (can < 0) {
+        unsigned a, b, c, d, leaf1;
+        can = __get_cpuid(1, &a, &b, &leaf1, &d) && (leaf1 & bit_SSSE3) && (leaf1 & bit_SSE4_1) &&
+              __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
+    }
+    return can;
+}
+#endif
+
+static void sha256_blocks(struct sha256 *s, const unsigned char *p, size_t blocks)
+{
+#if defined(__x86_64__)
+    if (sha256_can_fast()) {
+        sha256_fast(s, p, blocks);
+        return;
+    }
+#endif
+    for (; blocks; blocks--, p += 64)
+        sha256_plain(s, p);
+}
+
 void sha256_init(struct sha256 *s)
 {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -67,11 +131,11 @@ void sha256_add(struct sha256 *s, const void *data, size_t size)
         size -= n;
         if (used + n < 64)
             return;
-        sha256_block(s, s->block);
+        sha256_blocks(s, s->block, 1);
     }
-    for (; size >= 64; p += 64, size -= 64)
-        sha256_block(s, p);
-    memcpy(s->block, p, size);
+    if (size >= 64)
+        sha256_blocks(s, p, size / 64);
+    memcpy(s->block, p + size / 64 * 64, size % 64);
 }
 
 void sha256_end(struct sha256 *s, unsigned char digest[32])
