@@ -181,9 +181,10 @@ list_cgroups() {
         done
 }
 
-# Files that no disposable may leave: anything but folders in run/ and state/, and our temporary ones.
+# Files that no disposable may leave: anything but folders in run/ and state/, our temporary ones, and
+# the empty file that is locked while a name is taken.
 list_files() {
-    find "$RUN/run" "$RUN/state" ! -type d 2>/dev/null
+    find "$RUN/run" "$RUN/state" ! -type d ! -path "$RUN/run/cofferdam/.names" 2>/dev/null
     find "$RUN/run/cofferdam" "$RUN/state/cofferdam/workloads" -mindepth 1 -maxdepth 1 -type d 2>/dev/null |
         grep -v '/ids$'
 }

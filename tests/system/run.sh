@@ -1,0 +1,218 @@
+#!/bin/bash
+# run, plan and inspect: status, streams, signals and what is inside, as somebody at a prompt sees them.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+test_status_is_passed_on() {
+    need userns
+    for status in 0 1 7 255; do
+        capture cofferdam run -- sh -c "exit $status"
+        expect_status "$status"
+        expect_err_empty
+    done
+    capture cofferdam run -- sh -c 'kill -9 $$'
+    expect_status 137
+    capture cofferdam run -- sh -c 'kill -TERM $$'
+    expect_status 143
+}
+
+test_what_cannot_be_run_has_its_status() {
+    need userns
+    capture cofferdam run -- /nowhere/at/all
+    expect_status 127
+    expect_err_has /nowhere/at/all
+    capture cofferdam run -- no-such-program
+    expect_status 127
+    capture cofferdam run -- /etc/passwd
+    expect_status 126
+    capture cofferdam run --no-such-option
+    expect_status 125
+    capture cofferdam run --profile contaned -- true
+    expect_status 125
+    expect_err_has contained
+}
+
+test_our_own_failures_are_125() {
+    need userns
+    capture cofferdam run --image dir:/nowhere/at/all -- true
+    expect_status 125
+    capture cofferdam run --mount /nowhere/at/all -- true
+    expect_status 125
+}
+
+test_streams_are_exact() {
+    need userns
+    head -c 3000000 /dev/urandom >random
+    cofferdam run -- cat <random >copy
+    cmp random copy
+    printf 'a\0b\377\n\033[31m' | cofferdam run -- cat >copy
+    expect_equal "$(od -An -tx1 copy)" "$(printf 'a\0b\377\n\033[31m' | od -An -tx1)" bytes
+    capture cofferdam run -- sh -c 'echo out; echo err >&2'
+    expect_out out
+    expect_equal "$(cat "$T/err")" err stderr
+    expect_equal "$(cofferdam run -- head -c 20000000 /dev/zero | wc -c)" 20000000 bytes
+    expect_equal "$(cofferdam run -- wc -c </dev/null)" 0 "an empty input"
+}
+
+test_a_reader_that_leaves_ends_it() {
+    need userns
+    set +e
+    cofferdam run -- yes | head -n 1 >"$T/out"
+    local status=("${PIPESTATUS[@]}")
+    set -e
+    expect_equal "$(cat "$T/out")" y
+    expect_equal "${status[0]}" 141 "the status of yes"
+}
+
+test_signals_are_passed_on() {
+    need userns
+    for signal in INT TERM HUP QUIT; do
+        mkfifo "ready$signal"
+        timeout --foreground 60 "$COFFERDAM" run -- sh -c "trap 'exit 42' $signal; echo ready; while :; do sleep 0.05; done" >"ready$signal" &
+        local pid=$! line status=0
+        read -r line <"ready$signal"
+        kill -s "$signal" "$(pgrep -P "$pid")"
+        wait "$pid" || status=$?
+        expect_equal "$line$status" ready42 "$signal"
+    done
+}
+
+test_arguments_are_any_bytes() {
+    need userns
+    cofferdam run -- printf %s "$(printf 'x\377\200 "q" \\ \303\251 \001')" | od -An -tx1 >out
+    expect_equal "$(cat out)" "$(printf 'x\377\200 "q" \\ \303\251 \001' | od -An -tx1)" bytes
+    capture cofferdam run -- sh -c 'echo $#' sh '' ' ' '--' '-x'
+    expect_out 4
+}
+
+test_nothing_of_the_environment_gets_in() {
+    need userns
+    SECRET=1 PASSED='a=b c' capture cofferdam run -e PASSED -e OWN=x -e ABSENT -- env
+    expect_status 0
+    expect_out_lacks SECRET
+    expect_out_lacks XDG_
+    expect_out_lacks ABSENT
+    expect_out_lacks "$HOME"
+    expect_out_has 'PASSED=a=b c'
+    expect_out_has OWN=x
+    expect_out_has container=cofferdam
+}
+
+test_nothing_of_the_person_is_inside() {
+    need userns
+    echo secret >"$HOME/secret"
+    echo secret >"$RUN/t/secret"
+    # shellcheck disable=SC2016 # for the shell inside
+    capture cofferdam run -- sh -c 'ls -A ~ /home /root /tmp /mnt /srv /run 2>&1; ls -d /boot /media /data '"$RUN $HOME"
+    expect_out_lacks secret
+    expect_out_lacks "$RUN"
+    capture cofferdam run -- cat /etc/passwd /etc/group
+    expect_equal "$(cut -d: -f1 "$T/out" | sort -u | tr '\n' ' ')" \
+        "$([ "$(id -u)" = 0 ] && echo 'nobody nogroup root ' || echo 'nobody nogroup root user ')" names
+    for hidden in /etc/shadow /etc/ssh /etc/sudoers /etc/fstab /etc/ssl/private; do
+        capture cofferdam run -- ls "$hidden"
+        [ "$STATUS" != 0 ] || fail "$hidden can be seen"
+    done
+    [ ! -e /etc/machine-id ] ||
+        [ "$(cofferdam run -- cat /etc/machine-id)" != "$(cat /etc/machine-id)" ] || fail "the host's machine-id"
+    expect_equal "$(cofferdam run --name somebody -- cat /etc/hostname)" somebody hostname
+}
+
+test_the_usual_places_can_be_written() {
+    need userns
+    capture cofferdam run -- sh -ec 'for f in ~/a /tmp/a /etc/a /usr/a /usr/bin/a /usr/local/bin/a /opt/a /run/a /var/tmp/a; do
+        echo x >"$f"; done; echo done'
+    expect_status 0
+    expect_out done
+    expect_no_file /usr/local/bin/a
+    expect_no_file /opt/a
+    capture cofferdam run --set isolation.read-only=yes -- sh -c 'for f in /etc/a /usr/a /opt/a /a /var/a; do
+        if (echo x >"$f") 2>/dev/null; then echo "$f"; fi; done; echo x >~/a && echo x >/tmp/a && echo done'
+    expect_out done
+}
+
+test_mounts_and_copies() {
+    need userns
+    chmod 755 "$RUN/t" "$T"
+    mkdir -m 0777 shown
+    echo one >shown/file
+    chmod 666 shown/file
+    capture cofferdam run --mount ./shown:/shown -- sh -c 'cat /shown/file; echo x >/shown/new'
+    expect_out one
+    [ "$STATUS" != 0 ] || fail "a mount can be written unasked"
+    expect_no_file shown/new
+    capture cofferdam run --mount ./shown:/shown:rw -- sh -c 'echo two >/shown/file'
+    expect_status 0
+    expect_equal "$(cat shown/file)" two
+    capture cofferdam run --copy-in shown --copy-in shown/file:/tmp/other -- sh -c 'cat ~/shown/file /tmp/other; echo three >~/shown/file'
+    expect_out $'two\ntwo'
+    expect_equal "$(cat shown/file)" two "the original"
+    capture cofferdam run --mount ./shown:/proc/x -- true
+    expect_status 125
+    cd shown
+    capture cofferdam run --mount .:rw -- pwd
+    expect_out "$PWD"
+}
+
+test_names_are_unique_among_the_living() {
+    need userns
+    cofferdam run --detach --name one -- sleep 100 >id
+    capture cofferdam run --name one -- true
+    expect_status 125
+    expect_err_has one
+    capture cofferdam inspect one
+    expect_status 0
+    expect_out_has "$(cat id)"
+    expect_out_has running
+    capture cofferdam inspect --json one
+    python3 - "$(cat id)" <"$T/out" 3<&0 <<'EOF'
+import json, os, signal, sys
+w = json.load(os.fdopen(3))["workloads"][0]
+assert w["state"]["id"] == sys.argv[1] == w["plan"]["id"], w
+assert w["state"]["phase"] == "running" and w["plan"]["argv"] == ["sleep", "100"]
+os.kill(w["state"]["monitor-pid"], signal.SIGTERM)
+EOF
+    gone() { ! "$COFFERDAM" inspect one >/dev/null 2>&1; }
+    await 10 gone
+    capture cofferdam run --name one -- true
+    expect_status 0
+    capture cofferdam run --name ../one -- true
+    expect_status 125
+}
+
+test_a_time_limit_ends_it() {
+    need userns
+    capture cofferdam run --time-limit 200ms -- sleep 100
+    expect_status 143
+    expect_err_has 'time limit'
+}
+
+test_a_plan_starts_nothing() {
+    capture cofferdam plan --memory 1G --set isolation.landlock=auto -- make test
+    expect_status 0
+    expect_out_has 'would start'
+    capture cofferdam plan --json --copy-in /etc/hosts -- make test
+    expect_status 0
+    python3 - 3<"$T/out" <<'EOF'
+import json, os
+d = json.load(os.fdopen(3))
+assert d["version"] == 1 and d["starts"] is True and d["refused"] is None
+assert d["plan"]["argv"] == ["make", "test"] and d["plan"]["mounts"][-1]["origin"] == "--copy-in"
+EOF
+}
+
+test_a_refused_plan_says_why_and_the_mend() {
+    for wrong in '--network private' '--image debian:12' '--boundary vm' '--set machine.tpm=yes' \
+        '--set network.publish=80' '--set isolation.apparmor=no-such-label' '--runtime crun'; do
+        # shellcheck disable=SC2086 # words
+        capture cofferdam plan $wrong -- true
+        expect_status 125
+        expect_out_has 'would not start'
+        # shellcheck disable=SC2086
+        capture cofferdam run $wrong -- true
+        expect_status 125
+        [ -s "$T/err" ] || fail "$wrong is refused without a word"
+    done
+}
+
+run_tests "$@"
