@@ -1,5 +1,6 @@
 #!/bin/bash
 # run, plan and inspect: status, streams, signals and what is inside, as somebody at a prompt sees them.
+# shellcheck disable=SC2016 # what is quoted is for the shell inside
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -58,10 +59,10 @@ test_a_reader_that_leaves_ends_it() {
     need userns
     set +e
     cofferdam run -- yes | head -n 1 >"$T/out"
-    local status=("${PIPESTATUS[@]}")
+    local ends=("${PIPESTATUS[@]}")
     set -e
     expect_equal "$(cat "$T/out")" y
-    expect_equal "${status[0]}" 141 "the status of yes"
+    expect_equal "${ends[0]}" 141 "the status of yes"
 }
 
 test_signals_are_passed_on() {
@@ -102,7 +103,6 @@ test_nothing_of_the_person_is_inside() {
     need userns
     echo secret >"$HOME/secret"
     echo secret >"$RUN/t/secret"
-    # shellcheck disable=SC2016 # for the shell inside
     capture cofferdam run -- sh -c 'ls -A ~ /home /root /tmp /mnt /srv /run 2>&1; ls -d /boot /media /data '"$RUN $HOME"
     expect_out_lacks secret
     expect_out_lacks "$RUN"
@@ -121,14 +121,14 @@ test_nothing_of_the_person_is_inside() {
 test_the_usual_places_can_be_written() {
     need userns
     capture cofferdam run -- sh -ec 'for f in ~/a /tmp/a /etc/a /usr/a /usr/bin/a /usr/local/bin/a /opt/a /run/a /var/tmp/a; do
-        echo x >"$f"; done; echo done'
+        echo x >"$f"; done; echo written'
     expect_status 0
-    expect_out done
+    expect_out written
     expect_no_file /usr/local/bin/a
     expect_no_file /opt/a
     capture cofferdam run --set isolation.read-only=yes -- sh -c 'for f in /etc/a /usr/a /opt/a /a /var/a; do
-        if (echo x >"$f") 2>/dev/null; then echo "$f"; fi; done; echo x >~/a && echo x >/tmp/a && echo done'
-    expect_out done
+        if (echo x >"$f") 2>/dev/null; then echo "$f"; fi; done; echo x >~/a && echo x >/tmp/a && echo written'
+    expect_out written
 }
 
 test_mounts_and_copies() {
