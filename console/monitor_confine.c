@@ -158,6 +158,9 @@ static int lock_calls(struct error *e)
 
 int monitor_confine(struct monitor *m, struct error *e)
 {
+#ifdef COFFERDAM_SANITIZED
+    return 0;
+#endif
     prctl(PR_SET_DUMPABLE, 0);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(e, errno, "no_new_privs");
