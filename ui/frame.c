@@ -1,14 +1,16 @@
 /* The window: a title, a page, perhaps a console, a line of keys. */
 #include "ui/views.h"
 
+/* Hints stand two blanks apart, the ones that can be missed last: what does not fit is left out. */
+// clang-format off
 const struct ui_view ui_views[UI_PAGE_COUNT] = {
-    [UI_PAGE_LIST] = {"workloads",
-                      "Enter console  i details  n new  s stop  p pause  x remove  / filter  "
-                      "P profiles  ? help  q quit",                                         view_list},
-    [UI_PAGE_PROFILES] = {"profiles",  "Up Down choose  Enter start with it  Esc back  q quit",
-                      view_profiles                                                                  },
-    [UI_PAGE_TEXT] = {NULL,        "Up Down PgUp PgDn move  Esc back  q quit",              view_text},
+    [UI_PAGE_LIST] = {"workloads", "? help  q quit  Enter console  n new  i details  s stop  "
+                      "x remove  p pause  / filter  P profiles", view_list},
+    [UI_PAGE_PROFILES] = {"profiles", "Up Down choose  Enter start with it  Esc back  q quit",
+                          view_profiles},
+    [UI_PAGE_TEXT] = {NULL, "Up Down PgUp PgDn move  Esc back  q quit", view_text},
 };
+// clang-format on
 
 static void draw_title(const struct ui_model *m)
 {
@@ -34,9 +36,22 @@ static const char *bottom_keys(const struct ui_model *m)
         return "typing into it;  ctrl-] Tab list  ctrl-] z zoom  ctrl-] x close  ctrl-] t take "
                "over";
     if (m->page == UI_PAGE_LIST && m->console.id)
-        return "Tab console  Esc close it  i details  n new  s stop  p pause  x remove  ? help  "
-               "q quit";
+        return "? help  q quit  Tab console  Esc close it  n new  i details  s stop  x remove  "
+               "p pause";
     return ui_views[m->page].keys;
+}
+
+static void draw_keys(const char *hints, int row, int cols)
+{
+    size_t fits = 0;
+    for (const char *at = hints; at; at = strstr(at + 2, "  ")) {
+        const char *end = strstr(at + 2, "  ");
+        size_t length = end ? (size_t)(end - hints) : strlen(hints);
+        if ((int)length <= cols)
+            fits = length;
+    }
+    autofree char *text = str_ndup(hints, fits);
+    paint_text(row, 0, cols, UI_QUIET, text);
 }
 
 static void draw_bottom(const struct ui_model *m)
@@ -57,7 +72,7 @@ static void draw_bottom(const struct ui_model *m)
         autofree char *text = str_format("only with \"%s\"; / then Esc shows all", typed);
         paint_text(row, 0, m->cols, UI_QUIET, text);
     } else {
-        paint_text(row, 0, m->cols, UI_QUIET, bottom_keys(m));
+        draw_keys(bottom_keys(m), row, m->cols);
     }
 }
 

@@ -1,11 +1,35 @@
 /* Profiles beside what they leave open; the launch sheet, which chooses among them. */
 #include "ui/views.h"
 
+/* How much of a line fits into `width` columns; broken behind a blank if there is one. */
+static size_t line_fits(const char *line, int width)
+{
+    size_t i = 0, blank = 0;
+    for (int used = 0; line[i] && used < width; used++) {
+        if (line[i] == ' ')
+            blank = i + 1;
+        for (i++; (line[i] & 0xc0) == 0x80; i++)
+            ;
+    }
+    return !line[i] || blank * 2 < i ? i : blank;
+}
+
 void view_lines(const struct ui_rect *r, char *const *lines, size_t from)
 {
     size_t count = strv_length(lines);
-    for (int row = 0; row < r->rows && from + (size_t)row < count; row++)
-        paint_text(r->row + row, r->col, r->cols, UI_PLAIN, lines[from + (size_t)row]);
+    int row = 0;
+    for (; row < r->rows && from < count; from++) {
+        const char *line = lines[from];
+        int indent = (int)strspn(line, " ");
+        do {
+            bool first = line == lines[from];
+            int shift = first ? 0 : MIN(indent + 2, r->cols / 2);
+            size_t n = line_fits(line, r->cols - shift);
+            autofree char *part = str_ndup(line, n);
+            paint_text(r->row + row++, r->col + shift, r->cols - shift, UI_PLAIN, part);
+            line += n;
+        } while (*line && row < r->rows);
+    }
 }
 
 static void explained(const struct ui_model *m, const struct ui_rect *r)

@@ -36,11 +36,11 @@ void world_start_job(struct world *w, struct ui_intent *intent, const char *cons
     w->jobs[w->jobs_count++] = j;
 }
 
-/* The program's own name in front of an error says nothing here. */
+/* "cofferdam VERB: " in front of an error says nothing here. */
 static const char *without_prefix(const char *text)
 {
-    const char *rest = str_starts(text, "cofferdam ") ? strstr(text, ": ") : NULL;
-    return rest ? rest + 2 : text;
+    const char *rest = strstr(text, ": ");
+    return str_starts(text, "cofferdam") && rest ? rest + 2 : text;
 }
 
 static void job_started(struct world *w, const char *said)
