@@ -120,6 +120,7 @@ static int launch_attached(const struct cli *c, const struct launching *l)
     struct attach_options options = {
         .terminal = l->plan->terminal,
         .detach_keys = settings_text(&l->settings, KEY_CONSOLE_DETACH_KEYS),
+        .from_start = true,
         .wait = true,
     };
     struct attach *a = attach_new(&options);
