@@ -398,8 +398,8 @@ int attach_run(struct attach *a, struct client *c, struct attach_result *ret, st
     a->may_type = !a->o.read_only;
     attach_take_streams(a);
     if (a->o.terminal) {
-        if (a->stdin_tty && !a->plain)
-            tty_raw(STDIN_FILENO);
+        if (a->stdin_tty)
+            (a->plain ? tty_silent : tty_raw)(STDIN_FILENO);
         attach_screen_begin(a);
     }
     attach_ask(a);

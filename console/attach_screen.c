@@ -119,8 +119,9 @@ void attach_screen_history(struct attach *a, uint64_t first, const struct cell *
 static void lines_partial(struct attach *a, const struct cell *line)
 {
     uint16_t end = MIN(a->cells->cursor_col, a->cells->cols);
-    if (end > a->printed)
-        render_line(&a->terminal, line + a->printed, end - a->printed, &a->out[0].pending);
+    for (uint16_t col = a->printed; col < end; col++)
+        if (line[col].width)
+            render_text(&a->terminal, &line[col], &a->out[0].pending);
     a->printed = MAX(a->printed, end);
 }
 

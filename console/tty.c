@@ -45,18 +45,38 @@ static void tty_guard(void)
         sigaction(signals[i], &action, NULL);
 }
 
-int tty_raw(int fd)
+/* Its modes now, kept for the way back. */
+static int tty_take(int fd, struct termios *ret)
 {
-    struct termios modes;
-    if (tcgetattr(fd, &modes) < 0)
+    if (tcgetattr(fd, ret) < 0)
         return -errno;
     tty_guard();
     if (tty_fd < 0)
-        tty_modes = modes;
+        tty_modes = *ret;
     tty_fd = fd;
+    return 0;
+}
+
+int tty_raw(int fd)
+{
+    struct termios modes;
+    int r = tty_take(fd, &modes);
+    if (r < 0)
+        return r;
     cfmakeraw(&modes);
+    modes.c_oflag |= OPOST | ONLCR; /* frames hold no newlines; lines of text begin at the left */
     modes.c_cc[VMIN] = 1;
     modes.c_cc[VTIME] = 0;
+    return tcsetattr(fd, TCSADRAIN, &modes) < 0 ? -errno : 0;
+}
+
+int tty_silent(int fd)
+{
+    struct termios modes;
+    int r = tty_take(fd, &modes);
+    if (r < 0)
+        return r;
+    modes.c_lflag &= ~(tcflag_t)ECHO;
     return tcsetattr(fd, TCSADRAIN, &modes) < 0 ? -errno : 0;
 }
 

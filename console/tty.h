@@ -13,6 +13,7 @@
  * handler for the signals a broken program dies of. -ENOTTY: it is none.
  */
 int tty_raw(int fd);
+int tty_silent(int fd); /* lines as ever, but not echoed: what is at the other end echoes */
 /* Says that the alternate screen is shown on `fd`, so that an emergency leaves it too; FD_NONE:
  * not. */
 void tty_note_screen(int fd);
