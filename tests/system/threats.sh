@@ -212,6 +212,31 @@ test_a_namespace_cannot_be_made_even_without_the_filter() {
     [ "$STATUS" != 0 ] || fail "a user namespace was made"
 }
 
+test_the_hosts_abstract_sockets_are_out_of_reach() {
+    need userns
+    cofferdam doctor | grep -q '✓ Landlock' || need landlock
+    mkfifo hold
+    "$BUILD_DIR/tests/tools/poke" listen <hold >heard &
+    exec {hold}>hold
+    await 5 test -s heard
+    poke abstract
+    expect_out_lacks WORKED
+    expect_status 0
+    poke abstract --network host
+    expect_out_lacks WORKED
+    expect_status 0
+    exec {hold}>&-
+    wait
+}
+
+test_loopback_is_private_and_the_only_way() {
+    need userns
+    capture cofferdam run -- sh -c 'tail -n +3 /proc/net/dev | cut -d: -f1'
+    expect_equal "$(tr -d ' ' <"$T/out")" lo interfaces
+    capture cofferdam run -- cat /proc/net/route
+    expect_equal "$(wc -l <"$T/out")" 1 "routes and their heading"
+}
+
 test_no_core_dump_leaves() {
     need userns
     capture cofferdam run -- sh -c 'ulimit -c 0; ulimit -c; grep core /proc/self/limits'

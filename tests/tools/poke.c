@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +260,36 @@ static const struct poke {
     {"descriptors",      poke_descriptors     },
 };
 
+/* An abstract socket of the host's: `poke listen` outside, until its stdin ends; `poke abstract`
+ * inside. */
+static int abstract_socket(struct sockaddr_un *ret)
+{
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "cofferdam-poke");
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int poke_listen(void)
+{
+    struct sockaddr_un at;
+    char c;
+    int s = abstract_socket(&at);
+    if (bind(s, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(s, 4) < 0)
+        return 1;
+    puts("listening");
+    fflush(stdout);
+    return read(0, &c, 1) < 0;
+}
+
+static int poke_abstract(void)
+{
+    struct sockaddr_un at;
+    int s = abstract_socket(&at);
+    bool good = connect(s, (struct sockaddr *)&at, sizeof(at)) < 0;
+    printf("abstract: %s (%s)\n", good ? "refused" : "WORKED", good ? strerror(errno) : "");
+    return !good;
+}
+
 static int count_ptys(void)
 {
     int count = 0;
@@ -281,6 +312,10 @@ int main(int argc, char **argv)
         return printf("%d\n", count_ptys()) < 0;
     if (argc == 2 && strcmp(argv[1], "inotify") == 0)
         return printf("%d\n", count_inotify()) < 0;
+    if (argc == 2 && strcmp(argv[1], "listen") == 0)
+        return poke_listen();
+    if (argc == 2 && strcmp(argv[1], "abstract") == 0)
+        return poke_abstract();
     int worked = 0;
     for (size_t i = 0; i < sizeof(pokes) / sizeof(pokes[0]); i++) {
         if (argc > 1 && strcmp(argv[1], "all") != 0 && strcmp(argv[1], pokes[i].name) != 0)
