@@ -129,7 +129,7 @@ make_run_dir() {
 # The programs, where the user of this run can read them: the build tree or a copy.
 place_programs() {
     local as=("$@")
-    if "${as[@]}" test -x "$BUILD_DIR/cofferdam" -a -r "$SOURCE_DIR/profiles/shipped"; then
+    if "${as[@]}" test -x "$BUILD_DIR/cofferdam" && "${as[@]}" test -r "$SOURCE_DIR/profiles/shipped"; then
         COFFERDAM=$BUILD_DIR/cofferdam
         return
     fi
@@ -137,8 +137,12 @@ place_programs() {
     find "$BUILD_DIR" -maxdepth 1 -type f -name 'cofferdam*' -exec cp -t "$RUN/bin" {} +
     find "$SOURCE_DIR/profiles/shipped" -type f -exec cp -t "$RUN/bin/share/profiles" {} +
     cp -rL "$SOURCE_DIR/tests" "$RUN/bin/tests"
+    (cd "$BUILD_DIR" && find tests/system tests/tools tests/bench -maxdepth 1 -type f -executable \
+        -exec cp --parents -t "$RUN/bin" {} +)
     chmod -R go-w,a+rX "$RUN/bin"
     COFFERDAM=$RUN/bin/cofferdam
+    BUILD_DIR=$RUN/bin
+    ATTEND=$BUILD_DIR/tests/system/attend
 }
 
 # start_over WHO ARGS…: this script again, as that user, in a clean environment, attended.
@@ -152,9 +156,9 @@ start_over() {
     fi
     make_run_dir "$account"
     place_programs "${as[@]}"
-    script=$(basename "$0")
-    [ "$COFFERDAM" = "$BUILD_DIR/cofferdam" ] && script=$SYSTEM_DIR/$script ||
-        script=$RUN/bin/tests/system/$script
+    # the ring's folder and the script in it
+    script=$(basename "$(cd "$(dirname "$0")" && pwd)")/$(basename "$0")
+    case $COFFERDAM in "$RUN"/*) script=$RUN/bin/tests/$script ;; *) script=$SOURCE_DIR/tests/$script ;; esac
     local status=0
     cd "$RUN" || exit 1
     "${as[@]}" env -i PATH="$PATH" LC_ALL=C TERM="${TERM:-dumb}" USER="$account" HOME="$RUN/home" \
