@@ -94,8 +94,7 @@ static int ids_find_free(const struct plan *p, const struct launch_env *env, str
     return error_set(e, EAGAIN, "all %d id ranges are in use", NATIVE_IDS_COUNT);
 }
 
-/* --- the maps
- * --------------------------------------------------------------------------------------- */
+/* --- the maps -------------------------------------------------------------------------------- */
 
 static int ids_check(const struct plan_id_map *map, size_t count, const char *what, struct error *e)
 {
@@ -163,8 +162,7 @@ void native_ids_release(struct native_ids *ids)
     ids->lock_path[0] = '\0';
 }
 
-/* --- writing them
- * ------------------------------------------------------------------------------------ */
+/* --- writing them ---------------------------------------------------------------------------- */
 
 static void ids_print(const struct plan_id_map *map, size_t count, char *to, size_t room)
 {

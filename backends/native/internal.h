@@ -31,4 +31,7 @@ struct launch {
     char why[256]; /* the agent's misbehaviour; empty: none */
 };
 
+/* launch_ops.dispatch */
+void native_dispatch(struct launch *l, const struct launch_events *events, void *data);
+
 #endif

@@ -44,7 +44,7 @@ static bool build_is_given(const struct seccomp_wish *w, uint32_t open, uint64_t
     return (w->open & open) || (w->capabilities & capabilities);
 }
 
-/* --- the list, one architecture at a time ----------------------------------------------------- */
+/* --- the list, one architecture at a time ---------------------------------------------------- */
 
 struct build {
     const struct seccomp_wish *wish;
@@ -178,8 +178,7 @@ static int build_arch_filter(struct build *b)
     return r;
 }
 
-/* --- the prologue
- * ----------------------------------------------------------------------------------- */
+/* --- the prologue ---------------------------------------------------------------------------- */
 
 struct prologue {
     struct sock_filter code[64];
@@ -249,8 +248,7 @@ static void prologue_add_arch(struct prologue *p, const struct build_arch *a,
     p->code[first + 1].jf = (uint8_t)(p->count - (first + 2));
 }
 
-/* --- putting it together
- * ---------------------------------------------------------------------------- */
+/* --- putting it together --------------------------------------------------------------------- */
 
 static int build_export(scmp_filter_ctx ctx, struct prologue *p, struct seccomp_program *ret,
                         struct error *e)

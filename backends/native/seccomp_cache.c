@@ -40,8 +40,7 @@ uint64_t seccomp_key(const struct seccomp_wish *w)
     return seccomp_list_hash(h);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static int cache_check(int fd, struct stat *st, struct error *e)
 {
@@ -84,8 +83,7 @@ int seccomp_cache_read(int fd, const struct plan *p, struct seccomp_program *ret
     return 0;
 }
 
-/* --- making
- * ------------------------------------------------------------------------------------------- */
+/* --- making ---------------------------------------------------------------------------------- */
 
 static int cache_make(int dir, const char *name, const struct seccomp_wish *w, struct error *e)
 {

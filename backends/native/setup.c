@@ -108,8 +108,7 @@ static int setup_cgroup_namespace(struct setup *s)
     return 0;
 }
 
-/* --- when the root stands
- * ------------------------------------------------------------------------- */
+/* --- when the root stands -------------------------------------------------------------------- */
 
 static int setup_loopback(struct setup *s)
 {
@@ -224,8 +223,7 @@ static int setup_keyring(struct setup *s)
     return 0;
 }
 
-/* --- the end of us
- * --------------------------------------------------------------------------------- */
+/* --- the end of us --------------------------------------------------------------------------- */
 
 /* 0, 1 and 2 on the workload's own /dev/null, the agent's socket, and nothing else. */
 static int setup_descriptors(struct setup *s)

@@ -285,8 +285,7 @@ static void test_other_architectures(void **state)
 }
 #endif
 
-/* --- against the list podman and others use
- * ------------------------------------------------------- */
+/* --- against the list podman and others use -------------------------------------------------- */
 
 static const struct difference {
     const char *names, *reason;
@@ -396,8 +395,7 @@ static void test_differences_are_explained(void **state)
     }
 }
 
-/* --- the cache
- * -------------------------------------------------------------------------------------- */
+/* --- the cache ------------------------------------------------------------------------------- */
 
 static int write_file(const char *path, const struct seccomp_program *p, uint64_t key, mode_t mode,
                       bool flip)
