@@ -18,8 +18,7 @@ void native_ids_init(struct native_ids *ids)
     *ids = (struct native_ids){.lock = FD_NONE};
 }
 
-/* --- a range nobody has -------------------------------------------------------------------------
- */
+/* --- a range nobody has ---------------------------------------------------------------------- */
 
 /* Whether /etc/subuid or /etc/subgid gives away anything of [first, first + NATIVE_IDS_SIZE). */
 static bool ids_are_given_away(const char *text, uint32_t first)

@@ -37,8 +37,7 @@ static int setup_fail(struct setup *s, const char *what)
     return error_errno(&s->error, errno, "%s", what);
 }
 
-/* --- before anything is made -------------------------------------------------------------------
- */
+/* --- before anything is made ----------------------------------------------------------------- */
 
 /* Dies with the parent; one that has gone already has hung up. */
 static int setup_follow_parent(struct setup *s)
