@@ -461,8 +461,10 @@ void screen_free(struct screen *s)
     free(s);
 }
 
-/* Lines at the top that must go so that `last` (the cursor's row, or the last one used) stays in
- * sight. */
+/*
+ * Lines at the top of the main screen that must go so that the last one in use (or the cursor's)
+ * stays in sight; they go to the scrollback.
+ */
 static uint16_t resize_push(struct screen *s, uint16_t rows)
 {
     uint16_t last = s->row;
@@ -478,15 +480,25 @@ static uint16_t resize_push(struct screen *s, uint16_t rows)
     return count;
 }
 
+/* Makes the cursor's line fit below the top of the screen that is shown; returns how far that moved
+ * up. */
+static uint16_t resize_shift(struct screen *s, uint16_t rows)
+{
+    uint16_t pushed = resize_push(s, rows);
+    if (s->on == &s->main)
+        return pushed;
+    uint16_t count = s->row >= rows ? (uint16_t)(s->row - rows + 1) : 0;
+    grid_scroll(&s->alt, 0, s->rows, count, 0);
+    return count;
+}
+
 void screen_resize(struct screen *s, uint16_t rows, uint16_t cols)
 {
     rows = clamp_size(rows);
     cols = clamp_size(cols);
     if (rows == s->rows && cols == s->cols)
         return;
-    uint16_t pushed = resize_push(s, rows), row = s->row, col = s->col;
-    if (s->on == &s->main)
-        row -= pushed;
+    uint16_t row = (uint16_t)(s->row - resize_shift(s, rows)), col = s->col;
     bool wraps = s->phantom && !(s->unusual & UNUSUAL_NO_WRAP);
 
     /* Margins end with the size they were made for; libvterm would keep them beyond its last row.

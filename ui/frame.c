@@ -33,8 +33,7 @@ static const char *bottom_keys(const struct ui_model *m)
     if (m->dialog == UI_DIALOG_LAUNCH)
         return "Up Down profile  Enter start  Esc not now";
     if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
-        return "typing into it;  ctrl-] Tab list  ctrl-] z zoom  ctrl-] x close  ctrl-] t take "
-               "over";
+        return "ctrl-] Tab list  ctrl-] z zoom  ctrl-] x close  ctrl-] t take over";
     if (m->page == UI_PAGE_LIST && m->console.id)
         return "? help  q quit  Tab console  Esc close it  n new  i details  s stop  x remove  "
                "p pause";

@@ -255,6 +255,19 @@ static void test_resize_keeps_the_cursor_in_sight(void **state)
     end(&f);
 }
 
+static void test_alternate_screen_shrinks_from_the_top(void **state)
+{
+    struct fixture f;
+    begin(&f, 4, 10);
+    feed(&f, "shell\x1b[?1049h\x1b[4;1Hlast");
+    screen_resize(f.s, 2, 10);
+    assert_row(&f, 1, "last");
+    assert_cursor(&f, 1, 4);
+    feed(&f, "\x1b[?1049l$");
+    assert_row(&f, 0, "shell$");
+    end(&f);
+}
+
 static void test_stamps(void **state)
 {
     struct fixture f;
@@ -286,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_answers_are_few),
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_resize_keeps_the_cursor_in_sight),
+        cmocka_unit_test(test_alternate_screen_shrinks_from_the_top),
         cmocka_unit_test(test_stamps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# What a script of the screen ring stands on: the system ring's library, and the real program on a terminal
+# of tmux's, read back as text.
+#
+#     test_it() {
+#         need tmux userns
+#         screen_start 80 24 cofferdam
+#         screen_keys Enter
+#         see "some text"
+#     }
+#
+# Nothing sleeps: see() and see_no() look until the text is there, or gone, or ten seconds are over.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh"
+
+SCREEN_LOCALE=C.UTF-8
+SCREEN_TERM=xterm-256color
+SCREEN_ENV=()
+
+# A server for each terminal. Its socket's path has to be short.
+SCREEN_COUNT=0
+screen_tmux() { tmux -u -S "$RUN/t/tmux$SCREEN_COUNT" -f /dev/null "$@"; }
+
+# screen_start COLUMNS ROWS COMMAND…: on a new terminal; $T/status holds its status when it has ended.
+screen_start() {
+    local cols=$1 rows=$2
+    shift 2
+    screen_stop
+    SCREEN_COUNT=$((SCREEN_COUNT + 1))
+    rm -f "$T/status"
+    [ "$1" != cofferdam ] || set -- "$COFFERDAM" "${@:2}"
+    trap 'screen_stop; kill_all' EXIT
+    LC_ALL=C.UTF-8 screen_tmux new-session -d -x "$cols" -y "$rows" \
+        env LC_ALL="$SCREEN_LOCALE" TERM="$SCREEN_TERM" "${SCREEN_ENV[@]}" \
+        bash -c '"${@:2}"; echo $? >"$1.new"; mv "$1.new" "$1"; echo "[over]"; read -r _' \
+        bash "$T/status" "$@"
+    screen_tmux set-option -g status off >/dev/null
+    screen_tmux set-option -g escape-time 0 >/dev/null
+    screen_size "$cols" "$rows"
+}
+
+screen_stop() { screen_tmux kill-server 2>/dev/null || :; }
+screen_keys() { screen_tmux send-keys "$@"; }
+screen_type() { screen_tmux send-keys -l "$1"; }
+screen_size() { screen_tmux resize-window -x "$1" -y "$2"; }
+screen_text() { screen_tmux capture-pane -p; }
+screen_looks() { screen_tmux capture-pane -e -p; } # with the escape sequences of its looks
+
+screen_has() { screen_text | grep -qF -e "$1"; }
+screen_lacks() { ! screen_has "$1"; }
+see() { (await 10 screen_has "$1") || { screen_text; fail "the screen lacks: $1"; }; }
+see_no() { (await 10 screen_lacks "$1") || { screen_text; fail "the screen has: $1"; }; }
+
+has_ended() { [ -e "$T/status" ]; }
+expect_end() {
+    await 10 has_ended
+    expect_equal "$(cat "$T/status")" "$1" status
+}
+
+# Nothing but ASCII stands on the screen if the locale has no more.
+expect_ascii() {
+    [ "$SCREEN_LOCALE" != C ] || ! screen_text | LC_ALL=C grep -q '[^ -~]' ||
+        fail "more than ASCII in a locale that has no more"
+}
+
+# Ends whatever this test started, through the kernel: a test that failed half-way leaves nothing to the next.
+kill_all() {
+    local state pid
+    for state in "$XDG_RUNTIME_DIR"/cofferdam/*/state; do
+        pid=$(grep -o '"monitor_pid": *[0-9]*' "$state" 2>/dev/null | grep -o '[0-9]*$') || continue
+        kill -TERM "$pid" 2>/dev/null || :
+    done
+}

@@ -1,0 +1,162 @@
+#!/bin/bash
+# The terminal interface, driven by keys and read back as text.
+# shellcheck source=tests/screen/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SIZES="80x24 200x50 40x12"
+
+# tour COLS ROWS: through every page, with one workload.
+tour() {
+    local cols=$1 rows=$2
+    screen_start "$cols" "$rows" cofferdam
+    see "no workloads; n starts one"
+    screen_keys '?'
+    see "cofferdam  help"
+    see "Enter"
+    expect_ascii
+    screen_keys Escape
+    see "no workloads"
+    screen_keys P
+    see "contained"
+    see "boundary container"
+    expect_ascii
+    screen_keys Escape n
+    see "start a workload"
+    see "contained"
+    screen_type "sh -c 'echo from-inside; exec sh'"
+    expect_ascii
+    screen_keys Enter
+    see "from-inside" # its console opened by itself
+    see "running"
+    expect_ascii
+    screen_type 'echo $((40 + 2))-typed'
+    screen_keys Enter
+    see "42-typed"
+    screen_keys C-] Tab
+    screen_keys i
+    see "created"
+    expect_ascii
+    screen_keys Escape
+    see "NAME"
+    screen_keys p
+    see "paused"
+    screen_keys p
+    see "running"
+    screen_keys /
+    screen_type "nothing-like-it"
+    see "nothing passes the filter"
+    screen_keys Escape
+    see_no "nothing passes the filter"
+    screen_keys K
+    see "?"
+    see "y/n"
+    screen_keys n
+    see_no "y/n"
+    see "running"
+    screen_keys K
+    see "y/n"
+    screen_keys y
+    see "no workloads"
+    screen_keys q
+    expect_end 0
+    see "[over]"
+    # A VT100 has no other screen to go back from.
+    [ "$SCREEN_TERM" = vt100 ] || screen_lacks "running" || fail "the interface left its page behind"
+}
+
+tour_all_sizes() {
+    local size
+    need tmux userns
+    for size in $SIZES; do
+        echo "at $size, $SCREEN_TERM, $SCREEN_LOCALE"
+        tour "${size%x*}" "${size#*x}"
+    done
+}
+
+test_every_page_in_utf8_and_colour() { tour_all_sizes; }
+
+test_every_page_in_ascii_and_without_colour() {
+    SCREEN_LOCALE=C
+    SCREEN_ENV=(NO_COLOR=1)
+    tour_all_sizes
+}
+
+test_every_page_on_a_monochrome_terminal() {
+    SCREEN_TERM=vt100
+    SIZES=80x24
+    tour_all_sizes
+}
+
+test_no_color_means_none() {
+    need tmux userns
+    SCREEN_ENV=(NO_COLOR=1)
+    cofferdam run --detach --tty -- sleep 1000 >/dev/null
+    screen_start 80 24 cofferdam
+    see "running"
+    ! screen_looks | grep -q $'\e\[[0-9;]*[34][0-7]m' || fail "there are colours"
+    kill_them
+}
+
+# Everything listed is killed through the interface.
+kill_them() {
+    until screen_has "no workloads"; do
+        screen_keys K
+        (await 5 screen_has "y/n") || break
+        screen_keys y
+        (await 5 screen_lacks "y/n") || break
+    done
+    see "no workloads"
+    screen_keys q
+    expect_end 0
+}
+
+test_a_hostile_workload_stays_in_its_pane() {
+    need tmux userns
+    cofferdam run --detach --tty --name evil -- sh -c \
+        'printf "\033]0;stolen\007\033[2J\033[H\033[1;1Hcorner\033[999;999Hend\033[?1049h\033[?25lALT\033]52;c;QUFB\007\033[6n"; exec sleep 1000' \
+        >/dev/null
+    screen_start 80 24 cofferdam
+    see "evil"
+    screen_keys Enter
+    see "ALT"
+    screen_text | head -1 | grep -q "cofferdam  workloads" || fail "the title bar was overwritten"
+    expect_equal "$(screen_tmux display-message -p '#{pane_title}' | grep -c stolen)" 0 "title"
+    screen_keys C-] Tab
+    kill_them
+}
+
+test_resize_at_any_time() {
+    need tmux userns
+    cofferdam run --detach --tty --name sized -- sh -c 'trap "stty size" WINCH; while :; do read -r _; done' >/dev/null
+    screen_start 80 24 cofferdam
+    see "sized"
+    screen_keys Enter
+    see "── sized"
+    screen_size 30 8
+    see "too small"
+    screen_size 120 40
+    see "── sized"
+    screen_keys Enter
+    see "120"
+    screen_size 40 12
+    see "── sized"
+    screen_keys C-] Tab
+    kill_them
+}
+
+test_a_signal_gives_the_terminal_back() {
+    need tmux
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    kill -TERM "$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)"
+    expect_end 143
+    see "[over]"
+}
+
+test_no_terminal_is_said() {
+    capture cofferdam
+    expect_status 125
+    expect_err_has "terminal"
+}
+
+run_tests "$@"
