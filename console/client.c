@@ -169,6 +169,21 @@ static void got_screen(struct client *c, const struct wire_frame *f)
         c->events->screen(c->data, f->console, &m->cells);
 }
 
+/* The head of a line in LINES and HISTORY: its row or its width, and the bytes of its compact form.
+ */
+struct line_head {
+    uint16_t what, size;
+};
+
+static int get_line_head(const char **at, const char *end, struct line_head *ret)
+{
+    if (end - *at < (long)sizeof(*ret))
+        return -EBADMSG;
+    memcpy(ret, *at, sizeof(*ret));
+    *at += sizeof(*ret);
+    return end - *at < ret->size ? -EBADMSG : 0;
+}
+
 static int got_lines(struct client *c, const struct wire_frame *f)
 {
     struct mirror *m = mirror_of(c, f->console, false);
@@ -176,22 +191,33 @@ static int got_lines(struct client *c, const struct wire_frame *f)
         return -EBADMSG;
     const char *at = f->payload, *end = f->payload + f->size;
     while (at < end) {
-        uint16_t row;
-        if (end - at < (long)sizeof(row))
+        struct line_head h;
+        if (get_line_head(&at, end, &h) < 0 || h.what >= m->cells.rows)
             return -EBADMSG;
-        memcpy(&row, at, sizeof(row));
-        at += sizeof(row);
-        if (row >= m->cells.rows)
+        struct cell *line = &m->cells.cell[(size_t)h.what * m->cells.cols];
+        if (cells_line_decode(at, h.size, line, m->cells.cols) != h.size)
             return -EBADMSG;
-        struct cell *line = &m->cells.cell[(size_t)row * m->cells.cols];
-        long n = cells_line_decode(at, (size_t)(end - at), line, m->cells.cols);
-        if (n <= 0)
-            return -EBADMSG;
-        m->cells.dirty[row] = true;
-        at += n;
+        m->cells.dirty[h.what] = true;
+        at += h.size;
     }
     if (f->flags & WIRE_LAST && c->events->screen)
         c->events->screen(c->data, f->console, &m->cells);
+    return 0;
+}
+
+static int get_history(const char *at, const char *end, struct cell **lines, uint16_t *cols,
+                       uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct line_head h;
+        if (get_line_head(&at, end, &h) < 0 || !h.what || h.what > WIRE_SIZE_MAX)
+            return -EBADMSG;
+        cols[i] = h.what;
+        lines[i] = mem_zero(h.what, sizeof(struct cell));
+        if (cells_line_decode(at, h.size, lines[i], h.what) != h.size)
+            return -EBADMSG;
+        at += h.size;
+    }
     return 0;
 }
 
@@ -204,26 +230,7 @@ static int got_history(struct client *c, const struct wire_frame *f)
         return -EBADMSG;
     autofree struct cell **lines = mem_zero(r.count + 1, sizeof(*lines));
     autofree uint16_t *cols = mem_zero(r.count + 1, sizeof(*cols));
-    const char *at = f->payload + sizeof(r), *end = f->payload + f->size;
-    int result = 0;
-    for (uint32_t i = 0; i < r.count && result == 0; i++) {
-        if (end - at < (long)sizeof(cols[i])) {
-            result = -EBADMSG;
-            break;
-        }
-        memcpy(&cols[i], at, sizeof(cols[i]));
-        at += sizeof(cols[i]);
-        if (!cols[i] || cols[i] > WIRE_SIZE_MAX) {
-            result = -EBADMSG;
-            break;
-        }
-        lines[i] = mem_zero(cols[i], sizeof(struct cell));
-        long n = cells_line_decode(at, (size_t)(end - at), lines[i], cols[i]);
-        if (n <= 0)
-            result = -EBADMSG;
-        else
-            at += n;
-    }
+    int result = get_history(f->payload + sizeof(r), f->payload + f->size, lines, cols, r.count);
     if (result == 0 && c->events->history)
         c->events->history(c->data, f->console, r.first, (const struct cell *const *)lines, cols,
                            r.count);

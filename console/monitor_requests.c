@@ -41,7 +41,7 @@ static void on_attach(struct peer *p, const struct wire_frame *f, struct console
     a.rows = MIN(MAX(a.rows, 1), WIRE_SIZE_MAX);
     a.cols = MIN(MAX(a.cols, 1), WIRE_SIZE_MAX);
     view_add(c, p, &a);
-    if (c->started)
+    if (c->started && c->starter != p) /* who started it has been told */
         link_put(&p->link, WIRE_STARTED, c->number, f->request, NULL, 0, NULL, 0);
     if (c->told) {
         int32_t status = c->status;

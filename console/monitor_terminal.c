@@ -207,10 +207,15 @@ static void fill_head(const struct cells *s, struct wire_screen *ret)
     };
 }
 
-static void put_line(struct link *l, const struct cell *line, uint16_t cols)
+/* `what`: the row, or the width of a line of the history. */
+static void put_line(struct link *l, uint16_t what, const struct cell *line, uint16_t cols)
 {
+    uint16_t head[2] = {what, 0};
+    buf_add(&l->out, head, sizeof(head));
     buf_reserve(&l->out, cells_line_most(cols));
-    l->out.used += cells_line_encode(line, cols, l->out.data + l->out.used);
+    head[1] = (uint16_t)cells_line_encode(line, cols, l->out.data + l->out.used);
+    memcpy(l->out.data + l->out.used - sizeof(head), head, sizeof(head));
+    l->out.used += head[1];
 }
 
 /* The lines changed since `seen`, in frames of a bounded size. */
@@ -225,8 +230,7 @@ static void put_lines(struct console *c, struct view *v, const struct cells *s)
             link_end(l, frame, 0);
             frame = link_begin(l, WIRE_LINES, c->number, 0);
         }
-        buf_add(&l->out, &row, sizeof(row));
-        put_line(l, screen_line(c->screen, row), s->cols);
+        put_line(l, row, screen_line(c->screen, row), s->cols);
     }
     link_end(l, frame, WIRE_LAST);
 }
@@ -287,22 +291,19 @@ void terminal_send_history(struct console *c, struct peer *p, uint32_t request, 
                            uint32_t count)
 {
     struct link *l = &p->link;
-    struct wire_range r = {.first = first};
+    struct cells s = {0};
+    if (c->screen)
+        screen_state(c->screen, &s);
+    /* what is gone already: begin with the oldest there is */
+    struct wire_range r = {.first = MAX(first, s.history - MIN(s.history, (uint64_t)s.kept))};
     size_t frame = link_begin(l, WIRE_HISTORY, c->number, request), head = l->out.used;
     buf_add(&l->out, &r, sizeof(r));
-    for (uint32_t i = 0; i < MIN(count, 4096u) && c->screen; i++) {
+    while (r.count < MIN(count, 4096u) && r.first + r.count < s.history) {
         uint16_t cols;
-        const struct cell *line = screen_history(c->screen, first + i, &cols);
-        if (!line && r.count)
+        const struct cell *line = screen_history(c->screen, r.first + r.count, &cols);
+        if (!line || l->out.used - head + cells_line_most(cols) > HISTORY_FRAME)
             break;
-        if (!line) {
-            r.first = first + i + 1; /* gone already: begin with the oldest there is */
-            continue;
-        }
-        if (l->out.used - head + cells_line_most(cols) > HISTORY_FRAME)
-            break;
-        buf_add(&l->out, &cols, sizeof(cols));
-        put_line(l, line, cols);
+        put_line(l, cols, line, cols);
         r.count++;
     }
     memcpy(l->out.data + head, &r, sizeof(r));

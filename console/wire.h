@@ -47,8 +47,8 @@ enum wire_type {
     WIRE_HELLO = 64,    /* struct wire_hello */
     /* monitor to client */
     WIRE_SCREEN = 128,  /* struct wire_screen + title; LAST: no lines follow */
-    WIRE_LINES,         /* (u16 row, compact line)…, none or more; LAST: the picture is whole */
-    WIRE_HISTORY,       /* struct wire_range, then (u16 cols, compact line)… */
+    WIRE_LINES,         /* (u16 row, u16 bytes, compact line)…, none or more; LAST: the picture is whole */
+    WIRE_HISTORY,       /* struct wire_range, then (u16 cols, u16 bytes, compact line)… */
     WIRE_STREAM,        /* u32 stream (1 out, 2 err), bytes; none: end of file */
     WIRE_ROLE,          /* struct wire_role */
     WIRE_STARTED,

@@ -457,8 +457,10 @@ static void nonsense_ends_the_connection(void **state)
     kit_done(&k);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_and_status),
         cmocka_unit_test(input_is_binary_and_ends),
