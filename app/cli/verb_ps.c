@@ -1,0 +1,165 @@
+/* cofferdam ps: the workloads there are. */
+#include "app/cli/live.h"
+#include "app/cli/out.h"
+#include "app/cli/verbs.h"
+#include "console/state_json.h"
+
+#include <stdio.h>
+
+// clang-format off
+static const struct option_row ps_options[] = {
+    {"all",    'a', NULL, "ended and lost ones too", NULL},
+    {"quiet",  'q', NULL, "ids only", NULL},
+    {"filter", 'f', "KEY=VALUE", "label=KEY[=VALUE], state=NAME, name=PART, profile=NAME", NULL},
+    {0},
+};
+// clang-format on
+
+static bool has_label(const struct state_record *r, const char *label)
+{
+    size_t size = strlen(label);
+    for (size_t i = 0; r->labels && r->labels[i]; i++)
+        if (strncmp(r->labels[i], label, size) == 0 &&
+            (!r->labels[i][size] || (r->labels[i][size] == '=' && !strchr(label, '='))))
+            return true;
+    return false;
+}
+
+/* Whether a record passes one filter: 1, 0, or -1: there is no such filter. */
+static int passes(const struct state_record *r, const char *filter)
+{
+    const char *value = strchr(filter, '=');
+    if (!value)
+        return -1;
+    size_t key = (size_t)(value++ - filter);
+    if (key == 5 && memcmp(filter, "label", 5) == 0)
+        return has_label(r, value);
+    if (key == 5 && memcmp(filter, "state", 5) == 0)
+        return str_equal(state_phase_name(r->phase), value);
+    if (key == 4 && memcmp(filter, "name", 4) == 0)
+        return r->name && strstr(r->name, value);
+    if (key == 7 && memcmp(filter, "profile", 7) == 0)
+        return str_equal(r->profile, value);
+    return -1;
+}
+
+static int check_filter(void *data, const char *value, struct error *e)
+{
+    const struct state_record none = {.phase = STATE_RUNNING};
+    if (passes(&none, value) < 0)
+        return error_set(e, EINVAL,
+                         "--filter: \"%s\" is none of label=, state=, name=, profile=", value);
+    return 0;
+}
+
+struct wish {
+    const struct state_record *record;
+    bool wanted;
+};
+
+static int apply_filter(void *data, const char *value, struct error *e)
+{
+    struct wish *w = data;
+    w->wanted &= passes(w->record, value) == 1;
+    return 0;
+}
+
+/* Who asks for ended ones by their state wants them without --all. */
+static bool wanted(const struct cli *c, const struct state_record *r)
+{
+    struct wish w = {r, true};
+    struct error e;
+    cli_each(c, "filter", apply_filter, &w, &e);
+    bool any = cli_switch(c, "all") || state_phase_lives(r->phase) || r->phase == STATE_LOST ||
+               cli_option(c, "filter");
+    return w.wanted && any;
+}
+
+static void add_row(struct out_table *t, const struct live *l)
+{
+    const struct state_record *r = l->record;
+    autofree char *cpu = live_text_percent(live_cpu_life(l)), *age = live_text_age(r);
+    autofree char *memory = live_text_size(l->sample.memory);
+    autofree char *state = r->phase == STATE_EXITED ? str_format("exited %d", r->status)
+                                                    : str_dup(state_phase_name(r->phase));
+    const char *cells[] = {r->id, r->name, state, r->profile, r->boundary,
+                           cpu,   memory,  age,   r->command};
+    out_table_add(t, cells);
+}
+
+static void print_table(const struct live *list, size_t count)
+{
+    static const char *const columns[] = {"ID",   "NAME",    "STATE", "PROFILE", "BOUNDARY",
+                                          ">CPU", ">MEMORY", ">AGE",  "COMMAND", NULL};
+    struct out_table t = {.columns = columns};
+    for (size_t i = 0; i < count; i++)
+        add_row(&t, &list[i]);
+    out_table_print(&t);
+    out_table_done(&t);
+}
+
+static void print_json(const struct live *list, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *j = state_record_to_json(list[i].record);
+        if (list[i].sampled)
+            json_object_set_new(j, "sample", state_sample_to_json(&list[i].sample));
+        json_array_append_new(array, j);
+    }
+    out_json(json_pack("{s:o}", "workloads", array));
+}
+
+static void show(const struct cli *c, const struct dirs *d, struct state_record *list, size_t count)
+{
+    struct tasks t;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (wanted(c, &list[i]))
+            list[kept++] = list[i];
+        else
+            state_record_done(&list[i]);
+    tasks_of(&t, list, kept);
+    if (cli_switch(c, "quiet")) {
+        for (size_t i = 0; i < t.count; i++)
+            printf("%s\n", t.of[i].record.id);
+    } else {
+        struct live *live;
+        live_ask(d, &t, &live);
+        if (c->json)
+            print_json(live, t.count);
+        else
+            print_table(live, t.count);
+        free(live);
+    }
+    tasks_done(&t);
+}
+
+static int ps_run(struct cli *c)
+{
+    struct dirs d;
+    struct error e;
+    struct state_record *list;
+    size_t count;
+    if (c->args_count)
+        return cli_usage(c, "it takes no workloads; --filter name=PART does");
+    if (cli_each(c, "filter", check_filter, NULL, &e) < 0 || dirs_init(&d, &e) < 0)
+        return cli_fail(c, &e);
+    int status = 0;
+    if (state_list(&d, &list, &count, &e) < 0)
+        status = cli_fail(c, &e);
+    else
+        show(c, &d, list, count);
+    dirs_done(&d);
+    return status;
+}
+
+const struct verb verb_ps = {
+    .name = "ps",
+    .group = "Watch",
+    .usage = "[OPTION…]",
+    .summary = "list workloads with their state and what they use",
+    .options = ps_options,
+    .flags = VERB_JSON,
+    .run = ps_run,
+};
