@@ -389,8 +389,12 @@ bool life_is_over(const struct monitor *m)
 {
     if (!m->finished)
         return false;
+    /* Who looks at the screen may still want what has scrolled off it, as long as `linger` lets it.
+     */
+    bool shows = m->main->terminal && !m->restart_waited;
     for (const struct peer *p = m->peers; p; p = p->next)
-        if (!p->dead && (link_backlog(&p->link) || p->log.active))
+        if (!p->dead &&
+            (link_backlog(&p->link) || p->log.active || (shows && view_find(m->main, p))))
             return false;
     return true;
 }

@@ -66,6 +66,9 @@ static void console_over(struct world_link *l)
     struct ui_model *m = l->world->model;
     if (!link_is_shown(l) || m->console.ended)
         return;
+    if (!l->closed) /* the monitor does not stay for us */
+        client_detach(l->client, 0);
+    l->attached = false;
     m->console.ended = true;
     m->focus = UI_FOCUS_LIST;
     m->dirty = true;
@@ -102,8 +105,8 @@ static void on_failed(void *data, uint32_t console, const struct error *e)
 static void on_closed(void *data, const char *why)
 {
     struct world_link *l = data;
-    console_over(l);
     l->closed = true;
+    console_over(l);
 }
 
 static const struct client_events world_events = {
