@@ -1,0 +1,28 @@
+#include "images/compression.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name, *magic;
+    size_t size;
+} compressions[] = {
+    [COMPRESSION_NONE] = {"none",  "",                 0},
+    [COMPRESSION_GZIP] = {"gzip",  "\x1f\x8b",         2},
+    [COMPRESSION_ZSTD] = {"zstd",  "\x28\xb5\x2f\xfd", 4},
+    [COMPRESSION_XZ] = {"xz",    "\xfd\x37zXZ",      6},
+    [COMPRESSION_BZIP2] = {"bzip2", "BZh",              3},
+};
+
+enum compression compression_of(const void *start, size_t size)
+{
+    for (size_t i = 1; i < sizeof(compressions) / sizeof(compressions[0]); i++)
+        if (size >= compressions[i].size &&
+            memcmp(start, compressions[i].magic, compressions[i].size) == 0)
+            return (enum compression)i;
+    return COMPRESSION_NONE;
+}
+
+const char *compression_name(enum compression c)
+{
+    return compressions[c].name;
+}

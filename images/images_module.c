@@ -1,0 +1,79 @@
+#include "images/module.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BLOCK = 256 * 1024 };
+
+static int fail(struct archive *a, const char *text, char *why, unsigned room)
+{
+    const char *said = text ? text : archive_error_string(a);
+    snprintf(why, room, "%s", said ? said : "it cannot be decompressed");
+    archive_read_free(a);
+    return -1;
+}
+
+static int enable(struct archive *a, enum compression how)
+{
+    switch (how) {
+    case COMPRESSION_NONE:
+        return ARCHIVE_OK;
+    case COMPRESSION_GZIP:
+        return archive_read_support_filter_gzip(a);
+    case COMPRESSION_ZSTD:
+        return archive_read_support_filter_zstd(a);
+    case COMPRESSION_XZ:
+        return archive_read_support_filter_xz(a);
+    case COMPRESSION_BZIP2:
+        return archive_read_support_filter_bzip2(a);
+    }
+    return ARCHIVE_FATAL;
+}
+
+static int put(int out, const char *data, size_t size)
+{
+    while (size) {
+        ssize_t n = write(out, data, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        data += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+static int inflate(int in, int out, enum compression how, char *why, unsigned room)
+{
+    struct archive *a = archive_read_new();
+    struct archive_entry *entry;
+    if (!a)
+        return fail(a, "out of memory", why, room);
+    /* WARN: libarchive would start a program for it, which the box does not allow */
+    if (enable(a, how) != ARCHIVE_OK || archive_read_support_format_raw(a) != ARCHIVE_OK ||
+        archive_read_open_fd(a, in, BLOCK) != ARCHIVE_OK)
+        return fail(a, NULL, why, room);
+    int r = archive_read_next_header(a, &entry);
+    if (r != ARCHIVE_OK)
+        return fail(a, r == ARCHIVE_EOF ? "nothing is in it" : NULL, why, room);
+    if (how != COMPRESSION_NONE && archive_filter_count(a) != 2)
+        return fail(a, "it is compressed in an odd way", why, room);
+    const void *data;
+    size_t size;
+    la_int64_t at;
+    while ((r = archive_read_data_block(a, &data, &size, &at)) == ARCHIVE_OK)
+        if (put(out, data, size) < 0)
+            return fail(a, "nobody reads any more", why, room);
+    if (r != ARCHIVE_EOF)
+        return fail(a, NULL, why, room);
+    archive_read_free(a);
+    return 0;
+}
+
+__attribute__((visibility("default"))) extern const struct images_module images_module;
+const struct images_module images_module = {.inflate = inflate};

@@ -1,0 +1,418 @@
+/* Headers, members and content, in the order they stand in the stream. */
+#include "images/tar.h"
+
+#include "images/tar_parts.h"
+
+#include <string.h>
+
+enum { TAR_BUFFER = 256 * 1024, TAR_NAME_MAX = 64 * 1024 };
+static const uint64_t tar_size_max = (uint64_t)1 << 62;
+
+int tar_bad(const struct tar *t, struct error *e, const char *what)
+{
+    return error_set(e, EBADMSG, "the tar stream is broken near byte %llu: %s",
+                     (unsigned long long)t->at, what);
+}
+
+struct tar *tar_new(tar_read_fn *read, void *data)
+{
+    struct tar *t = NEW(struct tar);
+    t->read = read;
+    t->data = data;
+    t->buffer = mem_alloc(TAR_BUFFER);
+    return t;
+}
+
+static void tar_member_done(struct tar_member *m)
+{
+    free(m->path);
+    free(m->link);
+    for (size_t i = 0; i < m->xattrs_count; i++) {
+        free(m->xattrs[i].name);
+        free(m->xattrs[i].value);
+    }
+    free(m->xattrs);
+    *m = (struct tar_member){0};
+}
+
+void tar_free(struct tar *t)
+{
+    if (!t)
+        return;
+    tar_member_done(&t->member);
+    free(t->map);
+    free(t->buffer);
+    free(t);
+}
+
+/* --- bytes
+ * ------------------------------------------------------------------------------------------ */
+
+/* At least one byte more behind what is there: 1, 0 at the end, -errno. */
+static int tar_fill(struct tar *t, struct error *e)
+{
+    if (t->from == t->to)
+        t->from = t->to = 0;
+    if (t->to == TAR_BUFFER) {
+        memmove(t->buffer, t->buffer + t->from, t->to - t->from);
+        t->to -= t->from;
+        t->from = 0;
+    }
+    ssize_t n = t->read(t->data, t->buffer + t->to, TAR_BUFFER - t->to);
+    if (n < 0)
+        return error_errno(e, (int)-n, "reading");
+    t->to += (size_t)n;
+    return n > 0;
+}
+
+int tar_take(struct tar *t, size_t size, const char **ret, struct error *e)
+{
+    while (t->to - t->from < size) {
+        int r = tar_fill(t, e);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            return tar_bad(t, e, "it ends too early");
+    }
+    *ret = t->buffer + t->from;
+    t->from += size;
+    t->at += size;
+    return 0;
+}
+
+static int tar_skip(struct tar *t, uint64_t size, struct error *e)
+{
+    const char *p;
+    while (size) {
+        size_t n = size < TAR_BLOCK ? (size_t)size : TAR_BLOCK;
+        if (t->to > t->from && t->to - t->from > n)
+            n = size < t->to - t->from ? (size_t)size : t->to - t->from;
+        int r = tar_take(t, n, &p, e);
+        if (r < 0)
+            return r;
+        size -= n;
+    }
+    return 0;
+}
+
+int tar_drain(struct tar *t, struct error *e)
+{
+    for (;;) {
+        t->at += t->to - t->from;
+        t->from = t->to;
+        int r = tar_fill(t, e);
+        if (r <= 0)
+            return r;
+    }
+}
+
+/* --- numbers
+ * ---------------------------------------------------------------------------------------- */
+
+int tar_number(const char *field, size_t size, uint64_t *ret)
+{
+    const unsigned char *p = (const unsigned char *)field, *end = p + size;
+    uint64_t n = 0;
+    if (*p & 0x80) {
+        if (*p != 0x80) /* negative, or beyond 64 bits */
+            return -EBADMSG;
+        for (p++; p < end; p++) {
+            if (n >> 54)
+                return -EBADMSG;
+            n = n << 8 | *p;
+        }
+        *ret = n;
+        return 0;
+    }
+    while (p < end && *p == ' ')
+        p++;
+    for (; p < end && *p >= '0' && *p <= '7'; p++) {
+        if (n >> 58)
+            return -EBADMSG;
+        n = n << 3 | (unsigned)(*p - '0');
+    }
+    for (; p < end; p++)
+        if (*p != ' ' && *p != '\0')
+            return -EBADMSG;
+    *ret = n;
+    return 0;
+}
+
+int tar_decimal(const char *s, const char *end, uint64_t *ret)
+{
+    uint64_t n = 0;
+    if (s == end)
+        return -EBADMSG;
+    for (; s < end; s++) {
+        if (*s < '0' || *s > '9' || n > tar_size_max / 10)
+            return -EBADMSG;
+        n = n * 10 + (unsigned)(*s - '0');
+    }
+    *ret = n;
+    return 0;
+}
+
+/* --- headers
+ * ---------------------------------------------------------------------------------------- */
+
+static bool tar_is_zero(const char *block)
+{
+    static const char zero[TAR_BLOCK];
+    return memcmp(block, zero, TAR_BLOCK) == 0;
+}
+
+static bool tar_checksum_fits(const struct tar_header *h)
+{
+    const unsigned char *p = (const unsigned char *)h;
+    uint64_t sum = 0, written;
+    for (size_t i = 0; i < TAR_BLOCK; i++)
+        sum += i >= offsetof(struct tar_header, checksum) &&
+                       i < offsetof(struct tar_header, checksum) + sizeof(h->checksum)
+                   ? ' '
+                   : p[i];
+    return tar_number(h->checksum, sizeof(h->checksum), &written) == 0 && written == sum;
+}
+
+/* The whole content of a header that speaks of the next member, NUL-terminated, owned. */
+static int tar_read_text(struct tar *t, uint64_t size, size_t most, char **ret, struct error *e)
+{
+    if (size > most)
+        return tar_bad(t, e, "a header is larger than any header has to be");
+    autofree char *text = mem_alloc((size_t)size + 1);
+    size_t used = 0;
+    const char *p;
+    while (used < size) {
+        size_t n = MIN((size_t)size - used, (size_t)TAR_BLOCK);
+        int r = tar_take(t, n, &p, e);
+        if (r < 0)
+            return r;
+        memcpy(text + used, p, n);
+        used += n;
+    }
+    text[size] = '\0';
+    int r = tar_skip(t, -size % TAR_BLOCK, e);
+    if (r < 0)
+        return r;
+    *ret = TAKE(text);
+    return 0;
+}
+
+static void tar_said_done(struct tar_said *said)
+{
+    free(said->path);
+    free(said->link);
+}
+
+/* Headers that are about another: 1 if this was one, 0 if it is a member's own. */
+static int tar_take_extra(struct tar *t, struct tar_said *said, char type, uint64_t size,
+                          struct error *e)
+{
+    bool pax = type == 'x' || type == 'X' || type == 'g';
+    if (!pax && type != 'L' && type != 'K')
+        return 0;
+    char *text = NULL;
+    int r = tar_read_text(t, size, pax ? TAR_HEADER_MAX : TAR_NAME_MAX, &text, e);
+    if (r < 0)
+        return r;
+    if (pax) {
+        r = tar_pax(t, said, text, (size_t)size, type == 'g', e);
+        free(text);
+        return r < 0 ? r : 1;
+    }
+    char **to = type == 'L' ? &said->path : &said->link;
+    size_t length = strlen(text);
+    for (size_t i = length; i < size && r == 0; i++)
+        if (text[i])
+            r = tar_bad(t, e, "a name with a NUL in it");
+    free(*to);
+    *to = text;
+    return r < 0 ? r : 1;
+}
+
+static char *tar_own_path(const struct tar_header *h)
+{
+    /* GNU's magic is "ustar  " and has other things where POSIX has the prefix. */
+    if (memcmp(h->magic, "ustar\0", 6) == 0 && h->prefix[0]) {
+        autofree char *prefix = str_ndup(h->prefix, strnlen(h->prefix, sizeof(h->prefix)));
+        autofree char *name = str_ndup(h->name, strnlen(h->name, sizeof(h->name)));
+        return str_format("%s/%s", prefix, name);
+    }
+    return str_ndup(h->name, strnlen(h->name, sizeof(h->name)));
+}
+
+static int tar_kind(struct tar *t, const struct tar_header *h, struct error *e)
+{
+    struct tar_member *m = &t->member;
+    switch (h->type) {
+    case '\0':
+    case '0':
+    case '7':
+    case 'S':
+        /* V7 knows folders by their last character alone. */
+        m->type = h->type != 'S' && str_ends(m->path, "/") ? TAR_DIR : TAR_FILE;
+        return 0;
+    case '1':
+        m->type = TAR_HARD_LINK;
+        return 0;
+    case '2':
+        m->type = TAR_SYMLINK;
+        return 0;
+    case '3':
+        m->type = TAR_CHAR;
+        return 0;
+    case '4':
+        m->type = TAR_BLOCK_DEVICE;
+        return 0;
+    case '5':
+        m->type = TAR_DIR;
+        return 0;
+    case '6':
+        m->type = TAR_FIFO;
+        return 0;
+    }
+    return tar_bad(t, e, "a member of an unknown type");
+}
+
+static int tar_attributes(struct tar *t, const struct tar_header *h, struct tar_said *said,
+                          struct error *e)
+{
+    struct tar_member *m = &t->member;
+    uint64_t mode = 0, mtime = 0;
+    if (tar_number(h->mode, sizeof(h->mode), &mode) < 0)
+        return tar_bad(t, e, "a mode is no number");
+    if (!said->has_uid && tar_number(h->uid, sizeof(h->uid), &said->uid) < 0)
+        return tar_bad(t, e, "an owner is no number");
+    if (!said->has_gid && tar_number(h->gid, sizeof(h->gid), &said->gid) < 0)
+        return tar_bad(t, e, "a group is no number");
+    /* a time before 1970 is written as a negative number by some; the epoch is near enough */
+    if (!said->has_mtime && tar_number(h->mtime, sizeof(h->mtime), &mtime) == 0)
+        said->mtime_s = (int64_t)mtime;
+    m->mode = (uint32_t)mode & 07777;
+    m->uid = said->uid;
+    m->gid = said->gid;
+    m->mtime_s = said->mtime_s;
+    m->mtime_ns = said->mtime_ns;
+    m->path = said->path ? TAKE(said->path) : tar_own_path(h);
+    int r = tar_kind(t, h, e);
+    if (r == 0 && (m->type == TAR_SYMLINK || m->type == TAR_HARD_LINK))
+        m->link =
+            said->link ? TAKE(said->link) : str_ndup(h->link, strnlen(h->link, sizeof(h->link)));
+    return r;
+}
+
+/* How much content is stored, and what it means. */
+static int tar_content(struct tar *t, const struct tar_header *h, const struct tar_said *said,
+                       uint64_t size, struct error *e)
+{
+    struct tar_member *m = &t->member;
+    if (said->has_size)
+        size = said->size;
+    if (size > tar_size_max)
+        return tar_bad(t, e, "a size beyond reason");
+    t->left = size;
+    t->pad = (unsigned)(-size % TAR_BLOCK);
+    m->size = m->type == TAR_FILE ? size : 0;
+    bool sparse = h->type == 'S' || said->sparse;
+    if (m->type != TAR_FILE || !sparse)
+        return tar_add_piece(t, 0, size);
+    int r = 0;
+    m->size = said->has_realsize ? said->realsize : size;
+    if (h->type == 'S')
+        r = tar_sparse_old(t, h, &m->size, e);
+    else if (said->sparse == 2)
+        r = tar_sparse_inner(t, e);
+    return r < 0 ? r : tar_sparse_check(t, t->left, e);
+}
+
+static int tar_begin(struct tar *t, struct tar_said *said, const struct tar_header *h,
+                     uint64_t size, struct error *e)
+{
+    int r = tar_attributes(t, h, said, e);
+    if (r == 0)
+        r = tar_content(t, h, said, size, e);
+    if (r == 0 && (!t->member.path[0] || strlen(t->member.path) > TAR_NAME_MAX))
+        r = tar_bad(t, e, "a member without a name, or with too long a one");
+    return r < 0 ? r : 1;
+}
+
+static int tar_next_header(struct tar *t, struct tar_said *said, struct error *e)
+{
+    bool extra = false;
+    for (;;) {
+        if (t->from == t->to) {
+            int more = tar_fill(t, e);
+            if (more < 0)
+                return more;
+            if (more == 0) {
+                t->ended = true;
+                return extra ? tar_bad(t, e, "it ends behind a header") : 0;
+            }
+        }
+        const char *block;
+        int r = tar_take(t, TAR_BLOCK, &block, e);
+        if (r < 0)
+            return r;
+        if (tar_is_zero(block)) {
+            t->ended = true;
+            return extra ? tar_bad(t, e, "it ends behind a header") : 0;
+        }
+        struct tar_header h;
+        memcpy(&h, block, sizeof(h));
+        uint64_t size;
+        if (!tar_checksum_fits(&h))
+            return tar_bad(t, e, "a header's checksum does not fit");
+        if (tar_number(h.size, sizeof(h.size), &size) < 0)
+            return tar_bad(t, e, "a size is no number");
+        r = tar_take_extra(t, said, h.type, size, e);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            return tar_begin(t, said, &h, size, e);
+        extra = h.type != 'g';
+    }
+}
+
+int tar_next(struct tar *t, const struct tar_member **ret, struct error *e)
+{
+    int r = tar_skip(t, t->left, e);
+    if (r == 0)
+        r = tar_skip(t, t->pad, e);
+    if (r < 0 || t->ended)
+        return r;
+    t->left = t->pad = 0;
+    tar_member_done(&t->member);
+    t->map_count = t->map_now = 0;
+    t->map_done = 0;
+    struct tar_said said = {0};
+    r = tar_next_header(t, &said, e);
+    tar_said_done(&said);
+    if (r == 1)
+        *ret = &t->member;
+    return r;
+}
+
+int tar_data(struct tar *t, const void **ret, size_t *ret_size, uint64_t *ret_at, struct error *e)
+{
+    while (t->map_now < t->map_count && t->map_done == t->map[t->map_now].size) {
+        t->map_now++;
+        t->map_done = 0;
+    }
+    if (t->map_now == t->map_count || t->left == 0)
+        return 0;
+    if (t->from == t->to) {
+        int r = tar_fill(t, e);
+        if (r <= 0)
+            return r < 0 ? r : tar_bad(t, e, "it ends in the middle of a file");
+    }
+    const struct tar_piece *piece = &t->map[t->map_now];
+    size_t n = t->to - t->from;
+    n = (size_t)MIN((uint64_t)n, MIN(piece->size - t->map_done, t->left));
+    *ret = t->buffer + t->from;
+    *ret_size = n;
+    *ret_at = piece->at + t->map_done;
+    t->from += n;
+    t->at += n;
+    t->left -= n;
+    t->map_done += n;
+    return 1;
+}
