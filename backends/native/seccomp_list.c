@@ -126,9 +126,10 @@ const size_t seccomp_groups_count = ARRAY_SIZE(seccomp_groups);
 #define MAKES_FILE 020000100u /* O_CREAT, __O_TMPFILE */
 #define SOCK_KIND 0xfu
 #define CORE 4 /* RLIMIT_CORE */
-#define LIMITS(call, i) /* every number but CORE, which is one bit: in few comparisons, by low bits */ \
-    {call, {BITS(i, 1, 1)}, 1}, {call, {BITS(i, 2, 2)}, 1}, {call, {BITS(i, CORE, 0)}, 1}, \
-    {call, {BITS(i, 8, 8)}, 1}
+/* Every number but CORE, which is one bit: in few comparisons, by low bits. */
+#define LIMIT(mask, value)                  \
+    {"setrlimit", {BITS(0, mask, value)}, 1}, \
+    {"prlimit64", {BITS(1, mask, value), EQ(0, 0)}, 2}
 
 const struct seccomp_rule seccomp_rules[] = {
     {"clone", {BITS(0, NAMESPACES, 0)}, 1},
@@ -185,8 +186,9 @@ const struct seccomp_rule seccomp_rules[] = {
      */
     {"setrlimit", {EQ(0, CORE)}, 1, PLAN_OPEN_CORE_DUMPS, 0, SECCOMP_PRETEND, true},
     {"prlimit64", {EQ(1, CORE), NOT(2, 0), EQ(3, 0)}, 3, PLAN_OPEN_CORE_DUMPS, 0, SECCOMP_PRETEND, true},
-    {"prlimit64", {EQ(1, CORE), EQ(2, 0)}, 2},
-    LIMITS("setrlimit", 0), LIMITS("prlimit64", 1),
+    LIMIT(1, 1), LIMIT(2, 2), LIMIT(CORE, 0), LIMIT(8, 8),
+    /* those of others, PID 1 above all, may be asked for and not changed */
+    {"prlimit64", {EQ(2, 0)}, 1},
 };
 const size_t seccomp_rules_count = ARRAY_SIZE(seccomp_rules);
 
