@@ -44,6 +44,7 @@ void build_host_image(struct build *b);
 void build_dir_image(struct build *b);
 void build_identity_files(struct build *b); /* /etc/passwd, hosts, … ; before the overlay */
 void build_identity_small(struct build *b); /* hosts, hostname, resolv.conf, machine-id alone */
+void build_boot_id(struct build *b);        /* over the one of proc, which is the host's */
 void build_proc(struct build *b);
 void build_sys(struct build *b);
 void build_dev(struct build *b);

@@ -134,23 +134,42 @@ void build_environment(struct build *b)
 /* --- files that say who and where --------------------------------------------------------------
  */
 
-/* Sixteen bytes that differ for each workload, made from its random id: no two share a machine-id.
- */
-static void identity_machine_id(const char *id, char to[34])
+/* A random UUID (version 4) that differs for each workload, made from its random id. */
+static void identity_uuid(const char *id, const char *purpose, uint64_t half[2])
 {
     uint64_t state = 0xcbf29ce484222325u;
     for (const char *c = id; *c; c++)
         state = (state ^ (unsigned char)*c) * 0x100000001b3u;
-    uint64_t half[2];
+    for (const char *c = purpose; *c; c++)
+        state = (state ^ (unsigned char)*c) * 0x100000001b3u;
     for (size_t i = 0; i < 2; i++) {
         state += 0x9e3779b97f4a7c15u;
         uint64_t z = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9u;
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
         half[i] = z ^ (z >> 31);
     }
-    half[0] = (half[0] & ~0xf000ull) | 0x4000; /* machine-id(5): a version 4 UUID */
+    half[0] = (half[0] & ~0xf000ull) | 0x4000;
     half[1] = (half[1] & ~(3ull << 62)) | (2ull << 62);
+}
+
+/* machine-id(5): no two workloads share one, and none has the host's. */
+static void identity_machine_id(const char *id, char to[34])
+{
+    uint64_t half[2];
+    identity_uuid(id, "", half);
     snprintf(to, 34, "%016llx%016llx\n", (unsigned long long)half[0], (unsigned long long)half[1]);
+}
+
+void build_boot_id(struct build *b)
+{
+    uint64_t half[2];
+    identity_uuid(b->p->id, "boot", half);
+    autofree char *text = str_format(
+        "%08llx-%04llx-%04llx-%04llx-%012llx\n", (unsigned long long)(half[0] >> 32),
+        (unsigned long long)(half[0] >> 16 & 0xffff), (unsigned long long)(half[0] & 0xffff),
+        (unsigned long long)(half[1] >> 48), (unsigned long long)(half[1] & 0xffffffffffffull));
+    build_file(b, "/proc/sys/kernel/random/boot_id", text, 0444);
+    b->p->mounts[b->p->mounts_count - 1].flags |= PLAN_MOUNT_OPTIONAL;
 }
 
 void build_identity_small(struct build *b)

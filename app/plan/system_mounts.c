@@ -5,17 +5,19 @@ enum { PTYS_MAX = 64 };
 
 /*
  * Files of proc that concern the whole machine, other workloads or nobody. The OCI default and
- * more: locks and keys of neighbours, addresses of the kernel's code, lists of hardware.
+ * more: locks and keys of neighbours, addresses of the kernel's code, lists of hardware, and files
+ * that anybody may write.
  */
 static const char *const proc_hidden[] = {
-    "/proc/acpi",        "/proc/asound",        "/proc/bus",
-    "/proc/config.gz",   "/proc/driver",        "/proc/fs",
-    "/proc/interrupts",  "/proc/irq",           "/proc/kallsyms",
-    "/proc/kcore",       "/proc/key-users",     "/proc/keys",
-    "/proc/kmsg",        "/proc/latency_stats", "/proc/locks",
-    "/proc/modules",     "/proc/mtrr",          "/proc/sched_debug",
-    "/proc/scsi",        "/proc/sysrq-trigger", "/proc/timer_list",
-    "/proc/timer_stats",
+    "/proc/acpi",        "/proc/asound",      "/proc/bootconfig",    "/proc/bus",
+    "/proc/cmdline",     "/proc/config.gz",   "/proc/diskstats",     "/proc/driver",
+    "/proc/fs",          "/proc/interrupts",  "/proc/iomem",         "/proc/ioports",
+    "/proc/irq",         "/proc/kallsyms",    "/proc/kcore",         "/proc/key-users",
+    "/proc/keys",        "/proc/kmsg",        "/proc/latency_stats", "/proc/locks",
+    "/proc/mdstat",      "/proc/modules",     "/proc/mtrr",          "/proc/partitions",
+    "/proc/pressure",    "/proc/sched_debug", "/proc/schedstat",     "/proc/scsi",
+    "/proc/softirqs",    "/proc/swaps",       "/proc/sysrq-trigger", "/proc/timer_list",
+    "/proc/timer_stats", "/proc/tty",
 };
 
 /* Of sysfs programs want to know how many processors there are; nothing else of it is shown. */
@@ -27,6 +29,7 @@ void build_proc(struct build *b)
     for (size_t i = 0; i < ARRAY_SIZE(proc_hidden); i++)
         build_step(b, PLAN_MOUNT_MASK, NULL, proc_hidden[i], 0);
     build_step(b, PLAN_MOUNT_READONLY, NULL, "/proc/sys", 0);
+    build_boot_id(b);
 }
 
 void build_sys(struct build *b)

@@ -3,6 +3,7 @@
 #include "backends/native/steps.h"
 #include "backends/native/tree.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "init/agent.h"
 
 #include <fcntl.h>
@@ -22,12 +23,17 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 /* From <sys/mount.h>, which cannot be included beside <linux/mount.h> everywhere. */
 int mount(const char *, const char *, const char *, unsigned long, const void *);
 int umount2(const char *, int);
 enum { SETUP_MS_REC = 16384, SETUP_MS_PRIVATE = 1 << 18, SETUP_MNT_DETACH = 2 };
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
 
 /* Descriptors that must survive the last renumbering are kept above this. */
 enum { SETUP_FD_LOW = 16 };
@@ -81,6 +87,26 @@ static int setup_private_mounts(struct setup *s)
 }
 
 /*
+ * Time since boot begins anew inside: the host's would tell hosts apart, and workloads of one host
+ * together. time_namespaces(7): the offsets are written before the first process is in, and what we
+ * exec or fork is. Written while our files in /proc are our own.
+ */
+static int setup_time(struct setup *s)
+{
+    if (!(s->plan->namespaces & PLAN_NS_TIME))
+        return 0;
+    struct timespec monotonic, boot;
+    char text[96];
+    if (unshare(CLONE_NEWTIME) < 0 || clock_gettime(CLOCK_MONOTONIC, &monotonic) < 0 ||
+        clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+        return setup_fail(s, "a time namespace");
+    snprintf(text, sizeof(text), "monotonic %lld 0\nboottime %lld 0\n",
+             -(long long)monotonic.tv_sec, -(long long)boot.tv_sec);
+    int r = file_put(AT_FDCWD, "/proc/self/timens_offsets", text);
+    return r < 0 ? error_errno(&s->error, -r, "a time namespace") : 0;
+}
+
+/*
  * Switching ids makes us undumpable and clears the parent's death signal. Supplementary groups can
  * be left only where setgroups(2) is allowed, which is everywhere but with a single id.
  */
@@ -89,11 +115,16 @@ static int setup_ids(struct setup *s)
     if (s->plan->map_by == PLAN_MAP_SELF) {
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* a hardened parent's /proc files are root's */
         int r = native_ids_write_own(s->ids, &s->error);
+        if (r == 0)
+            r = setup_time(s);
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         return r;
     }
     if (!s->ids->root_inside)
         return error_set(&s->error, EINVAL, "a range of ids has to hold id 0");
+    int r = setup_time(s);
+    if (r < 0)
+        return r;
     if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
         syscall(SYS_setresuid, 0, 0, 0) < 0)
         return setup_fail(s, "switching to the workload's ids");
