@@ -164,6 +164,26 @@ static void host_read_mounts(struct plan_host *h)
     }
 }
 
+/*
+ * What of /etc is not for everybody: a user's workload has the user's own id, and their groups
+ * where these cannot be left, so these bits would not keep it out.
+ */
+static void host_read_closed(struct plan_host *h)
+{
+    DIR *etc = opendir("/etc");
+    for (struct dirent *d; etc && (d = readdir(etc));) {
+        struct stat st;
+        if (d->d_type == DT_LNK || str_equal(d->d_name, ".") || str_equal(d->d_name, "..") ||
+            fstatat(dirfd(etc), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        mode_t open = S_ISDIR(st.st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
+        if (!S_ISLNK(st.st_mode) && (st.st_mode & open) != open)
+            strv_add(&h->etc_closed, d->d_name);
+    }
+    if (etc)
+        closedir(etc);
+}
+
 static int host_read_entries(struct plan_host *h, struct error *e)
 {
     DIR *root = opendir("/");
@@ -184,6 +204,9 @@ static int host_read_entries(struct plan_host *h, struct error *e)
     if (!str_equal(h->home, "/") && !plan_host_find(h, h->home))
         host_add_entry(h, h->home);
     host_read_mounts(h);
+
+    if (h->uid != 0)
+        host_read_closed(h);
 
     h->devices = mem_zero(1, sizeof(char *));
     for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
@@ -275,6 +298,7 @@ void plan_host_done(struct plan_host *h)
     }
     free(h->entries);
     strv_free(h->devices);
+    strv_free(h->etc_closed);
     strv_free(h->cgroup_controllers);
     free(h->kernel);
     free(h->arch);

@@ -49,12 +49,25 @@ static const char *const etc_opened[] = {
     "/etc/systemd",   "/etc/systemd/system", "/etc/xdg",
 };
 
+static bool host_has_step(const struct build *b, const char *target)
+{
+    for (size_t i = 0; i < b->p->mounts_count; i++)
+        if (str_equal(b->p->mounts[i].target, target))
+            return true;
+    return false;
+}
+
 static void host_hide_etc(struct build *b)
 {
     for (size_t i = 0; i < ARRAY_SIZE(etc_hidden); i++) {
         char path[64] = "/etc/";
         memcpy(path + 5, etc_hidden[i], strlen(etc_hidden[i]) + 1);
         build_step(b, PLAN_MOUNT_MASK, NULL, path, 0);
+    }
+    for (size_t i = 0; b->host->etc_closed && b->host->etc_closed[i]; i++) {
+        autofree char *path = str_join_path("/etc", b->host->etc_closed[i]);
+        if (!host_has_step(b, path))
+            build_step(b, PLAN_MOUNT_MASK, NULL, path, 0);
     }
 }
 
