@@ -33,7 +33,7 @@ struct launch_env {
     int init;                /* cofferdam-init, opened O_PATH from the fixed place */
     int runtime_dir;         /* $XDG_RUNTIME_DIR/cofferdam/ID */
     int state_dir;           /* .../workloads/ID; FD_NONE for a workload that is not kept */
-    const char *system_runtime_dir; /* $XDG_RUNTIME_DIR/cofferdam: id range locks live here */
+    const char *system_runtime_dir; /* id range locks live here: one folder for the whole machine */
     uint16_t rows, cols;     /* of the first terminal */
     /*
      * Writes down, durably enough to survive our own kill -9, what is about to be made outside our

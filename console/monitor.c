@@ -51,7 +51,8 @@ static int make_folder(struct monitor *m, struct error *e)
         .init = s->init,
         .runtime_dir = state_writer_dir(m->writer),
         .state_dir = state_writer_kept_dir(m->writer),
-        .system_runtime_dir = s->runtime_dir,
+        /* ids are the machine's, whatever folder this root was told to use */
+        .system_runtime_dir = geteuid() == 0 ? "/run/cofferdam" : s->runtime_dir,
         .rows = s->rows,
         .cols = s->cols,
         .journal = journal,

@@ -100,10 +100,15 @@ static int lock_files(struct monitor *m, struct error *e)
                LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                    LANDLOCK_ACCESS_FS_MAKE_DIR,
                known);
+    if (geteuid() == 0) { /* the range of ids is given back */
+        autofree char *ids = str_join_path(m->env.system_runtime_dir, "ids");
+        allow_path(rules, ids, LANDLOCK_ACCESS_FS_REMOVE_FILE, known);
+    }
     allow(rules, state_writer_dir(m->writer), OURS, known);
     if (state_writer_kept_dir(m->writer) >= 0) {
         autofree char *workloads = str_join_path(m->setup->state_dir, "workloads");
-        allow_path(rules, workloads, LANDLOCK_ACCESS_FS_REMOVE_DIR, known);
+        allow_path(rules, workloads, LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR,
+                   known);
         allow(rules, state_writer_kept_dir(m->writer), OURS | LANDLOCK_ACCESS_FS_MAKE_DIR, known);
     }
     int changes = m->ops->changes ? m->ops->changes(m->launch) : FD_NONE;
