@@ -363,9 +363,7 @@ static void finish(struct monitor *m)
     write_report(m, kept || again);
     remove_all(m, kept || again);
     answer_waiters(m);
-    loop_unwatch(m->listener_watch);
-    m->listener_watch = NULL;
-    m->listener = fd_close(m->listener);
+    peers_stop_listening(m);
     m->finished = true;
     loop_timer_set(m->linger, LINGER_MS);
     if (again && !m->clean_failed)
@@ -393,8 +391,8 @@ bool life_is_over(const struct monitor *m)
      */
     bool shows = m->main->terminal && !m->restart_waited;
     for (const struct peer *p = m->peers; p; p = p->next)
-        if (!p->dead &&
-            (link_backlog(&p->link) || p->log.active || (shows && view_find(m->main, p))))
+        if (!p->dead && (!p->greeted || link_backlog(&p->link) || p->log.active ||
+                         (shows && view_find(m->main, p))))
             return false;
     return true;
 }

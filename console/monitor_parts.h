@@ -144,6 +144,7 @@ struct monitor {
 
 /* --- monitor_peers.c */
 int peers_listen(struct monitor *m, struct error *e);
+void peers_stop_listening(struct monitor *m); /* whoever has knocked already is still let in */
 struct peer *peer_add(struct monitor *m, int fd); /* takes `fd`; NULL: no room */
 void peer_kill(struct peer *p);                    /* reaped at the end of the round */
 void peer_receive(struct peer *p);

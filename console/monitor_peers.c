@@ -153,6 +153,18 @@ static void accept_one(struct loop_watch *w, int listener, uint32_t events, void
     peer_add(m, TAKE_FD(fd));
 }
 
+void peers_stop_listening(struct monitor *m)
+{
+    unsigned before;
+    do {
+        before = m->peers_count;
+        accept_one(NULL, m->listener, EPOLLIN, m);
+    } while (m->peers_count > before);
+    loop_unwatch(m->listener_watch);
+    m->listener_watch = NULL;
+    m->listener = fd_close(m->listener);
+}
+
 int peers_listen(struct monitor *m, struct error *e)
 {
     m->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -10,8 +10,21 @@ static bool has_started(const struct monitor *m)
 }
 
 /* For DONE at the end: stop, kill, wait. */
+static void tell_end(struct peer *p)
+{
+    struct monitor *m = p->monitor;
+    int32_t status = m->main->status;
+    const char *reason = m->reason ? m->reason : "";
+    link_put(&p->link, WIRE_EXITED, 0, 0, &status, sizeof(status), reason, strlen(reason));
+}
+
 static void await_end(struct peer *p, uint32_t request)
 {
+    if (p->monitor->finished) { /* it came while the door was closing */
+        tell_end(p);
+        peer_done(p, request, NULL);
+        return;
+    }
     if (p->pending_count == PENDING_MAX) {
         struct error e;
         error_set(&e, EBUSY, "this client waits for too much at once");
@@ -23,10 +36,8 @@ static void await_end(struct peer *p, uint32_t request)
         return;
     p->waits = true;
     struct console *c = p->monitor->main;
-    if (c->told && !view_find(c, p)) {
-        int32_t status = c->status;
-        link_put(&p->link, WIRE_EXITED, 0, 0, &status, sizeof(status), NULL, 0);
-    }
+    if (c->told && !view_find(c, p))
+        tell_end(p);
 }
 
 static void answer(struct peer *p, uint32_t request, int r, const struct error *e)

@@ -33,6 +33,14 @@ bool state_lock_held(int dir, const char *name)
     return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
+int state_remove_folder(int dir, const char *id)
+{
+    autofree char *half = str_format("%s%s", STATE_HALF, id);
+    if (renameat(dir, id, dir, half) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return file_remove_tree(dir, half);
+}
+
 int state_open_kept(const struct dirs *d, bool make, struct error *e)
 {
     autofree char *path = str_join_path(d->state, "workloads");

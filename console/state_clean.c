@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Undoes a journal's lines, the last first. The first error stays; the rest is still tried. */
@@ -78,7 +77,7 @@ static int clean_runtime(int runtime, const char *id, struct error *e)
     if (r < 0)
         return error_wrap(e, "cleaning up %s", id); /* the folder stays: it knows what is left */
     drop_name(runtime, id);
-    r = file_remove_tree(runtime, id);
+    r = state_remove_folder(runtime, id);
     return r < 0 ? error_errno(e, -r, "cannot remove the folder of %s", id) : 0;
 }
 
@@ -95,21 +94,19 @@ int state_clean(const struct dirs *d, const char *id, struct error *e)
     autofree char *path = str_join_path(d->state, "workloads");
     autoclose int kept = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (kept >= 0) {
-        int r = file_remove_tree(kept, id);
+        int r = state_remove_folder(kept, id);
         if (r < 0)
             return error_errno(e, -r, "cannot remove what was kept of %s", id);
     }
     return 0;
 }
 
-/* A half folder is somebody's at work if it is locked, or so young that it may be about to be. */
-static bool half_is_dead(int runtime, const char *name)
+/* Removes a half folder unless somebody works on it; whoever was about to begins anew. */
+static bool drop_half(int runtime, const char *name)
 {
-    enum { YOUNG_S = 60 };
-    struct stat st;
-    if (fstatat(runtime, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || state_lock_held(runtime, name))
-        return false;
-    return time(NULL) - st.st_mtime > YOUNG_S;
+    autofree char *path = str_format("%s/lock", name);
+    autoclose int lock = openat(runtime, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return lock >= 0 && state_lock_take(lock) == 0 && file_remove_tree(runtime, name) == 0;
 }
 
 static bool name_is_dead(int runtime, const char *link)
@@ -124,24 +121,33 @@ static bool name_is_dead(int runtime, const char *link)
            fstatat(runtime, half, &st, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
-unsigned state_sweep(const struct dirs *d)
+static bool sweep_one(int dir, const char *name, bool halves)
+{
+    if (halves)
+        return str_starts(name, STATE_HALF) && drop_half(dir, name);
+    return str_starts(name, STATE_NAME) && name_is_dead(dir, name) && unlinkat(dir, name, 0) == 0;
+}
+
+static unsigned sweep(const char *path, bool halves)
 {
     unsigned count = 0;
-    autoclose int runtime = open(d->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int own = runtime < 0 ? -1 : fcntl(runtime, F_DUPFD_CLOEXEC, 3);
+    autoclose int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int own = dir < 0 ? -1 : fcntl(dir, F_DUPFD_CLOEXEC, 3);
     DIR *list = own < 0 ? NULL : fdopendir(own);
     if (!list) {
         fd_close(own);
         return 0;
     }
     struct dirent *entry;
-    while ((entry = readdir(list))) {
-        const char *name = entry->d_name;
-        if (str_starts(name, STATE_HALF) && half_is_dead(runtime, name))
-            count += file_remove_tree(runtime, name) == 0;
-        else if (str_starts(name, STATE_NAME) && name_is_dead(runtime, name))
-            count += unlinkat(runtime, name, 0) == 0;
-    }
+    while ((entry = readdir(list)))
+        count += sweep_one(dir, entry->d_name, halves);
     closedir(list);
     return count;
+}
+
+unsigned state_sweep(const struct dirs *d)
+{
+    autofree char *kept = str_join_path(d->state, "workloads");
+    unsigned count = sweep(d->runtime, true) + sweep(kept, true);
+    return count + sweep(d->runtime, false); /* the names of those that are gone now */
 }

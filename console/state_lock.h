@@ -18,6 +18,12 @@ int state_lock_take(int fd);
  */
 bool state_lock_held(int dir, const char *name);
 
+/*
+ * Removes the folder `id` below `dir`, by way of .half-ID: whoever looks sees all of it or nothing.
+ * A missing one is no error. 0 or -errno.
+ */
+int state_remove_folder(int dir, const char *id);
+
 /* $state/workloads, made if asked. A directory descriptor or -errno with text. */
 int state_open_kept(const struct dirs *d, bool make, struct error *e);
 

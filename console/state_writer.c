@@ -5,6 +5,7 @@
 #include "console/state_lock.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,20 +28,36 @@ static void folder_name(const struct state_writer *w, char to[32])
     snprintf(to, 32, "%s%s", w->published ? "" : STATE_HALF, w->id);
 }
 
-static int open_runtime(struct state_writer *w, struct error *e)
+/* One try. -EAGAIN: a prune took the folder for a dead one's before it was locked. */
+static int lock_runtime(struct state_writer *w, const char *name)
 {
-    char name[32];
-    folder_name(w, name);
     if (mkdirat(w->runtime, name, 0700) < 0)
-        return error_errno(e, errno, "cannot make the workload's folder");
+        return errno == EEXIST ? -EAGAIN : -errno;
     w->dir = openat(w->runtime, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (w->dir < 0)
-        return error_errno(e, errno, "cannot open the workload's folder");
+        return errno == ENOENT ? -EAGAIN : -errno;
     w->lock = openat(w->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (w->lock < 0)
-        return error_errno(e, errno, "cannot make the workload's lock");
-    int r = state_lock_take(w->lock);
-    return r < 0 ? error_errno(e, -r, "cannot take the workload's lock") : 0;
+        return errno == ENOENT || errno == EEXIST ? -EAGAIN : -errno;
+    return state_lock_take(w->lock);
+}
+
+static int open_runtime(struct state_writer *w, struct error *e)
+{
+    enum { TRIES = 100 };
+    char name[32];
+    folder_name(w, name);
+    int r = -EAGAIN;
+    for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
+        if (i)
+            sched_yield();
+        w->lock = fd_close(w->lock);
+        w->dir = fd_close(w->dir);
+        r = lock_runtime(w, name);
+    }
+    if (r < 0)
+        w->lock = fd_close(w->lock);
+    return r < 0 ? error_errno(e, -r, "cannot make the workload's folder") : 0;
 }
 
 static int open_kept(struct state_writer *w, const struct dirs *d, struct error *e)
@@ -273,7 +290,7 @@ int state_writer_remove(struct state_writer *w)
     if (unlinkat(w->runtime, half, AT_REMOVEDIR) < 0 && errno != ENOENT)
         r = file_remove_tree(w->runtime, half);
     if (w->workloads >= 0 && !w->keep) {
-        int k = file_remove_tree(w->workloads, w->id);
+        int k = state_remove_folder(w->workloads, w->id);
         r = r < 0 ? r : k;
     }
     return r;

@@ -90,7 +90,8 @@ static json_t *one_json(const struct picture *before, const struct live *l)
     json_object_set_new(j, "id", out_json_string(l->record->id));
     json_object_set_new(j, "name", out_json_string(l->record->name));
     if (cpu != UINT64_MAX)
-        json_object_set_new(j, "cpu_percent", json_real((double)cpu / 100));
+        json_object_set_new(j, "cpu_milli",
+                            json_integer((json_int_t)cpu / 10)); /* of one processor */
     return j;
 }
 

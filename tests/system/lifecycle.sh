@@ -1,0 +1,181 @@
+#!/bin/bash
+# ps, stop, kill, pause, wait, rm, logs, stats, events: workloads watched and ended from outside.
+# shellcheck disable=SC2016 # what is quoted is for the shell inside
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+is_gone() { [ -z "$(cofferdam ps --all --quiet --filter "name=$1")" ]; }
+says() { cofferdam logs "$1" 2>/dev/null | grep -qF -e "$2"; }
+
+test_ten_are_started_watched_and_removed() {
+    need userns
+    for i in 0 1 2 3 4 5 6 7 8 9; do
+        cofferdam run -d --name "many$i" --label kind=many -- sleep 1000 >/dev/null
+    done
+    capture cofferdam ps --filter label=kind=many
+    expect_status 0
+    for i in 0 1 2 3 4 5 6 7 8 9; do expect_out_has "many$i"; done
+    expect_equal "$(cofferdam ps -q --filter label=kind=many | wc -l)" 10 "ids"
+    expect_equal "$(cofferdam ps -q --filter label=kind=few | wc -l)" 0 "ids"
+    capture cofferdam stats
+    expect_out_has many9
+    # shellcheck disable=SC2046 # ids are words
+    capture cofferdam kill $(cofferdam ps -q --filter label=kind=many)
+    expect_status 0
+    expect_equal "$(cofferdam ps -aq --filter label=kind=many | wc -l)" 0 "ids"
+}
+
+test_a_name_is_taken_while_it_runs() {
+    need userns
+    cofferdam run -d --name taken -- sleep 1000 >/dev/null
+    capture cofferdam run --name taken -- true
+    expect_status 125
+    expect_err_has taken
+    cofferdam kill taken
+    capture cofferdam run --name taken -- true
+    expect_status 0
+}
+
+test_stop_asks_first() {
+    need userns
+    cofferdam run -d --name asked -- sh -c 'trap "exit 5" TERM; echo up; while :; do sleep 0.02; done' >/dev/null
+    await 10 says asked up
+    cofferdam wait asked >/dev/null &
+    local waiter=$! status=0
+    await 10 sh -c "\"$COFFERDAM\" ps --json --filter name=asked | grep -q running"
+    capture cofferdam stop asked
+    expect_status 0
+    wait $waiter || status=$?
+    # the waiter may have come too late: then there was nothing to wait for any more
+    [ $status = 5 ] || [ $status = 125 ] || fail "wait said $status"
+    is_gone asked || fail "it is still there"
+}
+
+test_stop_kills_who_does_not_listen() {
+    need userns
+    cofferdam run -d --name deaf --set lifecycle.keep=always -- \
+        sh -c 'trap "" TERM; echo up; while :; do sleep 0.02; done' >/dev/null
+    await 10 says deaf up
+    capture cofferdam stop --time 100ms deaf
+    expect_status 0
+    capture cofferdam ps --all --json --filter name=deaf
+    expect_out_has '"status": 137'
+    expect_out_has '"reason": "stopped"'
+    cofferdam rm -f deaf
+    is_gone deaf || fail "rm left it"
+}
+
+test_pause_stands_still_and_stop_thaws() {
+    need userns
+    cofferdam run -d --name still -- sh -c 'trap "exit 0" TERM; while :; do echo tick; sleep 0.02; done' >/dev/null
+    await 10 says still tick
+    cofferdam pause still
+    capture cofferdam ps
+    expect_out_has paused
+    before=$(cofferdam logs still | wc -l)
+    capture cofferdam exec still -- true
+    expect_status 125
+    expect_equal "$(cofferdam logs still | wc -l)" "$before" "lines while paused"
+    cofferdam resume still
+    await 10 sh -c "[ \$(\"$COFFERDAM\" logs still | wc -l) -gt $before ]"
+    cofferdam pause still
+    capture cofferdam stop still
+    expect_status 0
+    is_gone still || fail "it is still there"
+}
+
+test_a_signal_reaches_the_command() {
+    need userns
+    cofferdam run -d --name told -- sh -c 'trap "echo usr1" USR1; echo up; while :; do sleep 0.02; done' >/dev/null
+    await 10 says told up
+    cofferdam kill --signal USR1 told
+    await 10 says told usr1
+    capture cofferdam kill --signal NOPE told
+    expect_status 125
+    cofferdam kill told
+}
+
+test_limits_end_it() {
+    need userns
+    capture cofferdam run --time-limit 100ms -- sleep 1000
+    expect_status 143
+    expect_err_has 'time limit'
+    capture cofferdam run --set lifecycle.idle-limit=100ms -- sleep 1000
+    expect_status 143
+    expect_err_has 'idle limit'
+}
+
+test_what_is_kept() {
+    need userns
+    capture cofferdam run --name good --keep on-failure -- true
+    expect_status 0
+    is_gone good || fail "a success was kept"
+    capture cofferdam run --name bad --keep on-failure -- sh -c 'echo words; exit 3'
+    expect_status 3
+    capture cofferdam logs bad
+    expect_out words
+    capture cofferdam ps
+    expect_out_lacks bad
+    capture cofferdam ps --all
+    expect_out_has 'exited 3'
+    capture cofferdam rm bad
+    expect_status 125
+    expect_err_has --force
+    capture cofferdam prune --dry-run
+    expect_out_has bad
+    cofferdam rm --force bad
+    is_gone bad || fail "rm left it"
+}
+
+test_rm_needs_force_for_the_living() {
+    need userns
+    cofferdam run -d --name alive -- sleep 1000 >/dev/null
+    capture cofferdam rm alive
+    expect_status 125
+    expect_err_has running
+    capture cofferdam rm --force alive
+    expect_status 0
+    is_gone alive || fail "it is still there"
+}
+
+test_restart_until_it_is_enough() {
+    need userns
+    cofferdam run -d --name again --set lifecycle.restart=on-failure:1 -- sh -c 'echo run; exit 4' >/dev/null
+    # a second passes before it starts again; then it has had its one restart and goes
+    await 20 sh -c "! \"$COFFERDAM\" ps -q | grep -q ."
+    expect_equal "$(find "$RUN/run/cofferdam" -maxdepth 1 -type d -name '????????????' | wc -l)" 0 "folders"
+}
+
+test_events_tell_it_all() {
+    need userns
+    "$COFFERDAM" events --json >events &
+    local watcher=$!
+    await 10 sh -c "ls -l /proc/$watcher/fd | grep -q inotify"
+    capture cofferdam run --name told -- sh -c 'exit 6'
+    await 10 grep -q '"event":"removed"' events
+    kill $watcher
+    grep -q '"event":"exited".*"status":6' events || { cat events; fail "no exit was told"; }
+}
+
+test_logs_follow_and_since() {
+    need userns
+    cofferdam run -d --name talks -- sh -c 'echo one; read x <&-; while :; do sleep 0.02; [ -e /tmp/go ] && break; done; echo two' >/dev/null
+    await 10 says talks one
+    cofferdam logs --follow talks >followed &
+    local follower=$!
+    await 10 grep -q one followed
+    expect_equal "$(cofferdam logs --since 2100-01-01 talks)" "" "the log of the future"
+    cofferdam exec talks -- touch /tmp/go
+    wait $follower
+    expect_equal "$(cat followed)" "$(printf 'one\ntwo')" "what was followed"
+}
+
+test_unknown_names_are_errors() {
+    for verb in stop kill pause resume wait rm logs attach stats; do
+        capture cofferdam $verb nobody-is-called-this
+        expect_status 125
+        expect_err_has 'no workload'
+    done
+}
+
+run_tests "$@"
