@@ -11,7 +11,7 @@
 int step_make_symlink(const struct tree_maker *m, const char *path, const char *text)
 {
     const char *leaf;
-    autoclose int parent = tree_make_parent(m, path, &leaf);
+    int parent = tree_make_parent(m, path, &leaf);
     if (parent < 0)
         return parent;
     int r = symlinkat(text, parent, leaf);
@@ -28,7 +28,7 @@ int step_make_symlink(const struct tree_maker *m, const char *path, const char *
 int step_make_file(const struct tree_maker *m, const char *path, const char *content, mode_t mode)
 {
     const char *leaf;
-    autoclose int parent = tree_make_parent(m, path, &leaf);
+    int parent = tree_make_parent(m, path, &leaf);
     if (parent < 0)
         return parent;
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;

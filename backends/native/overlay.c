@@ -24,34 +24,25 @@ static const char *overlay_below(const char *path, const char *under)
  * What the lower folder has at `path`: its type bits, 0 for nothing. -ELOOP: a link stands on the
  * way, and links are not followed.
  */
-static int overlay_lower_type(int lower, const char *path)
+static int overlay_lower_type(int lower, struct tree_near *near, const char *path)
 {
     while (*path == '/')
         path++;
     struct stat st;
     const char *slash = strrchr(path, '/');
-    autoclose int folder = FD_NONE;
-    if (slash) {
-        char parent[4096];
-        if ((size_t)(slash - path) >= sizeof(parent))
-            return -ENAMETOOLONG;
-        memcpy(parent, path, (size_t)(slash - path));
-        parent[slash - path] = '\0';
-        folder = tree_open(lower, parent, O_PATH | O_DIRECTORY);
-        if (folder == -ENOENT || folder == -ENOTDIR || folder == -EACCES)
-            return 0;
-        if (folder < 0)
-            return folder;
-        path = slash + 1;
-    }
-    int r = fstatat(slash ? folder : lower, path, &st, AT_SYMLINK_NOFOLLOW);
+    int folder = tree_open_near(lower, near, path, slash ? (size_t)(slash - path) : 0);
+    if (folder == -ENOENT || folder == -ENOTDIR || folder == -EACCES)
+        return 0;
+    if (folder < 0)
+        return folder;
+    int r = fstatat(folder, slash ? slash + 1 : path, &st, AT_SYMLINK_NOFOLLOW);
     return r == 0 ? (int)(st.st_mode & S_IFMT) : 0;
 }
 
 static int overlay_whiteout(const struct tree_maker *m, const char *path)
 {
     const char *leaf;
-    autoclose int parent = tree_make_parent(m, path, &leaf);
+    int parent = tree_make_parent(m, path, &leaf);
     if (parent < 0)
         return parent;
     if (mknodat(parent, leaf, S_IFCHR, makedev(0, 0)) < 0)
@@ -60,18 +51,13 @@ static int overlay_whiteout(const struct tree_maker *m, const char *path)
     return 0;
 }
 
-static int overlay_early_dir(const struct tree_maker *m, const struct plan_mount *d,
-                             const char *path)
-{
-    autoclose int fd = tree_make_dir(m, path, d->mode, true);
-    return fd < 0 ? fd : 0;
-}
-
 /* One later step, done in the upper folder. */
-static int overlay_early(const struct tree_maker *m, const struct plan_mount *d, const char *path)
+static int overlay_early(const struct tree_maker *m, struct tree_near *lower,
+                         const struct plan_mount *d, const char *path)
 {
     bool optional = d->flags & PLAN_MOUNT_OPTIONAL;
-    int type = optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(m->model, path) : 0;
+    int type =
+        optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(m->model, lower, path) : 0;
     if (type == -ELOOP && !d->origin) /* of the usual list: what it leads to is hidden elsewhere */
         return 0;
     if (type < 0)
@@ -80,7 +66,7 @@ static int overlay_early(const struct tree_maker *m, const struct plan_mount *d,
     case PLAN_MOUNT_MASK:
         return type ? overlay_whiteout(m, path) : 0;
     case PLAN_MOUNT_DIR:
-        return optional && type != S_IFDIR ? 0 : overlay_early_dir(m, d, path);
+        return optional && type != S_IFDIR ? 0 : tree_need_dir(m, path, d->mode, true);
     case PLAN_MOUNT_FILE:
         return optional && !type ? 0
                                  : step_make_file(m, path, d->content, d->mode ? d->mode : 0644);
@@ -171,16 +157,15 @@ static int overlay_open_parent(const struct tree_maker *m, const char *path)
     autoclose int lower = tree_open(m->model, parent, O_PATH | O_DIRECTORY);
     if (lower >= 0 && fstat(lower, &st) == 0 && st.st_uid == geteuid())
         return 0;
-    autoclose int made = tree_make_dir(m, parent, 0, true);
-    return made < 0 ? made : 0;
+    return tree_need_dir(m, parent, 0, true);
 }
 
 /*
  * What a later step needs to be there is made in the upper folder as well: once it is mounted, a
  * single id could make nothing in the folders of others.
  */
-static int overlay_make_place(const struct setup *s, const struct tree_maker *m, size_t i,
-                              const char *path)
+static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
+                              struct tree_near *lower, size_t i, const char *path)
 {
     const struct plan_mount *d = &s->plan->mounts[i];
     if (d->kind == PLAN_MOUNT_FILE || d->kind == PLAN_MOUNT_SYMLINK || d->kind == PLAN_MOUNT_COPY)
@@ -188,42 +173,45 @@ static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
     bool folder = d->kind == PLAN_MOUNT_DIR && !(d->flags & PLAN_MOUNT_OPTIONAL);
     if (!folder && !overlay_is_mount(d->kind))
         return 0;
-    int type = overlay_lower_type(m->model, path);
+    int type = overlay_lower_type(m->model, lower, path);
     if (type != 0 && type != -ELOOP) /* behind a link there is nothing, or the next step says so */
         return type < 0 ? type : 0;
     struct stat st;
     if ((d->kind == PLAN_MOUNT_BIND || d->kind == PLAN_MOUNT_DEVICE) &&
         fstat(s->sources[i], &st) == 0 && !S_ISDIR(st.st_mode))
         return step_make_file(m, path, NULL, 0644);
-    autoclose int made = tree_make_dir(m, path, d->mode && folder ? d->mode : 0755, true);
-    return made < 0 ? made : 0;
+    return tree_need_dir(m, path, d->mode && folder ? d->mode : 0755, true);
 }
 
 static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower)
 {
     size_t overlay = (size_t)(o - s->plan->mounts);
     bool other = s->plan->uid != geteuid() || s->plan->gid != getegid();
+    struct tree_near in_upper = {0}, in_lower = {0};
     struct tree_maker m = {
         .root = upper,
+        .near = &in_upper,
         .prefix = str_equal(o->target, "/") ? "" : o->target,
         .made = &s->made,
         .model = lower,
         .uid = other ? s->plan->uid : (uid_t)-1,
         .gid = other ? s->plan->gid : (gid_t)-1,
     };
-    for (size_t i = 0; i < s->plan->mounts_count; i++) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->plan->mounts_count; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
         const char *path = overlay_below(d->target, o->target);
-        int r = 0;
         if (s->cover[i] == (int)overlay)
-            r = overlay_early(&m, d, path);
+            r = overlay_early(&m, &in_lower, d, path);
         else if (i > overlay && path && s->cover[i] < 0 && !s->skip[i] &&
                  overlay_shows(s->plan, overlay, i))
-            r = overlay_make_place(s, &m, i, path);
+            r = overlay_make_place(s, &m, &in_lower, i, path);
         if (r < 0)
-            return error_errno(&s->error, -r, "%s", d->target);
+            error_errno(&s->error, -r, "%s", d->target);
     }
-    return 0;
+    tree_forget(&in_upper);
+    tree_forget(&in_lower);
+    return r;
 }
 
 /* layers/N with upper, work and target; descriptors of the first two in `ret`. */

@@ -8,6 +8,7 @@
 #include "app/plan/plan.h"
 #include "backends/native/ids.h"
 #include "backends/native/seccomp_cache.h"
+#include "backends/native/tree.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -37,16 +38,17 @@ struct setup {
     int init;    /* cofferdam-init; from the parent's mount namespace until it is cloned here */
 
     /* what has been made so far */
-    int *sources;    /* by mount: a detached tree, or an overlay's lower folder; FD_NONE */
-    int *cover;      /* by mount: the later overlay in whose upper folder it is made, or -1 */
-    bool *skip;      /* by mount: optional, and its source is missing */
-    int scratch;     /* the scratch folder */
-    int root;        /* the root in the making */
-    int proc;        /* the workload's /proc, above what covers it */
-    int executable;  /* cofferdam-init on a read-only mount of its own */
-    unsigned files;  /* that stand over others so far */
-    unsigned layers; /* overlays so far */
-    struct buf made; /* paths set-up made, NUL-separated */
+    int *sources;          /* by mount: a detached tree, or an overlay's lower folder; FD_NONE */
+    int *cover;            /* by mount: the later overlay in whose upper folder it is made, or -1 */
+    bool *skip;            /* by mount: optional, and its source is missing */
+    int scratch;           /* the scratch folder */
+    int root;              /* the root in the making */
+    struct tree_near near; /* of `root` */
+    int proc;              /* the workload's /proc, above what covers it */
+    int executable;        /* cofferdam-init on a read-only mount of its own */
+    unsigned files;        /* that stand over others so far */
+    unsigned layers;       /* overlays so far */
+    struct buf made;       /* paths set-up made, NUL-separated */
     struct error error;
 };
 

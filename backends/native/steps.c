@@ -33,7 +33,14 @@ static uint64_t step_attributes(const struct plan_mount *m)
 struct tree_maker step_maker(struct setup *s, const struct plan_mount *m)
 {
     struct tree_maker maker = {
-        .root = s->root, .prefix = "", .made = &s->made, .model = FD_NONE, .uid = -1, .gid = -1};
+        .root = s->root,
+        .near = &s->near,
+        .prefix = "",
+        .made = &s->made,
+        .model = FD_NONE,
+        .uid = -1,
+        .gid = -1,
+    };
     if (m && (m->flags & PLAN_MOUNT_OWNED)) {
         maker.uid = s->plan->uid;
         maker.gid = s->plan->gid;
@@ -51,7 +58,7 @@ static int step_place(struct setup *s, const struct plan_mount *m, bool folder)
     if (fd != -ENOENT)
         return fd;
     const char *leaf;
-    autoclose int parent = tree_make_parent(&maker, m->target, &leaf);
+    int parent = tree_make_parent(&maker, m->target, &leaf);
     if (parent < 0)
         return parent;
     autoclose int file = openat(parent, leaf, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -223,8 +230,7 @@ static int step_dir(struct setup *s, const struct plan_mount *m)
         maker.uid = s->plan->uid;
         maker.gid = s->plan->gid;
     }
-    autoclose int fd = tree_make_dir(&maker, m->target, m->mode ? m->mode : 0755, true);
-    return fd < 0 ? fd : 0;
+    return tree_need_dir(&maker, m->target, m->mode ? m->mode : 0755, true);
 }
 
 /* Nothing can be made there: the folder is read-only, or of an owner nobody here is. */
@@ -242,8 +248,10 @@ static int step_file_over(struct setup *s, const struct plan_mount *m)
         return m->flags & PLAN_MOUNT_OPTIONAL ? 0 : -EROFS;
     char name[32];
     snprintf(name, sizeof(name), "file-%u", s->files++);
+    struct tree_near none = {0};
     struct tree_maker maker = step_maker(s, m);
     maker.root = s->scratch;
+    maker.near = &none;
     maker.made = NULL;
     int r = step_make_file(&maker, name, m->content, m->mode ? m->mode : 0644);
     if (r < 0)
@@ -273,7 +281,7 @@ static int step_copy(struct setup *s, const struct plan_mount *m)
 {
     struct tree_maker maker = step_maker(s, m);
     const char *leaf;
-    autoclose int parent = tree_make_parent(&maker, m->target, &leaf);
+    int parent = tree_make_parent(&maker, m->target, &leaf);
     if (parent < 0)
         return parent;
     /* the parent folder has to be readable as a folder, not only as a path */
@@ -332,6 +340,12 @@ static const struct step {
     [PLAN_MOUNT_COPY] = {"copy to",   step_copy          },
 };
 
+/* Whether the step may have changed what a path leads to. */
+static bool step_may_mount(enum plan_mount_kind kind)
+{
+    return kind != PLAN_MOUNT_DIR && kind != PLAN_MOUNT_SYMLINK && kind != PLAN_MOUNT_FILE;
+}
+
 int setup_mounts(struct setup *s)
 {
     step_find_covers(s);
@@ -343,6 +357,8 @@ int setup_mounts(struct setup *s)
             return error_set(&s->error, EINVAL, "mount %s: of no known kind", m->target);
         s->error.code = 0;
         int r = steps[m->kind].run(s, m);
+        if (step_may_mount(m->kind))
+            tree_forget(&s->near);
         if (r < 0 && s->error.code == 0)
             return error_errno(&s->error, -r, "%s %s", steps[m->kind].verb, m->target);
         if (r < 0)

@@ -19,6 +19,42 @@ int tree_open(int root, const char *path, int flags)
                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
 }
 
+void tree_forget(struct tree_near *n)
+{
+    if (n->result > 0)
+        close(n->result);
+    n->result = 0;
+}
+
+static void tree_keep(struct tree_near *n, const char *path, size_t size, int result)
+{
+    tree_forget(n);
+    n->result = result;
+    n->size = size;
+    memcpy(n->path, path, size);
+    n->path[size] = '\0';
+}
+
+static bool tree_is_near(const struct tree_near *n, const char *path, size_t size)
+{
+    return n->result != 0 && n->size == size && memcmp(n->path, path, size) == 0;
+}
+
+int tree_open_near(int root, struct tree_near *n, const char *path, size_t size)
+{
+    while (size && *path == '/')
+        path++, size--;
+    if (size == 0)
+        return root;
+    if (size >= sizeof(n->path))
+        return -ENAMETOOLONG;
+    if (!tree_is_near(n, path, size)) {
+        tree_keep(n, path, size, 0);
+        n->result = tree_open(root, n->path, O_PATH | O_DIRECTORY);
+    }
+    return n->result;
+}
+
 void tree_note(const struct tree_maker *m, const char *path)
 {
     if (!m->made)
@@ -84,38 +120,67 @@ static int tree_make_leaf(const struct tree_maker *m, int at, const char *path, 
         with = r == 0 ? st.st_mode : 0755;
     }
     int r = tree_make_one(m, at, name, with, owned);
-    if (r < 0)
-        return r;
-    tree_note(m, path);
+    if (r == 0)
+        tree_note(m, path);
+    return r;
+}
+
+/* One part of a path, in a folder at hand: it must be a folder itself. */
+static int tree_open_leaf(int at, const char *name)
+{
     int fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
 int tree_make_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned)
 {
-    int fd = tree_open(m->root, path, O_PATH | O_DIRECTORY);
+    if (path[strspn(path, "/")] == '\0')
+        return tree_open(m->root, path, O_PATH | O_DIRECTORY);
+    const char *leaf;
+    int parent = tree_make_parent(m, path, &leaf);
+    if (parent < 0)
+        return parent;
+    int fd = tree_open_leaf(parent, leaf);
     if (fd != -ENOENT)
         return fd;
+    int r = tree_make_leaf(m, parent, path, leaf, mode, leaf_owned);
+    return r < 0 ? r : tree_open_leaf(parent, leaf);
+}
+
+int tree_need_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned)
+{
+    if (path[strspn(path, "/")] == '\0')
+        return 0;
     const char *leaf;
-    autoclose int parent = tree_make_parent(m, path, &leaf);
-    return parent < 0 ? parent : tree_make_leaf(m, parent, path, leaf, mode, leaf_owned);
+    int parent = tree_make_parent(m, path, &leaf);
+    int r = parent < 0 ? parent : tree_make_leaf(m, parent, path, leaf, mode, leaf_owned);
+    if (r != -EEXIST)
+        return r;
+    autoclose int fd = tree_open_leaf(parent, leaf);
+    return fd < 0 ? fd : 0;
 }
 
 int tree_make_parent(const struct tree_maker *m, const char *path, const char **ret_leaf)
 {
+    while (*path == '/')
+        path++;
     const char *slash = strrchr(path, '/');
     const char *leaf = slash ? slash + 1 : path;
     if (str_empty(leaf) || str_equal(leaf, ".") || str_equal(leaf, ".."))
         return -EINVAL;
     *ret_leaf = leaf;
-    char parent[4096];
     size_t size = slash ? (size_t)(slash - path) : 0;
-    if (size >= sizeof(parent))
-        return -ENAMETOOLONG;
+    int fd = tree_open_near(m->root, m->near, path, size);
+    if (fd != -ENOENT)
+        return fd;
+    char parent[sizeof(m->near->path)];
     memcpy(parent, path, size);
     parent[size] = '\0';
     /* each turn is a part shorter; what a path lacks belongs to whom the rest does */
-    return tree_make_dir(m, parent, 0, m->uid != (uid_t)-1);
+    fd = tree_make_dir(m, parent, 0, m->uid != (uid_t)-1);
+    if (fd >= 0)
+        tree_keep(m->near, parent, size, fd);
+    return fd;
 }
 
 int tree_new_fs(const char *type, const char *const *options, uint64_t attributes)

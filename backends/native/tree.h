@@ -11,21 +11,42 @@
 int tree_open(int root, const char *path, int flags);
 
 /*
+ * The folder that was looked up last, for things made one beside the other. It has to be forgotten
+ * whenever something is mounted below its root.
+ */
+struct tree_near {
+    int result; /* owned: an O_PATH descriptor; or -errno of the look-up; 0: nothing kept */
+    size_t size;
+    char path[4096];
+};
+void tree_forget(struct tree_near *n);
+
+/* The folder `path` of `size` bytes, by `n` if it is that one. Borrowed from `n`, or -errno. */
+int tree_open_near(int root, struct tree_near *n, const char *path, size_t size);
+
+/*
  * Makes what is missing of a folder path (mode 0755) and returns an O_PATH descriptor of it. New
  * folders are noted in `made` (with `prefix` in front) unless that is NULL, and given to uid:gid
  * unless these are -1.
  */
 struct tree_maker {
     int root;
-    const char *prefix; /* "" or the overlay's target */
-    struct buf *made;   /* borrowed; NULL: not noted */
-    int model;          /* modes of new parents are taken from here if it has them; or FD_NONE */
+    struct tree_near *near; /* borrowed; of `root` */
+    const char *prefix;     /* "" or the overlay's target */
+    struct buf *made;       /* borrowed; NULL: not noted */
+    int model; /* modes of new parents are taken from here if it has them; or FD_NONE */
     uid_t uid;
     gid_t gid;
 };
 int tree_make_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned);
 
-/* The folder `path` is in (made if missing) and, in `ret_leaf`, its last part (inside `path`). */
+/* The same where nothing is to be done with the folder: 0 or -errno. */
+int tree_need_dir(const struct tree_maker *m, const char *path, mode_t mode, bool leaf_owned);
+
+/*
+ * The folder `path` is in (made if missing) and, in `ret_leaf`, its last part (inside `path`). The
+ * descriptor is borrowed, until the next call with this maker.
+ */
 int tree_make_parent(const struct tree_maker *m, const char *path, const char **ret_leaf);
 void tree_note(const struct tree_maker *m, const char *path);
 
