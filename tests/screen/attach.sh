@@ -50,6 +50,35 @@ stty_is_sane() {
     stty -F "$tty" -a | grep -q ' icanon' && stty -F "$tty" -a | grep -q ' echo '
 }
 
+test_attaching_again_shows_the_same_screen() {
+    need tmux userns
+    cofferdam run --detach --tty --name again -- sh -c 'echo first words; read -r line; echo "got $line"; exec sleep 1000' >/dev/null
+    screen_start 80 24 cofferdam attach again
+    see "first words"
+    screen_type hello
+    screen_keys Enter
+    see "got hello"
+    screen_keys C-] d
+    expect_end 0
+    screen_start 100 30 cofferdam attach --read-only again
+    see "got hello"
+    screen_type x
+    see "you only watch"
+    screen_keys C-] d
+    expect_end 0
+}
+
+test_a_monitor_killed_gives_the_terminal_back() {
+    need tmux userns
+    screen_start 80 24 cofferdam run -- sh -c 'echo up; exec sleep 1000'
+    see "up"
+    kill -KILL "$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')"
+    expect_end 125
+    see "monitor is gone"
+    await 5 stty_is_sane
+    cofferdam prune --force >/dev/null
+}
+
 test_no_sequence_of_a_workload_gets_out() {
     need tmux userns
     screen_start 80 24 cofferdam run -- printf '\033]0;stolen\007a\033]52;c;QUFB\007\033[31mred\033[0m\033[3Jb\n'

@@ -63,11 +63,10 @@ expect_ascii() {
         fail "more than ASCII in a locale that has no more"
 }
 
-# Ends whatever this test started, through the kernel: a test that failed half-way leaves nothing to the next.
+# Ends whatever this test started: one that failed half-way leaves nothing to the next.
 kill_all() {
-    local state pid
-    for state in "$XDG_RUNTIME_DIR"/cofferdam/*/state; do
-        pid=$(grep -o '"monitor_pid": *[0-9]*' "$state" 2>/dev/null | grep -o '[0-9]*$') || continue
-        kill -TERM "$pid" 2>/dev/null || :
+    local folder
+    for folder in "$XDG_RUNTIME_DIR"/cofferdam/*/; do
+        [ ! -e "$folder/lock" ] || cofferdam rm --force "$(basename "$folder")" >/dev/null 2>&1 || :
     done
 }

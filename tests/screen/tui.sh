@@ -23,10 +23,11 @@ tour() {
     screen_keys Escape n
     see "start a workload"
     see "contained"
-    screen_type "sh -c 'echo from-inside; exec sh'"
+    screen_type "sh -c 'echo \$((20 + 1))-inside; exec sh'"
     expect_ascii
     screen_keys Enter
-    see "from-inside" # its console opened by itself
+    see "21-inside" # its console opened by itself, and has the keys
+    see "ctrl-] Tab"
     see "running"
     expect_ascii
     screen_type 'echo $((40 + 2))-typed'
@@ -142,6 +143,44 @@ test_resize_at_any_time() {
     see "── sized"
     screen_keys C-] Tab
     kill_them
+}
+
+test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
+    local pid
+    need tmux userns
+    cofferdam run --detach --tty --name hung -- sleep 1000 >/dev/null
+    screen_start 80 24 cofferdam
+    see "running"
+    pid=$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')
+    kill -STOP "$pid"
+    see "no answer"
+    screen_keys '?' # keys go on working
+    see "cofferdam  help"
+    screen_keys Escape
+    kill -CONT "$pid"
+    see "running"
+    kill_them
+}
+
+test_removing_what_lives_and_what_is_lost() {
+    need tmux userns
+    cofferdam run --detach --tty --name alive -- sleep 1000 >/dev/null
+    screen_start 80 24 cofferdam
+    see "alive"
+    screen_keys x
+    see "will be killed"
+    screen_keys y
+    see "no workloads"
+    cofferdam run --detach --tty --name orphan -- sleep 1000 >/dev/null
+    see "orphan"
+    kill -KILL "$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')"
+    see "lost"
+    screen_keys x
+    see "y/n"
+    screen_keys y
+    see "no workloads"
+    screen_keys q
+    expect_end 0
 }
 
 test_a_signal_gives_the_terminal_back() {
