@@ -2,12 +2,15 @@
 #include "backends/native/steps.h"
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+enum { OVERLAY_WORTH_LISTING = 32 };
 
 /* What is left of `path` behind the folder `under`, or NULL if it is not below it. */
 static const char *overlay_below(const char *path, const char *under)
@@ -20,17 +23,80 @@ static const char *overlay_below(const char *path, const char *under)
     return path[n + 1] ? path + n : NULL;
 }
 
+/* --- what the lower folder holds ------------------------------------------------------------- */
+
+/* Its own entries are read once: most of what is to be hidden is not there. */
+struct overlay_lower {
+    int folder;            /* borrowed */
+    struct tree_near near; /* of `folder` */
+    struct buf names;      /* owned; each a byte d_type, the name, a NUL; sorted by `index` */
+    char **index;          /* owned; into names.data, at the names */
+    size_t count;
+    bool listed;
+};
+
+static int overlay_compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Where a folder can be entered but not read, entries are looked up one by one. */
+static void overlay_list(struct overlay_lower *l)
+{
+    int fd = openat(l->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (!list) {
+        fd_close(fd);
+        return;
+    }
+    errno = 0;
+    for (struct dirent *d; (d = readdir(list)); l->count++) {
+        buf_add(&l->names, &d->d_type, 1);
+        buf_add(&l->names, d->d_name, strlen(d->d_name) + 1);
+    }
+    l->listed = errno == 0;
+    closedir(list);
+    l->index = mem_zero(l->count + 1, sizeof(*l->index));
+    char *name = l->names.data;
+    for (size_t i = 0; i < l->count; i++) {
+        l->index[i] = ++name;
+        name += strlen(name) + 1;
+    }
+    qsort(l->index, l->count, sizeof(*l->index), overlay_compare_names);
+}
+
+static void overlay_lower_done(struct overlay_lower *l)
+{
+    tree_forget(&l->near);
+    buf_done(&l->names);
+    free(l->index);
+}
+
+/* The type bits of an entry of the lower folder itself; 0: none; -EAGAIN: not known. */
+static int overlay_listed_type(const struct overlay_lower *l, const char *name)
+{
+    if (!l->listed)
+        return -EAGAIN;
+    char **found = bsearch(&name, l->index, l->count, sizeof(*l->index), overlay_compare_names);
+    if (!found)
+        return 0;
+    return (*found)[-1] == DT_UNKNOWN ? -EAGAIN : (int)DTTOIF((*found)[-1]);
+}
+
 /*
  * What the lower folder has at `path`: its type bits, 0 for nothing. -ELOOP: a link stands on the
  * way, and links are not followed.
  */
-static int overlay_lower_type(int lower, struct tree_near *near, const char *path)
+static int overlay_lower_type(struct overlay_lower *l, const char *path)
 {
     while (*path == '/')
         path++;
     struct stat st;
     const char *slash = strrchr(path, '/');
-    int folder = tree_open_near(lower, near, path, slash ? (size_t)(slash - path) : 0);
+    int type = slash ? -EAGAIN : overlay_listed_type(l, path);
+    if (type != -EAGAIN)
+        return type;
+    int folder = tree_open_near(l->folder, &l->near, path, slash ? (size_t)(slash - path) : 0);
     if (folder == -ENOENT || folder == -ENOTDIR || folder == -EACCES)
         return 0;
     if (folder < 0)
@@ -52,12 +118,11 @@ static int overlay_whiteout(const struct tree_maker *m, const char *path)
 }
 
 /* One later step, done in the upper folder. */
-static int overlay_early(const struct tree_maker *m, struct tree_near *lower,
+static int overlay_early(const struct tree_maker *m, struct overlay_lower *lower,
                          const struct plan_mount *d, const char *path)
 {
     bool optional = d->flags & PLAN_MOUNT_OPTIONAL;
-    int type =
-        optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(m->model, lower, path) : 0;
+    int type = optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(lower, path) : 0;
     if (type == -ELOOP && !d->origin) /* of the usual list: what it leads to is hidden elsewhere */
         return 0;
     if (type < 0)
@@ -77,8 +142,8 @@ static int overlay_early(const struct tree_maker *m, struct tree_near *lower,
     }
 }
 
-/* The nearest overlay still to come that would hide what step `i` makes, or -1. */
-static int overlay_cover(const struct plan *p, size_t i)
+/* The nearest of the overlays still to come that would hide what step `i` makes, or -1. */
+static int overlay_cover(const struct plan *p, size_t i, const int *overlays, size_t count)
 {
     const struct plan_mount *m = &p->mounts[i];
     if (m->kind != PLAN_MOUNT_MASK && m->kind != PLAN_MOUNT_DIR && m->kind != PLAN_MOUNT_FILE &&
@@ -86,11 +151,11 @@ static int overlay_cover(const struct plan *p, size_t i)
         return -1;
     int nearest = -1;
     size_t length = 0;
-    for (size_t j = i + 1; j < p->mounts_count; j++) {
-        const struct plan_mount *o = &p->mounts[j];
-        if (o->kind == PLAN_MOUNT_OVERLAY && strlen(o->target) > length &&
+    for (size_t j = 0; j < count; j++) {
+        const struct plan_mount *o = &p->mounts[overlays[j]];
+        if (overlays[j] > (int)i && strlen(o->target) > length &&
             overlay_below(m->target, o->target)) {
-            nearest = (int)j;
+            nearest = overlays[j];
             length = strlen(o->target);
         }
     }
@@ -99,8 +164,14 @@ static int overlay_cover(const struct plan *p, size_t i)
 
 void step_find_covers(struct setup *s)
 {
-    for (size_t i = 0; i < s->plan->mounts_count; i++)
-        s->cover[i] = overlay_cover(s->plan, i);
+    const struct plan *p = s->plan;
+    autofree int *overlays = mem_zero(p->mounts_count + 1, sizeof(*overlays));
+    size_t count = 0;
+    for (size_t i = 0; i < p->mounts_count; i++)
+        if (p->mounts[i].kind == PLAN_MOUNT_OVERLAY)
+            overlays[count++] = (int)i;
+    for (size_t i = 0; i < p->mounts_count; i++)
+        s->cover[i] = overlay_cover(p, i, overlays, count);
 }
 
 static bool overlay_is_mount(enum plan_mount_kind kind)
@@ -165,7 +236,7 @@ static int overlay_open_parent(const struct tree_maker *m, const char *path)
  * single id could make nothing in the folders of others.
  */
 static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
-                              struct tree_near *lower, size_t i, const char *path)
+                              struct overlay_lower *lower, size_t i, const char *path)
 {
     const struct plan_mount *d = &s->plan->mounts[i];
     if (d->kind == PLAN_MOUNT_FILE || d->kind == PLAN_MOUNT_SYMLINK || d->kind == PLAN_MOUNT_COPY)
@@ -173,7 +244,7 @@ static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
     bool folder = d->kind == PLAN_MOUNT_DIR && !(d->flags & PLAN_MOUNT_OPTIONAL);
     if (!folder && !overlay_is_mount(d->kind))
         return 0;
-    int type = overlay_lower_type(m->model, lower, path);
+    int type = overlay_lower_type(lower, path);
     if (type != 0 && type != -ELOOP) /* behind a link there is nothing, or the next step says so */
         return type < 0 ? type : 0;
     struct stat st;
@@ -183,11 +254,21 @@ static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
     return tree_need_dir(m, path, d->mode && folder ? d->mode : 0755, true);
 }
 
+/* Whether a list of the lower folder is cheaper than a look at each name. */
+static bool overlay_asks_much(const struct setup *s, int overlay)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->plan->mounts_count; i++)
+        count += s->cover[i] == overlay;
+    return count >= OVERLAY_WORTH_LISTING;
+}
+
 static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower)
 {
     size_t overlay = (size_t)(o - s->plan->mounts);
     bool other = s->plan->uid != geteuid() || s->plan->gid != getegid();
-    struct tree_near in_upper = {0}, in_lower = {0};
+    struct tree_near in_upper = {0};
+    struct overlay_lower in_lower = {.folder = lower};
     struct tree_maker m = {
         .root = upper,
         .near = &in_upper,
@@ -198,6 +279,8 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         .gid = other ? s->plan->gid : (gid_t)-1,
     };
     int r = 0;
+    if (overlay_asks_much(s, (int)overlay))
+        overlay_list(&in_lower);
     for (size_t i = 0; r == 0 && i < s->plan->mounts_count; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
         const char *path = overlay_below(d->target, o->target);
@@ -210,7 +293,7 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
             error_errno(&s->error, -r, "%s", d->target);
     }
     tree_forget(&in_upper);
-    tree_forget(&in_lower);
+    overlay_lower_done(&in_lower);
     return r;
 }
 
