@@ -4,10 +4,14 @@
 #include "console/monitor_parts.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+enum { SLIM_MS = 500 };
 
 /* --- before the start ------------------------------------------------------------------------- */
 
@@ -151,7 +155,7 @@ static int take_signals(struct monitor *m)
     signal(SIGPIPE, SIG_IGN);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd >= 0)
-        loop_watch(m->loop, fd, EPOLLIN, got_signal, m);
+        m->signals_watch = loop_watch(m->loop, fd, EPOLLIN, got_signal, m);
     return fd;
 }
 
@@ -162,6 +166,21 @@ static void open_record(struct monitor *m)
     if (m->wishes->record && m->wishes->terminal && dir >= 0)
         m->record_file =
             openat(dir, "record", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/*
+ * A monitor waits for days. What the start has touched and the loop does not need goes back to the
+ * kernel: pages of the program are the file's and come again by themselves.
+ */
+static void slim(struct loop_timer *t, void *data)
+{
+    extern char __executable_start[], etext[];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)__executable_start + page - 1) & ~(page - 1);
+    uintptr_t to = (uintptr_t)etext & ~(page - 1);
+    malloc_trim(0);
+    if (to > from)
+        madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 static bool somebody_is_busy(const struct monitor *m)
@@ -177,13 +196,13 @@ static void serve(struct monitor *m)
     for (;;) {
         life_round(m);
         peers_round(m);
-        if (life_is_over(m))
-            return;
         if (m->ended)
             for (size_t i = 0; i < ARRAY_SIZE(m->launch_watches); i++) {
                 loop_unwatch(m->launch_watches[i]);
                 m->launch_watches[i] = NULL;
             }
+        if (life_is_over(m))
+            return;
         bool now =
             somebody_is_busy(m) || (m->ended && m->main->told && !m->finished && !m->restart_waits);
         if (loop_step(m->loop, now ? 0 : -1) < 0)
@@ -214,7 +233,11 @@ static void run(struct monitor *m)
         m->spare = FD_NONE;
     life_begin(m);
     confine(m);
+    struct loop_timer *later = loop_timer_new(m->loop, slim, m);
+    loop_timer_set(later, SLIM_MS);
     serve(m);
+    loop_timer_free(later);
+    loop_unwatch(m->signals_watch);
     fd_close(signals);
 }
 

@@ -116,6 +116,7 @@ struct monitor {
     int listener; /* owned */
     struct loop_watch *listener_watch;
     struct loop_watch *launch_watches[4];
+    struct loop_watch *signals_watch;
     struct peer *peers;
     unsigned peers_count;
     struct console *consoles; /* main is the last */
