@@ -161,3 +161,33 @@ int tasks_report(const struct cli *c, const struct tasks *t)
     }
     return status;
 }
+
+int tasks_run(struct cli *c, tasks_work_fn *work, void *data)
+{
+    struct dirs d;
+    struct tasks t;
+    struct error e;
+    if (!c->args_count)
+        return cli_usage(c, "a workload is needed");
+    if (dirs_init(&d, &e) < 0)
+        return cli_fail(c, &e);
+    int status;
+    if (tasks_find(&d, c->args, c->args_count, &t, &e) < 0) {
+        status = cli_fail(c, &e);
+    } else {
+        status = work(c, &d, &t, data);
+        tasks_done(&t);
+    }
+    dirs_done(&d);
+    return status;
+}
+
+int tasks_ask_living(struct cli *c, const struct dirs *d, struct tasks *t,
+                     void (*ask)(struct task *t, void *data), void *data)
+{
+    tasks_ask(d, t, ask, data, -1);
+    for (size_t i = 0; i < t->count; i++)
+        if (!state_phase_lives(t->of[i].record.phase))
+            t->of[i].result = error_set(&t->of[i].error, ESRCH, "it is not running");
+    return tasks_report(c, t);
+}

@@ -41,4 +41,15 @@ void tasks_ask(const struct dirs *d, struct tasks *t, void (*ask)(struct task *t
 /* Prints the errors of those that failed; the exit status: 0 or EXIT_OURS. */
 int tasks_report(const struct cli *c, const struct tasks *t);
 
+/*
+ * The whole of a verb for the workloads its arguments name: finds them, then calls `work`, whose
+ * exit status it returns.
+ */
+typedef int tasks_work_fn(struct cli *c, const struct dirs *d, struct tasks *t, void *data);
+int tasks_run(struct cli *c, tasks_work_fn *work, void *data);
+
+/* tasks_ask() without end, an error for each that is not running, tasks_report(). */
+int tasks_ask_living(struct cli *c, const struct dirs *d, struct tasks *t,
+                     void (*ask)(struct task *t, void *data), void *data);
+
 #endif

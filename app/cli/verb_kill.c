@@ -21,32 +21,18 @@ static void kill_ask(struct task *t, void *data)
         client_signal(t->client, 0, signo);
 }
 
+static int kill_work(struct cli *c, const struct dirs *d, struct tasks *t, void *data)
+{
+    return tasks_ask_living(c, d, t, kill_ask, data);
+}
+
 static int kill_run(struct cli *c)
 {
-    struct dirs d;
-    struct tasks t;
-    struct error e;
     const char *name = cli_option(c, "signal");
     int signo = SIGKILL;
     if (name && form_signal(name, &signo) < 0)
         return cli_usage(c, "--signal: there is no signal \"%s\"", name);
-    if (!c->args_count)
-        return cli_usage(c, "a workload is needed");
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (tasks_find(&d, c->args, c->args_count, &t, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        tasks_ask(&d, &t, kill_ask, &signo, -1);
-        for (size_t i = 0; i < t.count; i++)
-            if (!state_phase_lives(t.of[i].record.phase))
-                t.of[i].result = error_set(&t.of[i].error, ESRCH, "it is not running");
-        status = tasks_report(c, &t);
-        tasks_done(&t);
-    }
-    dirs_done(&d);
-    return status;
+    return tasks_run(c, kill_work, &signo);
 }
 
 const struct verb verb_kill = {

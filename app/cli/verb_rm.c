@@ -39,7 +39,7 @@ static int rm_remove(const struct cli *c, const struct dirs *d, struct tasks *t)
     return tasks_report(c, t);
 }
 
-static int rm_tasks(const struct cli *c, const struct dirs *d, struct tasks *t)
+static int rm_tasks(struct cli *c, const struct dirs *d, struct tasks *t, void *data)
 {
     struct error e;
     bool force = cli_switch(c, "force");
@@ -63,22 +63,7 @@ static int rm_tasks(const struct cli *c, const struct dirs *d, struct tasks *t)
 
 static int rm_run(struct cli *c)
 {
-    struct dirs d;
-    struct tasks t;
-    struct error e;
-    if (!c->args_count)
-        return cli_usage(c, "a workload is needed");
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (tasks_find(&d, c->args, c->args_count, &t, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        status = rm_tasks(c, &d, &t);
-        tasks_done(&t);
-    }
-    dirs_done(&d);
-    return status;
+    return tasks_run(c, rm_tasks, NULL);
 }
 
 const struct verb verb_rm = {

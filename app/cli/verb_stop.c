@@ -14,11 +14,15 @@ static void stop_ask(struct task *t, void *data)
     client_stop(t->client, *(const int64_t *)data);
 }
 
+/* One that has ended already is as it was asked to be. */
+static int stop_work(struct cli *c, const struct dirs *d, struct tasks *t, void *data)
+{
+    tasks_ask(d, t, stop_ask, data, -1);
+    return tasks_report(c, t);
+}
+
 static int stop_run(struct cli *c)
 {
-    struct dirs d;
-    struct tasks t;
-    struct error e;
     uint64_t ms;
     int64_t grace = -1;
     const char *time = cli_option(c, "time");
@@ -26,20 +30,7 @@ static int stop_run(struct cli *c)
         return cli_usage(c, "--time: \"%s\" is no duration", time);
     if (time)
         grace = (int64_t)MIN(ms, (uint64_t)INT64_MAX);
-    if (!c->args_count)
-        return cli_usage(c, "a workload is needed");
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (tasks_find(&d, c->args, c->args_count, &t, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        tasks_ask(&d, &t, stop_ask, &grace, -1);
-        status = tasks_report(c, &t);
-        tasks_done(&t);
-    }
-    dirs_done(&d);
-    return status;
+    return tasks_run(c, stop_work, &grace);
 }
 
 const struct verb verb_stop = {

@@ -28,25 +28,15 @@ static int wait_tell(const struct cli *c, const struct tasks *t)
     return failed;
 }
 
+static int wait_work(struct cli *c, const struct dirs *d, struct tasks *t, void *data)
+{
+    tasks_ask(d, t, wait_ask, data, -1);
+    return wait_tell(c, t);
+}
+
 static int wait_run(struct cli *c)
 {
-    struct dirs d;
-    struct tasks t;
-    struct error e;
-    if (!c->args_count)
-        return cli_usage(c, "a workload is needed");
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (tasks_find(&d, c->args, c->args_count, &t, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        tasks_ask(&d, &t, wait_ask, NULL, -1);
-        status = wait_tell(c, &t);
-        tasks_done(&t);
-    }
-    dirs_done(&d);
-    return status;
+    return tasks_run(c, wait_work, NULL);
 }
 
 const struct verb verb_wait = {
