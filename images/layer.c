@@ -55,17 +55,18 @@ static int layer_file(struct layer *l, struct tar *t, const struct tar_member *m
     l->counts.bytes += m->size;
     l->counts.files++;
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    autoclose int fd = openat(parent, leaf, flags, m->mode & 0777);
+    mode_t mode = l->job->archive ? 0600 : m->mode & 0777;
+    autoclose int fd = openat(parent, leaf, flags, mode);
     if (fd < 0 && errno == EEXIST) {
         int r = layer_remove(l, parent, leaf);
         if (r < 0)
             return r;
-        fd = openat(parent, leaf, flags, m->mode & 0777);
+        fd = openat(parent, leaf, flags, mode);
     }
     if (fd < 0)
         return -errno;
     int r = layer_pour(t, fd, m->size, e);
-    return r < 0 ? r : layer_dress(l, fd, m);
+    return r < 0 || l->job->archive ? r : layer_dress(l, fd, m);
 }
 
 /* A folder is merged with one that is there; what hid it from below goes on hiding. */
@@ -89,6 +90,8 @@ static int layer_dir(struct layer *l, const struct tar_member *m, int parent, co
     }
     if (fd < 0)
         return -errno;
+    if (l->job->archive)
+        return fchmod(fd, 0700) < 0 ? -errno : 0;
     int r = layer_dress(l, fd, m);
     return r < 0 ? r : layer_spill_time(l, l->path.data, m);
 }
@@ -201,6 +204,24 @@ static bool layer_is_aufs(const struct layer *l)
            !str_equal(l->path.data, layer_opaque);
 }
 
+/* What an OCI layout or `docker save` has at its top: no root file system has only such. */
+static bool layer_is_of_archive(const struct layer *l, const struct tar_member *m)
+{
+    static const char *const names[] = {"blobs", "oci-layout", "repositories"};
+    static const char *const endings[] = {".json", ".tar", ".tar.gz"};
+    const char *path = l->path.data;
+    size_t n = strcspn(path, "/");
+    if (strspn(path, "0123456789abcdef") == 64 && n == 64)
+        return true;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (n == strlen(names[i]) && memcmp(path, names[i], n) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+        if (!path[n] && m->type != TAR_DIR && str_ends(path, endings[i]))
+            return true;
+    return false;
+}
+
 /* --- all of them -------------------------------------------------------------------------------
  */
 
@@ -209,6 +230,8 @@ static int layer_root(struct layer *l, const struct tar_member *m, struct error 
 {
     if (m->type != TAR_DIR)
         return error_set(e, EINVAL, "the root of a layer that is no folder");
+    if (l->job->archive)
+        return 0;
     autoclose int fd = openat(l->job->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = fd < 0 ? -errno : layer_dress(l, fd, m);
     return r < 0 ? r : layer_spill_time(l, "", m);
@@ -251,6 +274,8 @@ static int layer_member(struct layer *l, struct tar *t, const struct tar_member 
         return layer_root(l, m, e);
     if (layer_is_aufs(l))
         return 0;
+    if (l->job->archive && !layer_is_of_archive(l, m))
+        return error_set(e, EMEDIUMTYPE, "an archive of an image has no such thing");
     r = layer_check_way(l, e);
     const char *leaf;
     int parent = r < 0 ? r : layer_open_parent(l, l->path.data, m, &leaf);

@@ -38,6 +38,7 @@ struct layer_job {
     int spill;      /* an empty file for folders' times; borrowed */
     bool owners;    /* members' owners are given to files; else everything is ours */
     bool whiteouts; /* it is a layer; else ".wh." is a name like any other */
+    bool archive;   /* of a whole image: -EMEDIUMTYPE at the first member none would have */
     struct image_limits limits;
 };
 

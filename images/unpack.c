@@ -151,8 +151,9 @@ static int unpack_start_write(struct unpack *u, int folder, int spill, struct er
         return r;
     struct unpack_write data = {
         .job = {.spill = spill,
-                .owners = u->job->owner.how != IMAGE_OWNER_SELF,
+                .owners = u->job->owner.how != IMAGE_OWNER_SELF && !u->job->archive,
                 .whiteouts = u->job->whiteouts,
+                .archive = u->job->archive,
                 .limits = u->job->limits},
         .in = pair[0],
     };

@@ -13,8 +13,8 @@ struct unpack_job {
     int blob; /* borrowed; a regular file, read from its start */
     struct image_owner owner;
     struct image_limits limits;
-    bool whiteouts;
-    const char *diff_id; /* 64 hexadecimal digits it must have; NULL: any */
+    bool whiteouts, archive; /* as struct layer_job's */
+    const char *diff_id;     /* 64 hexadecimal digits it must have; NULL: any */
     /* Called from time to time with the bytes of the blob that are behind us. May be NULL. */
     void (*progress)(void *data, uint64_t done);
     void *progress_data;

@@ -187,6 +187,8 @@ static bool field_says_nothing(const char *at, const struct field *f)
         return !*(char *const *)at;
     if (!f->brief)
         return false;
+    if (f->type == FIELD_TEXTS)
+        return !*(char **const *)at;
     return f->type == FIELD_U64 ? *(const uint64_t *)at == 0 : *(const uint32_t *)at == 0;
 }
 

@@ -6,6 +6,7 @@ static void plan_mounts_free(struct plan_mount *mounts, size_t count)
         free(mounts[i].source);
         free(mounts[i].target);
         free(mounts[i].content);
+        strv_free(mounts[i].layers);
         free(mounts[i].origin);
     }
     free(mounts);

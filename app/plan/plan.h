@@ -108,6 +108,8 @@ struct plan_mount {
     char *source;   /* owned; by kind, else NULL */
     char *target;   /* owned; absolute, inside */
     char *content;  /* owned; FILE only */
+    char **layers;  /* owned; OVERLAY only: lower folders on the host, the lowest first, instead of
+                       `source`; NULL: none. They may belong to ids of the image store. */
     unsigned flags; /* PLAN_MOUNT_RO … */
     unsigned mode;  /* permission bits; 0: the kind's usual */
     uint64_t size;  /* bytes (TMPFS), ptys (DEVPTS); 0: none said */

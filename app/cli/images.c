@@ -1,0 +1,126 @@
+#include "app/cli/images.h"
+
+#include "app/plan/plan.h"
+#include "console/state.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct image_owner images_owner(const struct plan_host *host, bool ranges)
+{
+    struct image_owner o = {.how = host->uid == 0 ? IMAGE_OWNER_SHIFTED : IMAGE_OWNER_SELF};
+    if (host->uid != 0 && host->newuidmap && host->subuid_count && host->subgid_count) {
+        o.subuid = host->subuid;
+        o.subuid_count = host->subuid_count;
+        o.subgid = host->subgid;
+        o.subgid_count = host->subgid_count;
+        if (ranges)
+            o.how = IMAGE_OWNER_RANGES;
+    }
+    return o;
+}
+
+int images_open(bool make, struct image_store **ret, struct error *e)
+{
+    struct dirs d = {0};
+    struct plan_host host = {0};
+    int r = dirs_init(&d, e);
+    if (r == 0)
+        r = plan_host_read(&host, e);
+    if (r == 0) {
+        struct image_owner owner = images_owner(&host, false);
+        r = image_store_open(d.data, make, &owner, ret, e);
+    }
+    plan_host_done(&host);
+    dirs_done(&d);
+    return r;
+}
+
+/* --- work ----------------------------------------------------------------------------------------
+ */
+
+static bool images_told;
+
+static void images_progress(void *data, const char *what, uint64_t done, uint64_t total)
+{
+    static uint64_t last;
+    uint64_t percent = total ? done * 100 / total : 100;
+    char size[32];
+    (void)data;
+    if (images_told && percent == last)
+        return;
+    last = percent;
+    images_told = true;
+    fprintf(stderr, "\rlayer %.12s  %s  %3llu %%", what, str_from_size(total, size, sizeof(size)),
+            (unsigned long long)percent);
+}
+
+static void images_warn(void *data, const char *text)
+{
+    (void)data;
+    fprintf(stderr, "%s%s\n", images_told ? "\r\033[K" : "", text);
+}
+
+void images_work_end(const struct image_work *w)
+{
+    if (w->progress && images_told)
+        fputs("\r\033[K", stderr);
+    images_told = false;
+}
+
+int images_work(const struct cli *c, struct image_work *ret, struct error *e)
+{
+    struct image_work w = {.limits = image_limits_usual, .warn = images_warn};
+    const char *size = cli_option(c, "limit-size"), *entries = cli_option(c, "limit-entries"),
+               *ratio = cli_option(c, "limit-ratio");
+    uint64_t n;
+    if (size && (str_to_size(size, &n) < 0 || n == 0))
+        return error_set(e, EINVAL, "--limit-size: %s is no size", size);
+    if (size)
+        w.limits.bytes = n;
+    if (entries && (str_to_uint(entries, &n) < 0 || n == 0))
+        return error_set(e, EINVAL, "--limit-entries: %s is no number", entries);
+    if (entries)
+        w.limits.entries = n;
+    if (ratio && (str_to_uint(ratio, &n) < 0 || n == 0 || n > 1000000))
+        return error_set(e, EINVAL, "--limit-ratio: %s is no number", ratio);
+    if (ratio)
+        w.limits.ratio = (uint32_t)n;
+    if (isatty(STDERR_FILENO))
+        w.progress = images_progress;
+    *ret = w;
+    return 0;
+}
+
+/* --- who uses what -------------------------------------------------------------------------------
+ */
+
+static void images_of_plan(const struct dirs *d, const char *id, char ***to)
+{
+    struct error ignored;
+    autofree char *json = NULL;
+    size_t size;
+    struct plan *p = NULL;
+    if (state_read_plan(d, id, &json, &size, &ignored) < 0 ||
+        plan_from_json(json, size, &p, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < p->mounts_count; i++)
+        for (size_t n = 0; p->mounts[i].layers && p->mounts[i].layers[n]; n++)
+            strv_add(to, p->mounts[i].layers[n]);
+    plan_free(p);
+}
+
+char **images_in_use(void)
+{
+    struct dirs d = {0};
+    struct error ignored;
+    struct state_record *list = NULL;
+    size_t count = 0;
+    char **layers = NULL;
+    if (dirs_init(&d, &ignored) == 0 && state_list(&d, &list, &count, &ignored) == 0)
+        for (size_t i = 0; i < count; i++)
+            images_of_plan(&d, list[i].id, &layers);
+    state_list_free(list, count);
+    dirs_done(&d);
+    return layers;
+}

@@ -1,0 +1,34 @@
+/* The image store as verbs and launches open it. */
+#ifndef COFFERDAM_APP_CLI_IMAGES_H
+#define COFFERDAM_APP_CLI_IMAGES_H
+
+#include "app/cli/verb.h"
+#include "app/plan/host.h"
+#include "images/image.h"
+
+/* Whose unpacked layers are, for this person: `ranges` if workloads have all of their ids. */
+struct image_owner images_owner(const struct plan_host *host, bool ranges);
+
+/* The store of the person's data folder; without `make` a missing one is -ENOENT with text. */
+int images_open(bool make, struct image_store **ret, struct error *e);
+
+/* The work of unpacking with limits of the command line and progress on stderr. */
+int images_work(const struct cli *c, struct image_work *ret, struct error *e);
+void images_work_end(const struct image_work *w); /* ends a line of progress */
+
+/* Folders of layers that living workloads stand on; owned by the caller. */
+char **images_in_use(void);
+
+/* The verbs' bodies; each is the exit status. */
+int images_list(struct cli *c, struct image_store *s);
+int images_inspect(struct cli *c, struct image_store *s);
+int images_history(struct cli *c, struct image_store *s);
+int images_import(struct cli *c, struct image_store *s);
+int images_pull(struct cli *c, struct image_store *s);
+int images_export(struct cli *c, struct image_store *s);
+int images_tag(struct cli *c, struct image_store *s);
+int images_rm(struct cli *c, struct image_store *s);
+int images_prune(struct cli *c, struct image_store *s);
+int images_verify(struct cli *c, struct image_store *s);
+
+#endif

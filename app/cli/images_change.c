@@ -1,0 +1,276 @@
+/* image import, pull, export, tag, rm, prune: what changes the store. */
+#include "app/cli/images.h"
+#include "app/cli/out.h"
+#include "base/fd.h"
+#include "base/spawn.h"
+#include "images/names.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int change_said(struct cli *c, const char *what, char *const *names)
+{
+    if (c->json)
+        out_json(json_pack("{s:o}", what, out_json_strings(names)));
+    for (size_t i = 0; !c->json && names && names[i]; i++) {
+        autofree char *shown = out_text(names[i]);
+        out_line("%s", shown);
+    }
+    return 0;
+}
+
+static enum image_source change_source(const char *type)
+{
+    static const char *const names[] = {"auto", "oci", "docker", "rootfs"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (str_equal(names[i], type))
+            return (enum image_source)i;
+    return IMAGE_SOURCE_ANY;
+}
+
+int images_import(struct cli *c, struct image_store *s)
+{
+    struct error e;
+    if (c->args_count < 2 || c->args_count > 3)
+        return cli_usage(c, "import: PATH, and a name if you like");
+    struct image_import m = {.store = s, .source = change_source(cli_option(c, "type"))};
+    autofree char *name = c->args_count == 3 ? image_name_plain(c->args[2], &e) : NULL;
+    if (c->args_count == 3 && !name)
+        return cli_fail(c, &e);
+    m.name = name;
+    int r = images_work(c, &m.work, &e);
+    if (r == 0) {
+        r = image_import(&m, c->args[1], &e);
+        images_work_end(&m.work);
+    }
+    int status = r < 0 ? cli_fail(c, &e) : change_said(c, "imported", m.names);
+    strv_free(m.names);
+    return status;
+}
+
+/* --- pull ----------------------------------------------------------------------------------------
+ */
+
+/* skopeo brings registries, credentials, mirrors and signatures; its words are for the person. */
+static int pull_run(const char *from, const char *to, struct error *e)
+{
+    const char *const argv[] = {"skopeo", "copy", from, to, NULL};
+    const int fds[] = {FD_NONE, STDERR_FILENO, STDERR_FILENO};
+    struct spawn sp = {.argv = argv, .fds = fds, .fds_count = 3};
+    pid_t pid;
+    int r = spawn_start(&sp, &pid, NULL, e), status;
+    if (r == -ENOENT)
+        return error_set(e, ENOENT, "pulling needs skopeo: apt install skopeo");
+    if (r < 0)
+        return r;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return error_errno(e, errno, "skopeo");
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0
+               ? 0
+               : error_set(e, EIO, "skopeo could not copy %s", from);
+}
+
+static bool pull_has_transport(const char *ref)
+{
+    static const char *const known[] = {"docker://",
+                                        "docker-archive:",
+                                        "docker-daemon:",
+                                        "containers-storage:",
+                                        "oci:",
+                                        "oci-archive:",
+                                        "dir:"};
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (str_starts(ref, known[i]))
+            return true;
+    return false;
+}
+
+int images_pull(struct cli *c, struct image_store *s)
+{
+    struct error e;
+    if (c->args_count < 2 || c->args_count > 3)
+        return cli_usage(c, "pull: a reference, and a name if you like");
+    const char *ref = c->args[1];
+    bool transport = pull_has_transport(ref);
+    if (transport && !str_starts(ref, "docker://") && c->args_count != 3)
+        return cli_usage(c, "pull: give the image a name behind the reference");
+    autofree char *from = transport ? str_dup(ref) : str_format("docker://%s", ref);
+    const char *said = c->args_count == 3 ? c->args[2] : from + strlen("docker://");
+    autofree char *name = image_name_plain(said, &e);
+    if (!name)
+        return cli_fail(c, &e);
+    autofree char *session = NULL;
+    struct image_import m = {.store = s, .name = name};
+    int r = images_work(c, &m.work, &e);
+    if (r == 0)
+        r = image_store_session(s, &session, &e);
+    autofree char *folder = str_format("%s/%s/new/pull", image_store_path(s), session);
+    autofree char *to = str_format("oci:%s:pulled", folder);
+    if (r == 0)
+        r = pull_run(from, to, &e);
+    autoclose int dir = r < 0 ? FD_NONE : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r == 0 && dir < 0)
+        r = error_errno(&e, errno, "what skopeo brought");
+    if (r == 0)
+        r = image_import_layout(&m, dir, true, &e);
+    images_work_end(&m.work);
+    int status = r < 0 ? cli_fail(c, &e) : change_said(c, "pulled", m.names);
+    strv_free(m.names);
+    return status;
+}
+
+/* --- export --------------------------------------------------------------------------------------
+ */
+
+static int export_file(const struct image_store *s, const struct image *i, const char *path,
+                       struct error *e)
+{
+    bool stream = str_equal(path, "-");
+    autoclose int made =
+        stream ? FD_NONE : open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (!stream && made < 0)
+        return error_errno(e, errno, "%s", path);
+    int r = image_export_tar(s, i, stream ? STDOUT_FILENO : made, e);
+    if (r == 0 && !stream && fsync(made) < 0)
+        r = error_errno(e, errno, "%s", path);
+    if (r < 0 && !stream)
+        unlink(path);
+    return r;
+}
+
+int images_export(struct cli *c, struct image_store *s)
+{
+    struct document_index one = {0};
+    struct image i = {0};
+    struct error e;
+    if (c->args_count != 3)
+        return cli_usage(c, "export: an image, and where to: FILE.tar, a new folder, or -");
+    const char *path = c->args[2];
+    if (str_equal(path, "-") && isatty(STDOUT_FILENO))
+        return cli_usage(c, "export: an archive is nothing for a terminal");
+    int r = image_find(s, c->args[1], &one, &e);
+    if (r == 0)
+        r = image_load(s, &one.list[0], &i, &e);
+    if (r == 0)
+        r = image_verify(s, &i, &e);
+    if (r == 0)
+        r = str_equal(path, "-") || str_ends(path, ".tar") ? export_file(s, &i, path, &e)
+                                                           : image_export_dir(s, &i, path, &e);
+    image_done(&i);
+    document_index_done(&one);
+    return r < 0 ? cli_fail(c, &e) : 0;
+}
+
+/* --- names ---------------------------------------------------------------------------------------
+ */
+
+int images_tag(struct cli *c, struct image_store *s)
+{
+    struct document_index one = {0};
+    struct error e;
+    if (c->args_count != 3)
+        return cli_usage(c, "tag: an image, and the name it shall have");
+    autofree char *name = image_name_plain(c->args[2], &e);
+    int r = name ? image_store_hold(s, &e) : -e.code;
+    if (r == 0)
+        r = image_find(s, c->args[1], &one, &e);
+    if (r == 0)
+        r = image_store_tag(s, name, &one.list[0], &e);
+    document_index_done(&one);
+    return r < 0 ? cli_fail(c, &e) : 0;
+}
+
+/* Takes entries out of the index. */
+struct change_removal {
+    const char *name; /* this name; NULL: all without a name */
+    const char *hex;  /* or all of this digest */
+    size_t count;
+};
+
+static int change_remove(void *data, struct document_index *i, struct error *e)
+{
+    struct change_removal *x = data;
+    (void)e;
+    for (size_t n = 0; n < i->count;) {
+        struct document_descriptor *d = &i->list[n];
+        bool goes = x->hex    ? memcmp(d->hex, x->hex, 65) == 0
+                    : x->name ? str_equal(d->name, x->name)
+                              : !d->name;
+        if (!goes) {
+            n++;
+            continue;
+        }
+        struct document_index one = {.list = mem_copy(d, sizeof(*d)), .count = 1};
+        document_index_done(&one);
+        memmove(d, d + 1, (i->count - n - 1) * sizeof(*d));
+        i->count--;
+        x->count++;
+    }
+    return x->count ? 0 : 1;
+}
+
+static int change_collect(struct cli *c, struct image_store *s, const char *what,
+                          char *const *names)
+{
+    struct error e;
+    uint64_t freed = 0;
+    autostrv char **used = images_in_use();
+    int r = image_store_collect(s, used, &freed, &e);
+    if (r < 0 && r != -EBUSY)
+        return cli_fail(c, &e);
+    if (r == -EBUSY)
+        fprintf(stderr, "cofferdam image: %s\n", e.text);
+    if (c->json) {
+        out_json(
+            json_pack("{s:o, s:I}", what, out_json_strings(names), "freed", (json_int_t)freed));
+        return 0;
+    }
+    change_said(c, what, names);
+    char size[32];
+    fprintf(stderr, "%s freed\n", str_from_size(freed, size, sizeof(size)));
+    return 0;
+}
+
+int images_rm(struct cli *c, struct image_store *s)
+{
+    if (c->args_count < 2)
+        return cli_usage(c, "rm: name an image");
+    autostrv char **gone = NULL;
+    int status = 0;
+    for (size_t n = 1; n < c->args_count; n++) {
+        struct document_index one = {0};
+        struct error e;
+        if (image_find(s, c->args[n], &one, &e) < 0) {
+            status = cli_fail(c, &e);
+            continue;
+        }
+        const struct document_descriptor *d = &one.list[0];
+        autofree char *plain = image_name_plain(c->args[n], &e);
+        bool by_name = str_equal(plain, d->name);
+        struct change_removal x = {.name = d->name, .hex = by_name ? NULL : d->hex};
+        if (!cli_switch(c, "dry-run") && image_store_edit_index(s, change_remove, &x, &e) < 0)
+            status = cli_fail(c, &e);
+        else
+            strv_take(&gone, by_name ? str_dup(d->name) : str_format("sha256:%s", d->hex));
+        document_index_done(&one);
+    }
+    if (cli_switch(c, "dry-run"))
+        change_said(c, "removed", gone);
+    else if (gone)
+        status = MAX(status, change_collect(c, s, "removed", gone));
+    return status;
+}
+
+int images_prune(struct cli *c, struct image_store *s)
+{
+    struct error e;
+    struct change_removal x = {0};
+    if (image_store_edit_index(s, change_remove, &x, &e) < 0)
+        return cli_fail(c, &e);
+    return change_collect(c, s, "pruned", NULL);
+}

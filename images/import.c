@@ -1,0 +1,294 @@
+/* What is this, and whose way in is it. */
+#include "base/fd.h"
+#include "base/file.h"
+#include "images/import_parts.h"
+#include "images/names.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { IMPORT_NESTED_MAX = 4 };
+
+int import_open(int dir, const char *path, uint64_t resolve)
+{
+    autoclose int fd = fd_openat2(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
+                                  RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve);
+    struct stat st;
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
+int import_read(int dir, const char *path, char **ret, size_t *ret_size, struct error *e)
+{
+    autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_errno(e, fd < 0 ? -fd : errno, "%s", path);
+    if (st.st_size > DOCUMENT_MAX)
+        return error_set(e, EFBIG, "%s is too large for a document", path);
+    autofree char *text = mem_alloc((size_t)st.st_size + 1);
+    int r = fd_read_full(fd, text, (size_t)st.st_size);
+    if (r < 0)
+        return error_errno(e, -r, "%s", path);
+    text[st.st_size] = '\0';
+    *ret = TAKE(text);
+    *ret_size = (size_t)st.st_size;
+    return 0;
+}
+
+int import_finish(struct image_import *m, const struct document_descriptor *d, const char *name,
+                  struct error *e)
+{
+    struct image i = {0};
+    int r = image_load(m->store, d, &i, e);
+    if (r == 0)
+        r = image_unpack(m->store, &i, &m->work, e);
+    if (r == 0)
+        r = image_store_commit(m->store, e);
+    if (r == 0)
+        r = image_store_tag(m->store, name, d, e);
+    if (r == 0)
+        strv_add(&m->names, name);
+    image_done(&i);
+    return r;
+}
+
+/* --- OCI layout ----------------------------------------------------------------------------------
+ */
+
+static int layout_blob(struct image_import *m, int dir, bool ours,
+                       const struct document_descriptor *d, struct error *e)
+{
+    autofree char *path = str_format("blobs/sha256/%s", d->hex);
+    autoclose int have = image_store_open_blob(m->store, d->hex);
+    if (have >= 0)
+        return 0;
+    autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);
+    if (fd == -EINVAL || fd == -ELOOP)
+        return error_set(e, EINVAL, "%s is no regular file", path);
+    if (fd < 0)
+        return error_errno(e, -fd, "%s", path);
+    return image_store_add_blob(m->store, fd, ours, d->hex, d->size, NULL, NULL, e);
+}
+
+static int layout_manifest(struct image_import *m, int dir, bool ours,
+                           const struct document_descriptor *d, const char *name, struct error *e)
+{
+    autofree char *text = NULL;
+    size_t size;
+    struct document_manifest manifest = {0};
+    int r = layout_blob(m, dir, ours, d, e);
+    if (r == 0)
+        r = image_store_read_document(m->store, d, &text, &size, e);
+    if (r == 0)
+        r = document_read_manifest(text, size, &manifest, e);
+    if (r < 0)
+        return error_wrap(e, "manifest");
+    r = layout_blob(m, dir, ours, &manifest.config, e);
+    for (size_t i = 0; r == 0 && i < manifest.count; i++)
+        r = layout_blob(m, dir, ours, &manifest.layers[i], e);
+    document_manifest_done(&manifest);
+    return r < 0 ? r : import_finish(m, d, name, e);
+}
+
+/* Goes down through lists of platforms to the manifest for this machine. */
+static int layout_entry(struct image_import *m, int dir, bool ours,
+                        const struct document_descriptor *d, const char *name, unsigned depth,
+                        struct error *e)
+{
+    if (d->kind == DOCUMENT_MANIFEST)
+        return layout_manifest(m, dir, ours, d, name, e);
+    autofree char *text = NULL;
+    size_t size;
+    struct document_index i = {0};
+    if (depth == IMPORT_NESTED_MAX)
+        return error_set(e, ELOOP, "lists in lists in lists");
+    int r = layout_blob(m, dir, ours, d, e);
+    if (r == 0)
+        r = image_store_read_document(m->store, d, &text, &size, e);
+    if (r == 0)
+        r = document_read_index(text, size, &i, e);
+    int at = r < 0 ? -1 : document_choose(&i, document_architecture());
+    if (r == 0 && at < 0)
+        r = error_set(e, ENOENT, "no image in the list is for linux/%s", document_architecture());
+    if (r == 0)
+        r = layout_entry(m, dir, ours, &i.list[at], name, depth + 1, e);
+    document_index_done(&i);
+    return r;
+}
+
+/* One that is asked for by name, the only one, or all that have names. */
+static int layout_entries(struct image_import *m, int dir, bool ours,
+                          const struct document_index *i, struct error *e)
+{
+    if (i->count == 0)
+        return error_set(e, ENOENT, "there is no image in it");
+    int platform = document_choose(i, document_architecture());
+    bool one = i->count == 1 || !i->list[0].name;
+    if (m->name && one) {
+        if (platform < 0)
+            return error_set(e, ENOENT, "no image in it is for linux/%s", document_architecture());
+        return layout_entry(m, dir, ours, &i->list[platform], m->name, 0, e);
+    }
+    int r = 0;
+    for (size_t n = 0; r == 0 && n < i->count; n++) {
+        const char *said = i->list[n].name;
+        const char *tag = m->name ? strrchr(m->name, ':') + 1 : NULL;
+        if (m->name && !str_equal(said, m->name) && !str_equal(said, tag))
+            continue;
+        struct error why;
+        autofree char *name = m->name ? str_dup(m->name)
+                              : said  ? image_name_plain(said, &why)
+                                      : NULL;
+        if (!name)
+            return error_set(e, EINVAL,
+                             "the image has no name of its own: give one behind the path");
+        r = layout_entry(m, dir, ours, &i->list[n], name, 0, e);
+    }
+    if (r == 0 && !m->names)
+        r = error_set(e, ENOENT, "no image in it is called %s", m->name);
+    return r;
+}
+
+int image_import_layout(struct image_import *m, int dir, bool ours, struct error *e)
+{
+    autofree char *layout = NULL, *text = NULL;
+    size_t size;
+    struct document_index i = {0};
+    int r = image_store_session(m->store, NULL, e);
+    if (r == 0)
+        r = import_read(dir, "oci-layout", &layout, &size, e);
+    if (r == 0)
+        r = document_check_layout(layout, size, e);
+    if (r == 0)
+        r = import_read(dir, "index.json", &text, &size, e);
+    if (r == 0) {
+        r = document_read_index(text, size, &i, e);
+        if (r < 0)
+            error_wrap(e, "index.json");
+    }
+    if (r == 0)
+        r = layout_entries(m, dir, ours, &i, e);
+    document_index_done(&i);
+    return r;
+}
+
+/* --- files and folders ---------------------------------------------------------------------------
+ */
+
+static bool import_wants(const struct image_import *m, enum image_source s)
+{
+    return m->source == IMAGE_SOURCE_ANY || m->source == s;
+}
+
+/* 1: it is neither layout nor docker archive. */
+static int import_known(struct image_import *m, int dir, bool ours, struct error *e)
+{
+    if (import_wants(m, IMAGE_SOURCE_OCI) &&
+        faccessat(dir, "oci-layout", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return image_import_layout(m, dir, ours, e);
+    if (import_wants(m, IMAGE_SOURCE_DOCKER) &&
+        faccessat(dir, "manifest.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return import_saved(m, dir, ours, e);
+    return 1;
+}
+
+/* Unpacked into the session first: 1 if it is no archive of an image. */
+static int import_archive(struct image_import *m, int fd, struct error *e)
+{
+    autofree char *session = NULL;
+    int r = image_store_session(m->store, &session, e);
+    if (r < 0)
+        return r;
+    int store = image_store_dir(m->store);
+    autofree char *folder = str_format("%s/new/archive", session);
+    autofree char *fs = str_join_path(folder, "fs"), *times = str_join_path(folder, "spill");
+    if (mkdirat(store, folder, 0700) < 0 || mkdirat(store, fs, 0700) < 0)
+        return error_errno(e, errno, "%s", folder);
+    autoclose int dir = openat(store, fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    autoclose int spill = openat(store, times, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (dir < 0 || spill < 0)
+        return error_errno(e, errno, "%s", folder);
+    struct unpack_job job = {
+        .blob = fd,
+        .owner = *image_store_owner(m->store),
+        .limits = m->work.limits,
+        .archive = true,
+    };
+    if (job.owner.how == IMAGE_OWNER_RANGES)
+        job.owner.how = IMAGE_OWNER_SELF;
+    struct unpack_result u;
+    r = unpack_layer(&job, dir, spill, &u, e);
+    if (r == -EMEDIUMTYPE && import_wants(m, IMAGE_SOURCE_ROOTFS))
+        r = 1;
+    else if (r == 0)
+        r = import_known(m, dir, true, e);
+    struct error ignored;
+    if (r == 1)
+        file_remove_tree(store, folder);
+    (void)ignored;
+    return r;
+}
+
+static int import_name(struct image_import *m, const char *path, char **ret, struct error *e)
+{
+    *ret = m->name ? str_dup(m->name) : image_name_of_file(path);
+    return *ret ? 0 : error_set(e, EINVAL, "give the image a name behind the path");
+}
+
+/* A folder becomes a tar, as if somebody had made one. */
+static int import_folder(struct image_import *m, int dir, const char *path, struct error *e)
+{
+    autofree char *session = NULL, *name = NULL;
+    int r = import_name(m, path, &name, e);
+    if (r == 0)
+        r = image_store_session(m->store, &session, e);
+    if (r < 0)
+        return r;
+    autofree char *temp = str_format("%s/new/folder.tar", session);
+    autoclose int fd = openat(image_store_dir(m->store), temp,
+                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(e, errno, "%s", temp);
+    r = import_pack(dir, fd, e);
+    return r < 0 ? r : import_rootfs(m, fd, true, name, e);
+}
+
+static int import_path(struct image_import *m, const char *path, struct error *e)
+{
+    autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_errno(e, errno, "cannot be opened");
+    if (S_ISDIR(st.st_mode)) {
+        int r = import_known(m, fd, false, e);
+        if (r == 1 && import_wants(m, IMAGE_SOURCE_ROOTFS))
+            r = import_folder(m, fd, path, e);
+        return r == 1 ? error_set(e, EMEDIUMTYPE, "it is not of the kind asked for") : r;
+    }
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, EINVAL, "neither a file nor a folder");
+    int r = m->source == IMAGE_SOURCE_ROOTFS ? 1 : import_archive(m, fd, e);
+    if (r != 1)
+        return r;
+    if (!import_wants(m, IMAGE_SOURCE_ROOTFS))
+        return error_set(e, EMEDIUMTYPE, "it is not of the kind asked for");
+    autofree char *name = NULL;
+    r = import_name(m, path, &name, e);
+    return r < 0 ? r : import_rootfs(m, fd, false, name, e);
+}
+
+int image_import(struct image_import *m, const char *path, struct error *e)
+{
+    int r = import_path(m, path, e);
+    if (r == 0)
+        return 0;
+    autofree char *shown = str_escape(path, strnlen(path, 150));
+    return error_wrap(e, "%s", shown);
+}

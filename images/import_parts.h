@@ -1,0 +1,20 @@
+/* What the files of import share. */
+#ifndef COFFERDAM_IMAGES_IMPORT_PARTS_H
+#define COFFERDAM_IMAGES_IMPORT_PARTS_H
+
+#include "images/image.h"
+
+/* A regular file of a stranger's folder, through no link and not out of it. Its fd or -errno. */
+int import_open(int dir, const char *path, uint64_t resolve);
+int import_read(int dir, const char *path, char **ret, size_t *ret_size, struct error *e);
+
+/* Unpacks, commits, names. `d` is of a manifest in the session. */
+int import_finish(struct image_import *m, const struct document_descriptor *d, const char *name,
+                  struct error *e);
+
+int import_saved(struct image_import *m, int dir, bool ours, struct error *e);
+int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, struct error *e);
+/* A folder of the host as a plain tar into `to`. */
+int import_pack(int dir, int to, struct error *e);
+
+#endif

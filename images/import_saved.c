@@ -1,0 +1,164 @@
+/* Images that come without OCI documents: docker archives, root file systems. */
+#include "base/fd.h"
+#include "images/import_parts.h"
+#include "images/names.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char saved_manifest_type[] = "application/vnd.oci.image.manifest.v1+json";
+static const char saved_config_type[] = "application/vnd.oci.image.config.v1+json";
+
+static const char *saved_layer_type(enum compression c)
+{
+    switch (c) {
+    case COMPRESSION_NONE:
+        return "application/vnd.oci.image.layer.v1.tar";
+    case COMPRESSION_GZIP:
+        return "application/vnd.oci.image.layer.v1.tar+gzip";
+    case COMPRESSION_ZSTD:
+        return "application/vnd.oci.image.layer.v1.tar+zstd";
+    case COMPRESSION_XZ:
+    case COMPRESSION_BZIP2:
+        break;
+    }
+    return NULL;
+}
+
+static int saved_add_layer(struct image_import *m, int fd, bool ours,
+                           struct document_manifest *manifest, struct error *e)
+{
+    int how = unpack_compression(fd);
+    const char *type = how < 0 ? NULL : saved_layer_type((enum compression)how);
+    if (!type)
+        return error_set(e, EBADMSG, "it is compressed as no layer may be");
+    manifest->layers = mem_grow(manifest->layers, manifest->count + 1, sizeof(manifest->layers[0]));
+    struct document_descriptor *d = &manifest->layers[manifest->count++];
+    *d = (struct document_descriptor){.kind = DOCUMENT_LAYER, .media_type = str_dup(type)};
+    return image_store_add_blob(m->store, fd, ours, NULL, UINT64_MAX, d->hex, &d->size, e);
+}
+
+/* Writes the manifest and gives the image its name. */
+static int saved_finish(struct image_import *m, const struct document_manifest *manifest,
+                        const char *name, struct error *e)
+{
+    struct document_descriptor d = {.kind = DOCUMENT_MANIFEST};
+    autofree char *text = document_write_manifest(manifest);
+    autofree char *type = str_dup(saved_manifest_type);
+    d.media_type = type;
+    int r = image_store_add_document(m->store, text, &d, e);
+    return r < 0 ? r : import_finish(m, &d, name, e);
+}
+
+/* --- docker archives -----------------------------------------------------------------------------
+ */
+
+/* Layers may be links to one another within the archive, which has been unpacked by then. */
+static int saved_open(int dir, const char *path, struct error *e)
+{
+    int fd = path[0] == '/' ? -EXDEV : import_open(dir, path, 0);
+    if (fd >= 0)
+        return fd;
+    autofree char *shown = str_escape(path, strnlen(path, 100));
+    return error_errno(e, -fd, "%s", shown);
+}
+
+static int saved_image(struct image_import *m, int dir, bool ours, const struct document_saved *s,
+                       const char *name, struct error *e)
+{
+    struct document_manifest manifest = {
+        .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
+    };
+    autoclose int config = saved_open(dir, s->config, e);
+    int r = config < 0 ? config
+                       : image_store_add_blob(m->store, config, ours, NULL, UINT64_MAX,
+                                              manifest.config.hex, &manifest.config.size, e);
+    for (size_t i = 0; r == 0 && s->layers && s->layers[i]; i++) {
+        autoclose int layer = saved_open(dir, s->layers[i], e);
+        r = layer < 0 ? layer : saved_add_layer(m, layer, ours, &manifest, e);
+    }
+    if (r == 0)
+        r = saved_finish(m, &manifest, name, e);
+    document_manifest_done(&manifest);
+    return r;
+}
+
+int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
+{
+    autofree char *text = NULL;
+    size_t size, count = 0;
+    struct document_saved *s = NULL;
+    int r = import_read(dir, "manifest.json", &text, &size, e);
+    if (r == 0)
+        r = document_read_saved(text, size, &s, &count, e);
+    if (r < 0)
+        return error_wrap(e, "manifest.json");
+    if (m->name && count > 1)
+        r = error_set(e, EINVAL, "%zu images are in it: one name cannot be for all", count);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (!m->name && !s[i].names)
+            r = error_set(e, EINVAL, "the image has no name of its own: give one behind the path");
+        for (size_t n = 0; r == 0 && (m->name ? n == 0 : s[i].names[n] != NULL); n++) {
+            autofree char *name = m->name ? str_dup(m->name) : image_name_plain(s[i].names[n], e);
+            r = name ? saved_image(m, dir, ours, &s[i], name, e) : -e->code;
+        }
+    }
+    document_saved_free(s, count);
+    return r;
+}
+
+/* --- root file systems ---------------------------------------------------------------------------
+ */
+
+/* xz and bzip2 are no compressions of layers: the layer is the plain tar. */
+static int rootfs_plain(struct image_import *m, int fd, struct error *e)
+{
+    autofree char *session = NULL;
+    int r = image_store_session(m->store, &session, e);
+    if (r < 0)
+        return r;
+    autofree char *temp = str_format("%s/new/plain.tar", session);
+    autoclose int to = openat(image_store_dir(m->store), temp,
+                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (to < 0)
+        return error_errno(e, errno, "%s", temp);
+    struct unpack_job job = {
+        .blob = fd, .owner = *image_store_owner(m->store), .limits = m->work.limits};
+    if (job.owner.how == IMAGE_OWNER_RANGES)
+        job.owner.how = IMAGE_OWNER_SELF;
+    struct unpack_result u;
+    r = unpack_stream(&job, to, &u, e);
+    return r < 0 ? r : TAKE_FD(to);
+}
+
+int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, struct error *e)
+{
+    int how = unpack_compression(fd);
+    autoclose int plain = FD_NONE;
+    if (how == COMPRESSION_XZ || how == COMPRESSION_BZIP2) {
+        plain = rootfs_plain(m, fd, e);
+        if (plain < 0)
+            return plain;
+        fd = plain;
+        ours = true;
+    }
+    struct document_manifest manifest = {
+        .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
+    };
+    char diff_id[65];
+    int r = saved_add_layer(m, fd, ours, &manifest, e);
+    if (r == 0)
+        r = image_store_add_layer(m->store, &m->work, manifest.layers[0].hex, NULL, diff_id, e);
+    if (r == 0) {
+        char *ids[] = {diff_id, NULL};
+        autofree char *text =
+            document_write_config(document_architecture(), ids, "cofferdam image import");
+        r = image_store_add_document(m->store, text, &manifest.config, e);
+    }
+    if (r == 0)
+        r = saved_finish(m, &manifest, name, e);
+    document_manifest_done(&manifest);
+    return r;
+}

@@ -1,0 +1,144 @@
+#include "images/tar_write.h"
+
+#include "base/fd.h"
+#include "images/tar_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WRITE_CHUNK = 256 * 1024 };
+
+/* "LENGTH KEY=VALUE\n", where LENGTH counts its own digits. */
+static void write_record(struct buf *b, const char *key, const void *value, size_t size)
+{
+    size_t rest = strlen(key) + size + 3, length = rest + 1;
+    char digits[24];
+    while ((size_t)snprintf(digits, sizeof(digits), "%zu", length) + rest != length)
+        length++;
+    buf_printf(b, "%zu %s=", length, key);
+    buf_add(b, value, size);
+    buf_putc(b, '\n');
+}
+
+static void write_text(struct buf *b, const char *key, const char *value)
+{
+    write_record(b, key, value, strlen(value));
+}
+
+static void write_octal(char *field, size_t room, uint64_t n, bool *ret_fits)
+{
+    char digits[32];
+    bool fits = n >> (3 * (room - 1)) == 0;
+    snprintf(digits, sizeof(digits), "%0*llo", (int)room - 1, fits ? (unsigned long long)n : 0);
+    memcpy(field, digits, room);
+    if (ret_fits)
+        *ret_fits = fits;
+}
+
+static int write_header(int fd, struct tar_header *h)
+{
+    memcpy(h->magic, "ustar\00000", 8);
+    memset(h->checksum, ' ', sizeof(h->checksum));
+    unsigned sum = 0;
+    for (size_t i = 0; i < sizeof(*h); i++)
+        sum += ((const unsigned char *)h)[i];
+    snprintf(h->checksum, 7, "%06o", sum);
+    return fd_write_full(fd, h, sizeof(*h));
+}
+
+static int write_pad(int fd, uint64_t size)
+{
+    static const char zero[TAR_BLOCK];
+    return fd_write_full(fd, zero, (size_t)(-size % TAR_BLOCK));
+}
+
+static int write_pax(int fd, const struct buf *records)
+{
+    struct tar_header h = {.name = "@PaxHeader", .type = 'x'};
+    write_octal(h.mode, sizeof(h.mode), 0644, NULL);
+    write_octal(h.uid, sizeof(h.uid), 0, NULL);
+    write_octal(h.gid, sizeof(h.gid), 0, NULL);
+    write_octal(h.size, sizeof(h.size), records->used, NULL);
+    write_octal(h.mtime, sizeof(h.mtime), 0, NULL);
+    int r = write_header(fd, &h);
+    return r < 0 ? r : tar_write_bytes(fd, records->data, records->used);
+}
+
+/* A number that may need a record of its own. */
+static void write_number(struct buf *records, const char *key, char *field, size_t room, uint64_t n)
+{
+    bool fits;
+    char digits[24];
+    write_octal(field, room, n, &fits);
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+    if (!fits)
+        write_text(records, key, digits);
+}
+
+static void write_name(struct buf *records, const char *key, char *field, const char *name)
+{
+    size_t n = strlen(name);
+    if (n <= 100)
+        memcpy(field, name, n);
+    else
+        write_text(records, key, name);
+}
+
+int tar_write_member(int fd, const struct tar_member *m)
+{
+    static const char types[] = {
+        [TAR_FILE] = '0',         [TAR_HARD_LINK] = '1', [TAR_SYMLINK] = '2', [TAR_CHAR] = '3',
+        [TAR_BLOCK_DEVICE] = '4', [TAR_DIR] = '5',       [TAR_FIFO] = '6',
+    };
+    autobuf records = {0};
+    struct tar_header h = {.type = types[m->type]};
+    write_name(&records, "path", h.name, m->path);
+    if (m->link)
+        write_name(&records, "linkpath", h.link, m->link);
+    write_octal(h.mode, sizeof(h.mode), m->mode, NULL);
+    write_number(&records, "uid", h.uid, sizeof(h.uid), m->uid);
+    write_number(&records, "gid", h.gid, sizeof(h.gid), m->gid);
+    write_number(&records, "size", h.size, sizeof(h.size), m->size);
+    write_octal(h.mtime, sizeof(h.mtime), m->mtime_s > 0 ? (uint64_t)m->mtime_s : 0, NULL);
+    if (m->mtime_ns) {
+        char time[48];
+        snprintf(time, sizeof(time), "%lld.%09u", (long long)m->mtime_s, m->mtime_ns);
+        write_text(&records, "mtime", time);
+    }
+    for (size_t i = 0; i < m->xattrs_count; i++) {
+        autofree char *key = str_format("SCHILY.xattr.%s", m->xattrs[i].name);
+        write_record(&records, key, m->xattrs[i].value, m->xattrs[i].size);
+    }
+    int r = records.used ? write_pax(fd, &records) : 0;
+    return r < 0 ? r : write_header(fd, &h);
+}
+
+int tar_write_bytes(int fd, const void *data, size_t size)
+{
+    int r = fd_write_full(fd, data, size);
+    return r < 0 ? r : write_pad(fd, size);
+}
+
+int tar_write_content(int fd, int from, uint64_t size)
+{
+    autofree char *chunk = mem_alloc(WRITE_CHUNK);
+    for (uint64_t at = 0; at < size;) {
+        ssize_t n = pread(from, chunk, (size_t)MIN((uint64_t)WRITE_CHUNK, size - at), (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        int r = fd_write_full(fd, chunk, (size_t)n);
+        if (r < 0)
+            return r;
+        at += (uint64_t)n;
+    }
+    return write_pad(fd, size);
+}
+
+int tar_write_end(int fd)
+{
+    static const char zero[2 * TAR_BLOCK];
+    return fd_write_full(fd, zero, sizeof(zero));
+}
