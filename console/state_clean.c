@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "console/state_json.h"
 #include "console/state_lock.h"
 
 #include <dirent.h>
@@ -60,15 +61,39 @@ static void drop_name(int runtime, const char *id)
     closedir(list);
 }
 
+/*
+ * A monitor that has written down the end is about to go: for that one it is worth waiting. It lets
+ * go of the lock as soon as its folder is gone, whoever of its clients still reads.
+ */
+static int take_lock(int dir, int lock)
+{
+    int r = state_lock_take(lock);
+    autofree char *text = NULL;
+    size_t size;
+    struct state_record record;
+    if (r != -EAGAIN || file_read(dir, "state", STATE_FILE_MAX, &text, &size) < 0 ||
+        state_record_parse(text, size, &record) < 0)
+        return r;
+    bool ended = record.phase == STATE_EXITED;
+    state_record_done(&record);
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    while (ended && r < 0)
+        if (fcntl(lock, F_OFD_SETLKW, &l) == 0)
+            r = 0;
+        else if (errno != EINTR)
+            return -errno;
+    return r;
+}
+
 static int clean_runtime(int runtime, const char *id, struct error *e)
 {
     autoclose int dir = openat(runtime, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open the folder of %s", id);
     autoclose int lock = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (lock < 0)
-        return error_errno(e, errno, "cannot open the lock of %s", id);
-    int r = state_lock_take(lock);
+    if (lock < 0) /* no folder any more: it has just gone by itself */
+        return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open the lock of %s", id);
+    int r = take_lock(dir, lock);
     if (r == -EAGAIN)
         return error_set(e, EBUSY, "%s is running, or somebody else is cleaning it up", id);
     if (r < 0)

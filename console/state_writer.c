@@ -293,6 +293,7 @@ int state_writer_remove(struct state_writer *w)
         int k = state_remove_folder(w->workloads, w->id);
         r = r < 0 ? r : k;
     }
+    w->lock = fd_close(w->lock);
     return r;
 }
 
