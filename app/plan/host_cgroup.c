@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -61,14 +62,46 @@ static bool cgroup_take_systemd(struct plan_host *h)
     return true;
 }
 
-static void cgroup_take_v2(struct plan_host *h, const char *self)
+/* A control group of systemd's own in which nobody else may make children. */
+static bool cgroup_is_managed(const char *folder)
+{
+    char value[8];
+    const char *name = strrchr(folder, '/') + 1;
+    if (str_ends(name, ".slice") || (str_starts(name, "user@") && str_ends(name, ".service")))
+        return true;
+    if (!str_ends(name, ".scope") && !str_ends(name, ".service"))
+        return false;
+    return getxattr(folder, "user.delegate", value, sizeof(value)) != 1 || value[0] != '1';
+}
+
+/* Children with controllers: where some have them already, or where no process is in the way. */
+static bool cgroup_can_hold_ours(const char *folder)
+{
+    if (cgroup_is_managed(folder) || !cgroup_writable(folder))
+        return false;
+    autofree char *subtree = str_format("%s/cgroup.subtree_control", folder);
+    autofree char *on = host_read(subtree, 4096);
+    autofree char *members = str_format("%s/cgroup.procs", folder);
+    autofree char *procs = host_read(members, 1 << 20);
+    return (on && *str_trim(on)) || (procs && !*procs);
+}
+
+/* The same search as at the start of a workload: our own control group, then those above it. */
+static char *cgroup_find_delegated(const char *self)
 {
     autofree char *own = cgroup_own_path(self);
-    autofree char *folder = NULL;
-    if (h->uid == 0)
-        folder = str_dup(CGROUP_ROOT);
-    else if (own)
-        folder = str_join_path(CGROUP_ROOT, own);
+    while (own && own[0] == '/' && own[1]) {
+        autofree char *folder = str_join_path(CGROUP_ROOT, own);
+        if (cgroup_can_hold_ours(folder))
+            return TAKE(folder);
+        *strrchr(own, '/') = '\0';
+    }
+    return NULL;
+}
+
+static void cgroup_take_v2(struct plan_host *h, const char *self)
+{
+    autofree char *folder = h->uid == 0 ? str_dup(CGROUP_ROOT) : cgroup_find_delegated(self);
     if (!folder || !cgroup_writable(folder))
         return;
     h->cgroup_controllers = cgroup_controllers(folder);
