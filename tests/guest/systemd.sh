@@ -1,0 +1,110 @@
+#!/bin/sh
+# On Debian with systemd: a person with a session gets delegated scopes from the manager of their own,
+# root from the system's. AppArmor is on.
+TESTS=/opt/cofferdam/tests/guest
+# shellcheck source=tests/guest/inside.sh
+. $TESTS/inside.sh
+# shellcheck source=tests/guest/limits.sh
+. $TESTS/limits.sh
+
+PERSON=$(id -u person)
+MANAGER=$CGROUP/user.slice/user-$PERSON.slice/user@$PERSON.service
+
+root() { HOME=/root "$COFFERDAM" "$@"; }
+
+# In a session of its own, as a login makes one: PAM, logind, /run/user.
+# shellcheck disable=SC2016
+session() { su --login person --command 'exec "$0" "$@"' -- "$COFFERDAM" "$@"; }
+
+# As a service of the person's own manager runs it.
+unit() {
+    setpriv --reuid person --regid person --init-groups env XDG_RUNTIME_DIR="/run/user/$PERSON" \
+        systemd-run --user --quiet --pipe --wait --collect -- "$COFFERDAM" "$@"
+}
+
+# By somebody who is nobody's session: as cron or an old ssh would.
+bare() {
+    setpriv --reuid person --regid person --init-groups env -i PATH="$PATH" HOME=/home/person "$COFFERDAM" "$@"
+}
+
+scopes() { find "$CGROUP" -type d -name 'cofferdam-*.scope'; }
+
+test_it_is_what_users_have() {
+    [ -d /run/systemd/system ] || fail "no systemd"
+    grep -q Y /sys/module/apparmor/parameters/enabled || fail "no AppArmor"
+    grep -qw memory "$CGROUP/cgroup.controllers" || fail "no memory controller"
+    # one session stays, so that the person's manager does
+    # shellcheck disable=SC2016
+    su --login person --command 'exec sleep 100000' &
+    await 30 test -S "/run/user/$PERSON/systemd/private"
+    loginctl --no-legend list-sessions | grep -q person || fail "no session"
+}
+
+test_session_doctor() {
+    capture session doctor
+    expect_status 0
+    expect_out_has "control groups from the user's systemd: "
+    for name in memory pids cpu; do expect_out_has $name; done
+}
+
+test_session_gets_a_scope() {
+    start session scoped --memory 64M --pids 50 -- sleep 1000
+    case $GROUP in "$MANAGER"/*/cofferdam-*.scope/workload) ;; *) fail "it is in $GROUP" ;; esac
+    [ "$(cat "$GROUP/memory.max")" = 67108864 ] || fail "memory.max: $(cat "$GROUP/memory.max")"
+    [ "$(cat "$GROUP/pids.max")" = 50 ] || fail "pids.max: $(cat "$GROUP/pids.max")"
+    monitor=$(pidof cofferdam-monitor)
+    grep -q "cofferdam-[0-9a-f]*.scope/monitor$" "/proc/$monitor/cgroup" || fail "the monitor: $(cat "/proc/$monitor/cgroup")"
+    end session scoped
+    await 10 sh -c "! find $CGROUP -name 'cofferdam-*.scope' | grep ."
+}
+
+test_session_memory() { memory_holds session; }
+test_session_memory_ends_all() { memory_ends_all session; }
+test_session_pids() { pids_hold session; }
+test_session_cpus() { cpus_hold session; }
+test_session_pause() { pause_stands_still session; }
+test_session_numbers() { numbers_are_the_kernels session; }
+test_session_pressure() { pressure_is_told session; }
+test_session_kill() { kill_reaches_all session; }
+test_session_dead_monitor() { a_dead_monitor_is_cleaned_up session; }
+test_session_out_of_reach_inside() { out_of_reach_inside session; }
+test_unit_memory() { memory_holds unit; }
+test_unit_dead_monitor() { a_dead_monitor_is_cleaned_up unit; }
+test_without_a_session_memory() { memory_holds bare; }
+
+# Reloading makes systemd write its own wishes into its control groups: ours stay.
+test_limits_outlive_a_reload() {
+    for who in session root; do
+        start $who lasting --memory 64M --pids 50 --cpus 0.5 -- sleep 1000
+        systemctl daemon-reload
+        systemctl --machine person@ --user daemon-reload || session_reload
+        systemctl start systemd-hostnamed 2>/dev/null || :
+        systemctl stop systemd-hostnamed 2>/dev/null || :
+        [ "$(cat "$GROUP/memory.max")" = 67108864 ] || fail "$who: memory.max: $(cat "$GROUP/memory.max")"
+        [ "$(cat "$GROUP/pids.max")" = 50 ] || fail "$who: pids.max: $(cat "$GROUP/pids.max")"
+        [ "$(cat "$GROUP/cpu.max")" = "50000 100000" ] || fail "$who: cpu.max: $(cat "$GROUP/cpu.max")"
+        end $who lasting
+    done
+}
+session_reload() {
+    setpriv --reuid person --regid person --init-groups env XDG_RUNTIME_DIR="/run/user/$PERSON" \
+        systemctl --user daemon-reload
+}
+
+test_root_doctor() {
+    capture root doctor
+    expect_status 0
+    expect_out_has 'control groups'
+    cat "$T/out"
+}
+test_root_memory() { memory_holds root; }
+test_root_pids() { pids_hold root; }
+test_root_cpus() { cpus_hold root; }
+test_root_dead_monitor() { a_dead_monitor_is_cleaned_up root; }
+
+test_nothing_of_systemd_failed() {
+    [ -z "$(systemctl --failed --no-legend)" ] || fail "$(systemctl --failed --no-legend)"
+    [ -z "$(scopes)" ] || fail "$(scopes)"
+}
+
+run_tests
