@@ -226,9 +226,14 @@ static void run(struct monitor *m)
 {
     struct error e;
     int signals = take_signals(m);
+    /* who started it to leave it may look at its state next; who attached wants to see it at once */
+    bool left_alone = !m->main->views;
+    if (left_alone)
+        life_put_state(m, STATE_RUNNING);
     for (struct peer *p = m->peers; p; p = p->next)
-        link_send(&p->link); /* whoever waits for the start hears of it at once */
-    life_put_state(m, STATE_RUNNING);
+        link_send(&p->link);
+    if (!left_alone)
+        life_put_state(m, STATE_RUNNING);
     if (spare_fork(m, &e) < 0)
         m->spare = FD_NONE;
     life_begin(m);

@@ -375,7 +375,10 @@ static void a_killed_monitor_is_found_and_cleaned(void **state)
     kit_start(&k, &s, plan);
     client_attach(s.client, 0, false, 24, 80);
     seen_until(&s, seen_start, NULL);
+    client_ask_state(s.client); /* answered when the state is written */
+    seen_until(&s, seen_state, NULL);
     assert_int_equal(state_find(&k.dirs, "unit", &r, &e), 0);
+    assert_true(r.pid > 1);
     assert_int_equal(state_clean(&k.dirs, KIT_ID, &e), -EBUSY);
     pid_t workload = r.pid;
     state_record_done(&r);
