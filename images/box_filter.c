@@ -33,9 +33,10 @@ static const unsigned box_streams[] = {
 
 /* Files below the one folder. */
 static const unsigned box_files[] = {
-    SYS_openat,    SYS_openat2,   SYS_pread64,    SYS_pwrite64, SYS_ftruncate, SYS_mkdirat,
-    SYS_unlinkat,  SYS_linkat,    SYS_symlinkat,  SYS_fchown,   SYS_fchownat,  SYS_fchmod,
-    SYS_utimensat, SYS_fsetxattr, SYS_getdents64, SYS_fcntl,
+    SYS_openat,   SYS_openat2,   SYS_pread64,    SYS_pwrite64,   SYS_ftruncate,
+    SYS_mkdirat,  SYS_unlinkat,  SYS_linkat,     SYS_symlinkat,  SYS_fchown,
+    SYS_fchownat, SYS_fchmod,    SYS_utimensat,  SYS_fsetxattr,  SYS_getdents64,
+    SYS_fcntl,    SYS_fgetxattr, SYS_flistxattr, SYS_readlinkat,
 };
 
 struct box_code {

@@ -36,7 +36,7 @@ static void write_octal(char *field, size_t room, uint64_t n, bool *ret_fits)
         *ret_fits = fits;
 }
 
-static int write_header(int fd, struct tar_header *h)
+static void write_header(struct buf *to, struct tar_header *h)
 {
     memcpy(h->magic, "ustar\00000", 8);
     memset(h->checksum, ' ', sizeof(h->checksum));
@@ -44,7 +44,7 @@ static int write_header(int fd, struct tar_header *h)
     for (size_t i = 0; i < sizeof(*h); i++)
         sum += ((const unsigned char *)h)[i];
     snprintf(h->checksum, 7, "%06o", sum);
-    return fd_write_full(fd, h, sizeof(*h));
+    buf_add(to, h, sizeof(*h));
 }
 
 static int write_pad(int fd, uint64_t size)
@@ -53,16 +53,18 @@ static int write_pad(int fd, uint64_t size)
     return fd_write_full(fd, zero, (size_t)(-size % TAR_BLOCK));
 }
 
-static int write_pax(int fd, const struct buf *records)
+static void write_pax(struct buf *to, const struct buf *records)
 {
+    static const char zero[TAR_BLOCK];
     struct tar_header h = {.name = "@PaxHeader", .type = 'x'};
     write_octal(h.mode, sizeof(h.mode), 0644, NULL);
     write_octal(h.uid, sizeof(h.uid), 0, NULL);
     write_octal(h.gid, sizeof(h.gid), 0, NULL);
     write_octal(h.size, sizeof(h.size), records->used, NULL);
     write_octal(h.mtime, sizeof(h.mtime), 0, NULL);
-    int r = write_header(fd, &h);
-    return r < 0 ? r : tar_write_bytes(fd, records->data, records->used);
+    write_header(to, &h);
+    buf_add(to, records->data, records->used);
+    buf_add(to, zero, -records->used % TAR_BLOCK);
 }
 
 /* A number that may need a record of its own. */
@@ -85,7 +87,7 @@ static void write_name(struct buf *records, const char *key, char *field, const 
         write_text(records, key, name);
 }
 
-int tar_write_member(int fd, const struct tar_member *m)
+void tar_write_format(struct buf *to, const struct tar_member *m)
 {
     static const char types[] = {
         [TAR_FILE] = '0',         [TAR_HARD_LINK] = '1', [TAR_SYMLINK] = '2', [TAR_CHAR] = '3',
@@ -110,8 +112,16 @@ int tar_write_member(int fd, const struct tar_member *m)
         autofree char *key = str_format("SCHILY.xattr.%s", m->xattrs[i].name);
         write_record(&records, key, m->xattrs[i].value, m->xattrs[i].size);
     }
-    int r = records.used ? write_pax(fd, &records) : 0;
-    return r < 0 ? r : write_header(fd, &h);
+    if (records.used)
+        write_pax(to, &records);
+    write_header(to, &h);
+}
+
+int tar_write_member(int fd, const struct tar_member *m)
+{
+    autobuf b = {0};
+    tar_write_format(&b, m);
+    return fd_write_full(fd, b.data, b.used);
 }
 
 int tar_write_bytes(int fd, const void *data, size_t size)

@@ -6,6 +6,8 @@
 
 /* Writes the headers of a member; `m->size` bytes of content have to follow. 0 or -errno. */
 int tar_write_member(int fd, const struct tar_member *m);
+/* Those headers, appended. */
+void tar_write_format(struct buf *to, const struct tar_member *m);
 /* The content, from a file of exactly that size (-EIO if it is shorter), padded. */
 int tar_write_content(int fd, int from, uint64_t size);
 int tar_write_bytes(int fd, const void *data, size_t size);
