@@ -2,28 +2,10 @@
 #include "app/cli/out.h"
 #include "app/cli/plan_show.h"
 #include "app/cli/verbs.h"
-#include "console/state.h"
+#include "console/state_json.h"
 
 #include <stdio.h>
 #include <time.h>
-
-static json_t *inspect_time(int64_t ms)
-{
-    return ms ? json_integer(ms) : json_null();
-}
-
-static json_t *inspect_state_json(const struct state_record *s)
-{
-    bool ended = !state_phase_lives(s->phase);
-    return json_pack(
-        "{s:o, s:o, s:s, s:o, s:o, s:o, s:i, s:i, s:b, s:b, s:o, s:o, s:i, s:o}", "id",
-        out_json_string(s->id), "name", out_json_string(s->name), "phase",
-        state_phase_name(s->phase), "created-ms", inspect_time(s->created_ms), "started-ms",
-        inspect_time(s->started_ms), "ended-ms", inspect_time(s->ended_ms), "monitor-pid",
-        (int)s->monitor_pid, "pid", (int)s->pid, "terminal", s->terminal, "kept", s->kept, "status",
-        ended ? json_integer(s->status) : json_null(), "reason", out_json_string(s->reason),
-        "restarts", (int)s->restarts, "labels", out_json_strings(s->labels));
-}
 
 static void inspect_when(const char *what, int64_t ms)
 {
@@ -65,7 +47,7 @@ static int inspect_one(const struct cli *c, const struct dirs *d, const char *wo
     bool planned =
         state_read_plan(d, s.id, &json, &size, &e) == 0 && plan_from_json(json, size, &p, &e) == 0;
     if (c->json) {
-        json_array_append_new(array, json_pack("{s:o, s:o}", "state", inspect_state_json(&s),
+        json_array_append_new(array, json_pack("{s:o, s:o}", "state", state_record_to_json(&s),
                                                "plan", planned ? plan_show_json(p) : json_null()));
     } else {
         inspect_state_text(&s);
