@@ -3,7 +3,7 @@
 #define COFFERDAM_APP_CLI_IMAGES_H
 
 #include "app/cli/verb.h"
-#include "app/plan/host.h"
+#include "app/plan/plan.h"
 #include "images/image.h"
 
 /* Whose unpacked layers are, for this person: `ranges` if workloads have all of their ids. */
@@ -18,6 +18,22 @@ void images_work_end(const struct image_work *w); /* ends a line of progress */
 
 /* Folders of layers that living workloads stand on; owned by the caller. */
 char **images_in_use(void);
+
+/*
+ * The image of a launch, for plan_request. Opens the store and holds it: nothing of it goes away
+ * before images_launch_done(). Unpacks layers that are missing for this kind of launch, saying so.
+ * 1: there is no such image, which is plan_check()'s to say.
+ */
+struct images_launch {
+    struct image_store *store; /* owned */
+    struct image image;        /* owned */
+    struct image_user user;    /* owned */
+    char **layers;             /* owned */
+    struct plan_image facts;   /* points into the others */
+};
+int images_launch(const char *data, const char *name, const struct plan_host *host, bool ranges,
+                  struct images_launch *ret, struct error *e);
+void images_launch_done(struct images_launch *l); /* zeroed is fine */
 
 /* The verbs' bodies; each is the exit status. */
 int images_list(struct cli *c, struct image_store *s);

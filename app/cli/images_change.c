@@ -261,9 +261,10 @@ int images_rm(struct cli *c, struct image_store *s)
     }
     if (cli_switch(c, "dry-run"))
         change_said(c, "removed", gone);
-    else if (gone)
-        status = MAX(status, change_collect(c, s, "removed", gone));
-    return status;
+    if (cli_switch(c, "dry-run") || !gone)
+        return status;
+    int collected = change_collect(c, s, "removed", gone);
+    return status ? status : collected;
 }
 
 int images_prune(struct cli *c, struct image_store *s)

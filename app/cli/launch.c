@@ -43,6 +43,21 @@ int launching_load(struct launching *l, const char *profile, const char *workloa
     return r;
 }
 
+/* What the store knows of files.image, if that is a name of its own. */
+static int launching_image(struct launching *l, struct error *e)
+{
+    const char *image = settings_text(&l->settings, KEY_WORKLOAD_IMAGE);
+    if (str_empty(image))
+        image = settings_text(&l->settings, KEY_FILES_IMAGE);
+    if (str_equal(image, "host") || str_starts(image, "dir:") || str_starts(image, "disk:"))
+        return 0;
+    bool ranges = str_equal(settings_text(&l->settings, KEY_ISOLATION_USER), "ranges");
+    l->image = NEW(struct images_launch);
+    int r = images_launch(l->dirs.data, image, &l->host, ranges, l->image, e);
+    l->request.image = r == 0 ? &l->image->facts : NULL;
+    return r < 0 ? r : 0;
+}
+
 int launching_build(struct launching *l, struct error *e)
 {
     int r = dirs_init(&l->dirs, e);
@@ -59,6 +74,9 @@ int launching_build(struct launching *l, struct error *e)
     l->request.cwd = l->cwd && l->cwd[0] == '/' ? l->cwd : NULL;
     l->request.caller_env = environ;
     l->request.scratch = l->scratch;
+    r = launching_image(l, e);
+    if (r < 0)
+        return r;
     return plan_build(&l->settings, &l->request, &l->host, &l->plan, e);
 }
 
@@ -188,6 +206,9 @@ int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
 void launching_done(struct launching *l)
 {
     plan_free(l->plan);
+    if (l->image)
+        images_launch_done(l->image);
+    free(l->image);
     plan_host_done(&l->host);
     if (l->settings_ready)
         settings_done(&l->settings);

@@ -5,6 +5,7 @@
 #ifndef COFFERDAM_APP_CLI_LAUNCH_H
 #define COFFERDAM_APP_CLI_LAUNCH_H
 
+#include "app/cli/images.h"
 #include "app/cli/verb.h"
 #include "app/plan/plan.h"
 #include "console/client.h"
@@ -21,6 +22,7 @@ struct launching {
     char id[13];
     char *profile, *cwd, *scratch; /* owned */
     char **env;                    /* owned; of --env */
+    struct images_launch *image; /* owned; NULL: it stands on no image of the store */
     bool settings_ready, detach;
     bool report; /* launch_run() shows the page of report.h on stderr when it has ended */
 };
@@ -69,6 +71,7 @@ void launching_done(struct launching *l);
     {"runtime",    0,  "NAME", "what makes the boundary (default: auto)", NULL}, \
     {"accel",      0,  "NAME", "kvm, any or tcg, for machines", "kvm|any|tcg"}, \
     {"image",     'i', "IMAGE", "host, dir:PATH or an image's name", NULL}, \
+    {"entrypoint", 0,  "PATH", "instead of the image's own; empty: none", NULL}, \
     {"name",      'n', "NAME", "the workload's name (default: made up)", NULL}, \
     {"label",     'l', "NAME=VALUE", "to find it by", NULL}, \
     {"detach",    'd', NULL, "print the id and come back at once", NULL}, \

@@ -95,6 +95,7 @@ int launching_flags(struct launching *l, const struct cli *c, struct error *e)
     l->report = cli_switch(c, "report");
     l->request.name = cli_option(c, "name");
     l->request.env = l->env;
+    l->request.entrypoint = cli_option(c, "entrypoint");
     l->request.argv = c->command;
     l->request.terminal_wanted = !l->detach && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     return 0;

@@ -174,6 +174,8 @@ static int build_root(struct build *b, struct error *e)
 {
     if (str_starts(b->p->image, "dir:"))
         build_dir_image(b);
+    else if (b->r->image)
+        build_stored_image(b);
     else
         build_host_image(b);
     build_proc(b);
@@ -197,9 +199,13 @@ static int build_all(struct build *b, struct error *e)
     if (r < 0)
         return r;
     r = build_identity(b, e);
+    if (r == 0 && b->r->image)
+        r = build_stored_identity(b, e);
     if (r < 0)
         return r;
     build_life(b);
+    if (b->r->image)
+        build_stored_life(b);
     build_isolation(b);
     build_limits(b);
     build_command(b);

@@ -39,9 +39,16 @@ void build_isolation(struct build *b);
 void build_limits(struct build *b);
 void build_life(struct build *b);
 
+/* stored_image.c: what an image of the store wants, over what has been built so far. */
+bool build_is_stored(const char *image); /* a name in the store: not host, dir: or disk: */
+int build_stored_identity(struct build *b, struct error *e);
+void build_stored_command(struct build *b, char *const *argv);
+void build_stored_life(struct build *b);
+
 /* The root: an image's own steps, then what every root has, then the user's wishes. */
 void build_host_image(struct build *b);
 void build_dir_image(struct build *b);
+void build_stored_image(struct build *b);
 void build_identity_files(struct build *b); /* /etc/passwd, hosts, … ; before the overlay */
 void build_identity_small(struct build *b); /* hosts, hostname, resolv.conf, machine-id alone */
 void build_boot_id(struct build *b);        /* over the one of proc, which is the host's */

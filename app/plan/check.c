@@ -48,9 +48,16 @@ static void check_image(struct check *c)
     const char *image = c->p->image;
     if (str_equal(image, "host") || str_starts(image, "dir:"))
         return;
-    check_refuse(c, "--image host, or --image dir:PATH",
-                 "the image %s needs %s, which this version does not have", image,
-                 str_starts(image, "disk:") ? "disks" : "an image store");
+    if (str_starts(image, "disk:")) {
+        check_refuse(c, "--image host, or --image dir:PATH",
+                     "the image %s needs disks, which this version does not have", image);
+        return;
+    }
+    for (size_t i = 0; i < c->p->mounts_count; i++)
+        if (c->p->mounts[i].layers)
+            return;
+    autofree char *mend = str_format("cofferdam image pull %s, or cofferdam image import", image);
+    check_refuse(c, mend, "there is no image %s in the store", image);
 }
 
 static void check_network(struct check *c)

@@ -7,7 +7,9 @@ void build_command(struct build *b)
     char *const *argv = b->r->argv;
     if (!argv || !argv[0])
         argv = settings_list(b->s, KEY_WORKLOAD_COMMAND);
-    if (argv[0]) {
+    if (b->r->image) {
+        build_stored_command(b, argv);
+    } else if (argv[0]) {
         p->argv = strv_copy(argv);
     } else {
         /* The caller's own shell is in a root made of the host's; elsewhere nobody knows. */
@@ -15,6 +17,8 @@ void build_command(struct build *b)
     }
     const char *workdir = settings_text(b->s, KEY_FILES_WORKDIR);
     p->cwd = str_empty(workdir) ? NULL : build_path_inside(workdir);
+    if (!p->cwd && b->r->image)
+        p->cwd = build_path_inside(str_empty(b->r->image->workdir) ? "/" : b->r->image->workdir);
     if (!p->cwd)
         p->cwd = str_dup(p->home);
 

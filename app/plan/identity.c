@@ -124,6 +124,10 @@ void build_environment(struct build *b)
         strv_take(&p->env, str_format("TERM=%s", term));
         strv_add(&p->env, "COLORTERM=truecolor");
     }
+    char *const *own = b->r->image ? b->r->image->env : NULL;
+    for (size_t i = 0; own && own[i]; i++)
+        if (strchr(own[i], '=') && own[i][0] != '=') /* never a name alone: that would be ours */
+            environment_put(b, own[i]);
     char *const *more = settings_list(b->s, KEY_WORKLOAD_ENVIRONMENT);
     for (size_t i = 0; more[i]; i++)
         environment_take(b, more[i]);

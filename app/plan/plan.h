@@ -108,8 +108,9 @@ struct plan_mount {
     char *source;   /* owned; by kind, else NULL */
     char *target;   /* owned; absolute, inside */
     char *content;  /* owned; FILE only */
-    char **layers;  /* owned; OVERLAY only: lower folders on the host, the lowest first, instead of
-                       `source`; NULL: none. They may belong to ids of the image store. */
+    char **layers;  /* owned; OVERLAY only: several lower folders on the host, the lowest (which is
+                       `source` as well) first; NULL: `source` alone */
+    unsigned layers_owner; /* the first of the host's ids they belong to; 0: the workload's own */
     unsigned flags; /* PLAN_MOUNT_RO … */
     unsigned mode;  /* permission bits; 0: the kind's usual */
     uint64_t size;  /* bytes (TMPFS), ptys (DEVPTS); 0: none said */
@@ -192,6 +193,18 @@ struct plan {
     char *origins[KEY_COUNT]; /* owned; where each key's value came from; NULL: default */
 };
 
+/* What an image of the store is and wants, found out by whoever asks for the plan. All borrowed. */
+struct plan_image {
+    char *const *layers;   /* folders on the host, the lowest first; at least one */
+    unsigned layers_owner; /* as plan_mount's */
+    char *const *env, *const *entrypoint, *const *command, *const *volumes, *const *labels;
+    const char *workdir, *stop_signal; /* NULL: not said */
+    uint32_t uid, gid;
+    const uint32_t *groups;
+    size_t groups_count;
+    const char *user_name, *home; /* of the image's passwd(5); NULL: not in it */
+};
+
 /* What the command line adds to the settings. All borrowed. */
 struct plan_request {
     const char *id, *name; /* name NULL: made from the profile and the id */
@@ -203,6 +216,8 @@ struct plan_request {
     const char *cwd;         /* the caller's, absolute: what "." and "./x" mean; NULL: refused */
     char *const *caller_env; /* for variables named without a value; NULL: none */
     const char *scratch;     /* folder for the changes of a kept workload; NULL: a tmpfs */
+    const struct plan_image *image; /* where files.image is a name of the store; NULL: it has none */
+    const char *entrypoint; /* instead of the image's; "": none; NULL: the image's */
 };
 
 /*

@@ -18,6 +18,7 @@ static const struct field mount_fields[] = {
     {"target",  FIELD_TEXT, MOUNT(target)},
     {"content", FIELD_TEXT, MOUNT(content)},
     {"layers",  FIELD_TEXTS, MOUNT(layers), .brief = true},
+    {"layers-owner", FIELD_UINT, MOUNT(layers_owner), .brief = true},
     {"flags",   FIELD_BITS, MOUNT(flags), .names = plan_flag_names, .brief = true},
     {"mode",    FIELD_UINT, MOUNT(mode), .brief = true},
     {"size",    FIELD_U64,  MOUNT(size), .brief = true},

@@ -96,6 +96,9 @@ static int wishes_hide(struct build *b, const char *item, size_t at, struct erro
     autofree char *target = build_path_inside(item);
     if (!target || str_equal(target, "/"))
         return error_set(e, EINVAL, "%s cannot be hidden", item);
+    /* Nothing could start without them, and what is there is the workload's own. */
+    if (str_equal(target, "/proc") || str_equal(target, "/dev") || str_starts(target, "/dev/"))
+        return error_set(e, EINVAL, "%s cannot be hidden: it holds nothing of the host's", item);
     wishes_origin(b, build_step(b, PLAN_MOUNT_MASK, NULL, target, 0), KEY_FILES_HIDE, at);
     return 0;
 }
@@ -130,8 +133,9 @@ int build_home(struct build *b, struct error *e)
     const char *home = settings_text(b->s, KEY_FILES_HOME);
     const char *origin = settings_origin(b->s, KEY_FILES_HOME);
     struct plan_mount *m = NULL;
-    if (str_equal(home, "none"))
-        return 0;
+    bool own = str_equal(home, "read-only") || str_equal(home, "overlay");
+    if (str_equal(home, "none") || (b->r->image && !own))
+        return 0; /* an image has one of its own */
     if (str_equal(home, "read-only"))
         m = build_step(b, PLAN_MOUNT_BIND, p->home, p->home, PLAN_MOUNT_TAME | PLAN_MOUNT_RO);
     else if (str_equal(home, "overlay"))

@@ -16,8 +16,14 @@ static int check_maps(const struct plan *p, const struct plan_id_map *map, size_
 
 static int check_paths(const struct plan *p, struct error *e)
 {
+    size_t layered = 0;
     for (size_t i = 0; i < p->mounts_count; i++) {
         const struct plan_mount *m = &p->mounts[i];
+        if (m->layers && (m->kind != PLAN_MOUNT_OVERLAY || ++layered > 1))
+            return error_set(e, EINVAL, "mount %s: one overlay alone can have layers", m->target);
+        for (size_t n = 0; m->layers && m->layers[n]; n++)
+            if (m->layers[n][0] != '/')
+                return error_set(e, EINVAL, "mount %s: its layers have to be absolute", m->target);
         if (!m->target || m->target[0] != '/')
             return error_set(e, EINVAL, "a mount's target has to be absolute");
         bool host = m->kind == PLAN_MOUNT_BIND || m->kind == PLAN_MOUNT_OVERLAY ||

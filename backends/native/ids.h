@@ -6,8 +6,11 @@
 #include "app/plan/plan.h"
 #include "backends/launch.h"
 
-/* Ranges we hand out as root: above what systemd uses, below the signed half. */
-enum { NATIVE_IDS_FIRST = 0x70000000, NATIVE_IDS_SIZE = 65536, NATIVE_IDS_COUNT = 4096 };
+/*
+ * Ranges we hand out as root: above what systemd uses, below its foreign range, to which the files
+ * of images belong, and the signed half.
+ */
+enum { NATIVE_IDS_FIRST = 0x70000000, NATIVE_IDS_SIZE = 65536, NATIVE_IDS_COUNT = 4094 };
 
 struct native_ids {
     struct plan_id_map uid_map[4], gid_map[4]; /* with every `outside` filled in */

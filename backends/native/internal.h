@@ -7,6 +7,7 @@
 #include "backends/cgroup/cgroup.h"
 #include "backends/launch.h"
 #include "backends/native/ids.h"
+#include "backends/native/lowers.h"
 #include "backends/native/seccomp_cache.h"
 
 #include <sys/resource.h>
@@ -21,6 +22,7 @@ struct launch {
 
     /* from here on: of the run that is going on, or the last one */
     struct native_ids ids;
+    struct native_lowers lowers; /* owned; during a start */
     struct cgroup *cgroup;    /* owned */
     struct agent_host *agent; /* owned */
     pid_t pid;                /* 0: none, or reaped */

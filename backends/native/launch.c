@@ -147,7 +147,10 @@ static int native_make(struct launch *l, struct error *e)
         return error_errno(e, errno, "a channel to cofferdam-init");
     r = native_command(l, e);
     if (r == 0)
+        r = native_lowers_open(l->plan, &l->ids, &l->lowers, e);
+    if (r == 0)
         r = native_start_container(l, inside, e);
+    native_lowers_close(&l->lowers);
     inside = fd_close(inside);
     if (r < 0)
         return r;

@@ -1,4 +1,5 @@
 /* Overlays, and what is put into their upper folders before they are mounted. */
+#include "backends/native/lowers.h"
 #include "backends/native/steps.h"
 #include "base/fd.h"
 
@@ -323,8 +324,43 @@ static int overlay_make_layer(struct setup *s, const struct plan_mount *o, int l
     return 0;
 }
 
+/*
+ * Several lower folders, the uppermost first, either as one text, which can be 255 bytes long and
+ * so names them by number alone, or one after the other, which Linux 6.7 has brought.
+ */
+static int overlay_name_lowers(const struct setup *s, char ***to)
+{
+    autobuf text = {0};
+    buf_puts(&text, "lowerdir=");
+    for (size_t i = s->lowers_count; i-- > 0;)
+        buf_printf(&text, "%d%s", s->lowers[i], i ? ":" : "");
+    if (text.used < 250) {
+        strv_take(to, buf_take(&text));
+        return chdir("/proc/self/fd") < 0 ? -errno : 0; /* pivot_root(2) leads away again */
+    }
+    for (size_t i = s->lowers_count; i-- > 0;)
+        strv_take(to, str_format("lowerdir+=/proc/self/fd/%d", s->lowers[i]));
+    return 0;
+}
+
+/* The layers of an image below the folder for the changes. */
+static int overlay_mount_layers(struct setup *s, const char *const *options, uint64_t attributes)
+{
+    autostrv char **all = NULL;
+    int r = overlay_name_lowers(s, &all);
+    for (; *options; options++)
+        strv_add(&all, *options);
+    if (r == 0)
+        r = setup_hang_lowers(s);
+    if (r == 0)
+        r = tree_new_fs("overlay", (const char *const *)all, attributes);
+    setup_drop_lowers(s);
+    return r;
+}
+
 /* The three folders are named by descriptor, so that no path is walked a second time. */
-static int overlay_mount(int lower, const int layer[2], uint64_t attributes)
+static int overlay_mount(struct setup *s, const struct plan_mount *m, int lower, const int layer[2],
+                         uint64_t attributes)
 {
     char options[3][48];
     snprintf(options[0], sizeof(options[0]), "lowerdir=/proc/self/fd/%d", lower);
@@ -339,6 +375,8 @@ static int overlay_mount(int lower, const int layer[2], uint64_t attributes)
                                "metacopy=off",
                                "redirect_dir=nofollow",
                                NULL};
+    if (m->layers)
+        return overlay_mount_layers(s, all + 1, attributes);
     return tree_new_fs("overlay", all, attributes);
 }
 
@@ -353,7 +391,7 @@ int step_overlay(struct setup *s, const struct plan_mount *m, uint64_t attribute
     r = overlay_fill_upper(s, m, upper, lower);
     if (r < 0)
         return r;
-    autoclose int mount = overlay_mount(lower, (int[]){upper, work}, attributes);
+    autoclose int mount = overlay_mount(s, m, lower, (int[]){upper, work}, attributes);
     if (mount < 0)
         return mount;
     struct tree_maker maker = step_maker(s, NULL);

@@ -41,6 +41,9 @@ struct setup {
     int *sources;          /* by mount: a detached tree, or an overlay's lower folder; FD_NONE */
     int *cover;            /* by mount: the later overlay in whose upper folder it is made, or -1 */
     bool *skip;            /* by mount: optional, and its source is missing */
+    int *lowers;     /* of the overlay with layers (lowers.h), the lowest first */
+    size_t lowers_count;
+    bool lowers_hang; /* they are trees the parent has made */
     int scratch;           /* the scratch folder */
     int root;              /* the root in the making */
     struct tree_near near; /* of `root` */

@@ -1,4 +1,5 @@
 /* The host's side of every mount: opened once, looked at, copied into trees of our own. */
+#include "backends/native/lowers.h"
 #include "backends/native/setup.h"
 #include "backends/native/tree.h"
 #include "base/fd.h"
@@ -80,6 +81,8 @@ static int source_open_tree(struct setup *s, const struct plan_mount *m)
 
 static int source_open_lower(struct setup *s, const struct plan_mount *m)
 {
+    if (m->layers)
+        return setup_open_lowers(s, m);
     int fd = fd_openat2(AT_FDCWD, m->source, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
     if (fd < 0 && !(fd == -ENOENT && (m->flags & PLAN_MOUNT_OPTIONAL)))
         return error_errno(&s->error, -fd, "%s", m->source);

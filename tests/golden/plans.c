@@ -10,6 +10,32 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* An image as the store knows it. */
+static char *const stored_layers[] = {"/data/images/layers/self/aa/fs",
+                                      "/data/images/layers/self/bb/fs", NULL};
+static char *const stored_env[] = {"PATH=/opt/bin:/bin", "MODE=image", "NAKED", NULL};
+static char *const stored_entrypoint[] = {"/sbin/web", "--serve", NULL};
+static char *const stored_command[] = {"--port", "80", NULL};
+static char *const stored_volumes[] = {"/data", NULL};
+static char *const stored_labels[] = {"by=them", "kind=web", NULL};
+static const uint32_t stored_groups[] = {33, 44};
+static const struct plan_image stored = {
+    .layers = stored_layers,
+    .env = stored_env,
+    .entrypoint = stored_entrypoint,
+    .command = stored_command,
+    .volumes = stored_volumes,
+    .labels = stored_labels,
+    .workdir = "/var//www/",
+    .stop_signal = "SIGQUIT",
+    .uid = 33,
+    .gid = 33,
+    .groups = stored_groups,
+    .groups_count = 2,
+    .user_name = "www",
+    .home = "/var/www",
+};
+
 struct golden_case {
     const char *name;
     const struct plan_host *(*host)(void);
@@ -19,6 +45,8 @@ struct golden_case {
     const char *label; /* the workload's name, NULL: made up */
     bool terminal;
     const char *scratch;
+    const struct plan_image *image; /* what the store has, NULL: nothing */
+    const char *entrypoint;
 };
 
 /* --- facts --------------------------------------------------------------------------------------
@@ -183,6 +211,12 @@ static const struct golden_case cases[] = {
     {"environment", host_desk, {"workload.environment=EDITOR"}, {"env"}, {"LANG=de_DE.UTF-8", "PASSED", "ABSENT"}},
     {"bytes", host_desk, {NULL}, {"printf", "\xff\x80 \"q\" \\ \n \x01 \xc3\xa9 \xf4\x8f\xbe\x80"}},
     {"image-of-store", host_desk, {"files.image=debian:12"}, {"true"}},
+    {"stored", host_desk, {"files.image=web:1"}, {NULL}, .image = &stored},
+    {"stored-overridden", host_desk,
+     {"files.image=web:1", "isolation.user=7", "isolation.read-only=yes", "files.workdir=/srv",
+      "lifecycle.stop-signal=TERM", "workload.labels=by=me", "workload.environment=MODE=own"},
+     {"sh", "-c", "id"}, {"PATH=/mine"}, .image = &stored, .entrypoint = ""},
+    {"stored-ranges", host_desk, {"files.image=web:1", "isolation.user=ranges"}, {"--verbose"}, .image = &stored},
     {"microvm", host_desk, {"isolation.boundary=microvm", "isolation.user=root"}, {"true"}},
     {"wrong-runtime", host_desk, {"isolation.runtime=qemu"}, {"true"}},
     {"wrong-name", host_desk, {NULL}, {"true"}, .label = "../up"},
@@ -270,6 +304,8 @@ static int golden_run(int dir, const struct golden_case *c, bool update)
         .cwd = "/home/ann/project",
         .caller_env = caller_env,
         .scratch = c->scratch,
+        .image = c->image,
+        .entrypoint = c->entrypoint,
     };
     struct plan *p = NULL;
     struct error e;
