@@ -1,0 +1,153 @@
+/* Disks of strangers: what leads to other files is refused before and after qemu-img. */
+#include "images/disk_base.h"
+
+#include "tests/unit/unit.h"
+
+#include <sys/stat.h>
+
+static enum disk_format format;
+static uint64_t size;
+static struct error e;
+
+static int read_head(const void *head, size_t length)
+{
+    return disk_base_read(head, length, 1 << 20, &format, &size, &e);
+}
+
+/* A header of version 3 for a disk of 3 MiB. */
+static void make_qcow2(unsigned char h[512])
+{
+    memset(h, 0, 512);
+    memcpy(h, "QFI\xfb\0\0\0\3", 8);
+    h[24 + 5] = 0x30;
+    h[103] = 104;
+}
+
+static void formats(void **state)
+{
+    unsigned char h[512] = {0xeb, 0x63};
+    assert_int_equal(read_head(h, sizeof(h)), 0);
+    assert_int_equal(format, DISK_RAW);
+    assert_int_equal(size, 1 << 20);
+    make_qcow2(h);
+    assert_int_equal(read_head(h, sizeof(h)), 0);
+    assert_int_equal(format, DISK_QCOW2);
+    assert_int_equal(size, 3 << 20);
+    h[7] = 2;
+    h[103] = 0;
+    assert_int_equal(read_head(h, 72), 0);
+    assert_int_equal(disk_base_read("", 0, 0, &format, &size, &e), -EBADMSG);
+    assert_int_equal(disk_base_read("", 0, (uint64_t)1 << 50, &format, &size, &e), -EBADMSG);
+}
+
+static void leads_elsewhere(void **state)
+{
+    unsigned char h[512];
+    make_qcow2(h);
+    h[15] = 1; /* a backing file's place */
+    assert_int_equal(read_head(h, sizeof(h)), -EPERM);
+    make_qcow2(h);
+    h[79] = 4; /* a data file */
+    assert_int_equal(read_head(h, sizeof(h)), -EPERM);
+    h[7] = 2; /* version 2 has no such field: what stands there is something else */
+    assert_int_equal(read_head(h, sizeof(h)), 0);
+}
+
+static void broken(void **state)
+{
+    unsigned char h[512];
+    make_qcow2(h);
+    assert_int_equal(read_head(h, 100), -EBADMSG);
+    h[7] = 4;
+    assert_int_equal(read_head(h, sizeof(h)), -EBADMSG);
+    make_qcow2(h);
+    h[72] = 0x80; /* a feature of the future */
+    assert_int_equal(read_head(h, sizeof(h)), -EBADMSG);
+    make_qcow2(h);
+    h[79] = 2;
+    assert_int_equal(read_head(h, sizeof(h)), -EBADMSG);
+    make_qcow2(h);
+    h[35] = 2;
+    assert_int_equal(read_head(h, sizeof(h)), -ENOTSUP);
+    make_qcow2(h);
+    h[24] = 0xff;
+    assert_int_equal(read_head(h, sizeof(h)), -EBADMSG);
+}
+
+static void foreign(void **state)
+{
+    static const char *const heads[] = {"KDMV", "# Disk DescriptorFile", "vhdxfile", "conectix",
+                                        "BZh9", "\x1f\x8b\x08"};
+    for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+        assert_int_equal(read_head(heads[i], strlen(heads[i])), -EMEDIUMTYPE);
+    unsigned char vdi[512] = {0};
+    memcpy(vdi + 64, "\x7f\x10\xda\xbe", 4);
+    assert_int_equal(read_head(vdi, sizeof(vdi)), -EMEDIUMTYPE);
+    assert_int_equal(read_head(vdi, 64), 0);
+}
+
+static int agree(const char *json)
+{
+    const struct disk_base b = {.format = DISK_QCOW2, .size = 3 << 20};
+    return disk_base_agree(&b, json, strlen(json), &e);
+}
+
+static void qemu_agrees(void **state)
+{
+    assert_int_equal(agree("{\"format\":\"qcow2\",\"virtual-size\":3145728}"), 0);
+    assert_int_equal(agree("{\"format\":\"raw\",\"virtual-size\":3145728}"), -EBADMSG);
+    assert_int_equal(agree("{\"format\":\"qcow2\",\"virtual-size\":3145727}"), -EBADMSG);
+    assert_int_equal(agree("{\"format\":\"qcow2\",\"virtual-size\":\"3145728\"}"), -EBADMSG);
+    assert_int_equal(
+        agree(
+            "{\"format\":\"qcow2\",\"virtual-size\":3145728,\"backing-filename\":\"/etc/shadow\"}"),
+        -EPERM);
+    assert_int_equal(agree("{\"format\":\"qcow2\",\"virtual-size\":3145728,"
+                           "\"format-specific\":{\"data\":{\"data-file\":\"/etc/shadow\"}}}"),
+                     -EPERM);
+    assert_int_equal(agree("{\"format\":\"qcow2\",\"virtual-size\":3145728,"
+                           "\"format-specific\":{\"data\":{\"corrupt\":true}}}"),
+                     -EBADMSG);
+    assert_int_equal(agree("{\"format\":\"raw\",\"format\":\"qcow2\",\"virtual-size\":3145728}"),
+                     -EBADMSG);
+    assert_int_equal(agree("nonsense"), -EBADMSG);
+    assert_int_equal(agree(""), -EBADMSG);
+}
+
+static void what_it_opens(void **state)
+{
+    char place[] = "/tmp/cdt-base.XXXXXX", name[64], link[64];
+    struct disk_base b = {.fd = FD_NONE};
+    assert_non_null(mkdtemp(place));
+    assert_true(disk_base_open(place, &b, &e) < 0);
+    snprintf(name, sizeof(name), "%s/pipe", place);
+    assert_int_equal(mkfifo(name, 0600), 0);
+    assert_int_equal(disk_base_open(name, &b, &e), -EINVAL); /* and does not wait for a writer */
+    unlink(name);
+    assert_int_equal(disk_base_open(name, &b, &e), -ENOENT);
+    assert_int_equal(disk_base_open("/dev/null", &b, &e), -EINVAL);
+
+    FILE *f = fopen(name, "w");
+    assert_non_null(f);
+    assert_int_equal(ftruncate(fileno(f), 8192), 0);
+    fclose(f);
+    snprintf(link, sizeof(link), "%s/link", place);
+    assert_int_equal(symlink("pipe", link), 0);
+    assert_int_equal(disk_base_open(link, &b, &e), 0);
+    assert_string_equal(b.path, name);
+    assert_int_equal(b.size, 8192);
+    disk_base_done(&b);
+    unlink(link);
+    unlink(name);
+    rmdir(place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats),     cmocka_unit_test(leads_elsewhere),
+        cmocka_unit_test(broken),      cmocka_unit_test(foreign),
+        cmocka_unit_test(qemu_agrees), cmocka_unit_test(what_it_opens),
+    };
+    return cmocka_run_group_tests_name("disk_base", tests, NULL, NULL);
+}
