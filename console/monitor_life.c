@@ -8,6 +8,7 @@ enum {
     DEATH_MS = 5000,  /* from main's exit to that of its PID 1, and again after a kill */
     LINGER_MS = 2000, /* for viewers of screens; owners of streams are waited for */
     RESTART_MOST_MS = 60000,
+    LIMIT_AGAIN_MS = 20,
 };
 
 /* --- events of the backend -------------------------------------------------------------------- */
@@ -183,24 +184,29 @@ int life_pause(struct monitor *m, bool paused, struct error *e)
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
+/* On a busy machine a limit may be over before the command has begun. */
+static void limit_stop(struct loop_timer *t, struct monitor *m, const char *reason)
+{
+    struct error e;
+    if (life_stop(m, -1, reason, &e) < 0)
+        loop_timer_set(t, LIMIT_AGAIN_MS);
+}
+
 static void time_is_up(struct loop_timer *t, void *data)
 {
-    struct monitor *m = data;
-    struct error e;
-    life_stop(m, -1, "time limit", &e);
+    limit_stop(t, data, "time limit");
 }
 
 static void idle_check(struct loop_timer *t, void *data)
 {
     struct monitor *m = data;
-    struct error e;
     uint64_t idle = loop_now_ms() - m->active_ms;
     if (m->paused)
         loop_timer_set(t, m->wishes->idle_limit_ms);
     else if (idle < m->wishes->idle_limit_ms)
         loop_timer_set(t, m->wishes->idle_limit_ms - idle);
     else
-        life_stop(m, -1, "idle limit", &e);
+        limit_stop(t, m, "idle limit");
 }
 
 /* Main has exited, or was killed, and PID 1 is still there. */
