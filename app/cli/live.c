@@ -99,3 +99,11 @@ char *live_text_age(const struct state_record *r)
         return str_dup("-");
     return str_dup(str_from_duration((uint64_t)(until - since), text, sizeof(text)));
 }
+
+json_t *live_record_json(const struct state_record *r)
+{
+    json_t *j = state_record_to_json(r);
+    if (state_phase_lives(r->phase))
+        json_object_del(j, "status");
+    return j;
+}

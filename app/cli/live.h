@@ -31,6 +31,9 @@ char *live_text_size(uint64_t bytes);
 char *live_text_number(uint64_t n);
 char *live_text_age(const struct state_record *r);
 
+/* What `ps` and `inspect` say of one: no status as long as it lives. */
+json_t *live_record_json(const struct state_record *r);
+
 int64_t live_now_ms(void); /* CLOCK_REALTIME */
 
 #endif

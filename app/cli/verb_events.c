@@ -23,7 +23,8 @@ struct known {
     int watch;             /* inotify's, of its folder */
     bool exited, closed, seen;
     int status;
-    char *reason; /* owned */
+    unsigned ended_restarts; /* how often it had begun again when it exited */
+    char *reason;            /* owned */
 };
 
 struct events {
@@ -64,7 +65,9 @@ static void on_exited(void *data, uint32_t console, int status, const char *reas
     if (console || k->exited)
         return;
     k->exited = true;
+    k->ended_restarts = k->record.restarts;
     k->status = status;
+    free(k->reason);
     k->reason = str_dup_or_null(reason);
 }
 
@@ -95,21 +98,29 @@ static void known_free(struct events *ev, struct known *k)
     free(k);
 }
 
+/* To its monitor: the first one, or that of a restart, whose folder is another one as well. */
+static void known_listen(struct events *ev, struct known *k)
+{
+    struct error e;
+    if (!state_phase_lives(k->record.phase) || (k->client && !k->closed))
+        return;
+    client_free(TAKE(k->client));
+    k->closed = false;
+    autofree char *folder = str_format("%s/%s", ev->dirs->runtime, k->record.id);
+    autofree char *socket = state_socket_path(ev->dirs, k->record.id);
+    k->watch = inotify_add_watch(ev->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
+    if (client_connect(socket, &wait_events, k, &k->client, &e) == 0)
+        client_wait(k->client);
+}
+
 static struct known *known_add(struct events *ev, struct state_record r)
 {
     struct known *k = NEW(struct known);
-    struct error e;
     k->record = r;
     k->watch = -1;
     k->next = ev->list;
     ev->list = k;
-    if (!state_phase_lives(r.phase))
-        return k;
-    autofree char *folder = str_format("%s/%s", ev->dirs->runtime, r.id);
-    autofree char *socket = state_socket_path(ev->dirs, r.id);
-    k->watch = inotify_add_watch(ev->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
-    if (client_connect(socket, &wait_events, k, &k->client, &e) == 0)
-        client_wait(k->client);
+    known_listen(ev, k);
     return k;
 }
 
@@ -147,16 +158,22 @@ static void update(struct events *ev, struct state_record r)
     state_record_done(&k->record);
     k->record = r;
     k->seen = true;
+    known_listen(ev, k);
     if (before == r.phase)
         return;
+    if (r.restarts > k->ended_restarts)
+        k->exited = false; /* it has begun again */
     if (r.phase == STATE_EXITED && !k->exited) {
         k->exited = true;
+        k->ended_restarts = r.restarts;
         k->status = r.status;
+        free(k->reason);
         k->reason = str_dup_or_null(r.reason);
     } else if (r.phase == STATE_EXITED) {
         return; /* its monitor has said so */
     }
-    say(ev, k, phase_event(before, r.phase));
+    say(ev, k,
+        r.phase == STATE_STARTING && k->exited ? "restarting" : phase_event(before, r.phase));
 }
 
 static void look(struct events *ev)
@@ -220,8 +237,13 @@ static bool wait_for_more(struct events *ev)
         bool before = of[i]->exited;
         if (p[i].revents)
             client_dispatch(of[i]->client);
-        if (!before && of[i]->exited)
-            say(ev, of[i], "exited");
+        if (before || !of[i]->exited)
+            continue;
+        if (of[i]->record.phase == STATE_STARTING) { /* it was quicker than our look at the list */
+            of[i]->record.phase = STATE_RUNNING;
+            say(ev, of[i], "started");
+        }
+        say(ev, of[i], "exited");
     }
     return true;
 }

@@ -1,4 +1,5 @@
 /* cofferdam inspect: a workload's state and the plan it runs by. */
+#include "app/cli/live.h"
 #include "app/cli/out.h"
 #include "app/cli/plan_show.h"
 #include "app/cli/verbs.h"
@@ -47,8 +48,8 @@ static int inspect_one(const struct cli *c, const struct dirs *d, const char *wo
     bool planned =
         state_read_plan(d, s.id, &json, &size, &e) == 0 && plan_from_json(json, size, &p, &e) == 0;
     if (c->json) {
-        json_array_append_new(array, json_pack("{s:o, s:o}", "state", state_record_to_json(&s),
-                                               "plan", planned ? plan_show_json(p) : json_null()));
+        json_array_append_new(array, json_pack("{s:o, s:o}", "state", live_record_json(&s), "plan",
+                                               planned ? plan_show_json(p) : json_null()));
     } else {
         inspect_state_text(&s);
         if (planned)

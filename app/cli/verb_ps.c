@@ -102,7 +102,7 @@ static void print_json(const struct live *list, size_t count)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_t *j = state_record_to_json(list[i].record);
+        json_t *j = live_record_json(list[i].record);
         if (list[i].sampled)
             json_object_set_new(j, "sample", state_sample_to_json(&list[i].sample));
         json_array_append_new(array, j);
