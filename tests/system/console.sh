@@ -88,7 +88,7 @@ test_a_flood_moves_no_memory() {
     need userns
     cofferdam run -d --tty --name flood -- sh -c 'yes "a line of some length, again and again"' >/dev/null
     local pid
-    pid=$(cofferdam inspect --json flood | sed -n 's/^ *"monitor-pid": *\([0-9]*\).*/\1/p')
+    pid=$(cofferdam inspect --json flood | sed -n 's/^ *"monitor_pid": *\([0-9]*\).*/\1/p')
     await 10 says flood 'a line'
     await 10 sh -c "[ \$(\"$COFFERDAM\" logs flood | wc -l) -gt 900 ]"
     before=$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")

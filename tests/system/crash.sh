@@ -12,7 +12,7 @@ test_the_monitor_is_killed() {
     need userns
     cofferdam run -d --name lost -- sleep 1000 >/dev/null
     local monitor inside
-    monitor=$(member lost monitor-pid)
+    monitor=$(member lost monitor_pid)
     inside=$(member lost pid)
     kill -9 "$monitor"
     await 10 is_dead "$monitor"

@@ -140,6 +140,17 @@ test_rm_needs_force_for_the_living() {
 
 test_restart_until_it_is_enough() {
     need userns
+    "$COFFERDAM" events >events &
+    local watcher=$!
+    await 10 sh -c "ls -l /proc/$watcher/fd | grep -q inotify"
+    cofferdam run -d --name again --set lifecycle.restart=on-failure:1 --keep always -- \
+        sh -c 'echo run; sleep 0.5; exit 4' >/dev/null
+    end_of_it() { [ "$(grep -c 'again exited 4' events)" = 2 ]; }
+    await 20 end_of_it
+    kill $watcher
+    grep -q 'again restarting' events || fail "nobody said that it starts again"
+    expect_equal "$(cofferdam logs again)" "$(printf 'run\nrun')" "what both runs wrote"
+    cofferdam rm --force again
     cofferdam run -d --name again --set lifecycle.restart=on-failure:1 -- sh -c 'echo run; exit 4' >/dev/null
     # a second passes before it starts again; then it has had its one restart and goes
     # (between two runs there is no workload, but somebody who waits to start it)
@@ -152,9 +163,14 @@ test_events_tell_it_all() {
     "$COFFERDAM" events --json >events &
     local watcher=$!
     await 10 sh -c "ls -l /proc/$watcher/fd | grep -q inotify"
-    capture cofferdam run --name told -- sh -c 'exit 6'
+    mkfifo go
+    cofferdam run --name told -- sh -c 'read -r _; exit 6' <go &
+    exec 7>go
+    await 10 grep -q '"event":"started"' events # who comes later than the end hears of no status
+    exec 7>&-
     await 10 grep -q '"event":"removed"' events
     kill $watcher
+    expect_equal "$(sed 's/.*"event":"\([a-z]*\)".*/\1/' events | tr '\n' ' ')" "starting started exited removed " events
     grep -q '"event":"exited".*"status":6' events || { cat events; fail "no exit was told"; }
 }
 

@@ -170,7 +170,7 @@ import json, os, signal, sys
 w = json.load(os.fdopen(3))["workloads"][0]
 assert w["state"]["id"] == sys.argv[1] == w["plan"]["id"], w
 assert w["state"]["phase"] == "running" and w["plan"]["argv"] == ["sleep", "100"]
-os.kill(w["state"]["monitor-pid"], signal.SIGTERM)
+os.kill(w["state"]["monitor_pid"], signal.SIGTERM)
 EOF
     gone() { ! "$COFFERDAM" inspect one >/dev/null 2>&1; }
     await 10 gone
