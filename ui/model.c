@@ -278,6 +278,12 @@ void ui_model_message(struct ui_model *m, bool bad, const char *text)
     m->dirty = true;
 }
 
+void ui_model_no_message(struct ui_model *m)
+{
+    m->dirty |= m->message != NULL;
+    free(TAKE(m->message));
+}
+
 void ui_model_cells(struct ui_model *m, const struct cells *c)
 {
     struct cells *to = &m->console.cells;

@@ -125,6 +125,7 @@ void ui_model_profiles(struct ui_model *m, struct profile_entry *list, size_t co
 void ui_model_explained(struct ui_model *m, const char *profile, const char *text);
 void ui_model_text(struct ui_model *m, const char *title, const char *text); /* turns to it */
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
+void ui_model_no_message(struct ui_model *m);
 void ui_model_cells(struct ui_model *m, const struct cells *c);
 
 /* The workloads that pass the filter: index of the nth into `list`, or `count`. */

@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, ESC_MS = 30, INPUT_ROOM = 4096 };
+enum { TICK_MS = 1000, ESC_MS = 30, SOON_MS = 50, INPUT_ROOM = 4096 };
 
 struct ui {
     struct ui_model model;
@@ -99,6 +99,9 @@ static void ui_round(struct ui *u)
         if (fds[count + 1].revents)
             ui_signal(u);
     }
+    if (u->world.look_soon)
+        u->tick_at = MIN(u->tick_at, loop_now_ms() + SOON_MS);
+    u->world.look_soon = false;
     if (loop_now_ms() >= u->tick_at) {
         u->tick_at = loop_now_ms() + TICK_MS;
         world_refresh(&u->world);

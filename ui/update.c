@@ -391,6 +391,8 @@ static const char help_text[] =
 void ui_update_key(struct ui_model *m, uint32_t key)
 {
     m->dirty = true;
+    if (!m->message_bad)
+        ui_model_no_message(m); /* it has been read */
     switch (m->dialog) {
     case UI_DIALOG_CONFIRM:
         confirm_key(m, key);

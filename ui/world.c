@@ -33,6 +33,7 @@ static void on_state(void *data, const char *json, size_t size)
     while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
         phase++;
     l->asked_ms = 0;
+    l->answered = true;
     if (name)
         ui_model_sample(l->world->model, l->id, phase,
                         json_is_integer(cpu) ? (uint64_t)json_integer_value(cpu) : UINT64_MAX,
@@ -93,7 +94,8 @@ static void on_done(void *data, uint32_t request, const struct error *e)
     struct world_link *l = data;
     if (e)
         ui_model_message(l->world->model, true, e->text);
-    l->asked_ms = 0; /* a sign of life */
+    l->asked_ms = now_ms(); /* a sign of life; and what has come of it is shown at once */
+    client_ask_state(l->client);
 }
 
 static void on_failed(void *data, uint32_t console, const struct error *e)
@@ -106,6 +108,7 @@ static void on_closed(void *data, const char *why)
 {
     struct world_link *l = data;
     l->closed = true;
+    l->world->look_soon |= l->answered;
     console_over(l);
 }
 

@@ -16,6 +16,7 @@ struct world_link {
     struct world *world;   /* borrowed */
     bool closed;           /* to be freed at the next round */
     bool attached;
+    bool answered;    /* once at least */
     int64_t asked_ms; /* for its state; 0: answered */
 };
 
@@ -36,6 +37,7 @@ struct world {
     size_t jobs_count;
     uint64_t bells; /* of the console shown */
     bool quit, ring;
+    bool look_soon; /* something ended: not only at the next second */
 };
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e);

@@ -53,6 +53,9 @@ static void job_started(struct world *w, const char *said)
         if (str_equal(w->model->list[i].id, line) || str_equal(w->model->list[i].name, line)) {
             autofree char *id = str_dup(w->model->list[i].id);
             ui_update_show(w->model, id, true);
+            if (w->model->focus == UI_FOCUS_CONSOLE)
+                ui_model_no_message(
+                    w->model); /* the console says it; below it stands the way out */
             return;
         }
 }
