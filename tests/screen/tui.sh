@@ -3,6 +3,7 @@
 # shellcheck source=tests/screen/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+RUNNING="running  " # in a row of the list; the title says "1 running of 1"
 SIZES="80x24 200x50 40x12"
 
 # tour COLS ROWS: through every page, with one workload.
@@ -28,7 +29,7 @@ tour() {
     screen_keys Enter
     see "21-inside" # its console opened by itself, and has the keys
     see "ctrl-] Tab"
-    see "running"
+    see "$RUNNING"
     expect_ascii
     screen_type 'echo $((40 + 2))-typed'
     screen_keys Enter
@@ -42,7 +43,7 @@ tour() {
     screen_keys p
     see "paused"
     screen_keys p
-    see "running"
+    see "$RUNNING"
     screen_keys /
     screen_type "nothing-like-it"
     see "nothing passes the filter"
@@ -53,7 +54,7 @@ tour() {
     see "y/n"
     screen_keys n
     see_no "y/n"
-    see "running"
+    see "$RUNNING"
     screen_keys K
     see "y/n"
     screen_keys y
@@ -93,19 +94,16 @@ test_no_color_means_none() {
     SCREEN_ENV=(NO_COLOR=1)
     cofferdam run --detach --tty -- sleep 1000 >/dev/null
     screen_start 80 24 cofferdam
-    see "running"
+    see "$RUNNING"
     ! screen_looks | grep -q $'\e\[[0-9;]*[34][0-7]m' || fail "there are colours"
-    kill_them
+    kill_it
 }
 
-# Everything listed is killed through the interface.
-kill_them() {
-    until screen_has "no workloads"; do
-        screen_keys K
-        (await 5 screen_has "y/n") || break
-        screen_keys y
-        (await 5 screen_lacks "y/n") || break
-    done
+# The only one there is killed through the interface.
+kill_it() {
+    screen_keys K
+    see "y/n"
+    screen_keys y
     see "no workloads"
     screen_keys q
     expect_end 0
@@ -123,7 +121,7 @@ test_a_hostile_workload_stays_in_its_pane() {
     screen_text | head -1 | grep -q "cofferdam  workloads" || fail "the title bar was overwritten"
     expect_equal "$(screen_tmux display-message -p '#{pane_title}' | grep -c stolen)" 0 "title"
     screen_keys C-] Tab
-    kill_them
+    kill_it
 }
 
 test_resize_at_any_time() {
@@ -142,7 +140,7 @@ test_resize_at_any_time() {
     screen_size 40 12
     see "── sized"
     screen_keys C-] Tab
-    kill_them
+    kill_it
 }
 
 test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
@@ -150,7 +148,7 @@ test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
     need tmux userns
     cofferdam run --detach --tty --name hung -- sleep 1000 >/dev/null
     screen_start 80 24 cofferdam
-    see "running"
+    see "$RUNNING"
     pid=$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')
     kill -STOP "$pid"
     see "no answer"
@@ -158,8 +156,9 @@ test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
     see "cofferdam  help"
     screen_keys Escape
     kill -CONT "$pid"
-    see "running"
-    kill_them
+    see_no "no answer"
+    see "$RUNNING"
+    kill_it
 }
 
 test_removing_what_lives_and_what_is_lost() {
