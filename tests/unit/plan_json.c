@@ -188,7 +188,7 @@ static void test_refuses(void **state)
     refuse(json, "\"keyring\"", "\"keys\"", "open");
     refuse(json, "\"target\":\"/to/0\"", "\"target\":\"to\"", "mounts[0]");
     refuse(json, "\"target\":\"/to/0\"", "\"target\":\"/to/0\",\"more\":1", "mounts[0]");
-    refuse(json, "\"inside\":7", "\"inside\":-7", "gid-map[0]");
+    refuse(json, "\"inside\":7", "\"inside\":-7", "gid_map[0]");
     refuse(json, "\"seccomp\":true", "\"seccomp\":true,\"extra\":0", "nobody knows");
     refuse(json, "\"core\"", "\"cores\"", "rlimits[0]");
     refuse(json, "\"files.image\"", "\"files.picture\"", "origins");
