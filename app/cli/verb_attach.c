@@ -35,8 +35,9 @@ static int attach_to(const struct cli *c, const struct dirs *d, const struct sta
 {
     struct error e;
     if (!state_phase_lives(r->phase)) {
-        error_set(&e, ESRCH, "%s is %s; its output: cofferdam logs %s", r->name,
-                  state_phase_name(r->phase), r->name);
+        const char *it = r->phase == STATE_LOST ? "lost" : "no longer running";
+        error_set(&e, ESRCH, r->kept ? "%s is %s; its output: cofferdam logs %s" : "%s is %s",
+                  r->name, it, r->name);
         return cli_fail(c, &e);
     }
     struct attach_options o = {.read_only = cli_switch(c, "read-only"),

@@ -21,6 +21,8 @@ static int report_read(const struct dirs *d, const char *word, char **ret, struc
     r = file_read(AT_FDCWD, path, REPORT_MOST, ret, NULL);
     if (r == -ENOENT && record.phase != STATE_EXITED && record.phase != STATE_LOST)
         r = error_set(e, EAGAIN, "%s has not ended yet: cofferdam wait %s", shown, shown);
+    else if (r == -ENOENT && record.phase == STATE_LOST)
+        r = error_set(e, ENOENT, "%s left no report: its monitor was killed before the end", shown);
     else if (r == -ENOENT)
         r = error_set(e, ENOENT, "%s left no report: it was not kept (--keep always)", shown);
     else if (r < 0)
