@@ -290,6 +290,8 @@ int monitor_run(const struct launch_ops *ops, struct monitor_setup *setup)
         return 125;
     struct peer *first = setup->client >= 0 ? peer_add(&m, TAKE_FD(setup->client)) : NULL;
     int r = make_folder(&m, &e);
+    if (r == -ENOENT || r == -EACCES || r == -ENOEXEC)
+        e.code = EIO; /* those are for the command: see launch_ops.start */
     if (r == 0) {
         m.main = console_new(&m, 0, 0, m.wishes->terminal);
         m.main->starter = first;

@@ -115,7 +115,7 @@ static void again(const struct monitor_setup *s)
 /* Before there is a monitor to do it. */
 static int refuse(int client, const struct error *e)
 {
-    int32_t code = e->code;
+    int32_t code = EIO; /* what is wrong is never the command here */
     struct link l;
     if (client < 0) {
         dprintf(2, "cofferdam-monitor: %s\n", e->text);

@@ -85,18 +85,19 @@ int seccomp_cache_read(int fd, const struct plan *p, struct seccomp_program *ret
 
 /* --- making ---------------------------------------------------------------------------------- */
 
-static int cache_make(int dir, const char *name, const struct seccomp_wish *w, struct error *e)
+/* Compiles; `file` gets the file, `notes` a text for people. */
+static int cache_compile(const struct seccomp_wish *w, struct buf *file, struct buf *notes,
+                         struct error *e)
 {
     const struct seccomp_module *module = module_open(SECCOMP_MODULE_NAME, SECCOMP_MODULE_TABLE, e);
     if (!module)
         return -e->code;
     if (module->version != SECCOMP_FILE_VERSION)
         return error_set(e, ESTALE, "cofferdam-seccomp.so is of another version");
-    autobuf notes = {0}, file = {0};
-    buf_printf(&notes, "libseccomp %s, open %x, capabilities %llx\n", module->library, w->open,
+    buf_printf(notes, "libseccomp %s, open %x, capabilities %llx\n", module->library, w->open,
                (unsigned long long)w->capabilities);
     struct seccomp_program program;
-    int r = module->compile(w, &program, &notes, e);
+    int r = module->compile(w, &program, notes, e);
     if (r < 0)
         return r;
     size_t size = program.count * sizeof(struct sock_filter);
@@ -107,14 +108,35 @@ static int cache_make(int dir, const char *name, const struct seccomp_wish *w, s
         .sum = seccomp_hash(SECCOMP_HASH_START, program.code, size),
     };
     memcpy(head.magic, SECCOMP_FILE_MAGIC, sizeof(head.magic));
-    buf_add(&file, &head, sizeof(head));
-    buf_add(&file, program.code, size);
+    buf_add(file, &head, sizeof(head));
+    buf_add(file, program.code, size);
     seccomp_program_done(&program);
+    return 0;
+}
 
+static int cache_keep(const char *folder, const char *name, const struct buf *file,
+                      const struct buf *notes)
+{
+    autofree char *parent = str_ndup(folder, (size_t)(strrchr(folder, '/') - folder));
+    int r = file_make_dirs(parent, 0700);
+    if (r < 0)
+        return r;
+    struct error ignored;
+    autoclose int dir = file_open_private_dir(folder, true, &ignored);
+    if (dir < 0)
+        return dir;
     autofree char *text = str_format("%s.txt", name);
-    file_write_whole(dir, text, notes.data, notes.used, 0600, false);
-    r = file_write_whole(dir, name, file.data, file.used, 0600, false);
-    return r < 0 ? error_errno(e, -r, "keeping the system call filter") : 0;
+    file_write_whole(dir, text, notes->data, notes->used, 0600, false);
+    return file_write_whole(dir, name, file->data, file->used, 0600, false);
+}
+
+/* Where nothing can be kept the filter is the same, only slower to come by. */
+static int cache_pass_on(const struct buf *file)
+{
+    autoclose int fd = fd_sealed("cofferdam-filter", file->data, file->used);
+    if (fd >= 0 && fchmod(fd, 0600) < 0)
+        return -errno;
+    return TAKE_FD(fd);
 }
 
 static int cache_open_good(int dir, const char *name, const struct seccomp_wish *w)
@@ -151,17 +173,14 @@ int seccomp_cache_open(const struct plan *p, int *ret_fd, struct error *e)
     autofree char *path = str_join_path(folder, name);
     int fd = cache_open_good(AT_FDCWD, path, &w); /* nearly always: one open, one look */
     if (fd < 0) {
-        autofree char *parent = str_ndup(folder, (size_t)(strrchr(folder, '/') - folder));
-        r = file_make_dirs(parent, 0700);
-        if (r < 0)
-            return error_errno(e, -r, "%s", parent);
-        autoclose int dir = file_open_private_dir(folder, true, e);
-        if (dir < 0)
-            return dir;
-        r = cache_make(dir, name, &w, e);
+        autobuf file = {0}, notes = {0};
+        r = cache_compile(&w, &file, &notes, e);
         if (r < 0)
             return r;
-        fd = cache_open_good(dir, name, &w);
+        r = cache_keep(folder, name, &file, &notes);
+        fd = r < 0 ? r : cache_open_good(AT_FDCWD, path, &w);
+        if (fd < 0)
+            fd = cache_pass_on(&file);
     }
     if (fd < 0)
         return error_errno(e, -fd, "system call filter");
