@@ -11,6 +11,7 @@ static const struct {
     [COMPRESSION_ZSTD] = {"zstd",  "\x28\xb5\x2f\xfd", 4},
     [COMPRESSION_XZ] = {"xz",    "\xfd\x37zXZ",      6},
     [COMPRESSION_BZIP2] = {"bzip2", "BZh",              3},
+    [COMPRESSION_LZ4] = {"lz4",   "\x04\x22\x4d\x18", 4},
 };
 
 enum compression compression_of(const void *start, size_t size)
@@ -19,6 +20,8 @@ enum compression compression_of(const void *start, size_t size)
         if (size >= compressions[i].size &&
             memcmp(start, compressions[i].magic, compressions[i].size) == 0)
             return (enum compression)i;
+    if (size >= 4 && memcmp(start, "\x02\x21\x4c\x18", 4) == 0)
+        return COMPRESSION_LZ4;
     return COMPRESSION_NONE;
 }
 

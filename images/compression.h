@@ -11,6 +11,7 @@ enum compression {
     COMPRESSION_ZSTD,
     COMPRESSION_XZ,
     COMPRESSION_BZIP2,
+    COMPRESSION_LZ4, /* frames, and the older form that kernels are packed in */
 };
 
 enum { COMPRESSION_MAGIC = 6 }; /* bytes that tell */

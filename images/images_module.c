@@ -1,3 +1,4 @@
+#include "images/gzip_module.h"
 #include "images/module.h"
 
 #include <archive.h>
@@ -21,15 +22,16 @@ static int enable(struct archive *a, enum compression how)
 {
     switch (how) {
     case COMPRESSION_NONE:
-        return ARCHIVE_OK;
     case COMPRESSION_GZIP:
-        return archive_read_support_filter_gzip(a);
+        break;
     case COMPRESSION_ZSTD:
         return archive_read_support_filter_zstd(a);
     case COMPRESSION_XZ:
         return archive_read_support_filter_xz(a);
     case COMPRESSION_BZIP2:
         return archive_read_support_filter_bzip2(a);
+    case COMPRESSION_LZ4:
+        return archive_read_support_filter_lz4(a);
     }
     return ARCHIVE_FATAL;
 }
@@ -50,6 +52,8 @@ static int put(int out, const char *data, size_t size)
 
 static int inflate(int in, int out, enum compression how, char *why, unsigned room)
 {
+    if (how == COMPRESSION_GZIP)
+        return gzip_inflate(in, out, why, room);
     struct archive *a = archive_read_new();
     struct archive_entry *entry;
     if (!a)
@@ -61,7 +65,7 @@ static int inflate(int in, int out, enum compression how, char *why, unsigned ro
     int r = archive_read_next_header(a, &entry);
     if (r != ARCHIVE_OK)
         return fail(a, r == ARCHIVE_EOF ? "nothing is in it" : NULL, why, room);
-    if (how != COMPRESSION_NONE && archive_filter_count(a) != 2)
+    if (archive_filter_count(a) != 2)
         return fail(a, "it is compressed in an odd way", why, room);
     const void *data;
     size_t size;

@@ -67,6 +67,10 @@ static int layout_blob(struct image_import *m, int dir, bool ours,
 {
     autofree char *path = str_format("blobs/sha256/%s", d->hex);
     autoclose int have = image_store_open_blob(m->store, d->hex);
+    struct stat st;
+    if (have >= 0 && fstat(have, &st) == 0 && (uint64_t)st.st_size != d->size)
+        return error_set(e, EBADMSG, "the blob sha256:%.16s… has %llu bytes and not %llu", d->hex,
+                         (unsigned long long)st.st_size, (unsigned long long)d->size);
     if (have >= 0)
         return 0;
     autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);

@@ -22,6 +22,7 @@ static const char *saved_layer_type(enum compression c)
         return "application/vnd.oci.image.layer.v1.tar+zstd";
     case COMPRESSION_XZ:
     case COMPRESSION_BZIP2:
+    case COMPRESSION_LZ4:
         break;
     }
     return NULL;
@@ -137,7 +138,7 @@ int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, s
 {
     int how = unpack_compression(fd);
     autoclose int plain = FD_NONE;
-    if (how == COMPRESSION_XZ || how == COMPRESSION_BZIP2) {
+    if (how == COMPRESSION_XZ || how == COMPRESSION_BZIP2 || how == COMPRESSION_LZ4) {
         plain = rootfs_plain(m, fd, e);
         if (plain < 0)
             return plain;
