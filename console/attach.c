@@ -52,14 +52,31 @@ static void on_stream(void *data, uint32_t console, int stream, const char *byte
     }
 }
 
+/* What the keys of the chord do, for whom it is: in a line of 80 columns. */
+static void attach_help(struct attach *a, const char *why)
+{
+    autofree char *name = attach_chord_name(&a->keys.chord);
+    struct attach_chord first = {.first = a->keys.chord.first};
+    autofree char *prefix = attach_chord_name(&first);
+    autofree char *text = NULL;
+    if (a->may_type)
+        text = str_format("%s detaches   %s %s sends %s", name, prefix, prefix, prefix);
+    else if (a->o.read_only || !a->keys.chord.more)
+        text = str_format("%s   %s detaches", why, name);
+    else
+        text = str_format("%s   %s detaches   %s t takes over", why, name, prefix);
+    attach_screen_notice(a, text);
+}
+
 static void on_role(void *data, uint32_t console, bool may_type, unsigned viewers)
 {
     struct attach *a = data;
     if (console != a->console || !a->result)
         return;
-    if (a->may_type && !may_type && !a->o.read_only)
-        attach_screen_notice(a, "somebody else types now; take over with the detach key, then t");
+    bool lost = a->may_type && !may_type && !a->o.read_only;
     a->may_type = may_type;
+    if (lost)
+        attach_help(a, "somebody else types");
     a->render.mirrors_input = may_type;
 }
 
@@ -133,23 +150,12 @@ const struct client_events *attach_events(void)
 
 /* --- what the person does --- */
 
-static void attach_help(struct attach *a)
-{
-    autofree char *name = attach_chord_name(&a->keys.chord);
-    struct attach_chord first = {.first = a->keys.chord.first};
-    autofree char *prefix = attach_chord_name(&first);
-    autofree char *text =
-        str_format("%s detaches   %s t takes over   %s %s sends %s%s", name, prefix, prefix, prefix,
-                   prefix, a->may_type ? "" : "   (you only watch)");
-    attach_screen_notice(a, text);
-}
-
 static void attach_type(struct attach *a, const char *bytes, size_t size)
 {
     if (!size)
         return;
     if (!a->may_type && a->o.terminal && a->stdin_tty)
-        attach_help(a);
+        attach_help(a, "you only watch");
     else
         client_input(a->client, a->console, bytes, size);
 }
@@ -177,7 +183,7 @@ static void attach_typed(struct attach *a, const char *data, size_t size)
             attach_screen_resize(a);
             break;
         case ATTACH_KEY_HELP:
-            attach_help(a);
+            attach_help(a, "you only watch");
             break;
         }
     }
