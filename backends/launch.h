@@ -41,6 +41,13 @@ struct launch_env {
      */
     int (*journal)(void *data, const char *kind, const char *what, struct error *e);
     void *journal_data;
+    /*
+     * For start() to call once, when all that is left of it is to listen: the monitor then locks
+     * itself in while the workload is being made, so what start() does afterwards, and clean(), must
+     * need no more than the calls below. changes() and reach() have their answers by then.
+     */
+    void (*settled)(void *data);
+    void *settled_data;
 };
 
 /* A console's ends on our side; owned by the receiver. */

@@ -42,6 +42,18 @@ static void fill_record(struct monitor *m)
     };
 }
 
+/* While the workload is being made: none of it has been able to say anything yet. */
+static void lock_in(void *data)
+{
+    struct monitor *m = data;
+    struct error e;
+    if (m->locked || m->setup->unconfined)
+        return;
+    m->locked = true;
+    if (monitor_confine(m, &e) < 0)
+        m->lock_error = e;
+}
+
 /* The folder, its lock and its socket, hidden; then the state, the name; then for all to see. */
 static int make_folder(struct monitor *m, struct error *e)
 {
@@ -61,6 +73,8 @@ static int make_folder(struct monitor *m, struct error *e)
         .cols = s->cols,
         .journal = journal,
         .journal_data = m,
+        .settled = lock_in,
+        .settled_data = m,
     };
     r = m->ops->open(s->plan, s->plan_size, &m->env, &m->launch, e);
     if (r < 0)
@@ -143,20 +157,31 @@ static void got_signal(struct loop_watch *w, int fd, uint32_t events, void *data
         life_stop(data, -1, "its monitor was asked to end", &e);
 }
 
-/* Only now: the workload must inherit neither a blocked nor an ignored signal. */
-static int take_signals(struct monitor *m)
+static void signals_of_ours(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
+static int open_signals(struct monitor *m)
 {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    signals_of_ours(&set);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd >= 0)
         m->signals_watch = loop_watch(m->loop, fd, EPOLLIN, got_signal, m);
     return fd;
+}
+
+/* Only when it has started: the workload must inherit neither a blocked nor an ignored signal. */
+static void take_signals(void)
+{
+    sigset_t set;
+    signals_of_ours(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
 }
 
 static void open_record(struct monitor *m)
@@ -211,39 +236,35 @@ static void serve(struct monitor *m)
 }
 
 /* A monitor that cannot lock itself in does not stay with a stranger's output. */
-static void confine(struct monitor *m)
+static void check_lock(struct monitor *m)
 {
-    struct error e;
-    if (m->setup->unconfined || monitor_confine(m, &e) >= 0)
+    struct error ignored;
+    if (!m->lock_error.code)
         return;
-    error_wrap(&e, "its monitor could not confine itself");
+    error_wrap(&m->lock_error, "its monitor could not confine itself");
     free(m->ended_why);
-    m->reason = m->ended_why = str_dup(e.text);
-    life_kill(m, m->reason, &e);
+    m->reason = m->ended_why = str_dup(m->lock_error.text);
+    life_kill(m, m->reason, &ignored);
 }
 
 static void run(struct monitor *m)
 {
-    struct error e;
-    int signals = take_signals(m);
     /* who started it to leave it may look at its state next; who attached wants to see it at once */
     bool left_alone = !m->main->views;
+    take_signals();
     if (left_alone)
         life_put_state(m, STATE_RUNNING);
     for (struct peer *p = m->peers; p; p = p->next)
         link_send(&p->link);
     if (!left_alone)
         life_put_state(m, STATE_RUNNING);
-    if (spare_fork(m, &e) < 0)
-        m->spare = FD_NONE;
     life_begin(m);
-    confine(m);
+    lock_in(m);
+    check_lock(m);
     struct loop_timer *later = loop_timer_new(m->loop, slim, m);
     loop_timer_set(later, SLIM_MS);
     serve(m);
     loop_timer_free(later);
-    loop_unwatch(m->signals_watch);
-    fd_close(signals);
 }
 
 static void done(struct monitor *m)
@@ -285,6 +306,7 @@ int monitor_run(const struct launch_ops *ops, struct monitor_setup *setup)
         .log = {.dir = FD_NONE, .file = FD_NONE}
     };
     struct error e;
+    int signals = FD_NONE;
     m.loop = loop_new();
     if (!m.loop)
         return 125;
@@ -300,12 +322,17 @@ int monitor_run(const struct launch_ops *ops, struct monitor_setup *setup)
         open_record(&m);
         if (first)
             peer_receive(first); /* it attaches before the first byte is read */
+        signals = open_signals(&m);
+        if (spare_fork(&m, &e) < 0)
+            m.spare = FD_NONE;
         r = start(&m, &e);
     }
     if (r == 0)
         run(&m);
     else
         give_up(&m, &e);
+    loop_unwatch(m.signals_watch);
+    fd_close(signals);
     done(&m);
     return r == 0 ? 0 : 125;
 }

@@ -132,6 +132,8 @@ struct monitor {
     uint64_t active_ms; /* when anything was last read or typed */
     int spare;          /* owned; writing a byte starts the workload anew; FD_NONE */
 
+    bool locked; /* it has locked itself in, or tried to: */
+    struct error lock_error;
     bool paused, stopping, killed;
     bool restart_waits, restart_waited;
     char *ended_why; /* owned; what `reason` may point to */

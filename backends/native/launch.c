@@ -96,18 +96,6 @@ static const struct launch_wishes *native_wishes(const struct launch *l)
 
 static int native_clean(struct launch *l, struct error *e);
 
-static void native_note_shortfalls(struct launch *l)
-{
-    strv_free(l->shortfalls);
-    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
-    if (cgroup_mode(l->cgroup) == PLAN_CGROUP_NONE)
-        strv_add(&l->shortfalls, "paused by signals: no cgroup freezer here");
-    if ((l->plan->open & PLAN_OPEN_USERNS) && l->plan->landlock == PLAN_LANDLOCK_AUTO)
-        strv_add(&l->shortfalls, "no Landlock: it would forbid the mounts of containers within");
-    if (l->plan->map_by == PLAN_MAP_SELF && getgroups(0, NULL) > 1)
-        strv_add(&l->shortfalls, "a single id cannot leave the caller's supplementary groups");
-}
-
 static int native_command(struct launch *l, struct error *e)
 {
     const struct plan *p = l->plan;
@@ -152,11 +140,7 @@ static int native_make(struct launch *l, struct error *e)
         r = native_start_container(l, inside, e);
     native_lowers_close(&l->lowers);
     inside = fd_close(inside);
-    if (r < 0)
-        return r;
-    cgroup_keep(l->cgroup, l->pid);
-    native_note_shortfalls(l);
-    return 0;
+    return r;
 }
 
 /* What set-up lacks is our failure, not a command that was not found or may not be run. */

@@ -191,6 +191,27 @@ static int start_do_work(struct launch *l, struct start_channels *c, struct erro
     return r < 0 && r != -EPIPE ? error_errno(e, -r, "a channel to set-up") : 0;
 }
 
+static void start_note_shortfalls(struct launch *l)
+{
+    strv_free(l->shortfalls);
+    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
+    if (cgroup_mode(l->cgroup) == PLAN_CGROUP_NONE)
+        strv_add(&l->shortfalls, "paused by signals: no cgroup freezer here");
+    if ((l->plan->open & PLAN_OPEN_USERNS) && l->plan->landlock == PLAN_LANDLOCK_AUTO)
+        strv_add(&l->shortfalls, "no Landlock: it would forbid the mounts of containers within");
+    if (l->plan->map_by == PLAN_MAP_SELF && getgroups(0, NULL) > 1)
+        strv_add(&l->shortfalls, "a single id cannot leave the caller's supplementary groups");
+}
+
+/* The last of what the monitor needs its freedom for; it gives that up while the child works. */
+static void start_settle(struct launch *l)
+{
+    cgroup_keep(l->cgroup, l->pid);
+    start_note_shortfalls(l);
+    if (l->env.settled)
+        l->env.settled(l->env.settled_data);
+}
+
 /* Listens until the child has become cofferdam-init, which closes its end, or has given up. */
 static int start_listen(struct launch *l, struct start_channels *c, struct error *e)
 {
@@ -210,7 +231,10 @@ static int start_listen(struct launch *l, struct start_channels *c, struct error
             return error_set(e, n < 0 ? (int)-n : EPROTO, "set-up cannot be understood");
         switch (m.word) {
         case SETUP_SCRATCH:
-            l->scratch = TAKE_FD(got);
+            if (l->scratch < 0) {
+                l->scratch = TAKE_FD(got);
+                start_settle(l);
+            }
             break;
         case SETUP_ABOUT_TO_EXEC:
             about_to = true;
