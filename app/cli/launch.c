@@ -1,5 +1,6 @@
 #include "app/cli/launch.h"
 
+#include "app/monitor/birth.h"
 #include "backends/backend.h"
 #include "backends/cgroup/scope.h"
 #include "base/fd.h"
@@ -8,6 +9,7 @@
 
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LAUNCH_PLAN_MAX = 1 << 20 };
@@ -58,9 +60,14 @@ static int launching_image(struct launching *l, struct error *e)
     return r < 0 ? r : 0;
 }
 
+static int launching_dirs(struct launching *l, struct error *e)
+{
+    return l->dirs.runtime ? 0 : dirs_init(&l->dirs, e);
+}
+
 int launching_build(struct launching *l, struct error *e)
 {
-    int r = dirs_init(&l->dirs, e);
+    int r = launching_dirs(l, e);
     if (r == 0)
         r = plan_host_read(&l->host, e);
     if (r == 0)
@@ -114,32 +121,48 @@ int launching_check(const struct launching *l, struct plan_finding **ret, size_t
     return r;
 }
 
-/* What the monitor is born with; it takes nothing else from us but the terminal's size. */
-struct launching_birth {
-    int fds[6]; /* 0 to 2: none; 3 its client, 4 the plan, 5 the filter */
-    size_t count;
-    char size[16];
-    bool waits;    /* for one byte on its socket: its control group is not made yet */
-    char *program; /* owned */
-};
-
-static int launching_spawn(const struct launching *l, const struct launching_birth *b,
-                           pid_t *ret_pid, struct error *e)
+int launching_begin(struct launching *l, struct error *e)
 {
-    const char *const argv[] = {
-        b->program, l->dirs.runtime, l->dirs.state, b->size, b->waits ? "0" : NULL, "wait", NULL};
+    if (l->begun)
+        return 0;
+    int pair[2];
+    int r = launching_dirs(l, e);
+    if (r == 0 && (r = fd_socketpair(pair)) < 0)
+        error_errno(e, -r, "cannot make a connection");
+    if (r < 0)
+        return r;
+    autoclose int ours = pair[0], theirs = pair[1];
+    autofree char *program = module_program("cofferdam-monitor");
+    const char *const argv[] = {program, l->dirs.runtime, l->dirs.state, NULL};
     static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                                       "/sbin:/bin",
                                       NULL};
+    const int fds[] = {FD_NONE, FD_NONE, FD_NONE, theirs};
     const struct spawn s = {
         .argv = argv,
         .env = env,
-        .fds = b->fds,
-        .fds_count = b->count,
+        .fds = fds,
+        .fds_count = ARRAY_SIZE(fds),
         .new_session = true,
     };
-    int r = spawn_start(&s, ret_pid, NULL, e);
-    return r < 0 ? error_wrap(e, "the monitor") : 0;
+    r = spawn_start(&s, &l->monitor, NULL, e);
+    if (r < 0)
+        return error_wrap(e, "the monitor");
+    l->socket = TAKE_FD(ours);
+    l->begun = true;
+    return 0;
+}
+
+/* One that has heard nothing yet leaves at once; it is seen off, so that nothing of ours is left.
+ */
+static void launching_give_up(struct launching *l)
+{
+    if (!l->begun)
+        return;
+    l->socket = fd_close(l->socket);
+    while (waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
+        ;
+    l->begun = false;
 }
 
 /* Limits of a user's workload need a scope from the user's service manager; nothing else does. */
@@ -151,19 +174,17 @@ static bool launching_wants_scope(const struct launching *l)
 }
 
 /* Where limits may be missing, a manager that refuses is a shortfall the report will name. */
-static int launching_scope(const struct launching *l, int socket, pid_t monitor, struct error *e)
+static int launching_scope(const struct launching *l, struct error *e)
 {
     struct error why;
-    int r = cgroup_scope_start(l->id, l->plan->name, monitor, &why);
-    if (r < 0 && !l->plan->limits.best_effort) {
-        *e = why;
-        return r;
-    }
-    r = fd_write_full(socket, "", 1);
-    return r < 0 ? error_errno(e, -r, "the monitor is gone") : 0;
+    int r = cgroup_scope_start(l->id, l->plan->name, l->monitor, &why);
+    if (r == 0 || l->plan->limits.best_effort)
+        return 0;
+    *e = why;
+    return r;
 }
 
-int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
+int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
                     const struct client_events *events, void *data, struct client **ret,
                     pid_t *ret_monitor, struct error *e)
 {
@@ -181,30 +202,24 @@ int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
     autoclose int plan = fd_sealed("cofferdam-plan", json, size);
     if (plan < 0)
         return error_errno(e, -plan, "cannot hand over the plan");
-    int pair[2];
-    r = fd_socketpair(pair);
-    if (r < 0)
-        return error_errno(e, -r, "cannot make a connection");
-    autoclose int ours = pair[0], theirs = pair[1];
-    autofree char *program = module_program("cofferdam-monitor");
-    struct launching_birth b = {
-        .fds = {FD_NONE, FD_NONE, FD_NONE, theirs, plan, filter},
-        .count = filter >= 0 ? 6 : 5,
-        .program = program,
-        .waits = launching_wants_scope(l),
-    };
-    snprintf(b.size, sizeof(b.size), "%ux%u", rows ? rows : 24u, cols ? cols : 80u);
-    r = launching_spawn(l, &b, ret_monitor, e);
-    if (r == 0 && b.waits)
-        r = launching_scope(l, ours, *ret_monitor, e);
+    r = launching_begin(l, e);
+    if (r == 0 && launching_wants_scope(l))
+        r = launching_scope(l, e);
     if (r < 0)
         return r;
-    *ret = client_from_fd(TAKE_FD(ours), events, data);
+    const struct birth b = {BIRTH_VERSION, 0, rows ? rows : 24, cols ? cols : 80, true};
+    r = birth_send(l->socket, &b, plan, filter);
+    if (r < 0)
+        return error_errno(e, -r, "the monitor is gone");
+    l->begun = false;
+    *ret_monitor = l->monitor;
+    *ret = client_from_fd(TAKE_FD(l->socket), events, data);
     return 0;
 }
 
 void launching_done(struct launching *l)
 {
+    launching_give_up(l);
     plan_free(l->plan);
     if (l->image)
         images_launch_done(l->image);

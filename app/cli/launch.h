@@ -24,8 +24,18 @@ struct launching {
     char **env;                    /* owned; of --env */
     struct images_launch *image; /* owned; NULL: it stands on no image of the store */
     bool settings_ready, detach;
-    bool report; /* launch_run() shows the page of report.h on stderr when it has ended */
+    bool begun;    /* a monitor waits to hear what to start: */
+    int socket;    /* owned, if begun */
+    pid_t monitor; /* ours to wait for, if begun */
+    bool report;   /* launch_run() shows the page of report.h on stderr when it has ended */
 };
+
+/*
+ * Starts the monitor that launching_start() will want, so that it gets ready while the rest goes
+ * on. It makes nothing before it hears more, and leaves if it never does. Idempotent; may be left
+ * out.
+ */
+int launching_begin(struct launching *l, struct error *e);
 
 /* Loads the profile (NULL: the default) or, if given, the workload file of that name. */
 int launching_load(struct launching *l, const char *profile, const char *workload, struct error *e);
@@ -53,10 +63,10 @@ int launching_check(const struct launching *l, struct plan_finding **ret, size_t
                     struct error *e);
 
 /*
- * Starts the monitor. The client is connected already and nothing has been asked of it yet;
+ * Starts the workload. The client is connected already and nothing has been asked of it yet;
  * started() or failed() for console 0 tells how it went. The plan has been launching_check()ed.
  */
-int launching_start(const struct launching *l, uint16_t rows, uint16_t cols,
+int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
                     const struct client_events *events, void *data, struct client **ret,
                     pid_t *ret_monitor, struct error *e);
 

@@ -37,7 +37,7 @@ static void on_closed(void *data, const char *why)
         error_set(&s->error, EPIPE, "%s", why && *why ? why : "its monitor is gone");
 }
 
-static int launch_detached(const struct cli *c, const struct launching *l)
+static int launch_detached(const struct cli *c, struct launching *l)
 {
     static const struct client_events events = {
         .started = on_started,
@@ -115,7 +115,7 @@ static void launch_hold_signals(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-static int launch_attached(const struct cli *c, const struct launching *l)
+static int launch_attached(const struct cli *c, struct launching *l)
 {
     struct attach_options options = {
         .terminal = l->plan->terminal,
@@ -144,7 +144,7 @@ static int launch_attached(const struct cli *c, const struct launching *l)
     return status;
 }
 
-int launch_run(const struct cli *c, const struct launching *l)
+int launch_run(const struct cli *c, struct launching *l)
 {
     return l->detach ? launch_detached(c, l) : launch_attached(c, l);
 }

@@ -5,6 +5,6 @@
 #include "app/cli/launch.h"
 
 /* Says on stderr what went wrong; returns the process's exit status. */
-int launch_run(const struct cli *c, const struct launching *l);
+int launch_run(const struct cli *c, struct launching *l);
 
 #endif

@@ -226,6 +226,7 @@ static int opening_run(struct opening *o)
     struct launching l = {0};
     struct error e;
     int status;
+    launching_begin(&l, &e); /* what hinders it now will be said by launching_start() */
     if (opening_plan(&l, o, &e) < 0) {
         status = cli_fail_command(o->c, &e);
     } else {

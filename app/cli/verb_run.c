@@ -11,6 +11,7 @@ static int run_run(struct cli *c)
 {
     struct launching l = {0};
     struct error e;
+    launching_begin(&l, &e); /* what hinders it now will be said by launching_start() */
     int r = launching_options(&l, c, &e);
     if (r == 0)
         r = launching_build(&l, &e);
