@@ -3,6 +3,8 @@
 #include "base/fd.h"
 
 #include <limits.h>
+#include <poll.h>
+#include <string.h>
 #include <time.h>
 
 struct loop_watch {
@@ -14,6 +16,8 @@ struct loop_watch {
     uint32_t events;
     bool polled; /* the descriptor is in the epoll set */
     bool always; /* epoll(7) refuses it (a regular file, /dev/null): it is always ready */
+    bool stray;  /* epoll has no room for it (a user's watches are counted): poll(2) looks */
+    short seen;  /* what poll(2) saw of a stray */
 };
 
 struct loop_timer {
@@ -31,6 +35,7 @@ struct loop {
     struct loop_watch *dead;    /* owned; unwatched inside a callback, freed between rounds */
     struct loop_timer *timers;  /* those armed, the soonest first */
     unsigned always;            /* watches that are always ready and want something */
+    unsigned strays;            /* watches that epoll would not take */
     unsigned depth;             /* rounds on the stack */
     bool stopped;
     int result;
@@ -95,14 +100,16 @@ static bool loop_is_hot(const struct loop_watch *w)
 static int loop_apply(struct loop_watch *w, uint32_t events)
 {
     int r = 0;
-    if (!w->always && events) {
+    if (!w->always && !w->stray && events) {
         r = loop_control(w, w->polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, events);
         if (r == 0)
             w->polled = true;
-        else if (r == -EPERM && !w->polled)
+        else if (w->polled || r == -EBADF)
+            return r;
+        else if (r == -EPERM)
             w->always = true;
         else
-            return r;
+            w->stray = true;
     } else if (w->polled) {
         loop_control(w, EPOLL_CTL_DEL, 0);
         w->polled = false;
@@ -122,6 +129,7 @@ struct loop_watch *loop_watch(struct loop *l, int fd, uint32_t events, loop_fd_f
     }
     w->events = events;
     l->always += loop_is_hot(w);
+    l->strays += w->stray;
     w->next = l->watches;
     if (w->next)
         w->next->prev = w;
@@ -133,13 +141,14 @@ int loop_rewatch(struct loop_watch *w, uint32_t events)
 {
     if (w->events == events)
         return 0;
-    int r = loop_apply(w, events);
-    if (r < 0)
-        return r;
     w->loop->always -= loop_is_hot(w);
-    w->events = events;
+    w->loop->strays -= w->stray;
+    int r = loop_apply(w, events);
+    if (r == 0)
+        w->events = events;
     w->loop->always += loop_is_hot(w);
-    return 0;
+    w->loop->strays += w->stray;
+    return r;
 }
 
 void loop_unwatch(struct loop_watch *w)
@@ -148,6 +157,7 @@ void loop_unwatch(struct loop_watch *w)
         return;
     struct loop *l = w->loop;
     l->always -= loop_is_hot(w);
+    l->strays -= w->stray;
     loop_apply(w, 0);
     w->fn = NULL;
     if (w->prev)
@@ -249,10 +259,44 @@ static void loop_fire_timers(struct loop *l)
     }
 }
 
+/* Waits for the strays and for epoll's own descriptor. How long epoll may wait afterwards. */
+static int loop_poll_strays(struct loop *l, int patience)
+{
+    autofree struct pollfd *fds = mem_zero(l->strays + 1, sizeof(*fds));
+    unsigned count = 0;
+    fds[count++] = (struct pollfd){.fd = l->epoll, .events = POLLIN};
+    for (struct loop_watch *w = l->watches; w; w = w->next)
+        if (w->stray)
+            fds[count++] =
+                (struct pollfd){.fd = w->events ? w->fd : -1, .events = (short)w->events};
+    if (poll(fds, count, patience) < 0)
+        memset(fds, 0, count * sizeof(*fds));
+    count = 1;
+    for (struct loop_watch *w = l->watches; w; w = w->next)
+        if (w->stray)
+            w->seen = fds[count++].revents;
+    return 0;
+}
+
+static void loop_fire_strays(struct loop *l)
+{
+    struct loop_watch *next;
+    for (struct loop_watch *w = l->watches; w; w = next) {
+        short seen = w->stray ? w->seen : 0;
+        w->seen = 0;
+        if (seen && w->events)
+            w->fn(w, w->fd, (uint32_t)(unsigned short)seen, w->data);
+        next = w->fn ? w->next : NULL; /* as above */
+    }
+}
+
 int loop_step(struct loop *l, int timeout_ms)
 {
     struct epoll_event events[32];
-    int n = epoll_wait(l->epoll, events, ARRAY_SIZE(events), loop_patience(l, timeout_ms));
+    int patience = loop_patience(l, timeout_ms);
+    if (l->strays)
+        patience = loop_poll_strays(l, patience);
+    int n = epoll_wait(l->epoll, events, ARRAY_SIZE(events), patience);
     if (n < 0 && errno != EINTR)
         return -errno;
     l->depth++;
@@ -263,6 +307,8 @@ int loop_step(struct loop *l, int timeout_ms)
     }
     if (l->always)
         loop_fire_always(l);
+    if (l->strays)
+        loop_fire_strays(l);
     loop_fire_timers(l);
     if (--l->depth == 0)
         loop_bury(l);

@@ -45,6 +45,12 @@ static void on_count(struct loop_watch *w, int fd, uint32_t events, void *data)
     f->events = events;
 }
 
+static void on_other(struct loop_watch *w, int fd, uint32_t events, void *data)
+{
+    struct fixture *f = data;
+    f->other_calls++;
+}
+
 static void on_stop(struct loop_watch *w, int fd, uint32_t events, void *data)
 {
     struct fixture *f = data;
@@ -170,6 +176,42 @@ static void on_timer_last(struct loop_timer *t, void *data)
     loop_stop(f->loop, f->order[0] * 100 + f->order[1] * 10 + f->order[2]);
 }
 
+/* epoll(7) takes no deep nest of its own kind, which stands for every way it can be full. */
+static void test_what_epoll_does_not_take_is_watched(void **state)
+{
+    struct fixture *f = *state;
+    int nest[7], inner = f->a[0];
+    for (size_t i = 0; i < ARRAY_SIZE(nest); i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+        nest[i] = epoll_create1(EPOLL_CLOEXEC);
+        if (epoll_ctl(nest[i], EPOLL_CTL_ADD, inner, &event) == 0)
+            inner = nest[i];
+    }
+    struct epoll_event event = {.events = EPOLLIN};
+    autoclose int other = epoll_create1(EPOLL_CLOEXEC);
+    assert_int_equal(epoll_ctl(other, EPOLL_CTL_ADD, inner, &event), -1);
+    f->wa = loop_watch(f->loop, inner, EPOLLIN, on_count, f);
+    f->wb = loop_watch(f->loop, f->b[0], EPOLLIN, on_other, f);
+    assert_non_null(f->wa);
+    assert_int_equal(loop_step(f->loop, 0), 0);
+    assert_int_equal(f->calls, 0);
+    assert_int_equal(fd_write_full(f->a[1], "x", 1), 0);
+    assert_int_equal(loop_step(f->loop, -1), 0); /* comes back because of it */
+    assert_int_equal(f->calls, 1);
+    assert_int_equal(fd_write_full(f->b[1], "x", 1), 0);
+    assert_int_equal(loop_step(f->loop, -1), 0);
+    assert_int_equal(f->calls, 2);
+    assert_int_equal(f->other_calls, 1);
+    assert_int_equal(loop_rewatch(f->wa, 0), 0);
+    assert_int_equal(loop_step(f->loop, -1), 0);
+    assert_int_equal(f->calls, 2);
+    loop_unwatch(f->wa);
+    assert_int_equal(loop_step(f->loop, -1), 0);
+    assert_int_equal(f->other_calls, 3);
+    for (size_t i = 0; i < ARRAY_SIZE(nest); i++)
+        fd_close(nest[i]);
+}
+
 static void test_timers_fire_in_order_and_once(void **state)
 {
     struct fixture *f = *state;
@@ -252,6 +294,7 @@ int main(void)
         ROW(test_a_round_inside_a_round),
         ROW(test_files_are_always_ready),
         ROW(test_a_bad_descriptor_is_refused),
+        ROW(test_what_epoll_does_not_take_is_watched),
         ROW(test_timers_fire_in_order_and_once),
         ROW(test_timers_freed_inside_a_callback),
         ROW(test_a_timer_set_again_by_itself),
