@@ -210,6 +210,11 @@ int settings_assign(struct settings *s, const char *assignment, const char *orig
         return error_set(e, EINVAL, "%s: there is no key %s%s%s%s", origin, wrong,
                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
+    /* Said now it would be too late: the file it names lies below everything read so far. */
+    if (key == KEY_PROFILE_INHERIT || key == KEY_WORKLOAD_PROFILE)
+        return error_set(e, EINVAL,
+                         "%s: %s.%s can only stand in a file; to choose a profile, name it", origin,
+                         section, name);
     int r = settings_set(s, key, equals + 1, origin, e);
     return r < 0 ? error_wrap(e, "%s", origin) : 0;
 }
