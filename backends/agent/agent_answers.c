@@ -63,9 +63,10 @@ static int agent_host_take_u32(const struct agent_host *h, uint32_t *ret, const 
 }
 
 /* Words a failure to start, and sorts its errno into what a shell's 127, 126 and our 125 mean. */
-static void agent_host_word_failure(struct error *e, const char *what, uint32_t code,
-                                    const char *step)
+static void agent_host_word_failure(struct error *e, const struct agent_console *slot,
+                                    uint32_t code, const char *step)
 {
+    const char *what = slot->what;
     int number = code > 0 && code < 4096 ? (int)code : EIO;
     if (strcmp(step, "exec") == 0) {
         bool missing = number == ENOENT || number == ENOTDIR || number == ENAMETOOLONG;
@@ -78,7 +79,7 @@ static void agent_host_word_failure(struct error *e, const char *what, uint32_t 
     }
     autofree char *escaped = str_escape_z(step);
     if (strcmp(step, "chdir") == 0)
-        error_errno(e, number, "the working directory");
+        error_errno(e, number, "the working directory %s", slot->where);
     else if (strcmp(step, "user") == 0 && number == ENOENT)
         error_set(e, EINVAL, "no such user or group inside the workload");
     else
@@ -108,11 +109,10 @@ static int agent_host_on_failed(struct agent_host *h, struct agent_console *slot
     const char *step;
     if (slot->state != CONSOLE_STARTING || agent_host_take_u32(h, &code, &step) < 0)
         return -EBADMSG;
-    agent_host_word_failure(e, slot->what, code, step);
-    free(slot->what);
+    agent_host_word_failure(e, slot, code, step);
     if (slot == h->consoles)
         h->end_is_due = true;
-    *slot = (struct agent_console){0};
+    agent_console_done(slot);
     return 0;
 }
 
@@ -121,10 +121,9 @@ static int agent_host_on_exited(struct agent_host *h, struct agent_console *slot
     uint32_t status;
     if (slot->state != CONSOLE_RUNNING || agent_host_take_u32(h, &status, NULL) < 0 || status > 255)
         return -EBADMSG;
-    free(slot->what);
     if (slot == h->consoles)
         h->end_is_due = true;
-    *slot = (struct agent_console){0};
+    agent_console_done(slot);
     *ret = (int)status;
     return 0;
 }
@@ -224,12 +223,12 @@ static void agent_host_close(struct agent_host *h, int code, const struct agent_
     for (size_t i = 1; i < ARRAY_SIZE(h->consoles); i++) {
         struct agent_console *slot = &h->consoles[i];
         int state = slot->state;
-        slot->state = CONSOLE_FREE;
-        free(TAKE(slot->what));
+        uint32_t number = slot->number;
+        agent_console_done(slot);
         if (state == CONSOLE_STARTING)
-            events->failed(data, slot->number, &e);
+            events->failed(data, number, &e);
         else if (state == CONSOLE_RUNNING)
-            events->exited(data, slot->number, 128 + SIGKILL);
+            events->exited(data, number, 128 + SIGKILL);
     }
     if (code == -EPIPE || code == -ECONNRESET)
         events->closed(data, h->end_is_due ? NULL : "the agent ended unasked");

@@ -45,6 +45,13 @@ void agent_host_drop_fds(struct agent_host *h)
     h->fds_count = 0;
 }
 
+void agent_console_done(struct agent_console *slot)
+{
+    free(slot->what);
+    free(slot->where);
+    *slot = (struct agent_console){0};
+}
+
 void agent_host_free(struct agent_host *h)
 {
     if (!h)
@@ -52,7 +59,7 @@ void agent_host_free(struct agent_host *h)
     agent_host_drop_out(h);
     agent_host_drop_fds(h);
     for (size_t i = 0; i < ARRAY_SIZE(h->consoles); i++)
-        free(h->consoles[i].what);
+        agent_console_done(&h->consoles[i]);
     fd_close(h->epoll);
     fd_close(h->socket);
     free(h);
@@ -245,6 +252,7 @@ int agent_host_start(struct agent_host *h, uint32_t console, const struct agent_
         .number = console,
         .terminal = c->terminal,
         .what = str_escape_z(c->argv[0]),
+        .where = str_escape_z(c->cwd),
     };
     agent_host_queue(h, o);
     return 0;

@@ -26,7 +26,8 @@ struct agent_console {
     enum { CONSOLE_FREE, CONSOLE_STARTING, CONSOLE_RUNNING } state;
     uint32_t number;
     bool terminal;
-    char *what; /* owned; argv[0], escaped */
+    char *what;  /* owned; argv[0], escaped */
+    char *where; /* owned; its working directory, escaped */
 };
 
 struct agent_transfer {
@@ -55,6 +56,7 @@ struct agent_host {
 
 void agent_host_drop_out(struct agent_host *h);
 void agent_host_drop_fds(struct agent_host *h);
+void agent_console_done(struct agent_console *slot); /* free for the next */
 /* Sends what the socket takes. An agent that is gone is noticed by reading. */
 void agent_host_flush(struct agent_host *h);
 
