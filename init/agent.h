@@ -77,7 +77,8 @@ enum {
  * and CAP_KILL (carried over exec in the inheritable set of uid 0: capset(2) must put
  * them there before the bounding set loses them). A command of uid 0 gets the bounding set as
  * permitted and effective; any other uid gets none; inheritable and ambient sets are empty, as
- * docker has it.
+ * docker has it. Only where one id is all there is, and it is not 0, the ambient set holds the
+ * plan's capabilities, and every command keeps them.
  */
 
 /*

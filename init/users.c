@@ -195,15 +195,23 @@ int users_find(const char *text, struct init_identity *ret)
     return r;
 }
 
-int users_become(const struct init_identity *who)
+/* The bounding set for uid 0, the ambient set for any other: the set-up has seen to which it is. */
+static uint64_t users_capabilities(const struct init_identity *who)
 {
     uint64_t keep = 0;
-    for (int c = 0; who->uid == 0 && c < 64; c++) {
-        int r = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
+    for (int c = 0; c < 64; c++) {
+        int r = who->uid == 0 ? prctl(PR_CAPBSET_READ, c, 0, 0, 0)
+                              : prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, c, 0, 0);
         if (r < 0)
             break;
         keep |= (uint64_t)(r > 0) << c;
     }
+    return keep;
+}
+
+int users_become(const struct init_identity *who)
+{
+    uint64_t keep = users_capabilities(who);
     /* a namespace of one id has no groups to give or to drop */
     if (setgroups(who->groups_count, who->groups) < 0 && errno != EPERM)
         return -errno;
@@ -214,7 +222,10 @@ int users_become(const struct init_identity *who)
     struct __user_cap_data_struct now[2], then[2] = {0};
     if (syscall(SYS_capget, &head, now) < 0)
         return -errno;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         then[i].permitted = then[i].effective = now[i].permitted & (uint32_t)(keep >> (32 * i));
+        if (who->uid != 0) /* ambient is what is inheritable too */
+            then[i].inheritable = then[i].permitted;
+    }
     return syscall(SYS_capset, &head, then) < 0 ? -errno : 0;
 }

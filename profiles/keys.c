@@ -73,7 +73,8 @@ const struct key keys[KEY_COUNT] = {
         "isolation", "capabilities", KEY_TYPE_LIST, CAPABILITIES, "none", "none|default|NAME…",
         "The capabilities kept, over the workload's own namespaces only. *none*; *default*, the "
         "fourteen docker gives; or names of capabilities(7) in lower case with - for \\_ and without "
-        "CAP\\_, as in _net-bind-service_. Read in order: *none* drops what stands before it.",
+        "CAP\\_, as in _net-bind-service_. Read in order: *none* drops what stands before it. They are "
+        "those of root inside; the one user of *user* = self has them too.",
         BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
     [KEY_ISOLATION_NO_NEW_PRIVILEGES] = {
         "isolation", "no-new-privileges", KEY_TYPE_BOOL, NULL, "yes", "yes|no",

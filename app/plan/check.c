@@ -179,6 +179,13 @@ static void check_weak(struct check *c)
     if (p->capabilities & (CAP(SYS_ADMIN) | CAP(NET_ADMIN) | CAP(BPF) | CAP(SYS_MODULE)))
         check_warn(c, "--set isolation.capabilities=default",
                    "capabilities that open large parts of the kernel are kept");
+    if (p->capabilities && p->uid != 0 && p->map_by != PLAN_MAP_SELF)
+        check_warn(c, "--user root",
+                   "isolation.capabilities are for root inside, and the command runs as %u",
+                   p->uid);
+    if (p->open & PLAN_OPEN_USERNS && p->uid == 0 && !(p->capabilities & CAP(SETFCAP)))
+        check_warn(c, "--user 1000, or --set isolation.capabilities=setfcap",
+                   "isolation.open = userns: root inside cannot map itself without setfcap");
     if (!(p->namespaces & PLAN_NS_TIME))
         check_warn(c, NULL, "this kernel has no time namespaces: the host's uptime can be seen");
 }

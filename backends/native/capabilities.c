@@ -57,7 +57,21 @@ int setup_bounding_set(struct setup *s)
     return 0;
 }
 
+/* One id alone that is not 0: exec gives it nothing by itself, and there is nobody else to have it.
+ */
+static int capabilities_raise(struct setup *s)
+{
+    if (s->ids->many || s->ids->root_inside)
+        return 0;
+    for (unsigned c = 0; c < 64; c++)
+        if (s->plan->capabilities >> c & 1 &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0 && errno != EINVAL)
+            return error_errno(&s->error, errno, "capability %u", c);
+    return 0;
+}
+
 int setup_capabilities(struct setup *s)
 {
-    return capabilities_set(s, true);
+    int r = capabilities_set(s, true);
+    return r < 0 ? r : capabilities_raise(s);
 }
