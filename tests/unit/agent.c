@@ -279,7 +279,8 @@ static void test_failures_to_start(void **state)
     assert_int_equal(s->consoles[2].failed, EACCES);
     assert_int_equal(s->consoles[3].failed, EACCES);
     assert_int_equal(s->consoles[4].failed, EINVAL);
-    assert_string_equal(s->consoles[4].text, "the working directory: No such file or directory");
+    assert_string_equal(s->consoles[4].text,
+                        "the working directory /nowhere: No such file or directory");
     assert_int_equal(s->consoles[5].failed, EINVAL);
 }
 
