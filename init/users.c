@@ -28,6 +28,10 @@ static int users_open(struct users_file *f, const char *path)
     memset(f, 0, offsetof(struct users_file, block));
     f->fd = fd_openat2(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0,
                        RESOLVE_NO_MAGICLINKS);
+    if (f->fd == -ENOSYS) { /* the workload's filter refuses openat2(2): it hides its mode */
+        f->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        f->fd = f->fd < 0 ? -errno : f->fd;
+    }
     if (f->fd < 0)
         return f->fd;
     struct stat st;

@@ -109,4 +109,14 @@ test_many_at_once() {
     done
 }
 
+test_users_are_found_by_name() {
+    need userns
+    local name=user
+    have root && name=nobody # a single id has only its own user
+    cofferdam run -d --name names -- sleep 1000 >/dev/null
+    capture cofferdam exec --user "$name" --workdir / names -- id -un
+    expect_out "$name"
+    cofferdam kill names >/dev/null
+}
+
 run_tests "$@"
