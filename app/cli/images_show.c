@@ -32,7 +32,7 @@ static void list_one(struct image_store *s, const struct document_descriptor *d,
     json_t *o =
         json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:i}", "name", out_json_string(d->name), "digest",
                   show_digest(d->hex), "architecture", out_json_string(i.config.architecture),
-                  "created", out_json_string(i.config.created), "size", (json_int_t)all, "own-size",
+                  "created", out_json_string(i.config.created), "size", (json_int_t)all, "own_size",
                   (json_int_t)own, "layers", (int)i.manifest.count);
     if (r < 0)
         json_object_set_new(o, "error", out_json_string(e.text));
@@ -99,18 +99,18 @@ static json_t *inspect_json(const struct image *i, uint64_t all, uint64_t own)
     json_t *layers = json_array();
     for (size_t n = 0; n < i->manifest.count; n++)
         json_array_append_new(layers, json_pack("{s:o, s:o, s:I, s:s}", "digest",
-                                                show_digest(i->manifest.layers[n].hex), "diff-id",
+                                                show_digest(i->manifest.layers[n].hex), "diff_id",
                                                 show_digest(g->diff_ids[n]), "size",
                                                 (json_int_t)i->manifest.layers[n].size,
-                                                "media-type", i->manifest.layers[n].media_type));
+                                                "media_type", i->manifest.layers[n].media_type));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
         out_json_string(i->name), "digest", show_digest(i->hex), "architecture",
         out_json_string(g->architecture), "os", out_json_string(g->os), "created",
-        out_json_string(g->created), "size", (json_int_t)all, "own-size", (json_int_t)own,
+        out_json_string(g->created), "size", (json_int_t)all, "own_size", (json_int_t)own,
         "entrypoint", out_json_strings(g->entrypoint), "command", out_json_strings(g->command),
         "environment", out_json_strings(g->env), "workdir", out_json_string(g->workdir), "user",
-        out_json_string(g->user), "stop-signal", out_json_string(g->stop_signal), "volumes",
+        out_json_string(g->user), "stop_signal", out_json_string(g->stop_signal), "volumes",
         out_json_strings(g->volumes), "labels", out_json_strings(g->labels), "layers", layers);
 }
 

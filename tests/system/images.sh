@@ -1,0 +1,343 @@
+#!/bin/bash
+# Images: in and out of the store, what they want, what hostile ones cannot do.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# A store for each test alone.
+new_store() {
+    export XDG_DATA_HOME=$T/data
+    STORE=$XDG_DATA_HOME/cofferdam/images
+}
+
+# A root file system of one static program, in $T/rootfs.
+make_rootfs() {
+    local busybox name
+    busybox=$(type -P busybox)
+    if ldd "$busybox" >"$T/ldd" 2>&1; then
+        must busybox && fail 'needs a busybox that is static'
+        echo 'needs a busybox that is static' >"$T/skip"
+        exit 77
+    fi
+    mkdir -p rootfs/bin rootfs/etc rootfs/var/data
+    cp "$busybox" rootfs/bin/busybox
+    for name in sh ls cat echo id env stat touch rm readlink sleep test; do
+        ln -s busybox "rootfs/bin/$name"
+    done
+    printf '%s\n' root:x:0:0::/root:/bin/sh app:x:1000:1000::/var/data:/bin/sh >rootfs/etc/passwd
+    printf '%s\n' root:x:0: app:x:1000: >rootfs/etc/group
+    echo old >rootfs/etc/old
+    mkdir rootfs/etc/dir && echo lower >rootfs/etc/dir/lower
+    tar -C rootfs --owner=0 --group=0 --numeric-owner --sort=name -cf rootfs.tar .
+}
+
+hash_of() { sha256sum <"$1" | cut -d' ' -f1; }
+
+# put_blob FOLDER FILE: its descriptor without the brace's end.
+put_blob() {
+    local hash
+    hash=$(hash_of "$2")
+    mkdir -p "$1/blobs/sha256"
+    cp "$2" "$1/blobs/sha256/$hash"
+    printf '"digest":"sha256:%s","size":%s}' "$hash" "$(stat -c %s "$2")"
+}
+
+# make_layout FOLDER NAME CONFIG TAR…: an OCI layout by hand; layers gzipped.
+make_layout() {
+    local folder=$1 name=$2 config=$3 tar layers='' ids=''
+    shift 3
+    mkdir -p "$folder"
+    for tar in "$@"; do
+        gzip -nc "$tar" >"$tar.gz"
+        ids=$ids${ids:+,}\"sha256:$(hash_of "$tar")\"
+        layers=$layers${layers:+,}'{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip",'$(put_blob "$folder" "$tar.gz")
+    done
+    printf '{"architecture":"amd64","os":"linux","config":%s,"rootfs":{"type":"layers","diff_ids":[%s]}}' \
+        "$config" "$ids" >config.json
+    printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s,"layers":[%s]}' \
+        "$(put_blob "$folder" config.json)" "$layers" >manifest.json
+    printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","annotations":{"org.opencontainers.image.ref.name":"%s"},%s]}' \
+        "$name" "$(put_blob "$folder" manifest.json)" >"$folder/index.json"
+    echo '{"imageLayoutVersion":"1.0.0"}' >"$folder/oci-layout"
+}
+
+# What a second layer changes: one file gone, one folder anew, one file added.
+make_second_layer() {
+    mkdir -p second/etc/dir
+    : >second/etc/.wh.old
+    : >second/etc/dir/.wh..wh..opq
+    echo upper >second/etc/dir/upper
+    echo new >second/etc/new
+    tar -C second --owner=0 --group=0 --numeric-owner --sort=name -cf second.tar etc
+}
+
+nothing_half_done() {
+    expect_equal "$(ls "$STORE/tmp")" '' "what is left in tmp"
+}
+
+test_a_root_file_system_runs_in_any_wrapping() {
+    need userns busybox
+    new_store
+    make_rootfs
+    gzip -k rootfs.tar
+    cofferdam image import rootfs.tar plain
+    cofferdam image import rootfs.tar.gz
+    cofferdam image import rootfs folder:1
+    for wrapping in 'xz xz' 'bzip2 bz2' 'zstd zst'; do
+        type -P "${wrapping% *}" >"$T/null" || continue
+        "${wrapping% *}" -qk rootfs.tar
+        cofferdam image import "rootfs.tar.${wrapping#* }" "${wrapping% *}:1"
+        expect_equal "$(cofferdam run --image "${wrapping% *}:1" -- cat /etc/old)" old
+    done
+    for image in plain rootfs folder:1; do
+        expect_equal "$(cofferdam run --image $image -- cat /etc/old)" old
+    done
+    capture cofferdam image list
+    expect_out_has 'folder:1'
+    capture cofferdam image verify
+    expect_status 0
+    nothing_half_done
+}
+
+test_layers_stand_on_one_another() {
+    need userns busybox
+    new_store
+    make_rootfs
+    make_second_layer
+    make_layout two two:1 '{"Env":["A=b c","NAKED"],"Entrypoint":["/bin/echo","said:"],"Cmd":["hello"],"WorkingDir":"/etc","User":"app","StopSignal":"SIGUSR1","Labels":{"k":"v"}}' rootfs.tar second.tar
+    capture cofferdam image import two
+    expect_out two:1
+    expect_equal "$(cofferdam run --image two:1)" 'said: hello'
+    expect_equal "$(cofferdam run --image two:1 -- bye)" 'said: bye'
+    # shellcheck disable=SC2016 # for the shell inside
+    capture cofferdam run --image two:1 --entrypoint '' -- sh -c 'ls /etc/dir; cat new; test -e old || echo gone; pwd; echo "$A $HOME"; id -u'
+    expect_out $'upper\nnew\ngone\n/etc\nb c /var/data\n1000'
+    capture cofferdam run --image two:1 --entrypoint '' -w / -u 7 -e A=x -- sh -c 'pwd; echo $A; id -u; touch /etc/w && rm /etc/new && ls /etc/dir'
+    expect_out $'/\nx\n7\nupper'
+    [ "$(id -u)" = 0 ] || expect_status 0
+    expect_equal "$(cofferdam run --image two:1 --entrypoint '' -- cat new)" new 'after another has removed it'
+    capture cofferdam plan --json --image two:1
+    python3 - 3<"$T/out" <<'EOF'
+import json, os
+p = json.load(os.fdopen(3))["plan"]
+assert p["stop_signal"] == 10 and "k=v" in p["labels"] and not any(e.startswith("NAKED") for e in p["env"]), p
+EOF
+    tar -C two -cf two.tar .
+    cofferdam image rm two
+    cofferdam image import two.tar again
+    expect_equal "$(cofferdam run --image again)" 'said: hello'
+}
+
+test_a_docker_archive() {
+    need userns busybox
+    new_store
+    make_rootfs
+    make_second_layer
+    make_layout ignored x '{}' rootfs.tar second.tar
+    mkdir -p saved/one saved/two
+    mv rootfs.tar saved/one/layer.tar
+    mv second.tar saved/two/layer.tar
+    ln -s ../one/layer.tar saved/two/same.tar
+    cp config.json saved/c.json
+    echo '[{"Config":"c.json","RepoTags":["docker.io/library/saved:7","other/saved:8"],"Layers":["one/layer.tar","two/layer.tar"]}]' >saved/manifest.json
+    mv saved/one "saved/$(printf 'a%.0s' {1..64})"
+    mv saved/two "saved/$(printf 'b%.0s' {1..64})"
+    sed -i "s,one/layer,$(printf 'a%.0s' {1..64})/layer,; s,two/layer,$(printf 'b%.0s' {1..64})/layer," saved/manifest.json
+    tar -C saved -cf saved.tar .
+    capture cofferdam image import saved.tar
+    expect_out $'saved:7\nother/saved:8'
+    expect_equal "$(cofferdam run --image saved:7 -- cat /etc/dir/upper)" upper
+    expect_equal "$(cofferdam run --image other/saved:8 -- ls /etc/dir)" upper
+}
+
+test_names_come_and_go() {
+    need userns busybox
+    new_store
+    make_rootfs
+    cofferdam image import rootfs.tar one
+    cofferdam image tag one two:2
+    cofferdam image rm one
+    capture cofferdam run --image one -- true
+    expect_status 125
+    expect_err_has 'no image one'
+    expect_equal "$(cofferdam run --image two:2 -- echo still)" still
+    capture cofferdam image inspect tow:2
+    expect_status 125
+    expect_err_has two:2
+    cofferdam run --detach --name holder --image two:2 -- sleep 100
+    cofferdam image rm two:2
+    [ -n "$(find "$STORE/layers" -name busybox)" ] || fail 'a layer in use is gone'
+    cofferdam exec holder cat /etc/old
+    cofferdam rm --force holder
+    cofferdam image prune
+    expect_equal "$(find "$STORE/layers" "$STORE/blobs" -type f)" '' 'what is left'
+    capture cofferdam image import rootfs.tar '../Bad Name'
+    expect_status 125
+}
+
+test_others_read_what_is_exported() {
+    need userns busybox
+    new_store
+    make_rootfs
+    make_second_layer
+    make_layout two two:1 '{"Cmd":["sh"]}' rootfs.tar second.tar
+    cofferdam image import two
+    cofferdam image export two:1 exported
+    cofferdam image export two:1 exported.tar
+    cofferdam image import exported.tar back:1
+    expect_equal "$(cofferdam image inspect --json back:1 | grep -c "$(cofferdam image inspect two:1 | sed -n 's/^digest *//p')")" 1
+    capture cofferdam image export two:1 exported
+    expect_status 125
+    if type -P skopeo >"$T/null"; then
+        skopeo inspect --config oci:exported:two:1 >"$T/out"
+        grep -q diff_ids "$T/out" || fail 'skopeo does not see it'
+        skopeo copy -q --insecure-policy oci-archive:exported.tar docker-archive:d.tar:x:1
+        cofferdam image import d.tar
+        expect_equal "$(cofferdam run --image x:1 -- cat /etc/new)" new
+        cofferdam image pull oci:exported:two:1 pulled
+        expect_equal "$(cofferdam run --image pulled -- cat /etc/new)" new
+    fi
+    if type -P umoci >"$T/null" && [ "$(id -u)" = 0 ]; then
+        umoci unpack --image exported:two:1 bundle >"$T/null" 2>&1
+        expect_file bundle/rootfs/etc/new
+        expect_no_file bundle/rootfs/etc/old
+    fi
+}
+
+# Mode, times, links, attributes and content as GNU tar has them; owners are root's where it is root.
+test_a_tree_is_as_tar_makes_it() {
+    need userns
+    new_store
+    mkdir -p tree/a/b tree/empty
+    chmod 1777 tree/empty
+    chmod 6755 tree/a
+    printf x >tree/a/b/file
+    chmod 4711 tree/a/b/file
+    ln tree/a/b/file tree/hard
+    ln -s a/b/file tree/soft
+    ln -s ../../../x tree/a/out
+    mkfifo tree/fifo
+    truncate -s 3M tree/holes
+    printf y | dd of=tree/holes bs=1 seek=2000000 conv=notrunc status=none
+    printf z >"tree/$(printf 'long%.0s' {1..50})"
+    printf z >"tree/$(printf 'e\314\201 \303\251 \377 \n')"
+    find tree -exec touch -hd '2001-02-03 04:05:06.789' {} +
+    for form in pax gnu; do
+        rm -rf plain
+        tar -C tree --format=$form --sparse --sort=name -cf $form.tar .
+        mkdir plain && tar -C plain --numeric-owner -xpf $form.tar
+        cofferdam image import $form.tar $form
+        local layer
+        layer=$(echo "$STORE"/layers/*/"$(hash_of $form.tar)"/fs)
+        (cd plain && find . -printf '%P %y %m %s %T@ %l %n\n' | sed 's/ \([0-9]*\) \([0-9.]*\) *\(.*\)$/ \1 \2 \3/' | sort) >want
+        (cd "$layer" && find . -printf '%P %y %m %s %T@ %l %n\n' | sed 's/ \([0-9]*\) \([0-9.]*\) *\(.*\)$/ \1 \2 \3/' | sort) >is
+        diff want is || fail "$form differs"
+        cmp plain/holes "$layer/holes"
+        [ "$(stat -c %b "$layer/holes")" -lt 1000 ] || fail 'the holes are filled'
+    done
+}
+
+test_hostile_images_do_nothing() {
+    need userns
+    new_store
+    "$SOURCE_DIR/tests/images/make-hostile" corpus
+    echo sentinel >sentinel
+    local path name
+    for path in corpus/refuse/*; do
+        name=${path##*/}
+        case $name in *.tar*) set -- bad:1 ;; *) set -- ;; esac
+        capture timeout 60 "$COFFERDAM" image import "$path" "$@"
+        [ "$STATUS" = 125 ] || { show_capture; fail "$name has status $STATUS"; }
+        [ -s "$T/err" ] || fail "$name is refused without a word"
+        ! grep -q $'[\001-\010\013-\037]' "$T/err" || fail "$name: control characters"
+        nothing_half_done
+    done
+    capture cofferdam image list --quiet
+    expect_out ''
+    for path in corpus/safe/*; do
+        name=${path##*/}
+        capture timeout 60 "$COFFERDAM" image import "$path" "safe-${name%%.*}:1"
+        [ "$STATUS" = 0 ] || { show_capture; fail "$name has status $STATUS"; }
+        nothing_half_done
+    done
+    for path in /tmp/escape /tmp/absolute-member /tmp/over-a-link escape "$STORE/escape"; do
+        expect_no_file "$path"
+    done
+    expect_equal "$(find "$STORE/layers" \( -name absolute-member -o -name kept -o -name null -o -name sda \) | wc -l)" 1 "members"
+    expect_equal "$(find "$STORE/layers" -type c -o -type b | wc -l)" 0 "devices and forged whiteouts"
+    expect_equal "$(find "$STORE/layers" -perm /6000 -type f | wc -l)" 1 "set-id files"
+    python3 - "$STORE/layers" <<'EOF'
+import os, sys
+seen = set()
+for folder, folders, files in os.walk(os.fsencode(sys.argv[1])):
+    for name in folders + files:
+        path = os.path.join(folder, name)
+        if not os.path.islink(path):
+            seen |= set(os.listxattr(path))
+assert seen <= {"user.kept", "user.overlay.opaque"}, seen
+names = [n for _, d, f in os.walk(os.fsencode(sys.argv[1])) for n in d + f]
+assert "e\u0301".encode() in names and "\u00e9".encode() in names and b"\xff\xfe" in names, "names"
+EOF
+}
+
+# Killed at any instant: the image is there and verifies, or it is not there; the next one clears up.
+test_killed_at_any_moment() {
+    need userns
+    new_store
+    mkdir tree
+    for i in $(seq 200); do head -c 5000 /dev/urandom >"tree/$i"; done
+    tar -C tree -cf tree.tar .
+    gzip -k1 tree.tar
+    local i
+    for i in $(seq 25); do
+        "$COFFERDAM" image import tree.tar.gz victim >"$T/null" 2>&1 &
+        local pid=$!
+        python3 -c 'import sys, time; time.sleep(float(sys.argv[1]))' "0.00$((i * 37 % 100))"
+        kill -9 "$pid" 2>"$T/null" || true
+        wait "$pid" 2>"$T/null" || true
+        capture cofferdam image verify
+        expect_status 0
+    done
+    cofferdam image import tree.tar.gz victim
+    nothing_half_done
+    expect_equal "$(find "$STORE/layers" -type f -name 200 | wc -l)" 1
+    cofferdam image rm victim
+    expect_equal "$(find "$STORE/blobs" "$STORE/layers" -type f)" ''
+}
+
+test_many_at_once() {
+    need userns
+    new_store
+    mkdir tree
+    for i in $(seq 50); do head -c 2000 /dev/urandom >"tree/$i"; done
+    tar -C tree -cf tree.tar .
+    local i pids=()
+    for i in $(seq 8); do
+        "$COFFERDAM" image import tree.tar "many:$i" >"$T/null" 2>"$T/err.$i" &
+        pids+=($!)
+    done
+    for i in "${pids[@]}"; do
+        wait "$i" || { cat "$T"/err.*; fail 'one of many failed'; }
+    done
+    expect_equal "$(cofferdam image list --quiet | wc -l)" 8
+    expect_equal "$(find "$STORE/layers" -name layer.json | wc -l)" 1
+    capture cofferdam image verify
+    expect_status 0
+    nothing_half_done
+}
+
+test_a_full_disk_leaves_nothing() {
+    need userns root
+    mkdir -p small tree
+    mount -t tmpfs -o size=2m,mode=0700 none small
+    head -c 3000000 /dev/urandom >tree/large
+    tar -C tree -cf tree.tar .
+    XDG_DATA_HOME=$T/small capture cofferdam image import tree.tar big
+    local left
+    left=$(find small/cofferdam/images/tmp small/cofferdam/images/blobs/sha256 -mindepth 1)
+    XDG_DATA_HOME=$T/small "$COFFERDAM" image list --quiet >list
+    umount small
+    expect_status 125
+    expect_equal "$left$(cat list)" ''
+}
+
+run_tests "$@"
