@@ -27,7 +27,7 @@ static char *dirs_home_of_line(const char *line, size_t length, uid_t uid)
 }
 
 /* Reads /etc/passwd itself: the name service costs more than all else a start does. */
-static char *dirs_home_by_database(uid_t uid)
+static char *dirs_home_looked_up(uid_t uid)
 {
     autofree char *text = NULL;
     if (file_read(AT_FDCWD, "/etc/passwd", 16u << 20, &text, NULL) < 0)
@@ -41,6 +41,21 @@ static char *dirs_home_by_database(uid_t uid)
         line += *line == '\n';
     }
     return NULL;
+}
+
+/* A start asks several times; whose home is where does not change meanwhile. */
+static char *dirs_home_by_database(uid_t uid)
+{
+    static char *home; /* of `of`; NULL: none */
+    static uid_t of;
+    static bool asked;
+    if (!asked || of != uid) {
+        free(home);
+        home = dirs_home_looked_up(uid);
+        of = uid;
+        asked = true;
+    }
+    return home ? str_dup(home) : NULL;
 }
 
 static const char *dirs_absolute_env(const char *name)

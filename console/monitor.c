@@ -80,6 +80,8 @@ static int make_folder(struct monitor *m, struct error *e)
     if (r < 0)
         return r;
     m->wishes = m->ops->wishes(m->launch);
+    if (!str_equal(m->wishes->id, s->id) || (m->wishes->keep != LAUNCH_KEEP_NEVER && !s->kept))
+        return error_set(e, EINVAL, "the plan is another workload's");
     fill_record(m);
     r = state_writer_file(m->writer, "plan", s->plan, s->plan_size, e);
     if (r == 0)
@@ -249,7 +251,8 @@ static void check_lock(struct monitor *m)
 
 static void run(struct monitor *m)
 {
-    /* who started it to leave it may look at its state next; who attached wants to see it at once */
+    /* who started it to leave it may look at its state next; who attached wants to see it at once
+     */
     bool left_alone = !m->main->views;
     take_signals();
     if (left_alone)

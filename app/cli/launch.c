@@ -207,7 +207,15 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
         r = launching_scope(l, e);
     if (r < 0)
         return r;
-    const struct birth b = {BIRTH_VERSION, 0, rows ? rows : 24, cols ? cols : 80, true};
+    struct birth b = {
+        .version = BIRTH_VERSION,
+        .rows = rows ? rows : 24,
+        .cols = cols ? cols : 80,
+        .client = true,
+        .kept = l->plan->keep != PLAN_KEEP_NEVER,
+    };
+    snprintf(b.id, sizeof(b.id), "%s", l->plan->id);
+    snprintf(b.runtime, sizeof(b.runtime), "%s", l->plan->runtime);
     r = birth_send(l->socket, &b, plan, filter);
     if (r < 0)
         return error_errno(e, -r, "the monitor is gone");

@@ -12,15 +12,18 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BIRTH_VERSION = 1, BIRTH_CLIENT_FD = 3 };
+enum { BIRTH_VERSION = 2, BIRTH_CLIENT_FD = 3 };
 
 struct birth {
     uint32_t version;
     uint32_t restarts;   /* how often this workload has been started again */
     uint16_t rows, cols; /* of the first terminal; 1 to 1000 */
     uint32_t client;     /* the socket's other end stays, and is the first client */
+    /* as the plan says, which is not read for them a second time */
+    uint32_t kept; /* it may have to keep a folder */
+    char id[16], runtime[32];
 };
-_Static_assert(sizeof(struct birth) == 16, "the same to both");
+_Static_assert(sizeof(struct birth) == 68, "the same to both");
 
 /* `plan`: a sealed memfd; `filter`: the compiled seccomp filter, or FD_NONE. 0 or -errno. */
 static inline int birth_send(int socket, const struct birth *b, int plan, int filter)
@@ -43,7 +46,8 @@ static inline int birth_receive(int socket, struct birth *ret, int *ret_plan, in
     if (n < 0)
         return (int)n;
     if (n != (ssize_t)sizeof(b) || b.version != BIRTH_VERSION || plan < 0 || b.rows < 1 ||
-        b.cols < 1 || b.rows > 1000 || b.cols > 1000)
+        b.cols < 1 || b.rows > 1000 || b.cols > 1000 || !memchr(b.id, 0, sizeof(b.id)) ||
+        !memchr(b.runtime, 0, sizeof(b.runtime)))
         return -EPROTO;
     *ret = b;
     *ret_plan = TAKE_FD(plan);

@@ -6,7 +6,6 @@
  */
 #include "app/monitor/birth.h"
 #include "app/monitor/launches.h"
-#include "app/plan/plan.h"
 #include "backends/changes_json.h"
 #include "base/fd.h"
 #include "base/module.h"
@@ -25,6 +24,7 @@
 enum { PLAN_MOST = 1024 * 1024 };
 
 static char **arguments;
+static struct birth birth;
 
 /* Nothing of the starter's stays: not its terminal, not its descriptors. */
 static void leave_home(void)
@@ -71,14 +71,15 @@ static int read_arguments(int argc, char **argv, struct monitor_setup *s, struct
 /* Returns -EPIPE where the starter has given up. */
 static int await_birth(struct monitor_setup *s, struct error *e)
 {
-    struct birth b = {0};
-    int r = birth_receive(s->client, &b, &s->plan_fd, &s->filter);
+    int r = birth_receive(s->client, &birth, &s->plan_fd, &s->filter);
     if (r < 0)
         return error_errno(e, -r, "hearing what to start");
-    s->rows = b.rows;
-    s->cols = b.cols;
-    s->restarts = b.restarts;
-    if (!b.client)
+    s->id = birth.id;
+    s->kept = birth.kept;
+    s->rows = birth.rows;
+    s->cols = birth.cols;
+    s->restarts = birth.restarts;
+    if (!birth.client)
         s->client = fd_close(s->client);
     return 0;
 }
@@ -93,8 +94,10 @@ static int open_init(void)
 /* In the spare child, unconfined: this program once more, with the same plan and filter. */
 static void again(const struct monitor_setup *s)
 {
-    const struct birth b = {BIRTH_VERSION, s->restarts, s->rows, s->cols, false};
+    struct birth b = birth;
     int pair[2];
+    b.restarts = s->restarts;
+    b.client = false;
     if (fd_socketpair(pair) < 0 || birth_send(pair[0], &b, s->plan_fd, s->filter) < 0)
         return;
     close(pair[0]);
@@ -141,21 +144,15 @@ int main(int argc, char **argv)
     int r = await_birth(&s, &e);
     if (r == -EPIPE)
         return 0;
-    struct plan *plan = NULL;
-    if (r < 0 || read_plan(s.plan_fd, &s.plan, &s.plan_size, &e) < 0 ||
-        plan_from_json(s.plan, s.plan_size, &plan, &e) < 0)
+    if (r < 0 || read_plan(s.plan_fd, &s.plan, &s.plan_size, &e) < 0)
         return refuse(s.client, &e);
-    const struct launch_ops *ops = launch_ops_find(plan->runtime);
+    const struct launch_ops *ops = launch_ops_find(birth.runtime);
     if (!ops) {
-        error_set(&e, EOPNOTSUPP, "this version cannot start the runtime \"%s\"", plan->runtime);
+        error_set(&e, EOPNOTSUPP, "this version cannot start the runtime \"%s\"", birth.runtime);
         return refuse(s.client, &e);
     }
-    autofree char *id = str_dup(plan->id);
-    s.id = id;
-    s.kept = plan->keep != PLAN_KEEP_NEVER;
 #ifdef MONITOR_UNCONFINED
     s.unconfined = true;
 #endif
-    plan_free(plan);
     return monitor_run(ops, &s);
 }
