@@ -111,6 +111,7 @@ test_layers_stand_on_one_another() {
     # shellcheck disable=SC2016 # for the shell inside
     capture cofferdam run --image two:1 --entrypoint '' -- sh -c 'ls /etc/dir; cat new; test -e old || echo gone; pwd; echo "$A $HOME"; id -u'
     expect_out $'upper\nnew\ngone\n/etc\nb c /var/data\n1000'
+    # shellcheck disable=SC2016
     capture cofferdam run --image two:1 --entrypoint '' -w / -u 7 -e A=x -- sh -c 'pwd; echo $A; id -u; touch /etc/w && rm /etc/new && ls /etc/dir'
     expect_out $'/\nx\n7\nupper'
     [ "$(id -u)" = 0 ] || expect_status 0
@@ -122,7 +123,7 @@ p = json.load(os.fdopen(3))["plan"]
 assert p["stop_signal"] == 10 and "k=v" in p["labels"] and not any(e.startswith("NAKED") for e in p["env"]), p
 EOF
     tar -C two -cf two.tar .
-    cofferdam image rm two
+    cofferdam image rm two:1
     cofferdam image import two.tar again
     expect_equal "$(cofferdam run --image again)" 'said: hello'
 }
