@@ -3,6 +3,7 @@
 #define COFFERDAM_CONSOLE_ATTACH_H
 
 #include "base/str.h"
+#include "console/chord.h"
 #include "console/client.h"
 
 /* All borrowed for the life of the attach. */
@@ -48,17 +49,6 @@ void attach_free(struct attach *a); /* NULL is fine */
 /* 0, or -errno with text if it could not begin (a bad chord, no terminal). SIGPIPE is ignored from
  * here on. */
 int attach_run(struct attach *a, struct client *c, struct attach_result *ret, struct error *e);
-
-/*
- * Detach chords: "ctrl-] d", or the presets "docker" (ctrl-p ctrl-q) and "tmux" (ctrl-b d); words
- * are one character or ctrl-X. The first key twice sends it once. -EINVAL with what is allowed.
- */
-struct attach_chord {
-    char first, second; /* second 0: one key is enough */
-    bool more;          /* `t` takes over and `?` explains behind the first key */
-};
-int attach_chord_parse(const char *text, struct attach_chord *ret, struct error *e);
-char *attach_chord_name(const struct attach_chord *c); /* "ctrl-] d"; owned by the caller */
 
 /* What became of the keys typed: a small machine without I/O. */
 enum attach_key { ATTACH_KEY_SEND, ATTACH_KEY_DETACH, ATTACH_KEY_TAKE_OVER, ATTACH_KEY_HELP };

@@ -65,6 +65,9 @@ char *state_socket_path(const struct dirs *d, const char *id);
 int state_read_plan(const struct dirs *d, const char *id, char **ret, size_t *ret_size,
                     struct error *e);
 
+/* One text of that plan, owned by the caller; NULL: there is none. */
+char *state_plan_text(const struct dirs *d, const char *id, const char *member);
+
 /* For the monitor. */
 struct state_writer;
 int state_writer_open(const struct dirs *d, const char *id, bool kept, struct state_writer **ret,

@@ -129,6 +129,19 @@ int state_record_parse(const char *text, size_t size, struct state_record *ret)
     return r;
 }
 
+char *state_plan_text(const struct dirs *d, const char *id, const char *member)
+{
+    autofree char *text = NULL;
+    size_t size;
+    struct error e;
+    if (state_read_plan(d, id, &text, &size, &e) < 0)
+        return NULL;
+    json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    char *found = str_dup_or_null(json_string_value(json_object_get(j, member)));
+    json_decref(j);
+    return found;
+}
+
 // clang-format off
 static const struct {
     const char *name;

@@ -28,16 +28,26 @@ static void draw_title(const struct ui_model *m)
         paint_text(0, m->cols - width, width, UI_TITLE, right);
 }
 
-static const char *bottom_keys(const struct ui_model *m)
+static char *console_keys(const struct ui_console *c)
+{
+    autofree char *prefix = ui_console_prefix(c);
+    autofree char *leave = attach_chord_name(&c->keys);
+    if (!c->keys.more || !c->keys.second)
+        return str_format("%s list", leave);
+    return str_format("%s Tab list  %s z zoom  %s x close  %s t take over", prefix, prefix, prefix,
+                      prefix);
+}
+
+static char *bottom_keys(const struct ui_model *m)
 {
     if (m->dialog == UI_DIALOG_LAUNCH)
-        return "Up Down profile  Enter start  Esc not now";
+        return str_dup("Up Down profile  Enter start  Esc not now");
     if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
-        return "ctrl-] Tab list  ctrl-] z zoom  ctrl-] x close  ctrl-] t take over";
+        return console_keys(&m->console);
     if (m->page == UI_PAGE_LIST && m->console.id)
-        return "? help  q quit  Tab console  Esc close it  n new  i details  s stop  x remove  "
-               "p pause";
-    return ui_views[m->page].keys;
+        return str_dup("? help  q quit  Tab console  Esc close it  n new  i details  s stop  "
+                       "x remove  p pause");
+    return str_dup(ui_views[m->page].keys);
 }
 
 static void draw_keys(const char *hints, int row, int cols)
@@ -71,7 +81,8 @@ static void draw_bottom(const struct ui_model *m)
         autofree char *text = str_format("only with \"%s\"; / then Esc shows all", typed);
         paint_text(row, 0, m->cols, UI_QUIET, text);
     } else {
-        draw_keys(bottom_keys(m), row, m->cols);
+        autofree char *hints = bottom_keys(m);
+        draw_keys(hints, row, m->cols);
     }
 }
 

@@ -284,6 +284,14 @@ void ui_model_no_message(struct ui_model *m)
     free(TAKE(m->message));
 }
 
+void ui_model_keys(struct ui_model *m, const char *detach_keys)
+{
+    struct error e;
+    if (attach_chord_parse(detach_keys, &m->console.keys, &e) < 0)
+        attach_chord_parse(NULL, &m->console.keys, &e);
+    m->dirty = true;
+}
+
 void ui_model_cells(struct ui_model *m, const struct cells *c)
 {
     struct cells *to = &m->console.cells;
@@ -301,6 +309,12 @@ void ui_model_cells(struct ui_model *m, const struct cells *c)
 }
 
 /* --- what stands where --- */
+
+char *ui_console_prefix(const struct ui_console *c)
+{
+    struct attach_chord first = {.first = c->keys.first};
+    return attach_chord_name(&first);
+}
 
 bool ui_model_too_small(const struct ui_model *m)
 {

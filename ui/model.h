@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "console/cells.h"
+#include "console/chord.h"
 #include "console/state.h"
 #include "profiles/settings.h"
 
@@ -67,7 +68,8 @@ struct ui_console {
     struct cells cells;            /* owned copy; no rows until something came */
     bool may_type, ended, streams; /* streams: it has no terminal to be shown */
     bool zoomed;
-    bool chord; /* ctrl-] was pressed */
+    struct attach_chord keys; /* what leads out of it */
+    bool chord;               /* the first of them was pressed */
 };
 
 struct ui_rect {
@@ -126,6 +128,7 @@ void ui_model_explained(struct ui_model *m, const char *profile, const char *tex
 void ui_model_text(struct ui_model *m, const char *title, const char *text); /* turns to it */
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
 void ui_model_no_message(struct ui_model *m);
+void ui_model_keys(struct ui_model *m, const char *detach_keys); /* of the console; NULL: default */
 void ui_model_cells(struct ui_model *m, const struct cells *c);
 
 /* The workloads that pass the filter: index of the nth into `list`, or `count`. */
@@ -136,6 +139,8 @@ struct ui_row *ui_model_selected(const struct ui_model *m);            /* NULL: 
 
 /* What stands where. A pane with no rows: no console is open. */
 void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct ui_rect *ret_pane);
+/* The first of its keys as people write it, "ctrl-]"; owned by the caller. */
+char *ui_console_prefix(const struct ui_console *c);
 bool ui_model_too_small(const struct ui_model *m);
 
 /* For lists and ages; `to` of at least 16 bytes. */

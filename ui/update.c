@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-enum { CHORD = 0x1d }; /* ctrl-] */
-
 /* --- lines being typed --- */
 
 static void line_set(struct ui_line *l, const char *text)
@@ -90,20 +88,27 @@ static void console_open(struct ui_model *m, const struct ui_row *r)
         m->console.name = str_dup(r->name);
         m->console.may_type = true;
         m->console.streams = !r->terminal;
+        ui_model_keys(m, NULL);
         ui_intend(m, UI_INTENT_OPEN, r->id, NULL, 0);
     }
     m->focus = r->terminal && !m->console.ended ? UI_FOCUS_CONSOLE : UI_FOCUS_LIST;
 }
 
-/* The key behind ctrl-]. */
+/* The key behind the first one of the chord. */
 static void console_chord(struct ui_model *m, char key)
 {
-    static const char chord[] = {CHORD};
+    const struct attach_chord *chord = &m->console.keys;
+    const char both[] = {chord->first, key};
     m->console.chord = false;
+    if (key == chord->second) {
+        m->focus = UI_FOCUS_LIST;
+        return;
+    }
+    if (key == chord->first || !chord->more) {
+        ui_intend(m, UI_INTENT_INPUT, m->console.id, both, key == chord->first ? 1 : 2);
+        return;
+    }
     switch (key) {
-    case CHORD:
-        ui_intend(m, UI_INTENT_INPUT, m->console.id, chord, 1);
-        break;
     case 't':
         ui_intend(m, UI_INTENT_TAKE_OVER, m->console.id, NULL, 0);
         break;
@@ -114,7 +119,7 @@ static void console_chord(struct ui_model *m, char key)
     case 'x':
         console_close(m);
         break;
-    default: /* Tab, Esc, d and anything else: back to the list */
+    default: /* Tab, Esc and anything else: back to the list */
         m->focus = UI_FOCUS_LIST;
         break;
     }
@@ -135,6 +140,17 @@ static void console_type(struct ui_model *m, const char *data, size_t size)
     ui_intend(m, UI_INTENT_INPUT, m->console.id, to.data, to.used);
 }
 
+static void console_refuse(struct ui_model *m)
+{
+    autofree char *prefix = ui_console_prefix(&m->console);
+    autofree char *leave = attach_chord_name(&m->console.keys);
+    autofree char *text =
+        m->console.ended       ? str_format("it has ended; %s leads back to the list", leave)
+        : m->console.keys.more ? str_format("somebody else types; %s t takes over", prefix)
+                               : str_dup("somebody else types");
+    ui_model_message(m, false, text);
+}
+
 /* Bytes up to the chord's first key go to the workload as they are. */
 static size_t console_input(struct ui_model *m, const char *data, size_t size)
 {
@@ -143,18 +159,19 @@ static size_t console_input(struct ui_model *m, const char *data, size_t size)
         m->dirty = true;
         return 1;
     }
-    const char *chord = memchr(data, CHORD, size);
+    const char *chord = memchr(data, m->console.keys.first, size);
     size_t plain = chord ? (size_t)(chord - data) : size;
     if (plain) {
         if (m->console.ended || !m->console.may_type)
-            ui_model_message(m, false,
-                             m->console.ended ? "it has ended; ctrl-] Esc leads back to the list"
-                                              : "somebody else types; ctrl-] t takes over");
+            console_refuse(m);
         else
             console_type(m, data, plain);
         return plain;
     }
-    m->console.chord = true;
+    if (m->console.keys.second)
+        m->console.chord = true;
+    else
+        m->focus = UI_FOCUS_LIST;
     m->dirty = true;
     return 1;
 }
@@ -375,7 +392,8 @@ static const char help_text[] =
     "  r        look again now (it is done each second)\n"
     "\n"
     "Console\n"
-    "  every key goes to the workload, but for ctrl-] and the next one:\n"
+    "  every key goes to the workload, but for ctrl-] and the next one\n"
+    "  (or those its profile names: console.detach-keys, docker, tmux):\n"
     "  ctrl-] Tab     back to the list (Tab there leads here again)\n"
     "  ctrl-] z       the whole window for it, and back\n"
     "  ctrl-] t       take over typing from another viewer\n"

@@ -5,10 +5,14 @@ void view_console(const struct ui_model *m, const struct ui_rect *r)
 {
     const struct ui_console *c = &m->console;
     bool focus = m->focus == UI_FOCUS_CONSOLE;
+    autofree char *prefix = ui_console_prefix(c);
+    autofree char *watching = c->keys.more ? str_format("  (watching; %s t takes over)", prefix)
+                                           : str_dup("  (watching)");
+    autofree char *chord = str_format("  %s …", prefix);
     const char *note = c->ended       ? "  (ended)"
                        : c->streams   ? "  (plain streams: cofferdam logs shows them)"
-                       : !c->may_type ? "  (watching; ctrl-] t takes over)"
-                       : c->chord     ? "  ctrl-] …"
+                       : !c->may_type ? watching
+                       : c->chord     ? chord
                        : focus        ? ""
                                       : "  (Tab types into it)";
     autofree char *title = str_format("%s%s", c->name, note);

@@ -218,6 +218,8 @@ static void console_show(struct world *w, const char *id)
     ui_model_layout(w->model, &list, &pane);
     if (!l)
         return;
+    autofree char *detach_keys = state_plan_text(&w->dirs, id, "detach_keys");
+    ui_model_keys(w->model, detach_keys);
     l->attached = true;
     w->bells = UINT64_MAX; /* those before we came are not rung */
     client_attach(l->client, 0, false, (uint16_t)MAX(pane.rows, 1), (uint16_t)pane.cols);

@@ -8,7 +8,7 @@
 // clang-format off
 static const struct option_row attach_options_rows[] = {
     {"read-only",   'r', NULL, "only look", NULL},
-    {"detach-keys", 0,   "KEYS", "what leaves it running (default: ctrl-] d)", "docker|tmux"},
+    {"detach-keys", 0,   "KEYS", "what leaves it running (default: its console.detach-keys)", "docker|tmux"},
     {0},
 };
 // clang-format on
@@ -40,9 +40,11 @@ static int attach_to(const struct cli *c, const struct dirs *d, const struct sta
                   r->name, it, r->name);
         return cli_fail(c, &e);
     }
+    autofree char *planned = state_plan_text(d, r->id, "detach_keys");
+    const char *keys = cli_option(c, "detach-keys");
     struct attach_options o = {.read_only = cli_switch(c, "read-only"),
                                .terminal = r->terminal,
-                               .detach_keys = cli_option(c, "detach-keys")};
+                               .detach_keys = keys ? keys : planned};
     struct attach *a = attach_new(&o);
     struct client *client = NULL;
     struct attach_result result = {0};

@@ -31,5 +31,6 @@ void build_life(struct build *b)
 
     p->scrollback = (unsigned)settings_number(s, KEY_CONSOLE_SCROLLBACK);
     p->record = settings_bool(s, KEY_CONSOLE_RECORD);
+    p->detach_keys = str_dup_or_null(settings_text(s, KEY_CONSOLE_DETACH_KEYS));
     p->labels = strv_copy(settings_list(s, KEY_WORKLOAD_LABELS));
 }

@@ -101,6 +101,7 @@ enum {
     PLAN_MOUNT_NOEXEC = 8,
     PLAN_MOUNT_OPTIONAL = 16, /* a missing source is no error */
     PLAN_MOUNT_OWNED = 32,    /* what is made belongs to the workload's user, not its root */
+    PLAN_MOUNT_LENT = 64,     /* the files of root, who started it, are the workload's user's in it */
 };
 
 struct plan_mount {
@@ -188,6 +189,7 @@ struct plan {
     uint64_t stop_grace_ms;
     unsigned scrollback; /* lines */
     bool record;         /* keep the console's bytes in a file of the state folder */
+    char *detach_keys;   /* owned; console.detach-keys as it was said */
     char **labels;       /* owned; KEY=VALUE */
 
     char *origins[KEY_COUNT]; /* owned; where each key's value came from; NULL: default */

@@ -105,6 +105,7 @@ const struct field plan_fields[] = {
     {"stop_grace_ms", FIELD_U64, AT(stop_grace_ms)},
     {"scrollback",  FIELD_UINT,  AT(scrollback)},
     {"record",      FIELD_BOOL,  AT(record)},
+    {"detach_keys", FIELD_TEXT,  AT(detach_keys)},
     {"labels",      FIELD_TEXTS, AT(labels)},
     {"origins",     FIELD_ORIGINS, AT(origins)},
     {0},

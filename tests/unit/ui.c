@@ -97,6 +97,39 @@ static void test_key_decoding(void **state)
     assert_int_equal(key, UI_KEY_ESC);
 }
 
+static void test_console_keys_of_its_profile(void **state)
+{
+    struct ui_model m;
+    begin(&m);
+    type(&m, "\r");
+    assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
+    ui_model_keys(&m, "tmux");
+    type(&m, "a\x1d\x02\x02"); /* ctrl-] is nothing now, ctrl-b twice is one */
+    assert_intent(&m, UI_INTENT_INPUT, NULL, "a\x1d");
+    assert_intent(&m, UI_INTENT_INPUT, NULL, "\x02");
+    type(&m, "\x02t");
+    assert_intent(&m, UI_INTENT_TAKE_OVER, "aaaa00000001", NULL);
+    assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
+    type(&m, "\x02"
+             "d");
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+    assert_no_intent(&m);
+
+    type(&m, "\t");
+    ui_model_keys(&m, "docker"); /* behind its first key everything else is the shell's */
+    type(&m, "\x10t");
+    assert_intent(&m, UI_INTENT_INPUT, NULL, "\x10t");
+    type(&m, "\x10\x11");
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+
+    type(&m, "\t");
+    ui_model_keys(&m, "ctrl-a"); /* one is enough */
+    type(&m, "\x01");
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+    assert_no_intent(&m);
+    ui_model_done(&m);
+}
+
 static void test_moving_and_asking_first(void **state)
 {
     struct ui_model m;
@@ -286,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_key_decoding),
+        cmocka_unit_test(test_console_keys_of_its_profile),
         cmocka_unit_test(test_moving_and_asking_first),
         cmocka_unit_test(test_the_question_keeps_its_workload),
         cmocka_unit_test(test_filter),
