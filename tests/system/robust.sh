@@ -185,6 +185,33 @@ test_ignored_and_blocked_signals_stay_outside() {
     expect_equal "$(grep -c '0000000000000000$' out)" 2 "$(cat out)"
 }
 
+# What a workload leaves on its file system is looked through by its confined monitor.
+test_the_monitor_survives_what_it_reports() {
+    need userns python3
+    capture cofferdam run --keep always --name deep -- python3 -c '
+import os
+for i in range(2000): open("/tmp/%d" % i, "w")
+for i in range(50): os.symlink("/" + "x" * 4000, "/tmp/l%d" % i)
+open(b"/tmp/\x1b]0;evil\x07\n\xff", "w")
+os.truncate(os.open("/tmp/sparse", os.O_CREAT | os.O_RDWR), 1 << 40)
+os.mkdir("/tmp/deep"); os.chdir("/tmp/deep")
+for i in range(3000): os.mkdir("d" * 50); os.chdir("d" * 50)'
+    expect_status 0
+    capture cofferdam ps --all
+    expect_out_has exited
+    capture cofferdam report deep
+    expect_status 0
+    expect_out_lacks $'\e]'
+    capture cofferdam rm --force deep
+    expect_status 0
+    # the same, asked for at once and to several
+    cofferdam run -d --name wide -- sh -c 'seq -f /tmp/f%g 3000 | xargs touch; sleep 1000' >/dev/null
+    await 20 sh -c "\"$COFFERDAM\" diff wide | grep -q f3000"
+    cofferdam stop --time 0 wide >/dev/null
+    capture cofferdam ps --all --quiet
+    expect_out ""
+}
+
 test_ten_at_once() {
     need userns
     local i pids=()
