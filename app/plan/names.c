@@ -13,7 +13,7 @@ const char *const plan_mount_names[] = {
     "overlay", "bind", "tmpfs",     "proc", "sysfs",   "devpts", "mqueue", "cgroup",
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
 const char *const plan_flag_names[] = {"ro",       "nosuid", "nodev", "noexec",
-                                       "optional", "owned",  NULL};
+                                       "optional", "owned",  "lent",  NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
 
 /* In the order of capabilities(7)'s numbers. */

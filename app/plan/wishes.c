@@ -34,6 +34,12 @@ static char *wishes_target(const char *path, struct error *e)
     return target;
 }
 
+/* What root asks for shall be of use to the workload, which is not root outside. */
+static unsigned wishes_lent(const struct build *b)
+{
+    return b->p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0;
+}
+
 static int wishes_mount(struct build *b, const char *item, size_t at, struct error *e)
 {
     struct form_mount form;
@@ -41,7 +47,7 @@ static int wishes_mount(struct build *b, const char *item, size_t at, struct err
         return error_set(e, EINVAL, "%s is not SOURCE[:TARGET][:ro|rw]", item);
     autofree char *source = build_path_outside(b, form.source, e);
     autofree char *target = source ? wishes_target(form.target ? form.target : source, e) : NULL;
-    unsigned flags = PLAN_MOUNT_TAME | (form.writable ? 0 : PLAN_MOUNT_RO);
+    unsigned flags = PLAN_MOUNT_TAME | wishes_lent(b) | (form.writable ? 0 : PLAN_MOUNT_RO);
     bool here = str_equal(form.source, ".") && !form.target;
     form_mount_done(&form);
     if (!target)
@@ -137,10 +143,11 @@ int build_home(struct build *b, struct error *e)
     if (str_equal(home, "none") || (b->r->image && !own))
         return 0; /* an image has one of its own */
     if (str_equal(home, "read-only"))
-        m = build_step(b, PLAN_MOUNT_BIND, p->home, p->home, PLAN_MOUNT_TAME | PLAN_MOUNT_RO);
+        m = build_step(b, PLAN_MOUNT_BIND, p->home, p->home,
+                       PLAN_MOUNT_TAME | wishes_lent(b) | PLAN_MOUNT_RO);
     else if (str_equal(home, "overlay"))
         m = build_step(b, PLAN_MOUNT_OVERLAY, p->home, p->home,
-                       PLAN_MOUNT_TAME | (p->read_only ? PLAN_MOUNT_RO : 0));
+                       PLAN_MOUNT_TAME | wishes_lent(b) | (p->read_only ? PLAN_MOUNT_RO : 0));
     if (m) {
         m->origin = str_dup(origin);
         return 0;

@@ -109,11 +109,15 @@ static int ids_check(const struct plan_id_map *map, size_t count, const char *wh
     return 0;
 }
 
-static bool ids_have(const struct plan_id_map *map, size_t count, uint32_t inside)
+bool native_ids_outside(const struct plan_id_map *map, size_t count, uint32_t inside, uint32_t *ret)
 {
-    for (size_t i = 0; i < count; i++)
-        if (inside - map[i].inside < map[i].count && inside >= map[i].inside)
+    for (size_t i = 0; i < count; i++) {
+        if (inside - map[i].inside < map[i].count && inside >= map[i].inside) {
+            if (ret)
+                *ret = map[i].outside + (inside - map[i].inside);
             return true;
+        }
+    }
     return false;
 }
 
@@ -145,8 +149,8 @@ int native_ids_take(const struct plan *p, const struct launch_env *env, struct n
         native_ids_release(&ids);
         return r;
     }
-    ids.root_inside =
-        ids_have(ids.uid_map, ids.uid_map_count, 0) && ids_have(ids.gid_map, ids.gid_map_count, 0);
+    ids.root_inside = native_ids_outside(ids.uid_map, ids.uid_map_count, 0, NULL) &&
+                      native_ids_outside(ids.gid_map, ids.gid_map_count, 0, NULL);
     ids.many = ids.uid_map_count > 1 || ids.uid_map[0].count > 1;
     *ret = ids;
     return 0;

@@ -30,6 +30,10 @@ int native_ids_take(const struct plan *p, const struct launch_env *env, struct n
 void native_ids_release(struct native_ids *ids); /* idempotent; zeroed is fine only after _init */
 void native_ids_init(struct native_ids *ids);
 
+/* Whether `inside` is mapped; its id on the host into `ret`, unless that is NULL. */
+bool native_ids_outside(const struct plan_id_map *map, size_t count, uint32_t inside,
+                        uint32_t *ret);
+
 /* Writes the maps of a child from outside: ourselves as root, or by newuidmap(1), newgidmap(1). */
 int native_ids_write(const struct native_ids *ids, enum plan_map_by by, pid_t pid, struct error *e);
 

@@ -137,8 +137,11 @@ static int native_make(struct launch *l, struct error *e)
     if (r == 0)
         r = native_lowers_open(l->plan, &l->ids, &l->lowers, e);
     if (r == 0)
+        r = native_lent_open(l->plan, &l->ids, &l->lent, e);
+    if (r == 0)
         r = native_start_container(l, inside, e);
     native_lowers_close(&l->lowers);
+    native_lent_close(&l->lent);
     inside = fd_close(inside);
     return r;
 }

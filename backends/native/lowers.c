@@ -1,20 +1,15 @@
 #include "backends/native/lowers.h"
 
+#include "backends/native/idmap.h"
 #include "backends/native/tree.h"
 #include "base/fd.h"
-#include "base/file.h"
 
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <linux/sched.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 int umount2(const char *, int);
@@ -32,54 +27,15 @@ const struct plan_mount *native_lowers_mount(const struct plan *p)
 /* --- the parent ----------------------------------------------------------------------------------
  */
 
-/* A user namespace that only says which ids become which; it lives as long as its descriptor. */
-static int lowers_namespace(uint32_t from, uint32_t to, uint32_t count, struct error *e)
-{
-    int pair[2];
-    int r = fd_pipe(pair, 0);
-    if (r < 0)
-        return error_errno(e, -r, "a pipe");
-    struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
-    long pid = syscall(SYS_clone3, &args, sizeof(args));
-    if (pid == 0) {
-        char end;
-        close(pair[1]);
-        _exit(read(pair[0], &end, 1) != 0);
-    }
-    fd_close(pair[0]);
-    if (pid < 0) {
-        r = error_errno(e, errno, "a namespace for the image's ids");
-        fd_close(pair[1]);
-        return r;
-    }
-    char path[64], text[64];
-    snprintf(text, sizeof(text), "%u %u %u\n", from, to, count);
-    static const char *const files[] = {"uid_map", "gid_map"};
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
-        snprintf(path, sizeof(path), "/proc/%ld/%s", pid, files[i]);
-        r = file_put(AT_FDCWD, path, text);
-    }
-    snprintf(path, sizeof(path), "/proc/%ld/ns/user", pid);
-    int fd = r < 0 ? r : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        error_errno(e, r < 0 ? -r : errno, "%s", path);
-    fd_close(pair[1]);
-    while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return fd < 0 ? -e->code : fd;
-}
-
 static int lowers_map(const char *path, int namespace, struct error *e)
 {
     autoclose int tree = tree_clone(AT_FDCWD, path, false);
     if (tree < 0)
         return error_errno(e, -tree, "%s", path);
-    struct mount_attr attr = {
-        .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-        .userns_fd = (uint64_t) namespace,
-    };
-    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-        return error_errno(e, errno, "%s: its file system cannot give files other owners (idmap)",
+    int r = native_idmap_apply(tree, namespace,
+                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
+    if (r < 0)
+        return error_errno(e, -r, "%s: its file system cannot give files other owners (idmap)",
                            path);
     return TAKE_FD(tree);
 }
@@ -92,8 +48,9 @@ int native_lowers_open(const struct plan *p, const struct native_ids *ids,
         return 0;
     if (p->map_by != PLAN_MAP_PARENT)
         return error_set(e, EINVAL, "the image's layers belong to ids that only root can map");
-    autoclose int namespace =
-        lowers_namespace(m->layers_owner, ids->uid_map[0].outside, ids->uid_map[0].count, e);
+    const struct plan_id_map map = {m->layers_owner, ids->uid_map[0].outside,
+                                    ids->uid_map[0].count};
+    autoclose int namespace = native_idmap_namespace(&map, &map, e);
     if (namespace < 0)
         return namespace;
     struct native_lowers l = {.fds = mem_zero(strv_length(m->layers), sizeof(int))};

@@ -1,4 +1,5 @@
 /* Overlays, and what is put into their upper folders before they are mounted. */
+#include "backends/native/lent.h"
 #include "backends/native/lowers.h"
 #include "backends/native/steps.h"
 #include "base/fd.h"
@@ -321,7 +322,10 @@ static int overlay_make_layer(struct setup *s, const struct plan_mount *o, int l
         return -errno;
     ret[0] = TAKE_FD(upper);
     ret[1] = work;
-    return 0;
+    bool lent = o->flags & PLAN_MOUNT_LENT; /* as the folder itself */
+    return lent && fchownat(layer, "upper", s->plan->uid, s->plan->gid, AT_SYMLINK_NOFOLLOW) < 0
+               ? -errno
+               : 0;
 }
 
 /*
@@ -377,7 +381,11 @@ static int overlay_mount(struct setup *s, const struct plan_mount *m, int lower,
                                NULL};
     if (m->layers)
         return overlay_mount_layers(s, all + 1, attributes);
-    return tree_new_fs("overlay", all, attributes);
+    int r = setup_hang_lent(s, m, lower);
+    if (r == 0)
+        r = tree_new_fs("overlay", all, attributes);
+    setup_drop_lent(s, m, lower);
+    return r;
 }
 
 int step_overlay(struct setup *s, const struct plan_mount *m, uint64_t attributes)

@@ -38,12 +38,13 @@ struct setup {
     int init;    /* cofferdam-init; from the parent's mount namespace until it is cloned here */
 
     /* what has been made so far */
-    int *sources;          /* by mount: a detached tree, or an overlay's lower folder; FD_NONE */
-    int *cover;            /* by mount: the later overlay in whose upper folder it is made, or -1 */
-    bool *skip;            /* by mount: optional, and its source is missing */
-    int *lowers;     /* of the overlay with layers (lowers.h), the lowest first */
+    int *sources; /* by mount: a detached tree, or an overlay's lower folder; FD_NONE */
+    int *cover;   /* by mount: the later overlay in whose upper folder it is made, or -1 */
+    bool *skip;   /* by mount: optional, and its source is missing */
+    int *lent;    /* by mount: what the parent has made of it (lent.h); NULL: nothing */
+    int *lowers;  /* of the overlay with layers (lowers.h), the lowest first */
     size_t lowers_count;
-    bool lowers_hang; /* they are trees the parent has made */
+    bool lowers_hang;      /* they are trees the parent has made */
     int scratch;           /* the scratch folder */
     int root;              /* the root in the making */
     struct tree_near near; /* of `root` */

@@ -1,4 +1,5 @@
 /* The host's side of every mount: opened once, looked at, copied into trees of our own. */
+#include "backends/native/lent.h"
 #include "backends/native/lowers.h"
 #include "backends/native/setup.h"
 #include "backends/native/tree.h"
@@ -54,7 +55,9 @@ static int source_check_tree(struct setup *s, const char *path, int fd)
 static int source_open_tree(struct setup *s, const struct plan_mount *m)
 {
     bool device = m->kind == PLAN_MOUNT_DEVICE;
-    autoclose int tree = tree_clone(AT_FDCWD, m->source, !device);
+    autoclose int tree = setup_take_lent(s, m);
+    if (tree < 0)
+        tree = tree_clone(AT_FDCWD, m->source, !device);
     if (tree < 0)
         return tree == -ENOENT && (m->flags & PLAN_MOUNT_OPTIONAL)
                    ? tree
@@ -83,7 +86,9 @@ static int source_open_lower(struct setup *s, const struct plan_mount *m)
 {
     if (m->layers)
         return setup_open_lowers(s, m);
-    int fd = fd_openat2(AT_FDCWD, m->source, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+    int fd = setup_take_lent(s, m);
+    if (fd < 0)
+        fd = fd_openat2(AT_FDCWD, m->source, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
     if (fd < 0 && !(fd == -ENOENT && (m->flags & PLAN_MOUNT_OPTIONAL)))
         return error_errno(&s->error, -fd, "%s", m->source);
     return fd;

@@ -88,6 +88,7 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
         .agent = agent_inside,
         .copies = c->copies[1],
         .init = l->env.init,
+        .lent = l->lent.fds,
         .lowers = l->lowers.fds,
         .lowers_count = l->lowers.count,
         .lowers_hang = l->lowers.count > 0,
