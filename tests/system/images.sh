@@ -204,6 +204,49 @@ test_others_read_what_is_exported() {
     fi
 }
 
+# Through TLS, with a password: both are skopeo's affair, and ours is to let it have them.
+test_a_registry() {
+    need userns busybox skopeo docker-registry openssl
+    new_store
+    make_rootfs
+    make_layout one one:1 '{"Cmd":["echo","pulled"]}' rootfs.tar
+    cofferdam image import one
+    cofferdam image export one:1 exported
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost 2>"$T/null"
+    local port certs=$HOME/.config/containers/certs.d
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    # a password as bcrypt, which is all this registry takes
+    python3 -W ignore -c 'import crypt; print("ann:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH)))' >htpasswd 2>"$T/null" ||
+        { echo 'needs python3 with crypt' >"$T/skip"; exit 77; }
+    cat >registry.yml <<EOF
+version: 0.1
+log: {level: error}
+storage: {filesystem: {rootdirectory: $T/registry}}
+http: {addr: "127.0.0.1:$port", tls: {certificate: $T/cert, key: $T/key}}
+auth: {htpasswd: {realm: test, path: $T/htpasswd}}
+EOF
+    docker-registry serve registry.yml >registry.log 2>&1 &
+    local registry=$!
+    # shellcheck disable=SC2064
+    trap "kill $registry 2>/dev/null; rm -rf '$HOME/.config/containers'" EXIT
+    listens() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>"$T/null"; }
+    await 20 listens
+    mkdir -p "$certs/localhost:$port"
+    cp cert "$certs/localhost:$port/ca.crt"
+    printf '{"default":[{"type":"insecureAcceptAnything"}]}' >"$HOME/.config/containers/policy.json"
+    export REGISTRY_AUTH_FILE=$T/auth.json
+    capture cofferdam image pull "localhost:$port/some/where:2"
+    expect_status 125
+    skopeo login -u ann -p secret "localhost:$port" >"$T/null"
+    skopeo copy -q oci:exported:one:1 "docker://localhost:$port/some/where:2"
+    cofferdam image pull "localhost:$port/some/where:2"
+    cofferdam image pull "docker://localhost:$port/some/where:2" mine
+    expect_equal "$(cofferdam run --image mine)" pulled
+    expect_equal "$(cofferdam run --image "localhost:$port/some/where:2")" pulled
+    nothing_half_done
+}
+
 # Mode, times, links, attributes and content as GNU tar has them; owners are root's where it is root.
 test_a_tree_is_as_tar_makes_it() {
     need userns
