@@ -170,6 +170,28 @@ static void check_home(struct check *c)
     }
 }
 
+/*
+ * Root's files are lent to root's workload by an idmapped mount, so what it makes there is root's
+ * on the host: nothing but the filter keeps it from leaving a set-user-id program of root's behind.
+ */
+static void check_lent(struct check *c)
+{
+    const struct plan *p = c->p;
+    if (p->seccomp && !(p->capabilities & CAP(FSETID)))
+        return;
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (m->kind == PLAN_MOUNT_BIND && (m->flags & PLAN_MOUNT_LENT) &&
+            !(m->flags & PLAN_MOUNT_RO))
+            check_refuse(c,
+                         "mount it :ro, or start it as an ordinary user, or keep "
+                         "isolation.seccomp and leave out the capability fsetid",
+                         "%s is mounted writable: the workload could leave set-user-id programs "
+                         "of root's in it",
+                         m->source);
+    }
+}
+
 static void check_weak(struct check *c)
 {
     const struct plan *p = c->p;
@@ -202,6 +224,7 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
         check_labels(&c);
         check_limits(&c);
         check_home(&c);
+        check_lent(&c);
         check_weak(&c);
     }
     *ret = c.list;
