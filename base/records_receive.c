@@ -89,6 +89,19 @@ static int receiver_put_in_place(int dir, const char *temporary, const char *lea
     return error;
 }
 
+/*
+ * Nothing but zeros becomes a hole, as it may well have been one: a file of a stranger's can claim
+ * to be far larger than any disk. The file is new, so what is passed over reads as zeros.
+ */
+static int receiver_write_piece(int file, const char *data, size_t size, bool last)
+{
+    if (size < 4096 || data[0] || memcmp(data, data + 1, size - 1) != 0)
+        return fd_write_full(file, data, size);
+    if (lseek(file, (off_t)(last ? size - 1 : size), SEEK_CUR) < 0)
+        return -errno;
+    return last ? fd_write_full(file, data, 1) : 0;
+}
+
 static int receiver_write_content(struct receiver *r, int file, uint64_t size)
 {
     while (size) {
@@ -98,7 +111,7 @@ static int receiver_write_content(struct receiver *r, int file, uint64_t size)
                 return error;
         }
         size_t piece = r->end - r->start < size ? r->end - r->start : (size_t)size;
-        int error = fd_write_full(file, r->in + r->start, piece);
+        int error = receiver_write_piece(file, r->in + r->start, piece, piece == size);
         if (error < 0)
             return error;
         r->start += piece;

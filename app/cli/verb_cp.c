@@ -186,6 +186,41 @@ static uint64_t cp_room(int dir)
     return MAX(free_bytes - free_bytes / 20, 1);
 }
 
+/*
+ * A copy that is interrupted takes back what it has half made: its input ends at once, which is
+ * what any other broken copy looks like.
+ */
+static volatile sig_atomic_t cp_interrupted;
+static int cp_input = FD_NONE, cp_nothing = FD_NONE;
+
+static void cp_interrupt(int signo)
+{
+    cp_interrupted = signo;
+    dup2(cp_nothing, cp_input);
+}
+
+static int cp_receive(int in, int dir, const char *name, char *what, size_t room)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    int pair[2];
+    int r = fd_pipe(pair, 0);
+    if (r < 0)
+        return r;
+    close(pair[1]);
+    cp_input = in;
+    cp_nothing = pair[0];
+    struct sigaction end = {.sa_handler = cp_interrupt}, usual = {.sa_handler = SIG_DFL};
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaction(signals[i], &end, NULL);
+    r = records_receive(in, dir, name, cp_room(dir), what, room);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaction(signals[i], &usual, NULL);
+    cp_nothing = fd_close(cp_nothing);
+    if (cp_interrupted)
+        raise(cp_interrupted);
+    return r;
+}
+
 static int cp_out(struct client *c, struct cp_answer *answer, const struct cp_side *from,
                   const struct cp_side *to, struct error *e)
 {
@@ -202,7 +237,7 @@ static int cp_out(struct client *c, struct cp_answer *answer, const struct cp_si
     client_copy_out(c, from->path, pair[1]);
     client_flush(c, CP_FLUSH_MS);
     close(pair[1]);
-    r = records_receive(in, dir, name, cp_room(dir), what, sizeof(what));
+    r = cp_receive(in, dir, name, what, sizeof(what));
     in = fd_close(in);
     cp_await(c, answer);
     /* a stream that ends too early has its reason in what the other side says */

@@ -115,6 +115,7 @@ void agent_host_flush(struct agent_host *h)
             break;
         if (n < 0) {
             agent_host_drop_out(h);
+            shutdown(h->socket, SHUT_RDWR); /* half a frame is none: what has come is still read */
             break;
         }
         o->fd = fd_close(o->fd);

@@ -134,4 +134,32 @@ test_a_file_larger_than_the_disk_is_refused() {
     expect_no_file huge
 }
 
+test_a_file_of_holes_stays_one() {
+    need userns
+    cofferdam run -d --name holes -- sh -c 'truncate -s 300M /tmp/sparse; printf end >>/tmp/sparse; truncate -s 1M /tmp/zeros; sleep 1000' >/dev/null
+    await 10 sh -c "\"$COFFERDAM\" exec holes -- test -e /tmp/zeros"
+    cofferdam cp holes:/tmp/sparse copy
+    cofferdam cp holes:/tmp/zeros zeros
+    expect_equal "$(stat -c %s copy) $(tail -c 3 copy) $(stat -c %s zeros)" "$((300 * 1048576 + 3)) end 1048576"
+    [ "$(stat -c %b copy)" -lt 4096 ] || fail "it takes $(stat -c %b copy) blocks"
+    cmp zeros <(head -c 1048576 /dev/zero)
+    cofferdam kill holes >/dev/null
+}
+
+test_an_interrupted_copy_takes_back_what_it_made() {
+    need userns
+    local status=0 pid
+    cofferdam run -d --name slow -- sh -c 'truncate -s 4G /tmp/sparse; sleep 1000' >/dev/null
+    await 10 sh -c "\"$COFFERDAM\" exec slow -- test -e /tmp/sparse"
+    mkdir into
+    "$COFFERDAM" cp slow:/tmp/sparse into/ &
+    pid=$!
+    await 10 sh -c 'ls -A into | grep -q .'
+    kill -TERM $pid
+    wait $pid || status=$?
+    expect_equal $status 143 status
+    expect_equal "$(ls -A into)" "" "what is left"
+    cofferdam kill slow >/dev/null
+}
+
 run_tests "$@"
