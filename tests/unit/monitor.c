@@ -25,9 +25,10 @@ static void streams_and_status(void **state)
     struct kit k;
     struct seen s;
     kit_init(&k);
-    kit_start(&k, &s, SHELL("printf out; printf err >&2; exit 7"));
+    kit_start(&k, &s, SHELL("read x; printf out; printf err >&2; exit 7"));
     client_attach(s.client, 0, false, 24, 80);
     client_wait(s.client);
+    client_input_end(s.client, 0); /* not before we wait, however slow we are */
     seen_until(&s, seen_done_once, NULL);
     assert_string_equal(s.out.data, "out");
     assert_string_equal(s.err.data, "err");
@@ -111,6 +112,7 @@ static void a_screen_is_shown(void **state)
     client_input(s.client, 0, "\n", 1);
     seen_until(&s, seen_exit, NULL);
     assert_int_equal(s.status, 0);
+    seen_leave(&s);
     assert_int_equal(kit_end(&k), 0);
     seen_done(&s);
     kit_done(&k);
@@ -149,6 +151,8 @@ static void one_types_and_another_takes_over(void **state)
     seen_until(&a, seen_done_once, NULL);
     assert_string_equal(a.reason, "killed");
     assert_int_equal(a.status, 128 + SIGKILL);
+    seen_leave(&a);
+    seen_leave(&b);
     assert_int_equal(kit_end(&k), 0);
     seen_done(&a);
     seen_done(&b);
@@ -179,6 +183,8 @@ static void a_stopped_viewer_stops_nobody(void **state)
     assert_true(s.history_count > 0);
     assert_true(s.history_first > 2000); /* the old ones are gone */
     seen_until(&idle, seen_exit, NULL);
+    seen_leave(&s);
+    seen_leave(&idle);
     assert_int_equal(kit_end(&k), 0);
     seen_done(&s);
     seen_done(&idle);
@@ -330,6 +336,7 @@ static void the_log_of_a_terminal_is_text(void **state)
     assert_true(str_ends(s.log.data, "\n50\nbold\n"));
     client_kill(s.client);
     seen_until(&s, seen_exit, NULL);
+    /* it stays for us, but not for ever */
     assert_int_equal(kit_end(&k), 0);
     seen_done(&s);
     kit_done(&k);

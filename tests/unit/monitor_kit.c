@@ -212,6 +212,11 @@ void kit_done(struct kit *k)
     free(k->dirs.state);
 }
 
+void seen_leave(struct seen *s)
+{
+    client_free(TAKE(s->client));
+}
+
 void seen_done(struct seen *s)
 {
     client_free(s->client);

@@ -44,6 +44,8 @@ int kit_end(struct kit *k); /* waits for the monitor: its exit status, or -signa
 void kit_done(struct kit *k);
 
 void seen_done(struct seen *s);
+/* Goes away: a monitor stays two seconds for those who look at a screen that has ended. */
+void seen_leave(struct seen *s);
 /* Dispatches until `*flag` is true; the test fails after a bound that only a broken monitor meets.
  */
 void seen_until(struct seen *s, bool (*when)(const struct seen *s, const void *data),
