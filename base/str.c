@@ -65,6 +65,20 @@ bool str_ends(const char *s, const char *suffix)
     return length >= tail && strcmp(s + length - tail, suffix) == 0;
 }
 
+void str_unescape_octal(char *s)
+{
+    char *to = s;
+    for (; *s; s++) {
+        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
+            *to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+            s += 3;
+        } else {
+            *to++ = *s;
+        }
+    }
+    *to = '\0';
+}
+
 char *str_trim(char *s)
 {
     while (isspace((unsigned char)*s))

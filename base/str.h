@@ -27,7 +27,8 @@ static inline bool str_empty(const char *s)
 }
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
-char *str_trim(char *s); /* in place; returns the first non-blank */
+char *str_trim(char *s);          /* in place; returns the first non-blank */
+void str_unescape_octal(char *s); /* in place; paths in the tables of proc(5): \040 is a blank */
 
 /* A growing byte buffer; zero-initialised is empty; data is NUL-terminated whenever non-NULL. */
 struct buf {
@@ -49,8 +50,8 @@ char *buf_take(struct buf *b);                /* the string, owned by the caller
 size_t strv_length(char *const *v);
 void strv_free(char **v);
 char **strv_copy(char *const *v);
-void strv_add(char ***v, const char *s);  /* appends a copy */
-void strv_take(char ***v, char *s);       /* appends `s` itself */
+void strv_add(char ***v, const char *s); /* appends a copy */
+void strv_take(char ***v, char *s);      /* appends `s` itself */
 bool strv_has(char *const *v, const char *s);
 char **strv_split(const char *s, const char *separators); /* empty parts dropped */
 char *strv_join(char *const *v, const char *separator);

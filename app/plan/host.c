@@ -126,21 +126,6 @@ static void host_add_entry(struct plan_host *h, const char *path)
     };
 }
 
-/* Undoes the octal escapes of proc(5) in place. */
-static void host_unescape(char *s)
-{
-    char *to = s;
-    for (; *s; s++) {
-        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-            *to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-            s += 3;
-        } else {
-            *to++ = *s;
-        }
-    }
-    *to = '\0';
-}
-
 static void host_mark_split(struct plan_host *h, const char *mount)
 {
     for (size_t i = 0; i < h->entries_count; i++) {
@@ -158,7 +143,7 @@ static void host_read_mounts(struct plan_host *h)
         for (int field = 0; field < 5 && line; field++)
             mount = strsep(&line, " ");
         if (line && mount) {
-            host_unescape(mount);
+            str_unescape_octal(mount);
             host_mark_split(h, mount);
         }
     }

@@ -4,6 +4,7 @@
 #include "backends/native/setup.h"
 #include "backends/native/tree.h"
 #include "base/fd.h"
+#include "base/file.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -52,6 +53,29 @@ static int source_check_tree(struct setup *s, const char *path, int fd)
     return 0;
 }
 
+/* What is mounted further down comes along, and may not be that either. */
+static int source_check_below(struct setup *s, const char *source)
+{
+    autofree char *top = realpath(source, NULL), *text = NULL;
+    int r =
+        top ? file_read_virtual(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &text, NULL) : -errno;
+    if (r < 0)
+        return error_errno(&s->error, -r, "%s", source);
+    size_t length = str_equal(top, "/") ? 0 : strlen(top);
+    for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+        char *type = strstr(line, " - "), *mount = NULL;
+        for (int field = 0; field < 5 && line; field++)
+            mount = strsep(&line, " ");
+        if (!type || !mount || !str_starts(type, " - proc "))
+            continue;
+        str_unescape_octal(mount);
+        if (strncmp(mount, top, length) == 0 && mount[length] == '/')
+            return error_set(&s->error, EPERM, "%s: the host's processes are mounted below it (%s)",
+                             source, mount);
+    }
+    return 0;
+}
+
 static int source_open_tree(struct setup *s, const struct plan_mount *m)
 {
     bool device = m->kind == PLAN_MOUNT_DEVICE;
@@ -66,6 +90,8 @@ static int source_open_tree(struct setup *s, const struct plan_mount *m)
     if (fstat(tree, &st) < 0)
         return error_errno(&s->error, errno, "%s", m->source);
     int r = device ? source_check_device(s, m->source, &st) : source_check_tree(s, m->source, tree);
+    if (r == 0 && m->origin && S_ISDIR(st.st_mode)) /* a person's wish, not one of ours */
+        r = source_check_below(s, m->source);
     if (r < 0)
         return r;
 

@@ -195,6 +195,7 @@ static const struct golden_case cases[] = {
     {"mounts", host_desk,
      {"files.mount=.:rw", "files.mount=~/ref:/ref:ro", "files.tmpfs=/big:1G", "files.hide=/usr/share/doc",
       "files.home=read-only"}, {"make"}},
+    {"mounts-root", host_root, {"files.mount=/srv/shared:rw", "files.home=overlay"}, {"make"}},
     {"mount-below-proc", host_desk, {"files.mount=/tmp:/proc/x"}, {"true"}},
     {"mount-display", host_desk, {"files.mount=/tmp/.X11-unix"}, {"true"}},
     {"opened", host_desk,

@@ -152,6 +152,29 @@ test_the_hosts_processes_cannot_be_mounted() {
     capture cofferdam run --mount /proc:/tmp/proc -- true
     expect_status 125
     expect_err_has /proc
+    # ... nor what is below a folder
+    capture cofferdam run --mount /:/host -- ls /host/proc/1
+    expect_status 125
+    expect_err_has 'processes'
+}
+
+# What root shows is root's and nobody else's, and cannot be made a way to become root.
+test_lent_folders_give_no_more_than_asked() {
+    need userns
+    mkdir lent
+    echo mine >lent/mine
+    chmod 600 lent/mine
+    if [ "$(id -u)" = 0 ]; then
+        echo other >lent/other
+        chmod 600 lent/other
+        chown 65533:65533 lent/other
+    fi
+    capture cofferdam run --mount "$T/lent:/lent:rw" -- sh -c 'cat /lent/mine; cat /lent/other; echo new >/lent/new
+        cp /bin/true /lent/suid; chmod u+s /lent/suid; chmod g+s /lent/suid; :'
+    expect_out mine
+    expect_equal "$(cat lent/new)" new "what was written"
+    expect_equal "$(stat -c %u:%g lent/new)" "$(id -u):$(id -g)" owner
+    [ ! -u lent/suid ] && [ ! -g lent/suid ] || fail "a set-id program was left on the host"
 }
 
 # An image that has links where a careless runtime would mount.

@@ -44,6 +44,9 @@ static void test_comparing(void **state)
     assert_string_equal(str_trim(text), "a b");
     char blank[] = "  ";
     assert_string_equal(str_trim(blank), "");
+    char path[] = "/a\\040b\\134\\011c\\9";
+    str_unescape_octal(path);
+    assert_string_equal(path, "/a b\\\tc\\9");
 }
 
 static void test_buffer_grows_and_stays_terminated(void **state)
