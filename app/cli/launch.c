@@ -165,7 +165,8 @@ static void launching_give_up(struct launching *l)
     l->begun = false;
 }
 
-/* Limits of a user's workload need a scope from the user's service manager; nothing else does. */
+/* Where a service manager rules the control groups, limits need a scope from it; nothing else does.
+ */
 static bool launching_wants_scope(const struct launching *l)
 {
     const struct plan_limits *m = &l->plan->limits;

@@ -53,7 +53,7 @@ static void host_cgroup(const struct plan_host *h, struct backend_health *to)
     static const char *const names[] = {
         [PLAN_CGROUP_NONE] = "control groups",
         [PLAN_CGROUP_V2] = "control groups, version 2",
-        [PLAN_CGROUP_SYSTEMD] = "control groups from the user's systemd",
+        [PLAN_CGROUP_SYSTEMD] = "control groups from systemd",
         [PLAN_CGROUP_V1] = "control groups, version 1",
     };
     struct error e;
@@ -65,7 +65,8 @@ static void host_cgroup(const struct plan_host *h, struct backend_health *to)
     }
     if (h->cgroup == PLAN_CGROUP_SYSTEMD && cgroup_scope_probe(&e) < 0) {
         backend_health_add(to, BACKEND_MISSING, names[h->cgroup], e.text,
-                           "systemctl --user status; --set resources.limits=best-effort");
+                           h->uid ? "systemctl --user status; --set resources.limits=best-effort"
+                                  : "systemctl status; --set resources.limits=best-effort");
         return;
     }
     autofree char *has = strv_join(h->cgroup_controllers, ", ");

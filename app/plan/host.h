@@ -17,7 +17,7 @@ struct plan_host_entry {
 enum plan_cgroup {
     PLAN_CGROUP_NONE,    /* no cgroup can be had: rlimits only */
     PLAN_CGROUP_V2,      /* a folder we may write, with controllers */
-    PLAN_CGROUP_SYSTEMD, /* the user's systemd gives a delegated scope */
+    PLAN_CGROUP_SYSTEMD, /* systemd, the user's or root's, gives a delegated scope */
     PLAN_CGROUP_V1,      /* root, v1 hierarchies */
 };
 

@@ -43,15 +43,17 @@ static bool cgroup_writable(const char *folder)
     return access(folder, W_OK) == 0 && access(procs, W_OK) == 0 && access(subtree, W_OK) == 0;
 }
 
-/* A manager of the user's own listens: it can be asked for a delegated scope. */
+/* A manager listens, root's or the user's own: it can be asked for a delegated scope. */
 static bool cgroup_take_systemd(struct plan_host *h)
 {
-    char bus[64];
-    snprintf(bus, sizeof(bus), "/run/user/%u/systemd/private", h->uid);
-    if (h->uid == 0 || access(bus, W_OK) < 0)
+    char bus[64] = "/run/systemd/private";
+    if (h->uid)
+        snprintf(bus, sizeof(bus), "/run/user/%u/systemd/private", h->uid);
+    if (access(bus, W_OK) < 0)
         return false;
     autofree char *folder =
-        str_format(CGROUP_ROOT "/user.slice/user-%u.slice/user@%u.service", h->uid, h->uid);
+        h->uid ? str_format(CGROUP_ROOT "/user.slice/user-%u.slice/user@%u.service", h->uid, h->uid)
+               : str_dup(CGROUP_ROOT);
     char **controllers = cgroup_controllers(folder);
     if (!controllers[0]) {
         strv_free(controllers);

@@ -27,6 +27,13 @@
  *   V1       root: cofferdam-ID in each v1 hierarchy that is needed, and in the v2 tree of a
  *            hybrid host, which has cgroup.kill, cgroup.freeze and cpu.stat without a controller.
  *   NONE     nothing is made; samples come from /proc; the agent has to freeze.
+ *
+ * Under systemd a control group at the root is for workloads without limits only: the manager turns
+ * controllers off there that its own units no longer want.
+ *
+ * v2 has no list of allowed devices; a BPF program would have to stand for v1's, which no user may
+ * load. It would have nothing left to forbid: in a user namespace nodes cannot be made, all that
+ * is mounted is nodev, and /dev holds the plan's nodes alone (tests/guest/bare.sh tries it).
  */
 struct cgroup;
 

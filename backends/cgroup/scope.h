@@ -1,4 +1,8 @@
-/* A control group from the user's service manager, for users who may not make one themselves. */
+/*
+ * A control group from the service manager, the user's own or, for root, the system's. Users may
+ * not make one themselves; root may, but the manager takes controllers back that its own units no
+ * longer want, and with them the limits of what it does not know of.
+ */
 #ifndef COFFERDAM_BACKENDS_CGROUP_SCOPE_H
 #define COFFERDAM_BACKENDS_CGROUP_SCOPE_H
 

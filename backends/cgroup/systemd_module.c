@@ -46,7 +46,7 @@ static int bus_open_private(const char *runtime_dir, sd_bus **ret)
     return 0;
 }
 
-static int bus_open(unsigned timeout_ms, sd_bus **ret, struct error *e)
+static int bus_open_user(sd_bus **ret)
 {
     char standard[32];
     const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
@@ -54,10 +54,32 @@ static int bus_open(unsigned timeout_ms, sd_bus **ret, struct error *e)
     int r = runtime_dir && *runtime_dir == '/' ? bus_open_private(runtime_dir, ret) : -ENOENT;
     if (r < 0)
         r = bus_open_private(standard, ret);
+    return r < 0 ? sd_bus_open_user(ret) : r;
+}
+
+static int bus_open_system(sd_bus **ret)
+{
+    int r = bus_open_private("/run", ret);
+    return r < 0 ? sd_bus_open_system(ret) : r;
+}
+
+static const char *manager_name(enum systemd_manager manager)
+{
+    switch (manager) {
+    case SYSTEMD_OF_USER:
+        return "the user's service manager";
+    case SYSTEMD_OF_SYSTEM:
+        break;
+    }
+    return "the service manager";
+}
+
+static int bus_open(enum systemd_manager manager, unsigned timeout_ms, sd_bus **ret,
+                    struct error *e)
+{
+    int r = manager == SYSTEMD_OF_USER ? bus_open_user(ret) : bus_open_system(ret);
     if (r < 0)
-        r = sd_bus_open_user(ret);
-    if (r < 0)
-        return error_errno(e, -r, "the user's service manager does not answer");
+        return error_errno(e, -r, "%s does not answer", manager_name(manager));
     sd_bus_set_method_call_timeout(*ret, (uint64_t)timeout_ms * 1000);
     return 0;
 }
@@ -112,13 +134,13 @@ static int scope_wait(sd_bus *bus, const struct scope_job *job, unsigned timeout
     return strcmp(job->result, "done") == 0 ? 0 : -ECANCELED;
 }
 
-static int start_scope(const char *name, const char *description, pid_t pid, unsigned timeout_ms,
-                       struct error *e)
+static int start_scope(enum systemd_manager manager, const char *name, const char *description,
+                       pid_t pid, unsigned timeout_ms, struct error *e)
 {
     sd_bus *bus = NULL;
     struct scope_job job = {0};
     sd_bus_error error = SD_BUS_ERROR_NULL;
-    int r = bus_open(timeout_ms, &bus, e);
+    int r = bus_open(manager, timeout_ms, &bus, e);
     if (r < 0)
         return r;
     /* The answer to the call and the signal may come in one go: the match stands before both. */
@@ -133,23 +155,23 @@ static int start_scope(const char *name, const char *description, pid_t pid, uns
         r = scope_wait(bus, &job, timeout_ms);
     if (r < 0) {
         autofree char *said = str_escape_z(error.message ? error.message : strerror(-r));
-        error_set(e, -r, "the user's service manager made no scope %s: %s", name, said);
+        error_set(e, -r, "%s made no scope %s: %s", manager_name(manager), name, said);
     }
     sd_bus_error_free(&error);
     sd_bus_flush_close_unref(bus);
     return r < 0 ? r : 0;
 }
 
-static int ping(unsigned timeout_ms, struct error *e)
+static int ping(enum systemd_manager manager, unsigned timeout_ms, struct error *e)
 {
     sd_bus *bus = NULL;
-    int r = bus_open(timeout_ms, &bus, e);
+    int r = bus_open(manager, timeout_ms, &bus, e);
     if (r < 0)
         return r;
     r = sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, "org.freedesktop.DBus.Peer", "Ping",
                            NULL, NULL, NULL);
     sd_bus_flush_close_unref(bus);
-    return r < 0 ? error_errno(e, -r, "the user's service manager does not answer") : 0;
+    return r < 0 ? error_errno(e, -r, "%s does not answer", manager_name(manager)) : 0;
 }
 
 __attribute__((visibility("default"))) extern const struct systemd_module systemd_module;

@@ -132,16 +132,17 @@ static int tear_down(void **state)
 static void starts_a_delegated_scope(void **state)
 {
     struct error e = {0};
-    assert_int_equal(systemd_module.ping(5000, &e), 0);
-    assert_int_equal(
-        systemd_module.start_scope("cofferdam-0123456789ab.scope", "a test", getpid(), 5000, &e),
-        0);
+    assert_int_equal(systemd_module.ping(SYSTEMD_OF_USER, 5000, &e), 0);
+    assert_int_equal(systemd_module.start_scope(SYSTEMD_OF_USER, "cofferdam-0123456789ab.scope",
+                                                "a test", getpid(), 5000, &e),
+                     0);
 }
 
 static void a_refusal_is_told_escaped(void **state)
 {
     struct error e = {0};
-    assert_true(systemd_module.start_scope("refused.scope", "", getpid(), 5000, &e) < 0);
+    assert_true(
+        systemd_module.start_scope(SYSTEMD_OF_USER, "refused.scope", "", getpid(), 5000, &e) < 0);
     assert_non_null(strstr(e.text, "not \\x1b[31mtoday"));
     assert_null(strchr(e.text, '\033'));
 }
@@ -149,14 +150,17 @@ static void a_refusal_is_told_escaped(void **state)
 static void a_failed_job_is_an_error(void **state)
 {
     struct error e = {0};
-    assert_int_equal(systemd_module.start_scope("failing.scope", "", getpid(), 5000, &e),
-                     -ECANCELED);
+    assert_int_equal(
+        systemd_module.start_scope(SYSTEMD_OF_USER, "failing.scope", "", getpid(), 5000, &e),
+        -ECANCELED);
 }
 
 static void a_silent_manager_is_given_up(void **state)
 {
     struct error e = {0};
-    assert_int_equal(systemd_module.start_scope("silent.scope", "", getpid(), 50, &e), -ETIMEDOUT);
+    assert_int_equal(
+        systemd_module.start_scope(SYSTEMD_OF_USER, "silent.scope", "", getpid(), 50, &e),
+        -ETIMEDOUT);
 }
 
 int main(void)
