@@ -23,6 +23,10 @@ struct box_wish {
     int root;        /* becomes "/", whoever is root inside owns it; FD_NONE: no file at all */
     const int *keep; /* descriptors, borrowed; all others are closed */
     unsigned keep_count;
+    /* Folders among `keep` that may be read and nothing else: then "/" may not be written either.
+     */
+    const int *read; /* borrowed */
+    unsigned read_count;
     uint64_t memory;     /* bytes of data */
     uint64_t file_bytes; /* of one file at most */
     /* Runs inside: 0 or -errno with report->error. */

@@ -19,7 +19,7 @@
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14)
 #endif
-enum { BOX_CPU_SECONDS = 3600, BOX_FILES = 256 };
+enum { BOX_CPU_SECONDS = 3600, BOX_FILES = 1024 };
 
 /* --- ids -----------------------------------------------------------------------------------------
  */
@@ -117,8 +117,15 @@ static int box_capabilities(void)
     return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+static int box_landlock_rule(int set, int folder, uint64_t access)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = folder};
+    return syscall(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno
+                                                                                         : 0;
+}
+
 /* Everything below "/", which is the layer, and nothing else, should chroot(2) ever leak. */
-static int box_landlock(bool files)
+static int box_landlock(const struct box_wish *w)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 2) /* the first version forbids hard links between folders */
@@ -130,18 +137,21 @@ static int box_landlock(bool files)
     autoclose int set = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
     if (set < 0)
         return -errno;
-    if (files) {
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < w->read_count; i++)
+        r = box_landlock_rule(set, w->read[i],
+                              LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+    if (w->root >= 0 && !w->read_count) {
         autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        struct landlock_path_beneath_attr rule = {
-            .allowed_access = all.handled_access_fs & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE |
-                                                                  LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-                                                                  LANDLOCK_ACCESS_FS_MAKE_SOCK),
-            .parent_fd = root,
-        };
-        if (root < 0 ||
-            syscall(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-            return -errno;
+        r = root < 0 ? -errno
+                     : box_landlock_rule(set, root,
+                                         all.handled_access_fs &
+                                             ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE |
+                                                         LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+                                                         LANDLOCK_ACCESS_FS_MAKE_SOCK));
     }
+    if (r < 0)
+        return r;
     return syscall(SYS_landlock_restrict_self, set, 0) < 0 ? -errno : 0;
 }
 
@@ -174,7 +184,7 @@ int box_enter(const struct box_wish *w, int control, struct error *e)
     if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = -errno;
     if (r == 0)
-        r = box_landlock(w->root >= 0);
+        r = box_landlock(w);
     if (r == 0)
         r = box_filter(w->root >= 0);
     return r < 0 ? error_errno(e, -r, "confining the unpacking process") : 0;

@@ -90,7 +90,8 @@ int disk_find(const char *cache, const char *key, struct disk *ret, struct error
 struct disk_work {
     const struct disk_job *job;
     struct disk_map *owners; /* owned; one for each layer, or NULL */
-    int out;
+    int *keep;               /* owned; the pipe, then layers' folders, which are owned too */
+    size_t kept;             /* folders */
 };
 
 static int disk_read_owners(struct disk_work *w, struct error *e)
@@ -110,44 +111,62 @@ static int disk_read_owners(struct disk_work *w, struct error *e)
     return 0;
 }
 
-/* Inside the box: the store is "/". */
+/* Inside the box. */
 static int disk_run_tree(void *data, struct box_report *report)
 {
     const struct disk_work *w = data;
-    const struct disk_job *job = w->job;
-    autofree const char **folders = mem_alloc(job->count * sizeof(*folders));
-    for (size_t i = 0; i < job->count; i++)
-        folders[i] = job->layers[i].folder;
-    autoclose int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return error_errno(&report->error, errno, "the layers");
     const struct disk_tree_job tree = {
-        .root = root,
-        .layers = folders,
-        .count = job->count,
+        .layers = w->keep + 1,
+        .count = w->job->count,
         .owners = w->owners,
-        .limits = job->limits,
+        .limits = w->job->limits,
     };
     struct disk_tar tar;
-    disk_tar_init(&tar, w->out);
+    disk_tar_init(&tar, w->keep[0]);
     int r = disk_tree_write(&tree, &tar, &report->counts, &report->error);
     disk_tar_done(&tar);
     return r;
 }
 
-static int disk_start_tree(struct disk_work *w, struct box *ret, struct error *e)
+/* `keep` becomes `out` and the layers' folders; whoever is root inside could not reach them by
+ * name. */
+static int disk_start_tree(struct disk_work *w, int out, struct box *ret, struct error *e)
 {
-    const int keep[] = {w->out};
+    const struct disk_job *job = w->job;
+    w->keep = mem_alloc((1 + job->count) * sizeof(*w->keep));
+    w->keep[0] = out;
+    int r = job->count ? 0 : error_set(e, EINVAL, "an image without layers");
+    for (; r == 0 && w->kept < job->count; w->kept++) {
+        const char *folder = job->layers[w->kept].folder;
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0) {
+            r = error_errno(e, errno, "%s", folder);
+            break;
+        }
+        w->keep[1 + w->kept] = fd;
+    }
+    if (r < 0)
+        return r;
     const struct box_wish wish = {
-        .owner = w->job->owner,
-        .root = w->job->store,
-        .keep = keep,
-        .keep_count = 1,
+        .owner = job->owner,
+        .root = w->keep[1],
+        .keep = w->keep,
+        .keep_count = (unsigned)(1 + job->count),
+        .read = w->keep + 1,
+        .read_count = (unsigned)job->count,
         .memory = DISK_TREE_MEMORY,
         .run = disk_run_tree,
         .data = w,
     };
     return box_start(&wish, ret, e);
+}
+
+static void disk_end_tree(struct disk_work *w)
+{
+    for (size_t i = 0; i < w->kept; i++)
+        fd_close(w->keep[1 + i]);
+    free(TAKE(w->keep));
+    w->kept = 0;
 }
 
 static int disk_start_tool(const struct disk_job *job, int in, int image,
@@ -183,12 +202,12 @@ static int disk_pour(struct disk_work *w, int image, struct layer_counts *ret, s
     struct box box = {0};
     struct box_report report;
     struct error why;
-    w->out = pair[1];
     int r = disk_start_tool(w->job, pair[0], image, &tool, e);
     fd_close(pair[0]);
     if (r == 0)
-        r = disk_start_tree(w, &box, e);
+        r = disk_start_tree(w, pair[1], &box, e);
     fd_close(pair[1]);
+    disk_end_tree(w);
     if (r < 0) {
         disk_tool_kill(&tool);
         return r;

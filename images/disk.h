@@ -18,14 +18,13 @@
 #define DISK_FILE_SYSTEM "squashfs" /* what a guest mounts it as */
 
 struct disk_layer {
-    const char *folder;  /* the unpacked layer, relative to disk_job.store; borrowed */
+    const char *folder;  /* the unpacked layer, absolute; borrowed */
     const char *diff_id; /* 64 hexadecimal digits; borrowed */
     int blob;            /* for IMAGE_OWNER_SELF: owners are read from it; FD_NONE: all is root's */
 };
 
 struct disk_job {
     const char *cache;               /* dirs.cache; borrowed */
-    int store;                       /* a folder that all layers are below; borrowed */
     struct image_owner owner;        /* how they were unpacked */
     const struct disk_layer *layers; /* the lowest first; borrowed */
     size_t count;

@@ -41,9 +41,8 @@ static int tree_names_compare(const void *a, const void *b)
 
 int tree_open(const struct tree *t, size_t layer, const char *path)
 {
-    autofree char *whole =
-        *path ? str_join_path(t->job->layers[layer], path) : str_dup(t->job->layers[layer]);
-    return fd_openat2(t->job->root, whole, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, LAYER_RESOLVE);
+    return fd_openat2(t->job->layers[layer], *path ? path : ".",
+                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, LAYER_RESOLVE);
 }
 
 /* The one that is kept open: most names of a folder come from one layer. */

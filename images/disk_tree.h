@@ -11,8 +11,7 @@
 #include "images/disk_tar.h"
 
 struct disk_tree_job {
-    int root;                  /* the folder that all layers are below; borrowed */
-    const char *const *layers; /* their folders, relative to it, the lowest first; borrowed */
+    const int *layers; /* their folders, the lowest first; borrowed */
     size_t count;
     /* For each layer, whose its files are; NULL: as the folder has it. Borrowed. */
     const struct disk_map *owners;

@@ -46,5 +46,8 @@ int images_tag(struct cli *c, struct image_store *s);
 int images_rm(struct cli *c, struct image_store *s);
 int images_prune(struct cli *c, struct image_store *s);
 int images_verify(struct cli *c, struct image_store *s);
+/* verb_image_kernel.c: what machines boot from. Kernels are not of the store. */
+int images_disk(struct cli *c, struct image_store *s);
+int images_kernel(struct cli *c);
 
 #endif

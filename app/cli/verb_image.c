@@ -3,10 +3,11 @@
 #include "app/cli/verbs.h"
 
 static const char *const subverbs[] = {"list", "inspect", "history", "import", "pull", "export",
-                                       "tag",  "rm",      "prune",   "verify", NULL};
+                                       "tag",  "rm",      "prune",   "verify", "disk", "kernel",
+                                       NULL};
 
 static const struct option_row options[] = {
-    {"quiet",         'q', NULL,     "list: names alone", NULL},
+    {"quiet",         'q', NULL,     "list, kernel list: names alone; disk: its path alone", NULL},
     {"type",          't', "TYPE",   "import: what it has to be (default: auto)", "auto|oci|docker|rootfs"},
     {"limit-size",    0,   "SIZE",   "import, pull: most bytes a layer may unpack to (64G)", NULL},
     {"limit-entries", 0,   "NUMBER", "import, pull: most files in a layer (4194304)", NULL},
@@ -30,10 +31,13 @@ static const struct {
     {"rm",      images_rm,      false},
     {"prune",   images_prune,   true },
     {"verify",  images_verify,  true },
+    {"disk",    images_disk,    false},
 };
 
 static int image_run(struct cli *c)
 {
+    if (str_equal(c->args[0], "kernel"))
+        return images_kernel(c);
     for (size_t i = 0; i < ARRAY_SIZE(image_rows); i++) {
         if (!str_equal(image_rows[i].name, c->args[0]))
             continue;
@@ -56,8 +60,8 @@ static int image_run(struct cli *c)
 const struct verb verb_image = {
     .name = "image",
     .group = "Files",
-    .usage = "list|inspect|history|import|pull|export|tag|rm|prune|verify [OPTION…] [ARGUMENT…]",
-    .summary = "import, pull, show, export and remove images",
+    .usage = "list|inspect|history|import|pull|export|tag|rm|prune|verify|disk|kernel [OPTION…] [ARGUMENT…]",
+    .summary = "import, pull, show, export and remove images, and kernels for machines",
     .subverbs = subverbs,
     .options = options,
     .flags = VERB_JSON | VERB_SUBVERBS,

@@ -110,8 +110,13 @@ static char *list(int stream)
 static int stack(const char *const *layers, size_t count, const struct disk_map *owners,
                  const struct image_limits *limits, int *ret, struct error *e)
 {
-    const struct disk_tree_job job = {.root = ground,
-                                      .layers = layers,
+    int folders[4];
+    assert_true(count <= ARRAY_SIZE(folders));
+    for (size_t i = 0; i < count; i++) {
+        folders[i] = openat(ground, layers[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(folders[i] >= 0);
+    }
+    const struct disk_tree_job job = {.layers = folders,
                                       .count = count,
                                       .owners = owners,
                                       .limits = limits ? *limits : image_limits_usual};
@@ -121,6 +126,8 @@ static int stack(const char *const *layers, size_t count, const struct disk_map 
     disk_tar_init(&to, fd);
     int r = disk_tree_write(&job, &to, &counts, e);
     disk_tar_done(&to);
+    for (size_t i = 0; i < count; i++)
+        fd_close(folders[i]);
     if (r == 0)
         *ret = TAKE_FD(fd);
     return r;
@@ -370,8 +377,6 @@ static void bounds(void **state)
     assert_int_equal(stack(layers, 1, owners, &l, &fd, &e), 0);
     fd_close(fd);
     assert_int_equal(stack(nothing, 1, owners, NULL, &fd, &e), -ENOENT);
-    static const char *const outside[] = {"../a"};
-    assert_int_equal(stack(outside, 1, owners, NULL, &fd, &e), -EXDEV);
 }
 
 static void owners_from_headers(void **state)
