@@ -137,12 +137,16 @@ static void set_result(pid_t pid, long value, unsigned long first)
 /* Calls that cannot fail, or whose failure looks otherwise. */
 static bool never_fails(long number)
 {
+#ifdef SYS_arch_prctl
+    if (number == SYS_arch_prctl)
+        return true;
+#endif
     return number == SYS_exit || number == SYS_exit_group || number == SYS_rt_sigreturn ||
            number == SYS_close || number == SYS_brk || number == SYS_wait4 ||
-           number == SYS_rt_sigaction || number == SYS_rt_sigprocmask || number == SYS_munmap ||
-           number == SYS_getpid || number == SYS_geteuid || number == SYS_getuid ||
-           number == SYS_getgid || number == SYS_getegid || number == SYS_umask ||
-           number == SYS_set_tid_address;
+           number == SYS_rt_sigaction || number == SYS_rt_sigprocmask || number == SYS_arch_prctl ||
+           number == SYS_munmap || number == SYS_getpid || number == SYS_geteuid ||
+           number == SYS_getuid || number == SYS_getgid || number == SYS_getegid ||
+           number == SYS_umask || number == SYS_set_tid_address;
 }
 
 struct strike {
