@@ -222,13 +222,17 @@ static int setup_limits(struct setup *s)
 }
 
 /* A label for the next exec, written through our own /proc. */
-static int setup_label(struct setup *s, const char *file, const char *text, const char *label)
+static int setup_label(struct setup *s, const char *file, const char *text, const char *key,
+                       const char *label)
 {
     autoclose int fd = fd_openat2(s->proc, file, O_WRONLY | O_NOFOLLOW, 0, STEP_RESOLVE_STRICT);
     if (fd < 0)
-        return error_errno(&s->error, -fd, "label %s", label);
+        return error_errno(&s->error, -fd, "isolation.%s", key);
     int r = fd_write_full(fd, text, strlen(text));
-    return r < 0 ? error_errno(&s->error, -r, "label %s", label) : 0;
+    if (r == -ENOENT || r == -EINVAL)
+        return error_set(&s->error, -r, "isolation.%s = %s: the kernel knows no such label", key,
+                         label);
+    return r < 0 ? error_errno(&s->error, -r, "isolation.%s = %s", key, label) : 0;
 }
 
 static int setup_labels(struct setup *s)
@@ -237,11 +241,11 @@ static int setup_labels(struct setup *s)
     if (p->apparmor) {
         char text[300];
         snprintf(text, sizeof(text), "exec %s", p->apparmor);
-        int r = setup_label(s, "1/attr/apparmor/exec", text, p->apparmor);
+        int r = setup_label(s, "1/attr/apparmor/exec", text, "apparmor", p->apparmor);
         if (r < 0)
             return r;
     }
-    return p->selinux ? setup_label(s, "1/attr/exec", p->selinux, p->selinux) : 0;
+    return p->selinux ? setup_label(s, "1/attr/exec", p->selinux, "selinux", p->selinux) : 0;
 }
 
 /* A workload that may use keys gets a ring of its own; the caller's must not come along. */
