@@ -70,6 +70,7 @@ static void isolation_sysctls(struct plan *p)
     }
     /* The kernel's pool is 128 instances for a user: leave some for the neighbours. */
     isolation_sysctl(p, "user/max_inotify_instances", 64);
+    isolation_sysctl(p, "user/max_inotify_watches", 16384);
 }
 
 static char *isolation_label(const struct settings *s, enum key_id key)
