@@ -3,8 +3,10 @@
 #include "app/cli/verbs.h"
 #include "backends/backend.h"
 #include "backends/cgroup/scope.h"
+#include "images/kernel.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static const char *const state_names[] = {
     [BACKEND_GOOD] = "good", [BACKEND_PARTLY] = "partly", [BACKEND_MISSING] = "missing"};
@@ -94,6 +96,50 @@ static void host_stops(struct backend_health *to)
     }
 }
 
+static bool host_has_program(const char *name)
+{
+    static const char *const folders[] = {"/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"};
+    bool found = false;
+    for (size_t i = 0; !found && i < ARRAY_SIZE(folders); i++) {
+        autofree char *path = str_join_path(folders[i], name);
+        found = access(path, X_OK) == 0;
+    }
+    return found;
+}
+
+/* What a machine's disks and kernel are made with; containers need none of it. */
+static void host_machines(struct backend_health *to)
+{
+    static const struct {
+        const char *program, *what, *why, *mend;
+    } rows[] = {
+        {"tar2sqfs", "tar2sqfs: images as disks of machines", "an image cannot be a machine's root",
+         "apt install squashfs-tools-ng"},
+        {"qemu-img", "qemu-img: overlays over disk:PATH",     "disk: images cannot be used",
+         "apt install qemu-utils"       },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        bool has = host_has_program(rows[i].program);
+        backend_health_add(to, has ? BACKEND_GOOD : BACKEND_PARTLY, rows[i].what,
+                           has ? NULL : rows[i].why, has ? NULL : rows[i].mend);
+    }
+    struct dirs d = {0};
+    struct kernel_list l = {0};
+    const struct kernel *k = NULL;
+    struct error e;
+    bool found = dirs_init(&d, &e) == 0 && kernel_list_read(d.data, "", &l, &e) == 0 &&
+                 kernel_choose(&l, NULL, &k, &e) == 0;
+    autofree char *what = found ? str_format("a kernel for machines: %s", k->release)
+                                : str_dup("a kernel for machines");
+    backend_health_add(to, found ? BACKEND_GOOD : BACKEND_PARTLY, what,
+                       found ? NULL : "none with drivers for virtio, squashfs and overlay is here",
+                       found ? NULL
+                             : "cofferdam image kernel import FILE.deb (apt-get download "
+                               "linux-image-cloud-amd64's package)");
+    kernel_list_done(&l);
+    dirs_done(&d);
+}
+
 static void print_checks(const struct backend_health *h)
 {
     static const enum out_colour colours[] = {OUT_GREEN, OUT_YELLOW, OUT_RED};
@@ -159,6 +205,7 @@ static int doctor_run(struct cli *c)
     host_ids(&h, &host);
     host_cgroup(&h, &host);
     host_stops(&host);
+    host_machines(&host);
     bool usable = false;
     json_t *list = c->json ? json_array() : NULL;
     if (!c->json) {
