@@ -63,6 +63,24 @@ static void draw_keys(const char *hints, int row, int cols)
     paint_text(row, 0, cols, UI_QUIET, text);
 }
 
+/* A long one stands on as many of the last lines as it needs. */
+static void draw_message(const struct ui_model *m)
+{
+    enum { MOST = 5 };
+    enum ui_look look = m->message_bad ? UI_BAD : UI_PLAIN;
+    char *parts[MOST];
+    int count = 0;
+    for (const char *at = m->message; *at && count < MOST && count < m->rows / 2;) {
+        size_t n = view_line_fits(at, m->cols);
+        parts[count++] = str_ndup(at, n);
+        at += n;
+    }
+    for (int i = 0; i < count; i++) {
+        paint_text(m->rows - count + i, 0, m->cols, look, parts[i]);
+        free(parts[i]);
+    }
+}
+
 static void draw_bottom(const struct ui_model *m)
 {
     int row = m->rows - 1;
@@ -75,7 +93,7 @@ static void draw_bottom(const struct ui_model *m)
         paint_text(row, 0, m->cols, UI_PLAIN, text);
         paint_cursor(row, MIN((int)strlen(text), m->cols - 1));
     } else if (m->message) {
-        paint_text(row, 0, m->cols, m->message_bad ? UI_BAD : UI_PLAIN, m->message);
+        draw_message(m);
     } else if (m->filter.used && m->page == UI_PAGE_LIST) {
         autofree char *typed = str_escape_z(m->filter.text);
         autofree char *text = str_format("only with \"%s\"; / then Esc shows all", typed);

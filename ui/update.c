@@ -486,3 +486,14 @@ void ui_update_show(struct ui_model *m, const char *id, bool console)
     if (console && r->phase != STATE_EXITED && r->phase != STATE_LOST)
         console_open(m, r);
 }
+
+void ui_update_relaunch(struct ui_model *m, const char *profile, const char *command)
+{
+    if (m->dialog != UI_DIALOG_NONE || m->focus != UI_FOCUS_LIST || m->command.used)
+        return; /* the person is elsewhere by now */
+    for (size_t i = 0; i < m->profiles_count; i++)
+        if (str_equal(m->profiles[i].name, profile))
+            m->profile = i;
+    line_set(&m->command, command);
+    launch_open(m);
+}

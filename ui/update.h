@@ -17,6 +17,9 @@ void ui_update_size(struct ui_model *m, int rows, int cols);
 /* Selects a workload and opens its console: after a launch. */
 void ui_update_show(struct ui_model *m, const char *id, bool console);
 
+/* A launch that was refused: the sheet comes back with what was typed, to be mended. */
+void ui_update_relaunch(struct ui_model *m, const char *profile, const char *command);
+
 /* Splits a command line into words as a shell does with quotes and backslashes and nothing else;
  * NULL: unclosed. */
 char **ui_words(const char *line);

@@ -1,8 +1,7 @@
 /* Profiles beside what they leave open; the launch sheet, which chooses among them. */
 #include "ui/views.h"
 
-/* How much of a line fits into `width` columns; broken behind a blank if there is one. */
-static size_t line_fits(const char *line, int width)
+size_t view_line_fits(const char *line, int width)
 {
     size_t i = 0, blank = 0;
     for (int used = 0; line[i] && used < width; used++) {
@@ -24,7 +23,7 @@ void view_lines(const struct ui_rect *r, char *const *lines, size_t from)
         do {
             bool first = line == lines[from];
             int shift = first ? 0 : MIN(indent + 2, r->cols / 2);
-            size_t n = line_fits(line, r->cols - shift);
+            size_t n = view_line_fits(line, r->cols - shift);
             autofree char *part = str_ndup(line, n);
             paint_text(r->row + row++, r->col + shift, r->cols - shift, UI_PLAIN, part);
             line += n;

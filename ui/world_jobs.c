@@ -47,17 +47,19 @@ static void job_started(struct world *w, const char *said)
 {
     autofree char *line = str_ndup(said, strcspn(said, "\n"));
     world_refresh(w);
-    autofree char *text = str_format("started %s", line);
-    ui_model_message(w->model, false, text);
     for (size_t i = 0; i < w->model->count; i++)
         if (str_equal(w->model->list[i].id, line) || str_equal(w->model->list[i].name, line)) {
             autofree char *id = str_dup(w->model->list[i].id);
+            autofree char *started = str_format("started %s", w->model->list[i].name);
+            ui_model_message(w->model, false, started);
             ui_update_show(w->model, id, true);
-            if (w->model->focus == UI_FOCUS_CONSOLE)
-                ui_model_no_message(
-                    w->model); /* the console says it; below it stands the way out */
+            if (w->model->focus == UI_FOCUS_CONSOLE) /* it says so; below it stands the way out */
+                ui_model_no_message(w->model);
             return;
         }
+    autofree char *text = str_format(
+        "%s ended at once and nothing of it is kept; an empty command gives a shell", line);
+    ui_model_message(w->model, false, text);
 }
 
 static void job_done(struct world *w, struct world_job *j, int status)
@@ -67,6 +69,8 @@ static void job_done(struct world *w, struct world_job *j, int status)
     if (status && !(shows && *said && status != 125)) {
         ui_model_message(w->model, true,
                          *said ? without_prefix(said) : "that failed without a word");
+        if (j->intent.kind == UI_INTENT_START)
+            ui_update_relaunch(w->model, j->intent.id, j->intent.text);
         if (j->intent.kind == UI_INTENT_EXPLAIN)
             ui_model_explained(w->model, j->intent.text, without_prefix(said));
         world_refresh(w);

@@ -124,6 +124,30 @@ test_a_hostile_workload_stays_in_its_pane() {
     kill_it
 }
 
+test_a_refused_launch_can_be_mended() {
+    need tmux userns
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_keys n
+    see "< contained >"
+    screen_type "sh -c 'echo 4\$((1+1))-inside; exec sh'"
+    until screen_has "< legacy-os >"; do
+        screen_keys Down
+        see "<"
+    done
+    screen_keys Enter
+    see "drive yet" # the end of it, however long it is
+    see "-inside"            # and what was typed is still there
+    until screen_has "< contained >"; do
+        screen_keys Up
+        see "<"
+    done
+    screen_keys Enter
+    see "42-inside"
+    screen_keys C-] Tab
+    kill_it
+}
+
 test_resize_at_any_time() {
     need tmux userns
     cofferdam run --detach --tty --name sized -- sh -c 'trap "stty size" WINCH; while :; do read -r _; done' >/dev/null
