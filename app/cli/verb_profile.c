@@ -67,30 +67,17 @@ static int profile_explain(const struct cli *c)
 enum verdict { VERDICT_GOOD, VERDICT_REFUSED, VERDICT_BROKEN };
 static const char *const verdict_names[] = {"good", "refused", "broken"};
 
-/* The mend of the first finding that refuses, borrowed from the list, or NULL. */
-static const char *profile_mend(const struct plan_finding *findings, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (findings[i].weight == PLAN_REFUSES)
-            return findings[i].mend;
-    return NULL;
-}
-
 /* The first reason, or "", goes into `*ret_why`, owned by the caller. */
 static enum verdict profile_judge(const struct cli *c, const char *name, char **ret_why)
 {
     struct launching l = {0};
-    struct plan_finding *findings = NULL;
-    size_t count = 0;
     struct error e = {0};
     enum verdict verdict = VERDICT_GOOD;
     if (profile_load_set(c, &l, name, &e) < 0)
         verdict = VERDICT_BROKEN;
-    else if (profile_build(&l, &e) < 0 || launching_check(&l, &findings, &count, &e) < 0)
+    else if (profile_build(&l, &e) < 0 || launching_check(&l, NULL, NULL, &e) < 0)
         verdict = VERDICT_REFUSED;
-    const char *mend = verdict == VERDICT_REFUSED ? profile_mend(findings, count) : NULL;
-    *ret_why = mend ? str_format("%s (%s)", e.text, mend) : str_dup(verdict ? e.text : "");
-    plan_findings_free(findings, count);
+    *ret_why = str_dup(verdict == VERDICT_GOOD ? "" : e.text);
     launching_done(&l);
     return verdict;
 }
