@@ -139,9 +139,20 @@ static int overlay_early(const struct tree_maker *m, struct overlay_lower *lower
                                  : step_make_file(m, path, d->content, d->mode ? d->mode : 0644);
     case PLAN_MOUNT_SYMLINK:
         return optional && !type ? 0 : step_make_symlink(m, path, d->source);
-    default:
-        return 0;
+    case PLAN_MOUNT_OVERLAY:
+    case PLAN_MOUNT_BIND:
+    case PLAN_MOUNT_TMPFS:
+    case PLAN_MOUNT_PROC:
+    case PLAN_MOUNT_SYSFS:
+    case PLAN_MOUNT_DEVPTS:
+    case PLAN_MOUNT_MQUEUE:
+    case PLAN_MOUNT_CGROUP:
+    case PLAN_MOUNT_DEVICE:
+    case PLAN_MOUNT_READONLY:
+    case PLAN_MOUNT_COPY:
+        break; /* mounts have to wait for it */
     }
+    return 0;
 }
 
 /* The nearest of the overlays still to come that would hide what step `i` makes, or -1. */
