@@ -189,14 +189,35 @@ static void page_neutralised(const struct page *p, const json_t *o)
         fputs(" did not reach your terminal\n", p->to);
 }
 
+static const char *shortfall(const json_t *list, size_t i)
+{
+    const char *s = json_string_value(json_array_get(list, i));
+    return s ? s : "?";
+}
+
+/* Limits that are missing for one and the same reason stand on one line. */
 static void page_shortfalls(const struct page *p, const json_t *o)
 {
-    size_t i;
-    json_t *line;
-    json_array_foreach(json_object_get(o, "shortfalls"), i, line)
-    {
-        const char *s = json_string_value(line);
-        autofree char *text = str_escape_z(s ? s : "?");
+    static const char words[] = " is not enforced: ";
+    const json_t *list = json_object_get(o, "shortfalls");
+    for (size_t i = 0, next; i < json_array_size(list); i = next) {
+        const char *s = shortfall(list, i), *why = strstr(s, words);
+        autobuf line = {0};
+        next = i + 1;
+        buf_add(&line, s, why ? (size_t)(why - s) : strlen(s));
+        if (why) {
+            buf_puts(&line, " is not enforced");
+            for (const char *more, *at; next < json_array_size(list); next++) {
+                more = shortfall(list, next);
+                at = strstr(more, words);
+                if (!at || !str_equal(at, why))
+                    break;
+                buf_puts(&line, next == i + 1 ? ", nor " : ", ");
+                buf_add(&line, more, (size_t)(at - more));
+            }
+            buf_puts(&line, why + strlen(" is not enforced"));
+        }
+        autofree char *text = str_escape_z(line.data ? line.data : "");
         page_head(p, i ? "" : "missing");
         fprintf(p->to, "%s%s%s\n", paint(p, YELLOW), text, paint(p, OFF));
     }
