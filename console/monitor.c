@@ -126,11 +126,33 @@ static void flush_for(struct peer *p, int ms)
     }
 }
 
-/* Nothing stays of a start that failed, and whoever asked for it hears why. */
+/* Nobody is there to hear why it did not start again, so it stays to be looked at. */
+static bool is_to_be_seen(const struct monitor *m)
+{
+    return m->setup->restarts && m->writer && m->wishes && m->wishes->keep != LAUNCH_KEEP_NEVER;
+}
+
+static void keep_failure(struct monitor *m, const struct error *why)
+{
+    struct error e;
+    autofree char *shown = str_escape_z(m->ops->clean(m->launch, &e) < 0 ? e.text : why->text);
+    free(m->record.reason);
+    m->record.reason = str_format("could not start again: %s", shown);
+    m->record.ended_ms = real_ms();
+    m->record.status = 125;
+    m->record.kept = true;
+    life_put_state(m, STATE_EXITED);
+    state_writer_keep(m->writer, true);
+    state_writer_remove(m->writer);
+}
+
+/* Nothing stays of a first start that failed, and whoever asked for it hears why. */
 static void give_up(struct monitor *m, const struct error *why)
 {
     struct error e;
-    if (m->launch) {
+    if (is_to_be_seen(m)) {
+        keep_failure(m, why);
+    } else if (m->launch) {
         if (m->ops->clean(m->launch, &e) < 0 && m->writer) {
             /* what is left stands in the journal, for `prune` */
             state_writer_keep(m->writer, true);

@@ -158,6 +158,18 @@ test_restart_until_it_is_enough() {
     expect_equal "$(find "$RUN/run/cofferdam" -maxdepth 1 -type d -name '????????????' | wc -l)" 0 "folders"
 }
 
+test_a_restart_that_fails_is_told() {
+    need userns
+    mkdir source
+    cofferdam run -d --name fails --set lifecycle.restart=on-failure:3 --keep always --set resources.disk= \
+        --mount "$T/source:/source" -- sh -c 'echo run; exit 4' >/dev/null
+    rmdir source
+    told() { cofferdam inspect fails --json | grep -q '"reason": "could not start again: .*source'; }
+    await 20 told
+    expect_equal "$(cofferdam logs fails)" run "what it wrote before"
+    cofferdam rm --force fails
+}
+
 test_events_tell_it_all() {
     need userns
     "$COFFERDAM" events --json >events &
