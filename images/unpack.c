@@ -193,6 +193,25 @@ static int unpack_check_cost(const struct unpack *u, struct error *e)
     return 0;
 }
 
+/*
+ * The next bytes, passed on and in `chunk`: how many, 0 at the end. Between two pipes they are
+ * passed on by reference; whoever wrote them can change them no more.
+ */
+static ssize_t unpack_pass(struct unpack *u, char *chunk, struct error *e)
+{
+    bool piped = u->inflate.pid > 0 && u->write.pid > 0;
+    ssize_t n;
+    do
+        n = piped ? tee(u->in, u->out, UNPACK_CHUNK, 0) : read(u->in, chunk, UNPACK_CHUNK);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return error_errno(e, errno, "reading the blob");
+    int r = n == 0  ? 0
+            : piped ? fd_read_full(u->in, chunk, (size_t)n)
+                    : fd_write_full(u->out, chunk, (size_t)n);
+    return r < 0 ? error_errno(e, -r, "writing") : n;
+}
+
 /* Everything from one to the other, hashed on its way. -EPIPE: the writer has given up. */
 static int unpack_pump(struct unpack *u, struct error *e)
 {
@@ -200,11 +219,9 @@ static int unpack_pump(struct unpack *u, struct error *e)
     struct sha256 hash;
     sha256_init(&hash);
     for (;;) {
-        ssize_t n = read(u->in, chunk, UNPACK_CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = unpack_pass(u, chunk, e);
         if (n < 0)
-            return error_errno(e, errno, "reading the blob");
+            return (int)n;
         if (n == 0)
             break;
         sha256_add(&hash, chunk, (size_t)n);
@@ -212,9 +229,6 @@ static int unpack_pump(struct unpack *u, struct error *e)
         int r = unpack_check_cost(u, e);
         if (r < 0)
             return r;
-        r = fd_write_full(u->out, chunk, (size_t)n);
-        if (r < 0)
-            return error_errno(e, -r, "writing");
         if (u->job->progress)
             u->job->progress(u->job->progress_data, u->inflate.pid > 0
                                                         ? (uint64_t)lseek(u->job->blob, 0, SEEK_CUR)
