@@ -107,6 +107,7 @@ static int start(struct monitor *m, struct error *e)
     int r = m->ops->start(m->launch, &s, e);
     if (r < 0)
         return r;
+    signal(SIGPIPE, SIG_IGN); /* it may have ended already, with input for it waiting here */
     m->record.pid = m->ops->pid(m->launch);
     m->record.started_ms = real_ms();
     int fds[4];

@@ -223,7 +223,9 @@ static int start_listen(struct launch *l, struct start_channels *c, struct error
         size_t count = 1;
         ssize_t n = fd_receive(c->control[0], &m, sizeof(m), &fd, &count);
         autoclose int got = n > 0 && count ? fd : FD_NONE;
-        if (n == 0 || n == -ECONNRESET) {
+        if (n == -ECONNRESET) /* our word was not read; theirs is still to come */
+            continue;
+        if (n == 0) {
             if (about_to)
                 return start_verify_owner(l, e);
             return error_set(e, EPROTO, "set-up ended without a word (killed?)");
