@@ -173,8 +173,8 @@ const struct key keys[KEY_COUNT] = {
         "files", "image", KEY_TYPE_TEXT, NULL, "host", "host|dir:PATH|NAME[:TAG]|disk:PATH",
         "The root file system. *host*: this machine's own, read-only underneath, with a throw-away "
         "layer on top and homes, keys, /run and /tmp hidden. *dir:PATH*: a folder used in place, "
-        "read-only underneath too. Images of the store and disks come with later versions and are "
-        "refused until then.",
+        "read-only underneath too. *NAME[:TAG]*: an image of the store, see *image* in cofferdam(1). "
+        "Disks come with a later version and are refused until then.",
         BOTH, ALL, NULL},
     [KEY_FILES_WORKDIR] = {
         "files", "workdir", KEY_TYPE_TEXT, NULL, NULL, "PATH",
@@ -186,7 +186,9 @@ const struct key keys[KEY_COUNT] = {
         "Files or folders of the host shown inside; read-only unless *rw* is said, and then "
         "changes are made on the host at once. SOURCE is an absolute path, ~ or ~/PATH for the "
         "caller's home, or . or ./PATH for the folder the command is given in. Without TARGET it "
-        "has the same path inside. Set-user-id bits and device nodes in it do not count.",
+        "has the same path inside. Set-user-id bits and device nodes in it do not count. Where root "
+        "starts the workload, root's own files in it are the workload's user's, as far as the file "
+        "system can do that (idmapped mounts); a writable one that cannot is refused.",
         BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
     [KEY_FILES_TMPFS] = {
         "files", "tmpfs", KEY_TYPE_LIST, NULL, "", "TARGET[:SIZE]…",
@@ -196,7 +198,7 @@ const struct key keys[KEY_COUNT] = {
         "files", "copy-in", KEY_TYPE_LIST, NULL, "", "SOURCE[:TARGET]…",
         "Files or folders of the host copied in before the start; SOURCE as for *mount*. Without "
         "TARGET the copy lies in the workload's home under the source's last name. The original "
-        "is never touched.",
+        "is never touched; a place within a *mount*, which is the host's, is refused.",
         BOTH, ALL, NULL},
     [KEY_FILES_HIDE] = {
         "files", "hide", KEY_TYPE_LIST, NULL, "", "PATH…",

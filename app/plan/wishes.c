@@ -9,6 +9,12 @@ static void wishes_origin(struct build *b, struct plan_mount *m, enum key_id key
     m->origin = str_dup_or_null(b->s->of[key].origins[item]);
 }
 
+static bool wishes_within(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && (!path[length] || path[length] == '/');
+}
+
 /* A target inside, made plain; refused where the kernel's own file systems are. NULL with text. */
 static char *wishes_target(const char *path, struct error *e)
 {
@@ -19,8 +25,7 @@ static char *wishes_target(const char *path, struct error *e)
     }
     static const char *const kept[] = {"/proc", "/sys", "/dev"};
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        size_t length = strlen(kept[i]);
-        if (strncmp(target, kept[i], length) == 0 && (!target[length] || target[length] == '/')) {
+        if (wishes_within(target, kept[i])) {
             error_set(e, EINVAL, "%s: nothing can be put below %s", path, kept[i]);
             free(target);
             return NULL;
@@ -75,6 +80,21 @@ static int wishes_tmpfs(struct build *b, const char *item, size_t at, struct err
     return 0;
 }
 
+/* A copy that lands in a mounted folder is made on the host, perhaps over its own original. */
+static int wishes_check_copy(const struct plan *p, const char *target, struct error *e)
+{
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (m->kind == PLAN_MOUNT_BIND && m->origin &&
+            (wishes_within(target, m->target) || wishes_within(m->target, target)))
+            return error_set(e, EINVAL,
+                             "the copy %s and the host's own %s (%s) lie in each other: leave one "
+                             "out, or give it another place",
+                             target, m->target, m->origin);
+    }
+    return 0;
+}
+
 static int wishes_copy(struct build *b, const char *item, size_t at, struct error *e)
 {
     struct form_mount form;
@@ -90,7 +110,7 @@ static int wishes_copy(struct build *b, const char *item, size_t at, struct erro
         said = str_join_path(folder, strrchr(source, '/') + 1);
     }
     autofree char *target = wishes_target(said, e);
-    if (!target)
+    if (!target || wishes_check_copy(b->p, target, e) < 0)
         return -e->code;
     wishes_origin(b, build_step(b, PLAN_MOUNT_COPY, source, target, PLAN_MOUNT_OWNED),
                   KEY_FILES_COPY_IN, at);
@@ -103,7 +123,7 @@ static int wishes_hide(struct build *b, const char *item, size_t at, struct erro
     if (!target || str_equal(target, "/"))
         return error_set(e, EINVAL, "%s cannot be hidden", item);
     /* Nothing could start without them, and what is there is the workload's own. */
-    if (str_equal(target, "/proc") || str_equal(target, "/dev") || str_starts(target, "/dev/"))
+    if (str_equal(target, "/proc") || wishes_within(target, "/dev"))
         return error_set(e, EINVAL, "%s cannot be hidden: it holds nothing of the host's", item);
     wishes_origin(b, build_step(b, PLAN_MOUNT_MASK, NULL, target, 0), KEY_FILES_HIDE, at);
     return 0;

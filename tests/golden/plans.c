@@ -197,6 +197,8 @@ static const struct golden_case cases[] = {
       "files.home=read-only"}, {"make"}},
     {"mounts-root", host_root, {"files.mount=/srv/shared:rw", "files.home=overlay"}, {"make"}},
     {"mount-below-proc", host_desk, {"files.mount=/tmp:/proc/x"}, {"true"}},
+    {"copy-onto-mount", host_desk, {"files.mount=/srv:/src:rw", "files.copy-in=.:/src/x"}, {"true"}},
+    {"copy-around-mount", host_desk, {"files.mount=/srv:/src/x:rw", "files.copy-in=.:/src"}, {"true"}},
     {"mount-display", host_desk, {"files.mount=/tmp/.X11-unix"}, {"true"}},
     {"opened", host_desk,
      {"isolation.open=userns bpf core-dumps", "isolation.seccomp=off", "isolation.capabilities=sys-admin net-raw",
