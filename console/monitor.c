@@ -206,7 +206,6 @@ static void take_signals(void)
     sigset_t set;
     signals_of_ours(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 static void open_record(struct monitor *m)
