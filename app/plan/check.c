@@ -198,6 +198,12 @@ static void check_weak(struct check *c)
     if (!p->seccomp)
         check_warn(c, "--set isolation.seccomp=default",
                    "no system call filter: all of the host's kernel is in reach");
+    for (size_t i = 0; i < p->mounts_count && !p->seccomp; i++)
+        if (p->mounts[i].kind == PLAN_MOUNT_BIND && (p->mounts[i].flags & PLAN_MOUNT_LENT) &&
+            !(p->mounts[i].flags & PLAN_MOUNT_RO))
+            check_warn(c, "--set isolation.seccomp=default",
+                       "no system call filter: set-user-id programs of root's can be left in %s",
+                       p->mounts[i].source);
     if (p->capabilities & (CAP(SYS_ADMIN) | CAP(NET_ADMIN) | CAP(BPF) | CAP(SYS_MODULE)))
         check_warn(c, "--set isolation.capabilities=default",
                    "capabilities that open large parts of the kernel are kept");

@@ -20,7 +20,9 @@ static void limits_processes(struct build *b)
     if (p->limits.pids)
         limits_rlimit(p, "nproc", p->limits.pids, p->limits.pids);
     /* A process each, and blind to the page cache: what is left where there is no cgroup. */
-    if (p->limits.memory && p->limits.best_effort && b->host->cgroup == PLAN_CGROUP_NONE)
+    bool grouped =
+        b->host->cgroup != PLAN_CGROUP_NONE && strv_has(b->host->cgroup_controllers, "memory");
+    if (p->limits.memory && p->limits.best_effort && !grouped)
         limits_rlimit(p, "data", p->limits.memory, p->limits.memory);
 }
 

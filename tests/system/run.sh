@@ -154,6 +154,24 @@ test_mounts_and_copies() {
     expect_out "$PWD"
 }
 
+test_capabilities_are_those_asked_for() {
+    need userns
+    capture cofferdam run --set isolation.capabilities='net-bind-service chown' -- \
+        sh -c 'grep -E "Cap(Eff|Bnd)" /proc/self/status'
+    expect_out $'CapEff:\t0000000000000401\nCapBnd:\t0000000000000401'
+    capture cofferdam run -- grep -E 'Cap(Prm|Amb|Bnd)' /proc/self/status
+    expect_out $'CapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000'
+}
+
+test_hidden_folders_appear_empty() {
+    need userns
+    capture cofferdam run --set files.hide='/usr/share /etc/services' -- sh -c 'ls -A /usr/share && cat /etc/services'
+    expect_out ''
+    capture cofferdam run --set files.hide=/dev -- true
+    expect_status 125
+    expect_err_has 'cannot be hidden'
+}
+
 test_names_are_unique_among_the_living() {
     need userns
     cofferdam run --detach --name one -- sleep 100 >id
