@@ -64,7 +64,9 @@ tidy() {
 
 run_tests() {
     count=0
-    for name in $(sed -n 's/^\(test_[a-z0-9_]*\)() *{.*/\1/p' "$0"); do
+    echo "# up for $(cut -d ' ' -f 1 /proc/uptime) s"
+    only=$(sed -n 's/.* only=\([^ ]*\).*/\1/p' /proc/cmdline)
+    for name in $(sed -n 's/^\(test_[a-z0-9_]*\)() *{.*/\1/p' "$0" | grep -e "$only"); do
         count=$((count + 1))
         T=/tmp/t/$name
         mkdir -p "$T"
@@ -86,5 +88,6 @@ run_tests() {
             ;;
         esac
     done
+    echo "# up for $(cut -d ' ' -f 1 /proc/uptime) s"
     echo "1..$count"
 }

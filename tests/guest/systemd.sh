@@ -16,11 +16,12 @@ root() { HOME=/root "$COFFERDAM" "$@"; }
 # shellcheck disable=SC2016
 session() { su --login person --command 'exec "$0" "$@"' -- "$COFFERDAM" "$@"; }
 
-# As a service of the person's own manager runs it.
-unit() {
-    setpriv --reuid person --regid person --init-groups env XDG_RUNTIME_DIR="/run/user/$PERSON" \
-        systemd-run --user --quiet --pipe --wait --collect -- "$COFFERDAM" "$@"
+personal() {
+    setpriv --reuid person --regid person --init-groups env XDG_RUNTIME_DIR="/run/user/$PERSON" "$@"
 }
+
+# As a service of the person's own manager runs it.
+unit() { personal systemd-run --user --quiet --pipe --wait --collect -- "$COFFERDAM" "$@"; }
 
 # By somebody who is nobody's session: as cron or an old ssh would.
 bare() {
@@ -43,8 +44,16 @@ test_it_is_what_users_have() {
 test_session_doctor() {
     capture session doctor
     expect_status 0
-    expect_out_has "control groups from the user's systemd: "
+    expect_out_has "control groups from systemd: "
     for name in memory pids cpu; do expect_out_has $name; done
+}
+
+# Debian's systemd gives its users memory, pids and cpu; see "Delegate" in user@.service.
+test_session_is_refused_what_it_is_not_given() {
+    # shellcheck disable=SC2086
+    capture session run $STRICT --set resources.io-weight=200 -- true
+    expect_status 125
+    expect_err_has 'lack the io controller'
 }
 
 test_session_gets_a_scope() {
@@ -72,35 +81,86 @@ test_unit_memory() { memory_holds unit; }
 test_unit_dead_monitor() { a_dead_monitor_is_cleaned_up unit; }
 test_without_a_session_memory() { memory_holds bare; }
 
-# Reloading makes systemd write its own wishes into its control groups: ours stay.
-test_limits_outlive_a_reload() {
+# systemd takes controllers back that none of its units wants any more: ours have to stay.
+test_limits_outlive_what_systemd_does() {
     for who in session root; do
         start $who lasting --memory 64M --pids 50 --cpus 0.5 -- sleep 1000
         systemctl daemon-reload
-        systemctl --machine person@ --user daemon-reload || session_reload
-        systemctl start systemd-hostnamed 2>/dev/null || :
-        systemctl stop systemd-hostnamed 2>/dev/null || :
+        personal systemctl --user daemon-reload
+        for property in CPUQuota=50% IOWeight=300 MemoryMax=1G TasksMax=100; do
+            systemd-run --quiet --wait --property=$property true
+            personal systemd-run --user --quiet --wait --property=$property true
+        done
         [ "$(cat "$GROUP/memory.max")" = 67108864 ] || fail "$who: memory.max: $(cat "$GROUP/memory.max")"
         [ "$(cat "$GROUP/pids.max")" = 50 ] || fail "$who: pids.max: $(cat "$GROUP/pids.max")"
         [ "$(cat "$GROUP/cpu.max")" = "50000 100000" ] || fail "$who: cpu.max: $(cat "$GROUP/cpu.max")"
         end $who lasting
     done
 }
-session_reload() {
-    setpriv --reuid person --regid person --init-groups env XDG_RUNTIME_DIR="/run/user/$PERSON" \
-        systemctl --user daemon-reload
+
+test_apparmor_is_obeyed() {
+    cat >"$T/profile" <<'PROFILE'
+abi <abi/3.0>,
+profile cofferdam-guest flags=(attach_disconnected) {
+    file,
+    capability,
+    network,
+    signal,
+    mount,
+    umount,
+    pivot_root,
+    unix,
+    deny /tmp/forbidden w,
+}
+PROFILE
+    apparmor_parser --replace "$T/profile"
+    for who in session root; do
+        # shellcheck disable=SC2016
+        capture $who run --set isolation.apparmor=cofferdam-guest -- sh -c \
+            '(: >/tmp/forbidden) 2>/dev/null || echo refused; : >/tmp/allowed && echo allowed'
+        expect_status 0
+        expect_out_has refused
+        expect_out_has allowed
+        capture $who run --set isolation.apparmor=no-such-profile -- true
+        expect_status 125
+        expect_err_has 'isolation.apparmor = no-such-profile: the kernel knows no such label'
+    done
 }
 
 test_root_doctor() {
     capture root doctor
     expect_status 0
-    expect_out_has 'control groups'
-    cat "$T/out"
+    expect_out_has 'control groups from systemd: '
+}
+
+test_root_gets_a_scope() {
+    start root scoped --memory 64M --pids 50 -- sleep 1000
+    case $GROUP in "$CGROUP"/system.slice/cofferdam-*.scope/workload) ;; *) fail "it is in $GROUP" ;; esac
+    [ "$(cat "$GROUP/memory.max")" = 67108864 ] || fail "memory.max: $(cat "$GROUP/memory.max")"
+    end root scoped
+    await 10 sh -c "! find $CGROUP -name 'cofferdam-*.scope' | grep ."
 }
 test_root_memory() { memory_holds root; }
 test_root_pids() { pids_hold root; }
 test_root_cpus() { cpus_hold root; }
 test_root_dead_monitor() { a_dead_monitor_is_cleaned_up root; }
+
+# Nobody is logged in any more: nothing but our workload wants a processor limit.
+test_root_limits_outlive_what_systemd_does() {
+    loginctl terminate-user person
+    await 60 sh -c "! [ -d '$MANAGER' ]"
+    start root lasting --memory 64M --pids 50 --cpus 0.5 -- sleep 1000
+    cat "$CGROUP/cgroup.subtree_control"
+    for property in CPUQuota=50% IOWeight=300 MemoryMax=1G TasksMax=100; do
+        systemd-run --quiet --wait --property=$property true
+    done
+    systemctl daemon-reload
+    cat "$CGROUP/cgroup.subtree_control"
+    [ "$(cat "$GROUP/memory.max")" = 67108864 ] || fail "memory.max: $(cat "$GROUP/memory.max")"
+    [ "$(cat "$GROUP/pids.max")" = 50 ] || fail "pids.max: $(cat "$GROUP/pids.max")"
+    [ "$(cat "$GROUP/cpu.max")" = "50000 100000" ] || fail "cpu.max: $(cat "$GROUP/cpu.max")"
+    end root lasting
+}
 
 test_nothing_of_systemd_failed() {
     [ -z "$(systemctl --failed --no-legend)" ] || fail "$(systemctl --failed --no-legend)"
