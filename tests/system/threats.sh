@@ -245,9 +245,15 @@ test_the_hosts_abstract_sockets_are_out_of_reach() {
     poke abstract
     expect_out_lacks WORKED
     expect_status 0
-    poke abstract --network host
-    expect_out_lacks WORKED
-    expect_status 0
+    # Landlock knows them from its version 6 on; before, explain says that they are in reach
+    if [ "$(cofferdam doctor | sed -n 's/.*Landlock, version \([0-9]*\).*/\1/p')" -ge 6 ]; then
+        poke abstract --network host
+        expect_out_lacks WORKED
+        expect_status 0
+    else
+        capture cofferdam profile explain contained --set network.mode=host
+        expect_out_has 'abstract sockets'
+    fi
     exec {hold}>&-
     wait
 }
