@@ -63,6 +63,13 @@ int paint_begin(struct error *e)
     if (!paint_screen)
         return error_set(e, EINVAL, "this terminal (TERM=%s) is not known here",
                          getenv("TERM") ? getenv("TERM") : "");
+    const char *moves = tigetstr("cup");
+    if (!moves || moves == (char *)-1) {
+        endwin();
+        delscreen(TAKE(paint_screen));
+        return error_set(e, EINVAL, "this terminal (TERM=%s) cannot move its cursor",
+                         getenv("TERM") ? getenv("TERM") : "");
+    }
     paint_guard();
     raw();
     noecho();

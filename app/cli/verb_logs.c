@@ -127,6 +127,9 @@ static int open_kept(const struct dirs *d, const struct state_record *r, struct 
 {
     autofree char *path = str_format("%s/workloads/%s", d->state, r->id);
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 && state_phase_lives(r->phase))
+        return error_set(
+            e, ENOENT, "%s is not recorded: that is for console.record = yes and --keep", r->name);
     return dir < 0 ? error_set(e, ENOENT, "nothing was kept of %s", r->name) : dir;
 }
 

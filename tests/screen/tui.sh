@@ -215,6 +215,14 @@ test_a_signal_gives_the_terminal_back() {
     see "[over]"
 }
 
+test_a_terminal_that_cannot_do_it_is_said() {
+    need tmux
+    SCREEN_TERM=dumb
+    screen_start 80 24 cofferdam
+    see "cannot move its cursor"
+    expect_end 125
+}
+
 test_no_terminal_is_said() {
     capture cofferdam
     expect_status 125
