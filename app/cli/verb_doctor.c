@@ -71,6 +71,16 @@ static void host_cgroup(const struct plan_host *h, struct backend_health *to)
                                   : "systemctl status; --set resources.limits=best-effort");
         return;
     }
+    if (h->cgroup == PLAN_CGROUP_SYSTEMD && h->uid) {
+        autofree char *linger = str_format("/var/lib/systemd/linger/%s", h->user);
+        autofree char *mend = str_format("loginctl enable-linger %s", h->user);
+        bool stays = access(linger, F_OK) == 0;
+        backend_health_add(to, stays ? BACKEND_GOOD : BACKEND_PARTLY, "workloads after a logout",
+                           stays ? NULL
+                                 : "those with limits end with your last session, as systemd ends "
+                                   "its manager for you then",
+                           stays ? NULL : mend);
+    }
     autofree char *has = strv_join(h->cgroup_controllers, ", ");
     autofree char *what = str_format("%s: %s", names[h->cgroup], *has ? has : "no controllers");
     static const char *const wanted[] = {"memory", "pids", "cpu"};

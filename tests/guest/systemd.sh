@@ -46,6 +46,7 @@ test_session_doctor() {
     expect_status 0
     expect_out_has "control groups from systemd: "
     for name in memory pids cpu; do expect_out_has $name; done
+    expect_out_has 'loginctl enable-linger person'
 }
 
 # Debian's systemd gives its users memory, pids and cpu; see "Delegate" in user@.service.
@@ -145,9 +146,25 @@ test_root_pids() { pids_hold root; }
 test_root_cpus() { cpus_hold root; }
 test_root_dead_monitor() { a_dead_monitor_is_cleaned_up root; }
 
+# As doctor says: the manager of somebody who lingers stays, and with it what was started detached.
+test_a_logout_ends_only_who_does_not_linger() {
+    loginctl enable-linger person
+    capture session doctor
+    expect_out_lacks enable-linger
+    start session staying --memory 64M -- sleep 1000
+    loginctl terminate-session "$(loginctl --no-legend list-sessions | awk '/person/ { print $1; exit }')"
+    await 30 sh -c '! loginctl --no-legend list-sessions | grep person'
+    grep -q '^populated 1$' "$GROUP/cgroup.events" || fail "it went with the session"
+    loginctl disable-linger person
+    await 60 sh -c "! [ -d '$GROUP' ]"
+    capture session ps --all
+    capture session prune --force
+    await 20 nothing_of_ours
+}
+
 # Nobody is logged in any more: nothing but our workload wants a processor limit.
 test_root_limits_outlive_what_systemd_does() {
-    loginctl terminate-user person
+    loginctl terminate-user person || :
     await 60 sh -c "! [ -d '$MANAGER' ]"
     start root lasting --memory 64M --pids 50 --cpus 0.5 -- sleep 1000
     cat "$CGROUP/cgroup.subtree_control"
