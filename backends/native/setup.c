@@ -345,6 +345,7 @@ static int (*const setup_stages[])(struct setup *s) = {
     setup_send_scratch,
     setup_mounts,
     setup_pivot,
+    setup_sysctls,
     setup_loopback,
     setup_hostname,
     setup_limits,

@@ -41,6 +41,7 @@ struct setup {
     int *sources; /* by mount: a detached tree, or an overlay's lower folder; FD_NONE */
     int *cover;   /* by mount: the later overlay in whose upper folder it is made, or -1 */
     bool *skip;   /* by mount: optional, and its source is missing */
+    int *sysctls; /* by sysctl: its file, until it is written; FD_NONE */
     int *lent;    /* by mount: what the parent has made of it (lent.h); NULL: nothing */
     int *lowers;  /* of the overlay with layers (lowers.h), the lowest first */
     size_t lowers_count;
@@ -64,6 +65,7 @@ int setup_open_sources(struct setup *s);
 int setup_scratch(struct setup *s);
 int setup_mounts(struct setup *s);
 int setup_pivot(struct setup *s);
+int setup_sysctls(struct setup *s);
 int setup_landlock(struct setup *s);
 int setup_bounding_set(struct setup *s);
 int setup_capabilities(struct setup *s);

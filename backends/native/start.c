@@ -95,6 +95,7 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
         .sources = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
         .cover = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
         .skip = mem_zero(l->plan->mounts_count + 1, sizeof(bool)),
+        .sysctls = mem_zero(l->plan->sysctls_count + 1, sizeof(int)),
         .scratch = FD_NONE,
         .root = FD_NONE,
         .proc = FD_NONE,
@@ -102,6 +103,8 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
     };
     for (size_t i = 0; i < l->plan->mounts_count; i++)
         s.sources[i] = FD_NONE;
+    for (size_t i = 0; i < l->plan->sysctls_count; i++)
+        s.sysctls[i] = FD_NONE;
     fd_close(c->control[0]); /* else our own copy would hide that the parent has gone */
     fd_close(c->copies[0]);
     if (start_join(l, &s.error) < 0) {

@@ -126,7 +126,7 @@ static int step_bind(struct setup *s, const struct plan_mount *m)
     return step_attach(s, m, tree, S_ISDIR(st.st_mode));
 }
 
-/* Written through the mount just made, never through a path: nothing can stand in between. */
+/* Opened in the mount just made, never through a path: nothing can stand in between. */
 static int step_sysctl(struct setup *s, const struct plan_sysctl *c)
 {
     char path[256];
@@ -138,7 +138,22 @@ static int step_sysctl(struct setup *s, const struct plan_sysctl *c)
     struct statfs fs;
     if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
         return -EXDEV;
-    return fd_write_full(fd, c->value, strlen(c->value));
+    return TAKE_FD(fd);
+}
+
+/* Last, for each detached mount counts as a mount namespace, of which there may be none then. */
+int setup_sysctls(struct setup *s)
+{
+    for (size_t i = 0; i < s->plan->sysctls_count; i++) {
+        const struct plan_sysctl *c = &s->plan->sysctls[i];
+        if (s->sysctls[i] < 0) /* written already */
+            continue;
+        int r = fd_write_full(s->sysctls[i], c->value, strlen(c->value));
+        if (r < 0)
+            return error_errno(&s->error, -r, "sysctl %s", c->path);
+        s->sysctls[i] = fd_close(s->sysctls[i]);
+    }
+    return 0;
 }
 
 static int step_proc(struct setup *s, const struct plan_mount *m)
@@ -153,11 +168,14 @@ static int step_proc(struct setup *s, const struct plan_mount *m)
     s->proc = TAKE_FD(mount);
     for (size_t i = 0; i < s->plan->sysctls_count; i++) {
         const struct plan_sysctl *c = &s->plan->sysctls[i];
-        r = step_sysctl(s, c);
-        if (r < 0)
-            return error_errno(&s->error, -r, "sysctl %s", c->path);
+        s->sysctls[i] = step_sysctl(s, c);
+        if (s->sysctls[i] < 0)
+            return error_errno(&s->error, -s->sysctls[i], "sysctl %s", c->path);
     }
-    return set & MOUNT_ATTR_RDONLY ? tree_attributes(s->proc, MOUNT_ATTR_RDONLY, false) : 0;
+    if (!(set & MOUNT_ATTR_RDONLY))
+        return 0;
+    r = setup_sysctls(s); /* nothing may be open for writing any more */
+    return r < 0 ? r : tree_attributes(s->proc, MOUNT_ATTR_RDONLY, false);
 }
 
 static int step_sysfs(struct setup *s, const struct plan_mount *m)

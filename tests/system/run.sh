@@ -159,6 +159,10 @@ test_capabilities_are_those_asked_for() {
     capture cofferdam run --set isolation.capabilities='net-bind-service chown' -- \
         sh -c 'grep -E "Cap(Eff|Bnd)" /proc/self/status'
     expect_out $'CapEff:\t0000000000000401\nCapBnd:\t0000000000000401'
+    capture cofferdam run --set isolation.capabilities=sys-admin -- sh -c 'cat /proc/sys/user/max_*_namespaces | sort -u
+        unshare --mount true 2>/dev/null && echo nested; :'
+    expect_status 0
+    expect_out 0
     capture cofferdam run -- grep -E 'Cap(Prm|Amb|Bnd)' /proc/self/status
     expect_out $'CapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000'
 }
