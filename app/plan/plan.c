@@ -37,6 +37,7 @@ void plan_free(struct plan *p)
         free(p->sysctls[i].value);
     }
     free(p->sysctls);
+    free(p->detach_keys);
     strv_free(p->labels);
     for (size_t i = 0; i < KEY_COUNT; i++)
         free(p->origins[i]);
