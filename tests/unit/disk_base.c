@@ -3,6 +3,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 static enum disk_format format;
@@ -142,12 +143,56 @@ static void what_it_opens(void **state)
     rmdir(place);
 }
 
+/* With the real qemu-img, where it is installed. */
+static void an_overlay(void **state)
+{
+    char place[] = "/tmp/cdt-base.XXXXXX", head[512];
+    struct disk_base b = {.fd = FD_NONE}, made = {.fd = FD_NONE};
+    struct stat before, after;
+    if (access("/usr/bin/qemu-img", X_OK) < 0)
+        skip();
+    assert_non_null(mkdtemp(place));
+    autofree char *base = str_join_path(place, "a:b,c"), *overlay = str_join_path(place, "overlay");
+    FILE *f = fopen(base, "w");
+    assert_non_null(f);
+    assert_int_equal(ftruncate(fileno(f), 1 << 20), 0);
+    fclose(f);
+    assert_int_equal(stat(base, &before), 0);
+    assert_int_equal(disk_base_open(base, &b, &e), 0);
+    assert_int_equal(disk_overlay_make(&b, overlay, 512, &e), -EINVAL);
+    assert_int_equal(disk_overlay_make(&b, overlay, 0, &e), 0);
+    assert_int_equal(disk_overlay_make(&b, overlay, 0, &e), -EEXIST);
+    assert_int_equal(stat(base, &after), 0);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    assert_int_equal(before.st_size, after.st_size);
+    assert_int_equal(disk_base_open(overlay, &made, &e), -EPERM); /* it leads to another file */
+    autoclose int fd = open(overlay, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+    assert_memory_equal(head, "QFI\xfb", 4);
+    assert_non_null(memmem(head, sizeof(head), base, strlen(base)));
+    unlink(overlay);
+
+    /* another file under the base's name: the overlay is not left behind */
+    autofree char *other = str_join_path(place, "other");
+    f = fopen(other, "w");
+    assert_non_null(f);
+    assert_int_equal(ftruncate(fileno(f), 1 << 20), 0);
+    fclose(f);
+    assert_int_equal(rename(other, base), 0);
+    assert_true(disk_overlay_make(&b, overlay, 0, &e) < 0);
+    assert_int_equal(access(overlay, F_OK), -1);
+    disk_base_done(&b);
+    unlink(base);
+    assert_int_equal(rmdir(place), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),     cmocka_unit_test(leads_elsewhere),
         cmocka_unit_test(broken),      cmocka_unit_test(foreign),
         cmocka_unit_test(qemu_agrees), cmocka_unit_test(what_it_opens),
+        cmocka_unit_test(an_overlay),
     };
     return cmocka_run_group_tests_name("disk_base", tests, NULL, NULL);
 }
