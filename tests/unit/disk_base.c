@@ -146,7 +146,7 @@ static void what_it_opens(void **state)
 /* With the real qemu-img, where it is installed. */
 static void an_overlay(void **state)
 {
-    char place[] = "/tmp/cdt-base.XXXXXX", head[512];
+    char place[] = "/tmp/cdt-base.XXXXXX", head[4096];
     struct disk_base b = {.fd = FD_NONE}, made = {.fd = FD_NONE};
     struct stat before, after;
     if (access("/usr/bin/qemu-img", X_OK) < 0)
