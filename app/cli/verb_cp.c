@@ -1,4 +1,5 @@
 /* cofferdam cp: files between the host and a running workload, as records through a pipe. */
+#include "app/cli/kept.h"
 #include "app/cli/running.h"
 #include "app/cli/verbs.h"
 #include "base/fd.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // clang-format off
@@ -246,6 +248,39 @@ static int cp_out(struct client *c, struct cp_answer *answer, const struct cp_si
     return 0;
 }
 
+/* Out of the changes that were kept of a workload that has ended: a child of ours sends them. */
+static int cp_kept(const struct dirs *d, const struct state_record *record,
+                   const struct cp_side *from, const struct cp_side *to, struct error *e)
+{
+    autoclose int dir = FD_NONE, source = FD_NONE, scratch = kept_open_scratch(d, record, e);
+    autofree char *name = NULL, *leaf = NULL;
+    if (scratch < 0 || kept_find(scratch, from->path, &source, &leaf, e) < 0)
+        return error_wrap(e, "%s", record->name);
+    if (cp_destination(to->path, from->path, &dir, &name, e) < 0)
+        return -e->code;
+    int pair[2];
+    char what[256];
+    int r = fd_pipe(pair, 0);
+    if (r < 0)
+        return error_errno(e, -r, "pipe");
+    autoclose int in = pair[0];
+    pid_t child = fork();
+    if (child == 0) {
+        uint64_t skipped;
+        close(pair[0]);
+        _exit(records_send(pair[1], source, leaf, what, sizeof(what), &skipped) < 0);
+    }
+    close(pair[1]);
+    if (child < 0)
+        return error_errno(e, errno, "a process to read with");
+    r = cp_receive(in, dir, name, what, sizeof(what));
+    in = fd_close(in);
+    int status;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return r < 0 ? cp_own_error(r, to->path, what, e) : 0;
+}
+
 static int cp_between(const struct cp_side *from, const struct cp_side *to, bool follow,
                       struct error *e)
 {
@@ -257,7 +292,17 @@ static int cp_between(const struct cp_side *from, const struct cp_side *to, bool
     int r = dirs_init(&d, e);
     if (r < 0)
         return r;
-    r = running_find(&d, word, &record, e);
+    r = from->workload ? state_find(&d, word, &record, e) : running_find(&d, word, &record, e);
+    if (r == 0 && from->workload && record.phase == STATE_EXITED) {
+        r = cp_kept(&d, &record, from, to, e);
+        state_record_done(&record);
+        dirs_done(&d);
+        return r;
+    }
+    if (r == 0 && from->workload && record.phase != STATE_RUNNING) {
+        state_record_done(&record);
+        r = running_find(&d, word, &record, e); /* says why not */
+    }
     if (r == 0) {
         autofree char *path = state_socket_path(&d, record.id);
         r = client_connect(path, &cp_events, &answer, &client, e);
@@ -306,7 +351,7 @@ const struct verb verb_cp = {
     .name = "cp",
     .group = "Files",
     .usage = "[OPTION…] SOURCE WORKLOAD:PATH | WORKLOAD:PATH DESTINATION",
-    .summary = "copy files between the host and a running workload",
+    .summary = "copy files into a workload, or out of it, also after its end",
     .options = cp_options,
     .run = cp_run,
 };

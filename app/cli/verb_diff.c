@@ -1,4 +1,5 @@
 /* cofferdam diff: what a workload changed on its file system, while it lives or after. */
+#include "app/cli/kept.h"
 #include "app/cli/out.h"
 #include "app/cli/report.h"
 #include "app/cli/verbs.h"
@@ -80,10 +81,9 @@ static int diff_open(const struct dirs *d, const struct state_record *r, int *re
 {
     if (r->phase != STATE_EXITED && r->phase != STATE_LOST)
         return diff_ask(d, r->id, ret_fd, e);
-    autofree char *path = str_format("%s/workloads/%s/scratch", d->state, r->id);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = kept_open_scratch(d, r, e);
     if (fd < 0)
-        return error_set(e, ENODATA, "it has ended and its changes were not kept (--keep always)");
+        return fd;
     *ret_fd = fd;
     return 0;
 }

@@ -162,4 +162,22 @@ test_an_interrupted_copy_takes_back_what_it_made() {
     cofferdam kill slow >/dev/null
 }
 
+test_what_was_kept_comes_out_after_the_end() {
+    need userns
+    cofferdam run --keep always --name over -- sh -c \
+        'mkdir -p ~/d/e; echo one >~/d/e/f; ln -s / ~/d/up; echo two >/tmp/two; chmod 4755 /tmp/two 2>/dev/null; echo $HOME' >home
+    local home
+    home=$(cat home)
+    mkdir kept
+    cofferdam cp "over:$home/d" kept
+    cofferdam cp over:/tmp/two kept/2
+    expect_equal "$(cat kept/d/e/f) $(cat kept/2) $(readlink kept/d/up)" "one two /"
+    capture cofferdam cp "over:$home/d/up/etc/passwd" kept
+    expect_status 125
+    capture cofferdam cp over:/usr/bin/env kept
+    expect_status 125
+    expect_equal "$(ls -A kept)" "$(printf '2\nd')" "what came out"
+    cofferdam rm -f over
+}
+
 run_tests "$@"
