@@ -16,7 +16,7 @@ await 60 test -S "/run/user/$(id -u person)/systemd/private"
 
 # points SCRIPT WHO: renames the points, drops the plan.
 points() {
-    sed -e '/^1\.\.[1-9]/d' -e "s/^1\.\.0 # SKIP \(.*\)/ok - $1 as $2 # SKIP \1/" \
+    sed -u -e '/^1\.\.[1-9]/d' -e "s/^1\.\.0 # SKIP \(.*\)/ok - $1 as $2 # SKIP \1/" \
         -e "s/^\(not ok\|ok\) [0-9]* - /\1 - $1 as $2: /"
 }
 
