@@ -275,10 +275,15 @@ static int cp_kept(const struct dirs *d, const struct state_record *record,
         return error_errno(e, errno, "a process to read with");
     r = cp_receive(in, dir, name, what, sizeof(what));
     in = fd_close(in);
-    int status;
+    int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return r < 0 ? cp_own_error(r, to->path, what, e) : 0;
+    if (r == 0 && status == 0)
+        return 0;
+    if (status == 0)
+        return cp_own_error(r, to->path, what, e);
+    cp_own_error(r < 0 ? r : -EIO, from->path, r < 0 ? what : "", e);
+    return error_wrap(e, "%s", record->name);
 }
 
 static int cp_between(const struct cp_side *from, const struct cp_side *to, bool follow,
