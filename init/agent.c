@@ -5,8 +5,8 @@
 
 static bool agent_type_known(unsigned type)
 {
-    return (type >= AGENT_START && type <= AGENT_PING) ||
-           (type >= AGENT_HELLO && type <= AGENT_PONG);
+    return (type >= AGENT_START && type <= AGENT_CHANGES) ||
+           (type >= AGENT_HELLO && type <= AGENT_RUNNING);
 }
 
 long agent_decode(const char *data, size_t size, struct agent_frame *ret)
@@ -76,5 +76,27 @@ int agent_decode_start(const struct agent_frame *f, struct agent_command *ret)
     if (c.cwd[0] != '/' || !c.strings[0] || (named ? !c.user[0] : c.user[0]))
         return -EBADMSG;
     *ret = c;
+    return 0;
+}
+
+int agent_decode_step(const struct agent_frame *f, struct agent_step_view *ret)
+{
+    struct agent_step_view v = {0};
+    if (f->type != AGENT_STEP || f->size < sizeof(v.head))
+        return -EBADMSG;
+    memcpy(&v.head, f->payload, sizeof(v.head));
+    const char *p = f->payload + sizeof(v.head);
+    size_t left = f->size - sizeof(v.head);
+    if (v.head.kind < AGENT_STEP_CLOCK || v.head.kind >= AGENT_STEP_KINDS ||
+        v.head.data_size > left || v.head.mode > 07777)
+        return -EBADMSG;
+    left -= v.head.data_size;
+    if (agent_strings(p, left, 3) < 0)
+        return -EBADMSG;
+    v.source = p;
+    v.target = v.source + strlen(v.source) + 1;
+    v.content = v.target + strlen(v.target) + 1;
+    v.data = p + left;
+    *ret = v;
     return 0;
 }

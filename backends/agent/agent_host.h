@@ -10,6 +10,9 @@
 #include "backends/launch.h"
 
 struct agent_host;
+struct agent_ready;
+struct agent_sample;
+struct changes;
 
 /*
  * From agent_host_dispatch(). The first four have the shape of struct launch_events. Consoles and
@@ -32,6 +35,13 @@ struct agent_host_events {
      * the launch.
      */
     void (*closed)(void *data, const char *why);
+
+    /* Guests only (agent_guest.h); each may be NULL. Pointers are borrowed for the call. */
+    void (*ready)(void *data, const struct agent_ready *ready);
+    void (*broken)(void *data, const struct error *e); /* a step of the set-up failed */
+    void (*quiet)(void *data, const struct error *e);  /* e NULL: well */
+    void (*sampled)(void *data, const struct agent_sample *sample);
+    void (*changes)(void *data, struct changes *c, const struct error *e); /* e NULL: well */
 };
 
 /* A command for agent_host_start(). Everything is borrowed and copied into the frame. */
