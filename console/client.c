@@ -21,6 +21,13 @@ struct client *client_from_fd(int fd, const struct client_events *events, void *
     return c;
 }
 
+struct client *client_handed(int fd, const struct client_events *events, void *data)
+{
+    struct client *c = client_from_fd(fd, events, data);
+    buf_drop(&c->link.out, c->link.out.used); /* a second HELLO would be one too many */
+    return c;
+}
+
 /* connect(2) by a path that may be longer than a socket address has room for. */
 static int connect_path(int fd, const char *path)
 {

@@ -32,6 +32,8 @@ struct client_events {
 int client_connect(const char *socket_path, const struct client_events *events, void *data,
                    struct client **ret, struct error *e);
 struct client *client_from_fd(int fd, const struct client_events *events, void *data);
+/* The same for a connection that another process has begun to speak on and has handed over. */
+struct client *client_handed(int fd, const struct client_events *events, void *data);
 void client_free(struct client *c);
 
 int client_fd(const struct client *c);

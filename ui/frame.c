@@ -44,6 +44,8 @@ static char *bottom_keys(const struct ui_model *m)
         return str_dup("Up Down profile  Enter start  Esc not now");
     if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
         return console_keys(&m->console);
+    if (m->page == UI_PAGE_LIST && m->console.ended)
+        return str_dup("? help  q quit  Esc close it  n new  i details  x remove");
     if (m->page == UI_PAGE_LIST && m->console.id)
         return str_dup("? help  q quit  Tab console  Esc close it  n new  i details  s stop  "
                        "x remove  p pause");

@@ -26,6 +26,7 @@ void ui_model_done(struct ui_model *m)
     free(m->selected);
     free(m->console.id);
     free(m->console.name);
+    free(m->console.how);
     cells_done(&m->console.cells);
     free(m->asked_id);
     free(m->question);
@@ -321,18 +322,33 @@ bool ui_model_too_small(const struct ui_model *m)
     return m->rows < UI_ROWS_LEAST || m->cols < UI_COLS_LEAST;
 }
 
-void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct ui_rect *ret_pane)
+/* With a console beside a list of so many. */
+static void layout(const struct ui_model *m, size_t listed, struct ui_rect *ret_list,
+                   struct ui_rect *ret_pane)
 {
     int body = MAX(m->rows - 2, 1); /* a title above, a line of keys below */
-    struct ui_rect list = {1, 0, body, m->cols}, pane = {1, 0, 0, m->cols};
+    int wanted = (int)MIN(listed + 1, (size_t)m->rows);
+    int list = m->console.zoomed ? 0 : MIN(MAX(wanted, 3), MAX(body / 3, 3));
+    *ret_list = (struct ui_rect){1, 0, list, m->cols};
+    /* a line with its name between them */
+    *ret_pane = (struct ui_rect){1 + list + 1, 0, body - list - 1, m->cols};
+}
+
+void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct ui_rect *ret_pane)
+{
     if (m->console.id && m->page == UI_PAGE_LIST) {
-        int wanted = (int)MIN(ui_model_visible_count(m) + 1, (size_t)m->rows);
-        list.rows = m->console.zoomed ? 0 : MIN(MAX(wanted, 3), MAX(body / 3, 3));
-        pane.row = 1 + list.rows + 1; /* a line with its name between them */
-        pane.rows = body - list.rows - 1;
+        layout(m, ui_model_visible_count(m), ret_list, ret_pane);
+    } else {
+        *ret_list = (struct ui_rect){1, 0, MAX(m->rows - 2, 1), m->cols};
+        *ret_pane = (struct ui_rect){1, 0, 0, m->cols};
     }
-    *ret_list = list;
-    *ret_pane = pane;
+}
+
+void ui_model_pane(const struct ui_model *m, struct ui_rect *ret)
+{
+    struct ui_rect list;
+    layout(m, m->count + 1, &list, ret);
+    ret->rows = MAX(ret->rows, 1);
 }
 
 const char *ui_row_state(const struct ui_row *r, char *to, size_t room)

@@ -67,6 +67,7 @@ struct ui_console {
     char *name;                    /* owned */
     struct cells cells;            /* owned copy; no rows until something came */
     bool may_type, ended, streams; /* streams: it has no terminal to be shown */
+    char *how;                     /* owned; how it ended, or NULL */
     bool zoomed;
     struct attach_chord keys; /* what leads out of it */
     bool chord;               /* the first of them was pressed */
@@ -139,6 +140,8 @@ struct ui_row *ui_model_selected(const struct ui_model *m);            /* NULL: 
 
 /* What stands where. A pane with no rows: no console is open. */
 void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct ui_rect *ret_pane);
+/* What the pane of one more workload would have. */
+void ui_model_pane(const struct ui_model *m, struct ui_rect *ret);
 /* The first of its keys as people write it, "ctrl-]"; owned by the caller. */
 char *ui_console_prefix(const struct ui_console *c);
 bool ui_model_too_small(const struct ui_model *m);

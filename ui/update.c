@@ -73,25 +73,31 @@ static void console_close(struct ui_model *m)
     ui_intend(m, UI_INTENT_CLOSE, m->console.id, NULL, 0);
     free(m->console.id);
     free(m->console.name);
+    free(m->console.how);
     cells_done(&m->console.cells);
     m->console = (struct ui_console){0};
     m->focus = UI_FOCUS_LIST;
 }
 
+static void console_take(struct ui_model *m, const char *id, const char *name, bool terminal)
+{
+    m->console.id = str_dup(id);
+    m->console.name = str_escape_z(name);
+    m->console.may_type = true;
+    m->console.streams = !terminal;
+    ui_model_keys(m, NULL);
+}
+
 static void console_open(struct ui_model *m, const struct ui_row *r)
 {
     m->page = UI_PAGE_LIST;
-    if (!str_equal(m->console.id, r->id)) {
+    if (!str_equal(m->console.id, r->id) || m->console.ended) { /* ended: it was started again */
         if (m->console.id)
             console_close(m);
-        m->console.id = str_dup(r->id);
-        m->console.name = str_dup(r->name);
-        m->console.may_type = true;
-        m->console.streams = !r->terminal;
-        ui_model_keys(m, NULL);
+        console_take(m, r->id, r->name, r->terminal);
         ui_intend(m, UI_INTENT_OPEN, r->id, NULL, 0);
     }
-    m->focus = r->terminal && !m->console.ended ? UI_FOCUS_CONSOLE : UI_FOCUS_LIST;
+    m->focus = r->terminal ? UI_FOCUS_CONSOLE : UI_FOCUS_LIST;
 }
 
 /* The key behind the first one of the chord. */
@@ -350,7 +356,7 @@ static void list_key(struct ui_model *m, uint32_t key)
     else if (key == '/')
         m->dialog = UI_DIALOG_FILTER;
     else if (key == UI_KEY_TAB && m->console.id)
-        m->focus = m->console.streams ? UI_FOCUS_LIST : UI_FOCUS_CONSOLE;
+        m->focus = m->console.streams || m->console.ended ? UI_FOCUS_LIST : UI_FOCUS_CONSOLE;
     else if (key == UI_KEY_ESC && m->console.id)
         console_close(m);
     else if (key == UI_KEY_ESC)
@@ -474,17 +480,35 @@ void ui_update_size(struct ui_model *m, int rows, int cols)
         ui_intend(m, UI_INTENT_RESIZE, m->console.id, NULL, 0);
 }
 
-void ui_update_show(struct ui_model *m, const char *id, bool console)
+void ui_update_started(struct ui_model *m, const char *id, const char *name)
 {
-    const struct ui_row *r = ui_model_row(m, id);
-    if (!r)
-        return;
-    free(m->selected);
-    m->selected = str_dup(id);
+    if (m->console.id)
+        console_close(m);
+    console_take(m, id, name, true);
+    m->page = UI_PAGE_LIST;
+    m->focus = UI_FOCUS_CONSOLE;
     line_set(&m->filter, "");
+    if (ui_model_row(m, id)) {
+        free(m->selected);
+        m->selected = str_dup(id);
+    }
+    ui_intend(m, UI_INTENT_RESIZE, id, NULL, 0);
+    ui_model_no_message(m);
     m->dirty = true;
-    if (console && r->phase != STATE_EXITED && r->phase != STATE_LOST)
-        console_open(m, r);
+}
+
+void ui_update_ended(struct ui_model *m, const char *how)
+{
+    free(m->console.how);
+    m->console.how = str_escape_z(how);
+    m->console.ended = true;
+    m->console.chord = false;
+    m->focus = UI_FOCUS_LIST;
+    m->dirty = true;
+    if (m->page != UI_PAGE_LIST) {
+        autofree char *text = str_format("%s %s", m->console.name, how);
+        ui_model_message(m, false, text);
+    }
 }
 
 void ui_update_relaunch(struct ui_model *m, const char *profile, const char *command)

@@ -14,8 +14,11 @@ size_t ui_update_input(struct ui_model *m, const char *data, size_t size, bool l
 void ui_update_key(struct ui_model *m, uint32_t key);
 void ui_update_size(struct ui_model *m, int rows, int cols);
 
-/* Selects a workload and opens its console: after a launch. */
-void ui_update_show(struct ui_model *m, const char *id, bool console);
+/* A launch has begun: its console, which is attached already, is opened and gets the keys. */
+void ui_update_started(struct ui_model *m, const char *id, const char *name);
+
+/* The console shown is over; its last screen stays until it is closed. `how` is anybody's words. */
+void ui_update_ended(struct ui_model *m, const char *how);
 
 /* A launch that was refused: the sheet comes back with what was typed, to be mended. */
 void ui_update_relaunch(struct ui_model *m, const char *profile, const char *command);

@@ -9,7 +9,8 @@ void view_console(const struct ui_model *m, const struct ui_rect *r)
     autofree char *watching = c->keys.more ? str_format("  (watching; %s t takes over)", prefix)
                                            : str_dup("  (watching)");
     autofree char *chord = str_format("  %s …", prefix);
-    const char *note = c->ended       ? "  (ended)"
+    autofree char *ended = str_format("  (%s)", c->how ? c->how : "ended");
+    const char *note = c->ended       ? ended
                        : c->streams   ? "  (plain streams: cofferdam logs shows them)"
                        : !c->may_type ? watching
                        : c->chord     ? chord

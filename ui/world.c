@@ -62,7 +62,7 @@ static void on_role(void *data, uint32_t console, bool may_type, unsigned viewer
     m->dirty = true;
 }
 
-static void console_over(struct world_link *l)
+static void console_over(struct world_link *l, const char *how)
 {
     struct ui_model *m = l->world->model;
     if (!link_is_shown(l) || m->console.ended)
@@ -70,9 +70,7 @@ static void console_over(struct world_link *l)
     if (!l->closed) /* the monitor does not stay for us */
         client_detach(l->client, 0);
     l->attached = false;
-    m->console.ended = true;
-    m->focus = UI_FOCUS_LIST;
-    m->dirty = true;
+    ui_update_ended(m, how);
 }
 
 static void on_exited(void *data, uint32_t console, int status, const char *reason)
@@ -80,13 +78,39 @@ static void on_exited(void *data, uint32_t console, int status, const char *reas
     struct world_link *l = data;
     if (console)
         return;
-    if (link_is_shown(l)) {
-        autofree char *text =
-            str_format("%s ended with status %d%s%s", l->world->model->console.name, status,
-                       reason ? ": " : "", reason ? reason : "");
-        ui_model_message(l->world->model, false, text);
-    }
-    console_over(l);
+    autofree char *how =
+        str_format("ended with status %d%s%s", status, reason ? ": " : "", reason ? reason : "");
+    console_over(l, how);
+}
+
+/* --- of a launch of ours --- */
+
+static void on_started(void *data, uint32_t console)
+{
+    struct world_link *l = data;
+    struct ui_model *m = l->world->model;
+    if (console || !l->launch.id)
+        return;
+    ui_intent_done(&l->launch);
+    l->launch = (struct ui_intent){0};
+    world_refresh(l->world);
+    ui_update_started(m, l->id, l->name);
+    autofree char *detach_keys = state_plan_text(&l->world->dirs, l->id, "detach_keys");
+    ui_model_keys(m, detach_keys);
+    l->world->bells = 0;
+}
+
+/* True if it was one that never began: the sheet comes back. */
+static bool launch_failed(struct world_link *l, const char *why)
+{
+    struct ui_intent launch = l->launch;
+    if (!launch.id)
+        return false;
+    l->launch = (struct ui_intent){0};
+    ui_model_message(l->world->model, true, why);
+    ui_update_relaunch(l->world->model, launch.id, launch.text);
+    ui_intent_done(&launch);
+    return true;
 }
 
 static void on_done(void *data, uint32_t request, const struct error *e)
@@ -101,7 +125,8 @@ static void on_done(void *data, uint32_t request, const struct error *e)
 static void on_failed(void *data, uint32_t console, const struct error *e)
 {
     struct world_link *l = data;
-    ui_model_message(l->world->model, true, e->text);
+    if (!launch_failed(l, e->text))
+        ui_model_message(l->world->model, true, e->text);
 }
 
 static void on_closed(void *data, const char *why)
@@ -109,12 +134,14 @@ static void on_closed(void *data, const char *why)
     struct world_link *l = data;
     l->closed = true;
     l->world->look_soon |= l->answered;
-    console_over(l);
+    launch_failed(l, why);
+    console_over(l, why);
 }
 
 static const struct client_events world_events = {
     .screen = on_screen,
     .role = on_role,
+    .started = on_started,
     .exited = on_exited,
     .failed = on_failed,
     .state = on_state,
@@ -132,24 +159,43 @@ static struct world_link *link_find(const struct world *w, const char *id)
     return NULL;
 }
 
+static void link_add(struct world *w, struct world_link *l, const char *id)
+{
+    l->world = w;
+    l->id = str_dup(id);
+    w->links = mem_grow(w->links, w->links_count + 1, sizeof(*w->links));
+    w->links[w->links_count++] = l;
+}
+
 static struct world_link *link_make(struct world *w, const char *id, struct error *e)
 {
     struct world_link *l = NEW(struct world_link);
     autofree char *path = state_socket_path(&w->dirs, id);
-    l->world = w;
     if (client_connect(path, &world_events, l, &l->client, e) < 0) {
         free(l);
         return NULL;
     }
-    l->id = str_dup(id);
-    w->links = mem_grow(w->links, w->links_count + 1, sizeof(*w->links));
-    w->links[w->links_count++] = l;
+    link_add(w, l, id);
     return l;
+}
+
+void world_adopt(struct world *w, const char *id, const char *name, int fd,
+                 struct ui_intent *intent)
+{
+    struct world_link *l = NEW(struct world_link);
+    l->client = client_handed(fd, &world_events, l);
+    l->name = str_dup(name);
+    l->attached = true;
+    l->launch = *intent;
+    *intent = (struct ui_intent){0};
+    link_add(w, l, id);
 }
 
 static void link_free(struct world_link *l)
 {
     client_free(l->client);
+    ui_intent_done(&l->launch);
+    free(l->name);
     free(l->id);
     free(l);
 }
@@ -220,6 +266,8 @@ static void console_show(struct world *w, const char *id)
         return;
     autofree char *detach_keys = state_plan_text(&w->dirs, id, "detach_keys");
     ui_model_keys(w->model, detach_keys);
+    if (l->attached)
+        client_detach(l->client, 0);
     l->attached = true;
     w->bells = UINT64_MAX; /* those before we came are not rung */
     client_attach(l->client, 0, false, (uint16_t)MAX(pane.rows, 1), (uint16_t)pane.cols);
@@ -248,8 +296,6 @@ static void start_workload(struct world *w, struct ui_intent *i)
     autostrv char **words = ui_words(i->text);
     autofree const char **args = mem_zero(strv_length(words) + 8, sizeof(char *));
     size_t n = 0;
-    args[n++] = "run";
-    args[n++] = "--detach";
     args[n++] = "--tty";
     args[n++] = "--profile";
     args[n++] = i->id;
@@ -257,7 +303,7 @@ static void start_workload(struct world *w, struct ui_intent *i)
         args[n++] = "--";
     for (size_t k = 0; words && words[k]; k++)
         args[n++] = words[k];
-    world_start_job(w, i, args);
+    world_start_launch(w, i, args);
 }
 
 static void run_verb(struct world *w, struct ui_intent *i, const char *a, const char *b,

@@ -16,14 +16,17 @@ struct world_link {
     struct world *world;   /* borrowed */
     bool closed;           /* to be freed at the next round */
     bool attached;
-    bool answered;    /* once at least */
-    int64_t asked_ms; /* for its state; 0: answered */
+    bool answered;           /* once at least */
+    struct ui_intent launch; /* owned; begun by us and not heard of yet; no id: otherwise */
+    char *name;              /* owned; of a launch */
+    int64_t asked_ms;        /* for its state; 0: answered */
 };
 
 /* Our own program doing something, and what it said so far. */
 struct world_job {
     struct ui_intent intent; /* owned */
     int output, pidfd;       /* owned */
+    int socket;              /* owned; of a launch, else FD_NONE */
     struct buf said;
 };
 
@@ -50,8 +53,13 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
 
 /* world_jobs.c */
 void world_start_job(struct world *w, struct ui_intent *intent,
-                     const char *const *args);             /* intent is taken */
+                     const char *const *args); /* intent is taken */
+void world_start_launch(struct world *w, struct ui_intent *intent, const char *const *args);
 bool world_read_job(struct world *w, struct world_job *j); /* false: it is over and freed */
 void world_free_job(struct world_job *j);
+
+/* world.c: a launch's connection (taken), with its console attached already; so is the intent. */
+void world_adopt(struct world *w, const char *id, const char *name, int fd,
+                 struct ui_intent *intent);
 
 #endif

@@ -14,26 +14,50 @@ void world_free_job(struct world_job *j)
 {
     fd_close(j->output);
     fd_close(j->pidfd);
+    fd_close(j->socket);
     ui_intent_done(&j->intent);
     buf_done(&j->said);
     free(j);
 }
 
-void world_start_job(struct world *w, struct ui_intent *intent, const char *const *args)
+static struct world_job *job_new(struct ui_intent *intent)
 {
     struct world_job *j = NEW(struct world_job);
-    struct error e;
     j->intent = *intent;
     *intent = (struct ui_intent){0};
-    j->output = j->pidfd = FD_NONE;
-    if (w->host->program(args, &j->output, &j->pidfd, &e) < 0) {
-        ui_model_message(w->model, true, e.text);
+    j->output = j->pidfd = j->socket = FD_NONE;
+    return j;
+}
+
+/* Taken up if it could be started: `r` says, or `e` why not. */
+static void job_add(struct world *w, struct world_job *j, int r, const struct error *e)
+{
+    if (r < 0) {
+        ui_model_message(w->model, true, e->text);
         world_free_job(j);
         return;
     }
     fd_nonblock(j->output);
     w->jobs = mem_grow(w->jobs, w->jobs_count + 1, sizeof(*w->jobs));
     w->jobs[w->jobs_count++] = j;
+}
+
+void world_start_job(struct world *w, struct ui_intent *intent, const char *const *args)
+{
+    struct world_job *j = job_new(intent);
+    struct error e;
+    int r = w->host->program(args, &j->output, &j->pidfd, &e);
+    job_add(w, j, r, &e);
+}
+
+void world_start_launch(struct world *w, struct ui_intent *intent, const char *const *args)
+{
+    struct world_job *j = job_new(intent);
+    struct ui_rect pane;
+    struct error e;
+    ui_model_pane(w->model, &pane);
+    int r = w->host->launch(args, pane.rows, pane.cols, &j->output, &j->pidfd, &j->socket, &e);
+    job_add(w, j, r, &e);
 }
 
 /* "cofferdam VERB: " in front of an error says nothing here. */
@@ -43,23 +67,19 @@ static const char *without_prefix(const char *text)
     return str_starts(text, "cofferdam") && rest ? rest + 2 : text;
 }
 
-static void job_started(struct world *w, const char *said)
+static void job_started(struct world *w, struct world_job *j, const char *said)
 {
-    autofree char *line = str_ndup(said, strcspn(said, "\n"));
-    world_refresh(w);
-    for (size_t i = 0; i < w->model->count; i++)
-        if (str_equal(w->model->list[i].id, line) || str_equal(w->model->list[i].name, line)) {
-            autofree char *id = str_dup(w->model->list[i].id);
-            autofree char *started = str_format("started %s", w->model->list[i].name);
-            ui_model_message(w->model, false, started);
-            ui_update_show(w->model, id, true);
-            if (w->model->focus == UI_FOCUS_CONSOLE) /* it says so; below it stands the way out */
-                ui_model_no_message(w->model);
-            return;
-        }
-    autofree char *text = str_format(
-        "%s ended at once and nothing of it is kept; an empty command gives a shell", line);
-    ui_model_message(w->model, false, text);
+    autofree char *id = str_ndup(said, strcspn(said, "\n"));
+    char name[256];
+    int fd = FD_NONE;
+    size_t count = 1;
+    ssize_t n = fd_receive(j->socket, name, sizeof(name) - 1, &fd, &count);
+    if (n <= 0 || !count) {
+        ui_model_message(w->model, true, "its console did not come");
+        return;
+    }
+    name[n] = '\0';
+    world_adopt(w, id, name, fd, &j->intent);
 }
 
 static void job_done(struct world *w, struct world_job *j, int status)
@@ -77,7 +97,7 @@ static void job_done(struct world *w, struct world_job *j, int status)
         return;
     }
     if (j->intent.kind == UI_INTENT_START) {
-        job_started(w, said);
+        job_started(w, j, said);
     } else if (j->intent.kind == UI_INTENT_DETAILS) {
         const struct ui_row *r = ui_model_row(w->model, j->intent.id);
         ui_model_text(w->model, r ? r->name : j->intent.id, said);

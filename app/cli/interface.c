@@ -13,8 +13,8 @@ static size_t interface_count(const char *const *args)
 }
 
 /* A verb beside us: a session of its own, so that nothing it does reaches our terminal. */
-static int interface_program(const char *const *args, int *ret_output, int *ret_pidfd,
-                             struct error *e)
+static int interface_start(const char *const *args, int socket, int *ret_output, int *ret_pidfd,
+                           struct error *e)
 {
     size_t count = interface_count(args);
     autofree const char **argv = mem_zero(count + 2, sizeof(char *));
@@ -27,8 +27,13 @@ static int interface_program(const char *const *args, int *ret_output, int *ret_
         return error_errno(e, -r, "pipe");
     autoclose int reads = pair[0];
     autoclose int writes = pair[1];
-    const int fds[] = {FD_NONE, writes, writes};
-    struct spawn s = {.argv = argv, .fds = fds, .fds_count = 3, .new_session = true};
+    const int fds[] = {FD_NONE, writes, writes, [INTERFACE_FD] = socket};
+    struct spawn s = {
+        .argv = argv,
+        .fds = fds,
+        .fds_count = socket < 0 ? INTERFACE_FD : INTERFACE_FD + 1,
+        .new_session = true,
+    };
     pid_t pid;
     r = spawn_start(&s, &pid, ret_pidfd, e);
     if (r < 0)
@@ -37,4 +42,33 @@ static int interface_program(const char *const *args, int *ret_output, int *ret_
     return 0;
 }
 
-const struct ui_host interface_host = {.program = interface_program};
+static int interface_program(const char *const *args, int *ret_output, int *ret_pidfd,
+                             struct error *e)
+{
+    return interface_start(args, FD_NONE, ret_output, ret_pidfd, e);
+}
+
+static int interface_launch(const char *const *args, int rows, int cols, int *ret_output,
+                            int *ret_pidfd, int *ret_socket, struct error *e)
+{
+    const struct interface_size size = {(uint16_t)rows, (uint16_t)cols};
+    size_t count = interface_count(args);
+    autofree const char **argv = mem_zero(count + 2, sizeof(char *));
+    argv[0] = "launch";
+    for (size_t i = 0; i < count; i++)
+        argv[i + 1] = args[i];
+    int pair[2];
+    int r = fd_socketpair(pair);
+    if (r < 0)
+        return error_errno(e, -r, "cannot make a connection");
+    autoclose int ours = pair[0], theirs = pair[1];
+    r = fd_write_full(ours, &size, sizeof(size));
+    if (r < 0)
+        return error_errno(e, -r, "cannot say how large its console is");
+    r = interface_start(argv, theirs, ret_output, ret_pidfd, e);
+    if (r == 0)
+        *ret_socket = TAKE_FD(ours);
+    return r;
+}
+
+const struct ui_host interface_host = {.program = interface_program, .launch = interface_launch};

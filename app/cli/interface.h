@@ -4,6 +4,17 @@
 
 #include "ui/module.h"
 
+#include <stdint.h>
+
 extern const struct ui_host interface_host;
+
+/*
+ * Between the interface and the verb `launch`, over a Unix socket that is the latter's descriptor
+ * 3: one of these to it, then its workload's name with the connection to the monitor back.
+ */
+enum { INTERFACE_FD = 3 };
+struct interface_size {
+    uint16_t rows, cols;
+};
 
 #endif

@@ -148,6 +148,57 @@ test_a_refused_launch_can_be_mended() {
     kill_it
 }
 
+# However short it is, its last screen and how it ended stay until they are closed.
+test_a_short_command_is_seen_whole() {
+    need tmux userns
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_keys n
+    see "< contained >"
+    screen_type "sh -c 'stty size; echo 4\$((1+1))-inside; exit 3'"
+    screen_keys Enter
+    see "(ended with status 3)"
+    see "42-inside"
+    see "18 80" # the size of its pane, from its first moment
+    see "no workloads"
+    see "Esc close it"
+    screen_keys j Tab
+    see "42-inside"
+    screen_keys n
+    see "< contained >"
+    screen_type "true"
+    screen_keys Enter
+    see "(ended with status 0)"
+    screen_lacks "42-inside" || fail "the next one shows what the last one wrote"
+    screen_keys Escape
+    see_no "ended with"
+    screen_keys n
+    see "< contained >"
+    screen_type "no-such-program"
+    screen_keys Enter
+    see "no-such-program"
+    see "< contained >" # to be mended
+    screen_keys Escape
+    see "no workloads"
+    screen_keys q
+    expect_end 0
+}
+
+test_leaving_ends_nothing() {
+    need tmux userns
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_keys n
+    see "< contained >"
+    screen_type "sh -c 'echo 4\$((1+1))-inside; exec sleep 1000'"
+    screen_keys Enter
+    see "42-inside"
+    screen_keys C-] Tab q
+    expect_end 0
+    expect_equal "$(cofferdam ps | grep -c running)" 1 "running ones"
+    kill_all
+}
+
 test_resize_at_any_time() {
     need tmux userns
     cofferdam run --detach --tty --name sized -- sh -c 'trap "stty size" WINCH; while :; do read -r _; done' >/dev/null

@@ -245,6 +245,43 @@ static void test_launch_sheet(void **state)
     ui_model_done(&m);
 }
 
+static void test_a_launch_is_shown_to_its_end(void **state)
+{
+    struct ui_model m;
+    struct ui_rect list, pane, wanted;
+    begin(&m);
+    ui_model_pane(&m, &wanted);
+    ui_update_started(&m, "dddd00000004", "short\x1b"); /* gone before a list ever had it */
+    assert_intent(&m, UI_INTENT_RESIZE, "dddd00000004", NULL);
+    assert_no_intent(&m);
+    assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
+    assert_string_equal(m.console.name, "short\\x1b");
+    ui_model_layout(&m, &list, &pane);
+    assert_true(pane.rows >= wanted.rows && pane.rows <= wanted.rows + 1);
+    struct cells c;
+    cells_init(&c, 2, 3);
+    ui_model_cells(&m, &c);
+    cells_done(&c);
+    ui_update_ended(&m, "ended with status 3: \x1b[2J");
+    assert_string_equal(m.console.how, "ended with status 3: \\x1b[2J");
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+    type(&m, "\tj");
+    assert_int_equal(m.focus, UI_FOCUS_LIST); /* nothing to type into */
+    assert_string_equal(m.console.id, "dddd00000004");
+    assert_int_equal(m.console.cells.rows, 2);
+    type(&m, "\x1b");
+    assert_intent(&m, UI_INTENT_CLOSE, "dddd00000004", NULL);
+    assert_null(m.console.id);
+    type(&m, "g\r"); /* the first: web */
+    assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
+    ui_update_ended(&m, "ended with status 0");
+    type(&m, "\r"); /* it lives: it was started again */
+    assert_intent(&m, UI_INTENT_CLOSE, "aaaa00000001", NULL);
+    assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
+    assert_false(m.console.ended);
+    ui_model_done(&m);
+}
+
 static void test_words(void **state)
 {
     autostrv char **w = ui_words("  a 'b  c' \"d\\\"e\" f\\ g '' ");
@@ -325,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_console_takes_every_key),
         cmocka_unit_test(test_launch_sheet),
+        cmocka_unit_test(test_a_launch_is_shown_to_its_end),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_strangers_words_are_escaped),
         cmocka_unit_test(test_nothing_new_draws_nothing),
