@@ -1,5 +1,5 @@
 /* What PID 1 and everything it starts may keep. init/agent.h says what it expects. */
-#include "backends/native/setup.h"
+#include "backends/native/start.h"
 
 #include <linux/capability.h>
 #include <linux/securebits.h>

@@ -6,10 +6,10 @@
 #include "backends/agent/agent_host.h"
 #include "backends/cgroup/cgroup.h"
 #include "backends/launch.h"
-#include "backends/native/ids.h"
-#include "backends/native/lent.h"
-#include "backends/native/lowers.h"
-#include "backends/native/seccomp_cache.h"
+#include "backends/root/ids.h"
+#include "backends/root/lent.h"
+#include "backends/root/lowers.h"
+#include "backends/seccomp/seccomp_cache.h"
 
 #include <sys/resource.h>
 
@@ -22,15 +22,15 @@ struct launch {
     char **shortfalls; /* owned */
 
     /* from here on: of the run that is going on, or the last one */
-    struct native_ids ids;
-    struct native_lowers lowers; /* owned; during a start */
-    struct native_lent lent;     /* owned; during a start */
-    struct cgroup *cgroup;       /* owned */
-    struct agent_host *agent;    /* owned */
-    pid_t pid;                   /* 0: none, or reaped */
-    int pidfd;                   /* owned */
-    int scratch;                 /* owned; the folder of backends/changes.h */
-    int status;                  /* of main; -1: not known */
+    struct root_ids ids;
+    struct root_lowers lowers; /* owned; during a start */
+    struct root_lent lent;     /* owned; during a start */
+    struct cgroup *cgroup;     /* owned */
+    struct agent_host *agent;  /* owned */
+    pid_t pid;                 /* 0: none, or reaped */
+    int pidfd;                 /* owned */
+    int scratch;               /* owned; the folder of backends/changes.h */
+    int status;                /* of main; -1: not known */
     bool agent_closed, ended, frozen;
     char why[256]; /* the agent's misbehaviour; empty: none */
 };

@@ -5,8 +5,8 @@
  * shared. Reading and executing are left to the mounts, and so is TCP: the loopback device is the
  * workload's own.
  */
-#include "backends/native/setup.h"
-#include "backends/native/tree.h"
+#include "backends/native/start.h"
+#include "backends/root/tree.h"
 #include "base/fd.h"
 
 #include <fcntl.h>

@@ -71,7 +71,7 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
     l->env = *env;
     l->pidfd = l->scratch = FD_NONE;
     l->status = -1;
-    native_ids_init(&l->ids);
+    root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->plan, e);
     if (r == 0)
         r = native_check_plan(l->plan, e);
@@ -120,7 +120,7 @@ static int native_make(struct launch *l, struct error *e)
 {
     struct cgroup_wish wish = {
         .plan = l->plan, .journal = l->env.journal, .journal_data = l->env.journal_data};
-    int r = native_ids_take(l->plan, &l->env, &l->ids, e);
+    int r = root_ids_take(l->plan, &l->env, &l->ids, e);
     if (r == 0)
         r = cgroup_make(&wish, &l->cgroup, e);
     if (r < 0)
@@ -135,13 +135,13 @@ static int native_make(struct launch *l, struct error *e)
         return error_errno(e, errno, "a channel to cofferdam-init");
     r = native_command(l, e);
     if (r == 0)
-        r = native_lowers_open(l->plan, &l->ids, &l->lowers, e);
+        r = root_lowers_open(l->plan, &l->ids, &l->lowers, e);
     if (r == 0)
-        r = native_lent_open(l->plan, &l->ids, &l->lent, e);
+        r = root_lent_open(l->plan, &l->ids, &l->lent, e);
     if (r == 0)
         r = native_start_container(l, inside, e);
-    native_lowers_close(&l->lowers);
-    native_lent_close(&l->lent);
+    root_lowers_close(&l->lowers);
+    root_lent_close(&l->lent);
     inside = fd_close(inside);
     return r;
 }
@@ -321,7 +321,7 @@ static int native_clean(struct launch *l, struct error *e)
         cgroup_free(l->cgroup);
         l->cgroup = NULL;
     }
-    native_ids_release(&l->ids);
+    root_ids_release(&l->ids);
     agent_host_free(l->agent);
     l->agent = NULL;
     l->agent_closed = true;

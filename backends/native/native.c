@@ -1,7 +1,7 @@
 /* What the CLI and the TUI see of it: what works here, and the compiled filter. */
 #include "backends/native/native.h"
 
-#include "backends/native/seccomp_cache.h"
+#include "backends/seccomp/seccomp_cache.h"
 #include "base/fd.h"
 
 #include <fcntl.h>

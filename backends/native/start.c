@@ -1,6 +1,6 @@
 #include "backends/native/start.h"
 
-#include "backends/native/setup.h"
+#include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -112,7 +112,7 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
         fd_send(s.control, &m, sizeof(m), NULL, 0);
         _exit(125);
     }
-    setup_run(&s);
+    native_setup_run(&s);
 }
 
 static int start_clone(struct launch *l, struct start_channels *c, int agent_inside,
@@ -154,7 +154,7 @@ static int start_sender(struct launch *l, struct start_channels *c, struct error
         return error_errno(e, errno, "starting the copies");
     if (pid == 0) {
         c->control[0] = fd_close(c->control[0]);
-        native_send_copies(l->plan, c->copies[0]);
+        root_send_copies(l->plan, c->copies[0]);
         _exit(0);
     }
     c->sender = pid;
@@ -187,7 +187,7 @@ static int start_do_work(struct launch *l, struct start_channels *c, struct erro
 {
     if (!start_has_work(l))
         return 0;
-    int r = native_ids_write(&l->ids, l->plan->map_by, l->pid, e);
+    int r = root_ids_write(&l->ids, l->plan->map_by, l->pid, e);
     if (r < 0)
         return r;
     char go = SETUP_GO;

@@ -3,6 +3,7 @@
 #define COFFERDAM_BACKENDS_NATIVE_START_H
 
 #include "backends/native/internal.h"
+#include "backends/root/setup.h"
 
 /*
  * Makes the container up to the moment cofferdam-init runs in it. On success l->pid, l->pidfd and
@@ -17,10 +18,12 @@ void native_thaw(struct launch *l);
 /* Ends PID 1, with it everything inside, and waits for it. `*ret_status` as waitpid(2), or NULL. */
 void native_end(struct launch *l, int *ret_status);
 
-/*
- * Sends, for every PLAN_MOUNT_COPY of `p` in order, an int (0 or -errno) and the reading end of a
- * pipe that carries its records. Runs in a process of its own.
- */
-void native_send_copies(const struct plan *p, int socket);
+/* Runs every stage of a native container's set-up and becomes cofferdam-init. Never returns. */
+void native_setup_run(struct setup *s) __attribute__((noreturn));
+
+/* The stages of files of their own. Each 0, or -errno with s->error. */
+int setup_landlock(struct setup *s);
+int setup_bounding_set(struct setup *s);
+int setup_capabilities(struct setup *s);
 
 #endif

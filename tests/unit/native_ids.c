@@ -1,7 +1,7 @@
 /* Ranges of ids: never the host's root, never two workloads' at once, given back at the end. */
 #include "tests/unit/unit.h"
 
-#include "backends/native/ids.h"
+#include "backends/root/ids.h"
 #include "backends/native/native.h"
 #include "base/file.h"
 
@@ -44,15 +44,15 @@ static void test_ranges_differ(void **state)
     struct launch_env env = env_of_test();
     char id[] = "0123456789ab"; /* the same for all, so that all want the same place first */
     struct plan p = plan_of_root(id);
-    struct native_ids ids[8];
+    struct root_ids ids[8];
     struct error e;
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
         journalled = 0;
-        assert_int_equal(native_ids_take(&p, &env, &ids[i], &e), 0);
+        assert_int_equal(root_ids_take(&p, &env, &ids[i], &e), 0);
         assert_true(ids[i].root_inside && ids[i].many);
         uint32_t first = ids[i].uid_map[0].outside;
-        assert_true(first >= NATIVE_IDS_FIRST && first < 0x80000000u);
-        assert_int_equal(first % NATIVE_IDS_SIZE, 0);
+        assert_true(first >= ROOT_IDS_FIRST && first < 0x80000000u);
+        assert_int_equal(first % ROOT_IDS_SIZE, 0);
         assert_int_equal(ids[i].gid_map[0].outside, first);
         assert_true(journalled > 0); /* told before it was made */
         assert_string_equal(journal[(journalled - 1) % ARRAY_SIZE(journal)], ids[i].lock_path);
@@ -63,9 +63,9 @@ static void test_ranges_differ(void **state)
         char path[256];
         snprintf(path, sizeof(path), "%s", ids[i].lock_path);
         assert_int_equal(access(path, F_OK), 0);
-        native_ids_release(&ids[i]);
+        root_ids_release(&ids[i]);
         assert_int_equal(access(path, F_OK), -1);
-        native_ids_release(&ids[i]); /* twice is fine */
+        root_ids_release(&ids[i]); /* twice is fine */
     }
 }
 
@@ -75,9 +75,9 @@ static void test_undo(void **state)
     struct launch_env env = env_of_test();
     char id[] = "ba9876543210";
     struct plan p = plan_of_root(id);
-    struct native_ids ids;
+    struct root_ids ids;
     struct error e;
-    assert_int_equal(native_ids_take(&p, &env, &ids, &e), 0);
+    assert_int_equal(root_ids_take(&p, &env, &ids, &e), 0);
     char path[256];
     snprintf(path, sizeof(path), "%s", ids.lock_path);
     assert_int_equal(launch_undo("ids", path, &e), 0);
@@ -91,7 +91,7 @@ static void test_undo(void **state)
 static void test_root_outside_is_refused(void **state)
 {
     struct launch_env env = env_of_test();
-    struct native_ids ids;
+    struct root_ids ids;
     struct error e;
     struct plan p = {
         .map_by = PLAN_MAP_SELF,
@@ -100,17 +100,17 @@ static void test_root_outside_is_refused(void **state)
         .uid_map_count = 1,
         .gid_map_count = 1,
     };
-    assert_int_equal(native_ids_take(&p, &env, &ids, &e), -EPERM);
+    assert_int_equal(root_ids_take(&p, &env, &ids, &e), -EPERM);
     p.uid_map[0].outside = 1000;
     p.gid_map[0].outside = 0;
-    assert_int_equal(native_ids_take(&p, &env, &ids, &e), -EPERM);
+    assert_int_equal(root_ids_take(&p, &env, &ids, &e), -EPERM);
     p.gid_map[0].outside = 1000;
-    assert_int_equal(native_ids_take(&p, &env, &ids, &e), 0);
+    assert_int_equal(root_ids_take(&p, &env, &ids, &e), 0);
     assert_true(ids.root_inside && !ids.many);
     p.uid_map[0] = (struct plan_id_map){0, 4294967000u, 1000}; /* wraps round to 0 */
-    assert_int_equal(native_ids_take(&p, &env, &ids, &e), -EINVAL);
+    assert_int_equal(root_ids_take(&p, &env, &ids, &e), -EINVAL);
     p.uid_map_count = 0;
-    assert_int_equal(native_ids_take(&p, &env, &ids, &e), -EINVAL);
+    assert_int_equal(root_ids_take(&p, &env, &ids, &e), -EINVAL);
 }
 
 static void test_plans_that_are_refused(void **state)

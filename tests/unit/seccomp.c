@@ -1,8 +1,8 @@
 /* The filter: what it answers, tried for real, and how it differs from a list others use. */
 #include "tests/unit/unit.h"
 
-#include "backends/native/seccomp_list.h"
-#include "backends/native/seccomp_module.h"
+#include "backends/seccomp/seccomp_list.h"
+#include "backends/seccomp/seccomp_module.h"
 #include "base/file.h"
 
 #include <fcntl.h>

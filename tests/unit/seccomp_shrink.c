@@ -1,7 +1,7 @@
 /* A filter made smaller answers as before: both are run, call by call. */
 #include "tests/unit/unit.h"
 
-#include "backends/native/seccomp_shrink.h"
+#include "backends/seccomp/seccomp_shrink.h"
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>

@@ -9,10 +9,10 @@
  * local, Internet and routing; the bits that make a program run as its owner. profiles/keys.c says
  * which words open which.
  */
-#include "backends/native/seccomp_list.h"
+#include "backends/seccomp/seccomp_list.h"
 
 #include "app/plan/plan.h"
-#include "backends/native/seccomp_cache.h"
+#include "backends/seccomp/seccomp_cache.h"
 
 #include <linux/capability.h>
 #include <linux/prctl.h>

@@ -1,4 +1,4 @@
-#include "backends/native/idmap.h"
+#include "backends/root/idmap.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -41,8 +41,8 @@ static int idmap_write(pid_t pid, const struct plan_id_map *uid, const struct pl
     return fd < 0 ? error_errno(e, errno, "%s", path) : fd;
 }
 
-int native_idmap_namespace(const struct plan_id_map *uid, const struct plan_id_map *gid,
-                           struct error *e)
+int root_idmap_namespace(const struct plan_id_map *uid, const struct plan_id_map *gid,
+                         struct error *e)
 {
     int pair[2];
     int r = fd_pipe(pair, O_CLOEXEC);
@@ -64,7 +64,7 @@ int native_idmap_namespace(const struct plan_id_map *uid, const struct plan_id_m
     return r;
 }
 
-int native_idmap_apply(int tree, int namespace, uint64_t set, bool recursive)
+int root_idmap_apply(int tree, int namespace, uint64_t set, bool recursive)
 {
     struct mount_attr attr = {
         .attr_set = MOUNT_ATTR_IDMAP | set,

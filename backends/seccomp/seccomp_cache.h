@@ -1,6 +1,6 @@
 /* Compiled system call filters: what they are made from, where they are kept, how they are read. */
-#ifndef COFFERDAM_BACKENDS_NATIVE_SECCOMP_CACHE_H
-#define COFFERDAM_BACKENDS_NATIVE_SECCOMP_CACHE_H
+#ifndef COFFERDAM_BACKENDS_SECCOMP_SECCOMP_CACHE_H
+#define COFFERDAM_BACKENDS_SECCOMP_SECCOMP_CACHE_H
 
 #include "app/plan/plan.h"
 

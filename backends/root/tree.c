@@ -1,4 +1,4 @@
-#include "backends/native/tree.h"
+#include "backends/root/tree.h"
 
 #include "base/fd.h"
 

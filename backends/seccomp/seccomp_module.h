@@ -1,8 +1,8 @@
 /* The table of the module cofferdam-seccomp, the only part of the program that knows libseccomp. */
-#ifndef COFFERDAM_BACKENDS_NATIVE_SECCOMP_MODULE_H
-#define COFFERDAM_BACKENDS_NATIVE_SECCOMP_MODULE_H
+#ifndef COFFERDAM_BACKENDS_SECCOMP_SECCOMP_MODULE_H
+#define COFFERDAM_BACKENDS_SECCOMP_SECCOMP_MODULE_H
 
-#include "backends/native/seccomp_cache.h"
+#include "backends/seccomp/seccomp_cache.h"
 #include "base/str.h"
 
 #define SECCOMP_MODULE_NAME "seccomp"

@@ -1,7 +1,7 @@
 /* Compiles the list with libseccomp; a prologue of our own says what that cannot say. */
-#include "backends/native/seccomp_list.h"
-#include "backends/native/seccomp_module.h"
-#include "backends/native/seccomp_shrink.h"
+#include "backends/seccomp/seccomp_list.h"
+#include "backends/seccomp/seccomp_module.h"
+#include "backends/seccomp/seccomp_shrink.h"
 #include "base/fd.h"
 
 #include <linux/audit.h>

@@ -4,7 +4,7 @@
  * just an answer. Equal graphs are one graph here, so "the same answer" is the same index, and two
  * programs are the same function if they fold to the same graphs everywhere.
  */
-#include "backends/native/seccomp_shrink.h"
+#include "backends/seccomp/seccomp_shrink.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>

@@ -1,7 +1,7 @@
 /* Overlays, and what is put into their upper folders before they are mounted. */
-#include "backends/native/lent.h"
-#include "backends/native/lowers.h"
-#include "backends/native/steps.h"
+#include "backends/root/lent.h"
+#include "backends/root/lowers.h"
+#include "backends/root/steps.h"
 #include "base/fd.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* The allow-list of system calls, by purpose. Data only: nothing here knows libseccomp. */
-#ifndef COFFERDAM_BACKENDS_NATIVE_SECCOMP_LIST_H
-#define COFFERDAM_BACKENDS_NATIVE_SECCOMP_LIST_H
+#ifndef COFFERDAM_BACKENDS_SECCOMP_SECCOMP_LIST_H
+#define COFFERDAM_BACKENDS_SECCOMP_SECCOMP_LIST_H
 
 #include "base/mem.h"
 

@@ -1,4 +1,4 @@
-#include "backends/native/ids.h"
+#include "backends/root/ids.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -13,14 +13,14 @@
 
 enum { IDS_HELPER_MS = 5000 };
 
-void native_ids_init(struct native_ids *ids)
+void root_ids_init(struct root_ids *ids)
 {
-    *ids = (struct native_ids){.lock = FD_NONE};
+    *ids = (struct root_ids){.lock = FD_NONE};
 }
 
 /* --- a range nobody has ---------------------------------------------------------------------- */
 
-/* Whether /etc/subuid or /etc/subgid gives away anything of [first, first + NATIVE_IDS_SIZE). */
+/* Whether /etc/subuid or /etc/subgid gives away anything of [first, first + ROOT_IDS_SIZE). */
 static bool ids_are_given_away(const char *text, uint32_t first)
 {
     for (const char *line = text; line && *line;) {
@@ -28,7 +28,7 @@ static bool ids_are_given_away(const char *text, uint32_t first)
         const char *colon = strchr(line, ':');
         unsigned long long from, count;
         if (colon && (!end || colon < end) && sscanf(colon, ":%llu:%llu", &from, &count) == 2 &&
-            from < (uint64_t)first + NATIVE_IDS_SIZE && from + count > first)
+            from < (uint64_t)first + ROOT_IDS_SIZE && from + count > first)
             return true;
         line = end ? end + 1 : NULL;
     }
@@ -55,10 +55,10 @@ static unsigned ids_begin(const char *id)
     uint32_t hash = 2166136261u;
     for (; *id; id++)
         hash = (hash ^ (unsigned char)*id) * 16777619u;
-    return hash % NATIVE_IDS_COUNT;
+    return hash % ROOT_IDS_COUNT;
 }
 
-static int ids_find_free(const struct plan *p, const struct launch_env *env, struct native_ids *ids,
+static int ids_find_free(const struct plan *p, const struct launch_env *env, struct root_ids *ids,
                          uint32_t *ret, struct error *e)
 {
     autofree char *folder = str_join_path(env->system_runtime_dir, "ids");
@@ -69,9 +69,9 @@ static int ids_find_free(const struct plan *p, const struct launch_env *env, str
     file_read(AT_FDCWD, "/etc/subuid", 1 << 20, &subuid, NULL);
     file_read(AT_FDCWD, "/etc/subgid", 1 << 20, &subgid, NULL);
     unsigned begin = ids_begin(p->id);
-    for (unsigned i = 0; i < NATIVE_IDS_COUNT; i++) {
-        unsigned n = (begin + i) % NATIVE_IDS_COUNT;
-        uint32_t first = NATIVE_IDS_FIRST + n * NATIVE_IDS_SIZE;
+    for (unsigned i = 0; i < ROOT_IDS_COUNT; i++) {
+        unsigned n = (begin + i) % ROOT_IDS_COUNT;
+        uint32_t first = ROOT_IDS_FIRST + n * ROOT_IDS_SIZE;
         if (ids_are_given_away(subuid, first) || ids_are_given_away(subgid, first))
             continue;
         char name[16];
@@ -90,7 +90,7 @@ static int ids_find_free(const struct plan *p, const struct launch_env *env, str
         if (ids->lock != -EWOULDBLOCK)
             return error_errno(e, -ids->lock, "id range %s", ids->lock_path);
     }
-    return error_set(e, EAGAIN, "all %d id ranges are in use", NATIVE_IDS_COUNT);
+    return error_set(e, EAGAIN, "all %d id ranges are in use", ROOT_IDS_COUNT);
 }
 
 /* --- the maps -------------------------------------------------------------------------------- */
@@ -109,7 +109,7 @@ static int ids_check(const struct plan_id_map *map, size_t count, const char *wh
     return 0;
 }
 
-bool native_ids_outside(const struct plan_id_map *map, size_t count, uint32_t inside, uint32_t *ret)
+bool root_ids_outside(const struct plan_id_map *map, size_t count, uint32_t inside, uint32_t *ret)
 {
     for (size_t i = 0; i < count; i++) {
         if (inside - map[i].inside < map[i].count && inside >= map[i].inside) {
@@ -121,11 +121,11 @@ bool native_ids_outside(const struct plan_id_map *map, size_t count, uint32_t in
     return false;
 }
 
-int native_ids_take(const struct plan *p, const struct launch_env *env, struct native_ids *ret,
-                    struct error *e)
+int root_ids_take(const struct plan *p, const struct launch_env *env, struct root_ids *ret,
+                  struct error *e)
 {
-    struct native_ids ids;
-    native_ids_init(&ids);
+    struct root_ids ids;
+    root_ids_init(&ids);
     memcpy(ids.uid_map, p->uid_map, sizeof(ids.uid_map));
     memcpy(ids.gid_map, p->gid_map, sizeof(ids.gid_map));
     ids.uid_map_count = p->uid_map_count;
@@ -146,17 +146,17 @@ int native_ids_take(const struct plan *p, const struct launch_env *env, struct n
     if (r == 0)
         r = ids_check(ids.gid_map, ids.gid_map_count, "gid", e);
     if (r < 0) {
-        native_ids_release(&ids);
+        root_ids_release(&ids);
         return r;
     }
-    ids.root_inside = native_ids_outside(ids.uid_map, ids.uid_map_count, 0, NULL) &&
-                      native_ids_outside(ids.gid_map, ids.gid_map_count, 0, NULL);
+    ids.root_inside = root_ids_outside(ids.uid_map, ids.uid_map_count, 0, NULL) &&
+                      root_ids_outside(ids.gid_map, ids.gid_map_count, 0, NULL);
     ids.many = ids.uid_map_count > 1 || ids.uid_map[0].count > 1;
     *ret = ids;
     return 0;
 }
 
-void native_ids_release(struct native_ids *ids)
+void root_ids_release(struct root_ids *ids)
 {
     if (ids->lock >= 0 && ids->lock_path[0])
         unlinkat(AT_FDCWD, ids->lock_path,
@@ -206,7 +206,7 @@ static int ids_run_helper(const char *program, pid_t pid, const struct plan_id_m
     return 0;
 }
 
-int native_ids_write(const struct native_ids *ids, enum plan_map_by by, pid_t pid, struct error *e)
+int root_ids_write(const struct root_ids *ids, enum plan_map_by by, pid_t pid, struct error *e)
 {
     if (by == PLAN_MAP_HELPER) {
         int r = ids_run_helper("newuidmap", pid, ids->uid_map, ids->uid_map_count, e);
@@ -219,7 +219,7 @@ int native_ids_write(const struct native_ids *ids, enum plan_map_by by, pid_t pi
     return r < 0 ? r : ids_put(path, ids->gid_map, ids->gid_map_count, e);
 }
 
-int native_ids_write_own(const struct native_ids *ids, struct error *e)
+int root_ids_write_own(const struct root_ids *ids, struct error *e)
 {
     int r = file_put(AT_FDCWD, "/proc/self/setgroups", "deny");
     if (r < 0)

@@ -1,7 +1,7 @@
-#include "backends/native/seccomp_cache.h"
+#include "backends/seccomp/seccomp_cache.h"
 
-#include "backends/native/seccomp_list.h"
-#include "backends/native/seccomp_module.h"
+#include "backends/seccomp/seccomp_list.h"
+#include "backends/seccomp/seccomp_module.h"
 #include "base/dirs.h"
 #include "base/fd.h"
 #include "base/file.h"

@@ -1,6 +1,6 @@
 /* Paths and mounts by descriptor: nothing here ever follows a link or names a place twice. */
-#ifndef COFFERDAM_BACKENDS_NATIVE_TREE_H
-#define COFFERDAM_BACKENDS_NATIVE_TREE_H
+#ifndef COFFERDAM_BACKENDS_ROOT_TREE_H
+#define COFFERDAM_BACKENDS_ROOT_TREE_H
 
 #include "base/error.h"
 #include "base/str.h"

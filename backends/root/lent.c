@@ -1,7 +1,7 @@
-#include "backends/native/lent.h"
+#include "backends/root/lent.h"
 
-#include "backends/native/idmap.h"
-#include "backends/native/tree.h"
+#include "backends/root/idmap.h"
+#include "backends/root/tree.h"
 #include "base/fd.h"
 
 #include <fcntl.h>
@@ -22,13 +22,13 @@ static bool lent_is(const struct plan_mount *m)
 /* --- the parent ----------------------------------------------------------------------------------
  */
 
-static int lent_namespace(const struct plan *p, const struct native_ids *ids, struct error *e)
+static int lent_namespace(const struct plan *p, const struct root_ids *ids, struct error *e)
 {
     struct plan_id_map uid = {(uint32_t)geteuid(), 0, 1}, gid = {(uint32_t)getegid(), 0, 1};
-    if (!native_ids_outside(ids->uid_map, ids->uid_map_count, p->uid, &uid.outside) ||
-        !native_ids_outside(ids->gid_map, ids->gid_map_count, p->gid, &gid.outside))
+    if (!root_ids_outside(ids->uid_map, ids->uid_map_count, p->uid, &uid.outside) ||
+        !root_ids_outside(ids->gid_map, ids->gid_map_count, p->gid, &gid.outside))
         return error_set(e, EINVAL, "the workload's user has no id outside");
-    return native_idmap_namespace(&uid, &gid, e);
+    return root_idmap_namespace(&uid, &gid, e);
 }
 
 /*
@@ -44,9 +44,9 @@ static int lent_tree(const struct plan_mount *m, int namespace, int *ret, struct
         return 0;
     if (tree < 0)
         return error_errno(e, -tree, "mount %s: %s", m->target, m->source);
-    int r = native_idmap_apply(tree, namespace, 0, bind);
+    int r = root_idmap_apply(tree, namespace, 0, bind);
     if (r < 0 && bind)
-        r = native_idmap_apply(tree, namespace, 0, false);
+        r = root_idmap_apply(tree, namespace, 0, false);
     if (r == 0)
         *ret = TAKE_FD(tree);
     else if (!bind || !(m->flags & PLAN_MOUNT_RO))
@@ -65,16 +65,15 @@ static size_t lent_count(const struct plan *p)
     return count;
 }
 
-int native_lent_open(const struct plan *p, const struct native_ids *ids, struct native_lent *ret,
-                     struct error *e)
+int root_lent_open(const struct plan *p, const struct root_ids *ids, struct root_lent *ret,
+                   struct error *e)
 {
     if (lent_count(p) == 0)
         return 0;
     autoclose int namespace = lent_namespace(p, ids, e);
     if (namespace < 0)
         return namespace;
-    struct native_lent l = {.fds = mem_zero(p->mounts_count, sizeof(int)),
-                            .count = p->mounts_count};
+    struct root_lent l = {.fds = mem_zero(p->mounts_count, sizeof(int)), .count = p->mounts_count};
     for (size_t i = 0; i < l.count; i++)
         l.fds[i] = FD_NONE;
     int r = 0;
@@ -82,18 +81,18 @@ int native_lent_open(const struct plan *p, const struct native_ids *ids, struct 
         if (lent_is(&p->mounts[i]))
             r = lent_tree(&p->mounts[i], namespace, &l.fds[i], e);
     if (r < 0)
-        native_lent_close(&l);
+        root_lent_close(&l);
     else
         *ret = l;
     return r;
 }
 
-void native_lent_close(struct native_lent *l)
+void root_lent_close(struct root_lent *l)
 {
     for (size_t i = 0; i < l->count; i++)
         fd_close(l->fds[i]);
     free(l->fds);
-    *l = (struct native_lent){0};
+    *l = (struct root_lent){0};
 }
 
 /* --- the child -----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 /* A filter made smaller: what the kernel has to check, translate and keep for each workload. */
-#ifndef COFFERDAM_BACKENDS_NATIVE_SECCOMP_SHRINK_H
-#define COFFERDAM_BACKENDS_NATIVE_SECCOMP_SHRINK_H
+#ifndef COFFERDAM_BACKENDS_SECCOMP_SECCOMP_SHRINK_H
+#define COFFERDAM_BACKENDS_SECCOMP_SECCOMP_SHRINK_H
 
-#include "backends/native/seccomp_cache.h"
+#include "backends/seccomp/seccomp_cache.h"
 
 /*
  * Replaces `p` by a program that decides every call of every architecture alike, which is proven

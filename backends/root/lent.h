@@ -3,20 +3,20 @@
  * of the caller are the workload's user's, and everybody else's are nobody's. Only root of the host
  * can make them, so the parent does, before it clones.
  */
-#ifndef COFFERDAM_BACKENDS_NATIVE_LENT_H
-#define COFFERDAM_BACKENDS_NATIVE_LENT_H
+#ifndef COFFERDAM_BACKENDS_ROOT_LENT_H
+#define COFFERDAM_BACKENDS_ROOT_LENT_H
 
-#include "backends/native/ids.h"
-#include "backends/native/setup.h"
+#include "backends/root/ids.h"
+#include "backends/root/setup.h"
 
-struct native_lent {
+struct root_lent {
     int *fds; /* owned; by mount: a detached tree, or FD_NONE; NULL: nothing is lent */
     size_t count;
 };
 
-int native_lent_open(const struct plan *p, const struct native_ids *ids, struct native_lent *ret,
-                     struct error *e);
-void native_lent_close(struct native_lent *l);
+int root_lent_open(const struct plan *p, const struct root_ids *ids, struct root_lent *ret,
+                   struct error *e);
+void root_lent_close(struct root_lent *l);
 
 /* In the child: the tree of this mount, taken over, or FD_NONE if it is not a lent one. */
 int setup_take_lent(struct setup *s, const struct plan_mount *m);

@@ -1,9 +1,9 @@
 /* What the files that carry out mount steps share. */
-#ifndef COFFERDAM_BACKENDS_NATIVE_STEPS_H
-#define COFFERDAM_BACKENDS_NATIVE_STEPS_H
+#ifndef COFFERDAM_BACKENDS_ROOT_STEPS_H
+#define COFFERDAM_BACKENDS_ROOT_STEPS_H
 
-#include "backends/native/setup.h"
-#include "backends/native/tree.h"
+#include "backends/root/setup.h"
+#include "backends/root/tree.h"
 
 #include <linux/magic.h>
 #include <linux/mount.h>

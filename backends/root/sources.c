@@ -1,8 +1,8 @@
 /* The host's side of every mount: opened once, looked at, copied into trees of our own. */
-#include "backends/native/lent.h"
-#include "backends/native/lowers.h"
-#include "backends/native/setup.h"
-#include "backends/native/tree.h"
+#include "backends/root/lent.h"
+#include "backends/root/lowers.h"
+#include "backends/root/setup.h"
+#include "backends/root/tree.h"
 #include "base/fd.h"
 #include "base/file.h"
 

@@ -1,5 +1,5 @@
 /* Files, links and owners in the new root. */
-#include "backends/native/steps.h"
+#include "backends/root/steps.h"
 #include "base/fd.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
-#include "backends/native/lowers.h"
+#include "backends/root/lowers.h"
 
-#include "backends/native/idmap.h"
-#include "backends/native/tree.h"
+#include "backends/root/idmap.h"
+#include "backends/root/tree.h"
 #include "base/fd.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@ int umount2(const char *, int);
 enum { LOWERS_DETACH = 2, LOWERS_MAX = 500 };
 static const char lowers_hook[] = "lowers";
 
-const struct plan_mount *native_lowers_mount(const struct plan *p)
+const struct plan_mount *root_lowers_mount(const struct plan *p)
 {
     for (size_t i = 0; i < p->mounts_count; i++)
         if (p->mounts[i].kind == PLAN_MOUNT_OVERLAY && p->mounts[i].layers)
@@ -32,32 +32,32 @@ static int lowers_map(const char *path, int namespace, struct error *e)
     autoclose int tree = tree_clone(AT_FDCWD, path, false);
     if (tree < 0)
         return error_errno(e, -tree, "%s", path);
-    int r = native_idmap_apply(tree, namespace,
-                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
+    int r = root_idmap_apply(tree, namespace,
+                             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
     if (r < 0)
         return error_errno(e, -r, "%s: its file system cannot give files other owners (idmap)",
                            path);
     return TAKE_FD(tree);
 }
 
-int native_lowers_open(const struct plan *p, const struct native_ids *ids,
-                       struct native_lowers *ret, struct error *e)
+int root_lowers_open(const struct plan *p, const struct root_ids *ids, struct root_lowers *ret,
+                     struct error *e)
 {
-    const struct plan_mount *m = native_lowers_mount(p);
+    const struct plan_mount *m = root_lowers_mount(p);
     if (!m || !m->layers_owner)
         return 0;
     if (p->map_by != PLAN_MAP_PARENT)
         return error_set(e, EINVAL, "the image's layers belong to ids that only root can map");
     const struct plan_id_map map = {m->layers_owner, ids->uid_map[0].outside,
                                     ids->uid_map[0].count};
-    autoclose int namespace = native_idmap_namespace(&map, &map, e);
+    autoclose int namespace = root_idmap_namespace(&map, &map, e);
     if (namespace < 0)
         return namespace;
-    struct native_lowers l = {.fds = mem_zero(strv_length(m->layers), sizeof(int))};
+    struct root_lowers l = {.fds = mem_zero(strv_length(m->layers), sizeof(int))};
     for (size_t i = 0; m->layers[i]; i++) {
         int tree = lowers_map(m->layers[i], namespace, e);
         if (tree < 0) {
-            native_lowers_close(&l);
+            root_lowers_close(&l);
             return tree;
         }
         l.fds[l.count++] = tree;
@@ -66,12 +66,12 @@ int native_lowers_open(const struct plan *p, const struct native_ids *ids,
     return 0;
 }
 
-void native_lowers_close(struct native_lowers *l)
+void root_lowers_close(struct root_lowers *l)
 {
     for (size_t i = 0; i < l->count; i++)
         fd_close(l->fds[i]);
     free(l->fds);
-    *l = (struct native_lowers){0};
+    *l = (struct root_lowers){0};
 }
 
 /* --- the child -----------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* Copy-in: files of the host as a stream, sent by a process with the rights of whoever asked. */
-#include "backends/native/start.h"
+#include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/records.h"
 
@@ -40,7 +40,7 @@ static int copies_send_one(const struct plan_mount *m, int socket)
     return records_send(to, dir, name, what, sizeof(what), &skipped);
 }
 
-void native_send_copies(const struct plan *p, int socket)
+void root_send_copies(const struct plan *p, int socket)
 {
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < p->mounts_count; i++)

@@ -2,13 +2,13 @@
  * The making of a native container, in the child that becomes its PID 1. Everything here runs after
  * clone3(2) and before execveat(2), single-threaded, and reports through one socket.
  */
-#ifndef COFFERDAM_BACKENDS_NATIVE_SETUP_H
-#define COFFERDAM_BACKENDS_NATIVE_SETUP_H
+#ifndef COFFERDAM_BACKENDS_ROOT_SETUP_H
+#define COFFERDAM_BACKENDS_ROOT_SETUP_H
 
 #include "app/plan/plan.h"
-#include "backends/native/ids.h"
-#include "backends/native/seccomp_cache.h"
-#include "backends/native/tree.h"
+#include "backends/root/ids.h"
+#include "backends/root/tree.h"
+#include "backends/seccomp/seccomp_cache.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -28,7 +28,7 @@ enum { SETUP_GO = 'g' };
 
 struct setup {
     const struct plan *plan;
-    const struct native_ids *ids;
+    const struct root_ids *ids;
     const struct seccomp_program *filter;
     bool wait; /* the parent has work to do first: wait for its word */
 
@@ -57,17 +57,36 @@ struct setup {
     struct error error;
 };
 
-/* Runs every stage and becomes cofferdam-init. Never returns. */
-void setup_run(struct setup *s) __attribute__((noreturn));
+/*
+ * Runs the stages in order, of which the last never returns; at the first that fails the parent is
+ * told (SETUP_FAILED) and the process ends.
+ */
+void setup_run(struct setup *s, int (*const *stages)(struct setup *s), size_t count)
+    __attribute__((noreturn));
 
-/* The stages that fill files of their own. Each 0, or -errno with s->error. */
+/* errno into s->error, "what" in front; returns -errno. */
+int setup_fail(struct setup *s, const char *what);
+/* One packet to the parent; `fd` FD_NONE: none goes with it. */
+void setup_tell(const struct setup *s, enum setup_word word, int fd);
+
+/* Stages: each 0, or -errno with s->error. Those of stages.c: */
+int setup_begin(struct setup *s);          /* session, signals, umask; dies with the parent */
+int setup_private_mounts(struct setup *s); /* nothing mounted from here on is seen outside */
+int setup_wait(struct setup *s);           /* for the parent's word */
+int setup_ids(struct setup *s);            /* becomes the workload's root; the time namespace */
+int setup_cgroup_namespace(struct setup *s);
+int setup_send_scratch(struct setup *s);
+/* Those that fill files of their own: */
 int setup_open_sources(struct setup *s);
 int setup_scratch(struct setup *s);
 int setup_mounts(struct setup *s);
 int setup_pivot(struct setup *s);
 int setup_sysctls(struct setup *s);
-int setup_landlock(struct setup *s);
-int setup_bounding_set(struct setup *s);
-int setup_capabilities(struct setup *s);
+
+/*
+ * Sends, for every PLAN_MOUNT_COPY of `p` in order, an int (0 or -errno) and the reading end of a
+ * pipe that carries its records. Runs in a process of its own, with the rights of whoever asked.
+ */
+void root_send_copies(const struct plan *p, int socket);
 
 #endif

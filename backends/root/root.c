@@ -1,5 +1,5 @@
 /* The ground the root stands on, and the moment it becomes the only one there is. */
-#include "backends/native/steps.h"
+#include "backends/root/steps.h"
 #include "base/fd.h"
 
 #include <fcntl.h>
@@ -54,7 +54,8 @@ static int root_reopen_scratch(struct setup *s)
 static int root_make_ground(struct setup *s)
 {
     int d = s->scratch;
-    if (mkdirat(d, "layers", 0755) < 0 || mkdirat(d, "root", 0755) < 0 || mkdirat(d, "void", 0555) < 0)
+    if (mkdirat(d, "layers", 0755) < 0 || mkdirat(d, "root", 0755) < 0 ||
+        mkdirat(d, "void", 0555) < 0)
         return root_fail(s, -errno, "the scratch layer");
     autoclose int empty = openat(d, "empty", O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
     if (empty < 0)

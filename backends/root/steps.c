@@ -1,7 +1,7 @@
 /* The root is a list of steps, done in order by one loop. */
-#include "backends/native/steps.h"
-#include "backends/native/setup.h"
-#include "backends/native/tree.h"
+#include "backends/root/steps.h"
+#include "backends/root/setup.h"
+#include "backends/root/tree.h"
 #include "base/fd.h"
 #include "base/records.h"
 
