@@ -22,6 +22,8 @@ struct launch_wishes {
     uint64_t time_limit_ms, idle_limit_ms; /* 0: none */
     int stop_signal;
     uint64_t stop_grace_ms;
+    const char *snapshot;  /* the id of the one it starts from: plan.snapshot; NULL: from nothing */
+    bool snapshot_on_exit; /* its changes() folder becomes one at the end; never with a tmpfs */
     enum { LAUNCH_KEEP_NEVER, LAUNCH_KEEP_ON_FAILURE, LAUNCH_KEEP_ALWAYS } keep;
     enum { LAUNCH_RESTART_NO, LAUNCH_RESTART_ON_FAILURE, LAUNCH_RESTART_ALWAYS } restart;
     unsigned restart_most; /* 0: no end */
@@ -76,6 +78,21 @@ struct launch_exec {
     uint16_t rows, cols;
 };
 
+/* What a snapshot can hold; bits. */
+enum {
+    LAUNCH_SNAPSHOT_FILES = 1,  /* the changes on the file system */
+    LAUNCH_SNAPSHOT_MEMORY = 2, /* the same, and the memory: what is restored goes on where it was */
+};
+
+/* One to be taken of a running workload. */
+struct launch_snapshot {
+    unsigned kind;    /* one of LAUNCH_SNAPSHOT_… */
+    const char *path; /* borrowed; the folder to fill, absolute: empty, 0700, the caller's own */
+    int dir;          /* the same, open for reading; owned by the receiver from the call on. A
+                         confined process cannot make files in it: hand it on, or let a helper that
+                         is not confined use `path` */
+};
+
 /*
  * What comes back, from dispatch(). Console 0 is `main`; others have the number exec() was given.
  * `status` as the shell's: 0 to 255, 128 + n for a signal.
@@ -88,6 +105,8 @@ struct launch_events {
     void (*copy_done)(void *data, uint32_t transfer, const struct error *e); /* e NULL: well */
     /* the whole boundary is gone: PID 1 has ended, or the agent's channel broke */
     void (*ended)(void *data, int status, const char *why); /* why NULL: an ordinary end */
+    /* `request` as snapshot() was given; e NULL: the folder is whole and the workload goes on */
+    void (*snapshot_done)(void *data, uint32_t request, const struct error *e);
 };
 
 /*
@@ -109,7 +128,8 @@ struct launch_ops {
     const struct launch_wishes *(*wishes)(const struct launch *l); /* mandatory */
 
     /*
-     * Makes the boundary and starts the command; all or nothing. `*ret_streams` is main's, of which
+     * Makes the boundary and starts the command, from plan.snapshot where that is set (a kind that
+     * was not written by this runtime is refused: -ENOTSUP); all or nothing. `*ret_streams` is main's, of which
      * the monitor becomes owner. Returns when the command has been exec()ed or has failed to
      * (-ENOENT → 127, -EACCES/-ENOEXEC → 126; anything else → 125). mandatory
      */
@@ -140,6 +160,24 @@ struct launch_ops {
      * backends/changes.h says; FD_NONE: none. Stays readable after the end, until free(). optional
      */
     int (*changes)(const struct launch *l);
+
+    /*
+     * The kinds of snapshot that can be taken of it now, LAUNCH_SNAPSHOT_…; what each would take on
+     * disk, in bytes, into `ret_cost[0]` (files) and `ret_cost[1]` (memory): an estimate for people
+     * from above, UINT64_MAX: unknown. optional: none can
+     */
+    unsigned (*snapshots)(const struct launch *l, uint64_t ret_cost[2]);
+
+    /*
+     * Begins to take one; events.snapshot_done() tells, exactly once. All or nothing for the folder's
+     * content being declared whole; who asked removes a half one. The workload is as running (or as
+     * paused) afterwards as before, whether it worked or not. What start() needs to come back from it
+     * is in the folder: plan.snapshot_path leads there then. Clones share the folder: start() never
+     * writes in it. NULL with LAUNCH_SNAPSHOT_FILES: the monitor freezes the workload, and who asked
+     * copies the changes() folder (app/cli/snapshot_take.h). optional
+     */
+    int (*snapshot)(struct launch *l, uint32_t request, const struct launch_snapshot *s,
+                    struct error *e);
 
     /* What could not be limited or watched, for the report; NULL-terminated, borrowed. optional */
     char *const *(*shortfalls)(const struct launch *l);

@@ -268,17 +268,28 @@ uint32_t client_ask_report(struct client *c)
     return ask(c, WIRE_ASK_REPORT, 0, NULL, 0);
 }
 
-static uint32_t copy(struct client *c, enum wire_type type, const char *path, int fd)
+uint32_t client_hold(struct client *c, bool held)
+{
+    uint32_t h = held;
+    return ask(c, WIRE_HOLD, 0, &h, sizeof(h));
+}
+
+/* A request with a path behind its `head` and a descriptor. */
+static uint32_t ask_fd(struct client *c, enum wire_type type, const void *head, size_t head_size,
+                       const char *path, int fd)
 {
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (++c->requests == 0)
         c->requests = 1;
     struct error e;
+    autobuf payload = {0};
+    buf_add(&payload, head, head_size);
+    buf_puts(&payload, path);
     if (own < 0)
         error_errno(&e, errno, "copy");
     else if (strlen(path) > 4095 || !*path)
         error_set(&e, ENAMETOOLONG, "copy: the path is empty or too long");
-    else if (link_put_fd(&c->link, type, c->requests, path, strlen(path), TAKE_FD(own)) < 0)
+    else if (link_put_fd(&c->link, type, c->requests, payload.data, payload.used, TAKE_FD(own)) < 0)
         error_set(&e, EMFILE, "copy: too many at once");
     else
         return link_send(&c->link), c->requests;
@@ -290,12 +301,18 @@ static uint32_t copy(struct client *c, enum wire_type type, const char *path, in
 
 uint32_t client_copy_in(struct client *c, const char *path, int fd)
 {
-    return copy(c, WIRE_COPY_IN, path, fd);
+    return ask_fd(c, WIRE_COPY_IN, "", 0, path, fd);
 }
 
 uint32_t client_copy_out(struct client *c, const char *path, int fd)
 {
-    return copy(c, WIRE_COPY_OUT, path, fd);
+    return ask_fd(c, WIRE_COPY_OUT, "", 0, path, fd);
+}
+
+uint32_t client_snapshot(struct client *c, unsigned kind, const char *path, int dir)
+{
+    struct wire_snapshot s = {.kind = kind};
+    return ask_fd(c, WIRE_SNAPSHOT, &s, sizeof(s), path, dir);
 }
 
 uint32_t client_exec(struct client *c, const struct client_exec *x)

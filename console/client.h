@@ -71,6 +71,10 @@ uint32_t client_ask_report(struct client *c);  /* report(): when the workload ha
 uint32_t client_copy_in(struct client *c, const char *path, int fd);  /* fd: records to be read; kept by caller */
 uint32_t client_copy_out(struct client *c, const char *path, int fd); /* fd: where records are written */
 
+uint32_t client_hold(struct client *c, bool held); /* done(): it stands still, or goes on */
+uint32_t client_snapshot(struct client *c, unsigned kind, const char *path, int dir);
+/* kind: LAUNCH_SNAPSHOT_…; `dir`: the folder `path`, kept by the caller; done() when it is whole */
+
 struct client_exec {
     const char *const *argv, *const *env;
     const char *cwd, *user;

@@ -271,6 +271,8 @@ int client_frame(struct client *c, const struct wire_frame *f, int fd)
     case WIRE_COPY_IN:
     case WIRE_COPY_OUT:
     case WIRE_EXEC:
+    case WIRE_HOLD:
+    case WIRE_SNAPSHOT:
     case WIRE_DESCRIPTOR:
     case WIRE_TYPE_COUNT:
         break;

@@ -32,6 +32,7 @@ static void fill_record(struct monitor *m)
         .runtime = str_dup_or_null(w->runtime),
         .image = str_dup_or_null(w->image),
         .command = w->command ? str_escape_z(w->command) : NULL,
+        .snapshot = str_dup_or_null(w->snapshot),
         .labels = w->labels ? strv_copy(w->labels) : NULL,
         .phase = STATE_STARTING,
         .created_ms = real_ms(),

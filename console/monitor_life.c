@@ -56,16 +56,13 @@ static void on_exited(void *data, uint32_t slot, int status)
 static void on_copied(void *data, uint32_t number, const struct error *e)
 {
     struct monitor *m = data;
-    for (struct transfer **at = &m->transfers; *at; at = &(*at)->next) {
-        struct transfer *t = *at;
-        if (t->number != number)
-            continue;
-        if (t->peer)
-            peer_done(t->peer, t->request, e);
-        *at = t->next;
-        free(t);
-        return;
-    }
+    for (struct transfer *t = m->transfers; t; t = t->next)
+        if (t->number == number) {
+            if (t->peer)
+                peer_done(t->peer, t->request, e);
+            transfer_drop(m, number);
+            return;
+        }
 }
 
 static void on_ended(void *data, int status, const char *why)
@@ -74,6 +71,8 @@ static void on_ended(void *data, int status, const char *why)
     if (m->ended)
         return;
     m->ended = true;
+    m->holder = NULL;
+    m->held = false;
     if (why && !m->reason)
         m->reason = m->ended_why = str_escape_z(why);
     loop_timer_set(m->death, 0);
@@ -94,6 +93,7 @@ const struct launch_events life_events = {
     .failed = on_failed,
     .exited = on_exited,
     .copy_done = on_copied,
+    .snapshot_done = on_copied,
     .ended = on_ended,
 };
 
@@ -127,6 +127,7 @@ int life_kill(struct monitor *m, const char *reason, struct error *e)
     m->killed = m->stopping = true;
     int r = m->ops->kill(m->launch, e);
     struct error ignored;
+    hold_end(m, &ignored);
     if (m->paused)
         freeze(m, false, &ignored); /* a v1 freezer holds even what is killed */
     loop_timer_set(m->death, DEATH_MS);
@@ -158,7 +159,7 @@ int life_stop(struct monitor *m, int64_t grace_ms, const char *reason, struct er
     int r = m->ops->signal(m->launch, 0, m->wishes->stop_signal, e);
     if (r < 0)
         return life_kill(m, reason, e);
-    if (m->paused && (r = freeze(m, false, e)) < 0)
+    if ((r = hold_end(m, e)) < 0 || (m->paused && (r = freeze(m, false, e)) < 0))
         return life_kill(m, reason, e);
     loop_timer_set(m->grace, grace);
     if (first)
@@ -174,6 +175,8 @@ int life_pause(struct monitor *m, bool paused, struct error *e)
         return error_set(e, ESRCH, "it is not running");
     if (m->stopping)
         return error_set(e, EBUSY, "it is being stopped");
+    if (m->holder)
+        return error_set(e, EBUSY, "a snapshot of it is being taken");
     if (m->paused == paused)
         return 0;
     int r = freeze(m, paused, e);

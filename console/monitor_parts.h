@@ -97,7 +97,7 @@ struct peer {
     } log;
 };
 
-/* A copy that the agent works on. */
+/* A copy that the agent works on, or a snapshot the backend takes. */
 struct transfer {
     struct transfer *next; /* owned */
     uint32_t number, request;
@@ -134,6 +134,8 @@ struct monitor {
 
     bool locked; /* it has locked itself in, or tried to: */
     struct error lock_error;
+    struct peer *holder; /* borrowed; who has it held still for a snapshot; NULL: nobody */
+    bool held;           /* frozen for the holder, not by pause */
     bool paused, stopping, killed;
     bool restart_waits, restart_waited;
     char *ended_why; /* owned; what `reason` may point to */
@@ -158,6 +160,15 @@ void peers_free(struct monitor *m);
 
 /* --- monitor_requests.c */
 void request_handle(struct peer *p, const struct wire_frame *f, int fd); /* `fd` is taken over */
+
+uint32_t transfer_new(struct peer *p, uint32_t request); /* its number */
+void transfer_drop(struct monitor *m, uint32_t number);  /* without a word */
+
+/* --- monitor_snapshot.c */
+unsigned snapshot_kinds(const struct monitor *m, uint64_t ret_cost[2]); /* launch_ops.snapshots */
+int hold_end(struct monitor *m, struct error *e); /* whoever holds it has lost it */
+void on_hold(struct peer *p, const struct wire_frame *f);
+void on_snapshot(struct peer *p, const struct wire_frame *f, int fd); /* `fd` is taken over */
 
 /* --- monitor_consoles.c */
 struct console *console_new(struct monitor *m, uint32_t number, uint32_t slot, bool terminal);

@@ -115,7 +115,10 @@ struct peer *peer_add(struct monitor *m, int fd)
 static void peer_free(struct peer *p)
 {
     struct monitor *m = p->monitor;
+    struct error ignored;
     views_drop_peer(m, p);
+    if (m->holder == p)
+        hold_end(m, &ignored);
     for (struct transfer *t = m->transfers; t; t = t->next)
         if (t->peer == p)
             t->peer = NULL;

@@ -8,6 +8,9 @@ json_t *report_state(struct monitor *m)
     struct launch_sample s;
     if (m->main->started && !m->ended && m->ops->sample && m->ops->sample(m->launch, &s) == 0)
         json_object_set_new(o, "sample", state_sample_to_json(&s));
+    uint64_t cost[2];
+    unsigned kinds = snapshot_kinds(m, cost);
+    json_object_set_new(o, "snapshots", state_snapshots_to_json(kinds, cost));
     json_t *consoles = json_array();
     for (struct console *c = m->consoles; c; c = c->next) {
         json_t *j = json_object();

@@ -177,6 +177,27 @@ static void on_exec(struct peer *p, const struct wire_frame *f)
     }
 }
 
+uint32_t transfer_new(struct peer *p, uint32_t request)
+{
+    struct monitor *m = p->monitor;
+    struct transfer *t = NEW(struct transfer);
+    *t = (struct transfer){m->transfers, ++m->transfers_made, request, p};
+    m->transfers = t;
+    return t->number;
+}
+
+void transfer_drop(struct monitor *m, uint32_t number)
+{
+    for (struct transfer **at = &m->transfers; *at; at = &(*at)->next) {
+        struct transfer *t = *at;
+        if (t->number != number)
+            continue;
+        *at = t->next;
+        free(t);
+        return;
+    }
+}
+
 static void on_copy(struct peer *p, const struct wire_frame *f, int fd)
 {
     struct monitor *m = p->monitor;
@@ -190,16 +211,13 @@ static void on_copy(struct peer *p, const struct wire_frame *f, int fd)
     else if (m->paused)
         error_set(&e, EBUSY, "the workload is paused; resume it first");
     else {
-        uint32_t number = ++m->transfers_made;
+        uint32_t number = transfer_new(p, f->request);
         int own = TAKE_FD(fd);
         int r = in ? m->ops->copy_in(m->launch, number, path, own, &e)
                    : m->ops->copy_out(m->launch, number, path, own, &e);
-        if (r == 0) {
-            struct transfer *t = NEW(struct transfer);
-            *t = (struct transfer){m->transfers, number, f->request, p};
-            m->transfers = t;
+        if (r == 0)
             return;
-        }
+        transfer_drop(m, number);
     }
     fd_close(fd);
     peer_done(p, f->request, &e);
@@ -324,6 +342,12 @@ void request_handle(struct peer *p, const struct wire_frame *f, int fd)
         break;
     case WIRE_EXEC:
         on_exec(p, f);
+        break;
+    case WIRE_HOLD:
+        on_hold(p, f);
+        break;
+    case WIRE_SNAPSHOT:
+        on_snapshot(p, f, TAKE_FD(fd));
         break;
     case WIRE_HELLO:
     case WIRE_SCREEN:

@@ -32,6 +32,7 @@ const char *state_phase_name(enum state_phase p);
 
 struct state_record {
     char *id, *name, *profile, *boundary, *runtime, *image, *command; /* owned; command escaped */
+    char *snapshot;     /* owned or NULL: the id of the snapshot it was started from */
     char **labels;      /* owned */
     enum state_phase phase;
     int64_t created_ms, started_ms, ended_ms; /* CLOCK_REALTIME, 0: not yet */

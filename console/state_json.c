@@ -25,6 +25,7 @@ static const struct member {
     enum { MEMBER_TEXT, MEMBER_TIME, MEMBER_PID, MEMBER_FLAG, MEMBER_NUMBER } kind;
 } members[] = {
     TEXT(id), TEXT(name), TEXT(profile), TEXT(boundary), TEXT(runtime), TEXT(image), TEXT(command),
+    TEXT(snapshot),
     TIME(created_ms), TIME(started_ms), TIME(ended_ms), PID(monitor_pid), PID(pid),
     FLAG(terminal), FLAG(kept), NUMBER(status), TEXT(reason), NUMBER(restarts), NUMBER(viewers),
 };
@@ -170,6 +171,30 @@ json_t *state_sample_to_json(const struct launch_sample *s)
             json_object_set_new(o, samples[i].name, json_integer((json_int_t)v));
     }
     return o;
+}
+
+static const char *const snapshot_names[] = {"files", "memory"};
+
+json_t *state_snapshots_to_json(unsigned kinds, const uint64_t cost[2])
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < ARRAY_SIZE(snapshot_names); i++)
+        if (kinds & 1u << i)
+            json_object_set_new(o, snapshot_names[i],
+                                cost[i] == UINT64_MAX ? json_null()
+                                                      : json_integer((json_int_t)cost[i]));
+    return o;
+}
+
+unsigned state_snapshots_from_json(const json_t *j, uint64_t ret_cost[2])
+{
+    unsigned kinds = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(snapshot_names); i++) {
+        const json_t *v = json_object_get(j, snapshot_names[i]);
+        kinds |= v ? 1u << i : 0;
+        ret_cost[i] = json_is_integer(v) ? (uint64_t)json_integer_value(v) : UINT64_MAX;
+    }
+    return kinds;
 }
 
 void state_sample_from_json(const json_t *j, struct launch_sample *ret)

@@ -18,4 +18,8 @@ int state_record_parse(const char *text, size_t size, struct state_record *ret);
 json_t *state_sample_to_json(const struct launch_sample *s);
 void state_sample_from_json(const json_t *j, struct launch_sample *ret);
 
+/* What launch_ops.snapshots says: {"files": bytes, "memory": bytes}; null: unknown; absent: not. */
+json_t *state_snapshots_to_json(unsigned kinds, const uint64_t cost[2]);
+unsigned state_snapshots_from_json(const json_t *j, uint64_t ret_cost[2]); /* NULL is fine */
+
 #endif

@@ -32,6 +32,8 @@ static const struct wire_row wire_rows[WIRE_TYPE_COUNT] = {
     [WIRE_COPY_IN]       = {1, 1, 1, 4095},
     [WIRE_COPY_OUT]      = {1, 1, 1, 4095},
     [WIRE_EXEC]          = {1, 0, sizeof(struct wire_exec) + 4, WIRE_FRAME_MAX},
+    [WIRE_HOLD]          = {1, 0, 4, 4},
+    [WIRE_SNAPSHOT]      = {1, 1, sizeof(struct wire_snapshot) + 1, sizeof(struct wire_snapshot) + 4095},
     [WIRE_HELLO]         = {1, 0, sizeof(struct wire_hello), sizeof(struct wire_hello)},
     [WIRE_SCREEN]        = {1, 0, sizeof(struct wire_screen), sizeof(struct wire_screen) + 127},
     [WIRE_LINES]         = {1, 0, 0, WIRE_FRAME_MAX},
@@ -66,6 +68,12 @@ static bool payload_fits(const struct wire_frame *f)
         return s.rows && s.cols && s.rows <= WIRE_SIZE_MAX && s.cols <= WIRE_SIZE_MAX &&
                s.cursor_row < s.rows && s.cursor_col < s.cols &&
                f->size == sizeof(s) + s.title_size;
+    }
+    if (f->type == WIRE_SNAPSHOT) {
+        struct wire_snapshot s;
+        wire_get(f, &s, sizeof(s));
+        return (s.kind == 1 || s.kind == 2) && !s.zero &&
+               !memchr(f->payload + sizeof(s), 0, f->size - sizeof(s));
     }
     if (f->type == WIRE_COPY_IN || f->type == WIRE_COPY_OUT)
         return !memchr(f->payload, 0, f->size);

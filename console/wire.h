@@ -43,6 +43,8 @@ enum wire_type {
     WIRE_COPY_IN,       /* path; a descriptor */
     WIRE_COPY_OUT,      /* path; a descriptor */
     WIRE_EXEC,          /* struct wire_exec + strings */
+    WIRE_HOLD,          /* u32: 1 freeze it until this client lets go or leaves; 0 let go */
+    WIRE_SNAPSHOT,      /* struct wire_snapshot, the folder's path; a descriptor of the same */
     /* both ways */
     WIRE_HELLO = 64,    /* struct wire_hello */
     /* monitor to client */
@@ -100,6 +102,11 @@ struct wire_role {
     uint32_t may_type, viewers;
 };
 
+struct wire_snapshot {
+    uint32_t kind; /* 1 files, 2 files and memory: LAUNCH_SNAPSHOT_… */
+    uint32_t zero;
+};
+
 /* Strings behind it, NUL-terminated: cwd, user (empty: the workload's), argv…, env…. */
 struct wire_exec {
     uint32_t terminal;
@@ -133,6 +140,7 @@ _Static_assert(sizeof(struct wire_range) == 16, "the wire's layout");
 _Static_assert(sizeof(struct wire_ask_log) == 16, "the wire's layout");
 _Static_assert(sizeof(struct wire_role) == 8, "the wire's layout");
 _Static_assert(sizeof(struct wire_exec) == 16, "the wire's layout");
+_Static_assert(sizeof(struct wire_snapshot) == 8, "the wire's layout");
 _Static_assert(sizeof(struct wire_screen) == 32, "the wire's layout");
 
 enum { WIRE_SIZE_MAX = 1000, WIRE_STRINGS_MAX = 8192 };

@@ -58,4 +58,7 @@ void build_dev(struct build *b);
 int build_home(struct build *b, struct error *e);
 int build_wishes(struct build *b, struct error *e);
 
+/* What such a file says of the workload, owned by the caller; NULL: it says nothing of it. */
+char *identity_text(const struct plan *p, const char *target);
+
 #endif

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define IDENTITY_BOOT_ID "/proc/sys/kernel/random/boot_id"
+
 enum { IDS_RANGE = 65536, IDS_NOBODY = 65534 };
 
 static void identity_map(struct plan *p, struct plan_id_map uid, struct plan_id_map gid)
@@ -164,30 +166,51 @@ static void identity_machine_id(const char *id, char to[34])
     snprintf(to, 34, "%016llx%016llx\n", (unsigned long long)half[0], (unsigned long long)half[1]);
 }
 
-void build_boot_id(struct build *b)
+static char *identity_boot_id(const char *id)
 {
     uint64_t half[2];
-    identity_uuid(b->p->id, "boot", half);
-    autofree char *text = str_format(
+    identity_uuid(id, "boot", half);
+    return str_format(
         "%08llx-%04llx-%04llx-%04llx-%012llx\n", (unsigned long long)(half[0] >> 32),
         (unsigned long long)(half[0] >> 16 & 0xffff), (unsigned long long)(half[0] & 0xffff),
         (unsigned long long)(half[1] >> 48), (unsigned long long)(half[1] & 0xffffffffffffull));
-    build_file(b, "/proc/sys/kernel/random/boot_id", text, 0444);
+}
+
+char *identity_text(const struct plan *p, const char *target)
+{
+    char machine_id[34];
+    identity_machine_id(p->id, machine_id);
+    if (str_equal(target, "/etc/machine-id"))
+        return str_dup(machine_id);
+    if (str_equal(target, "/etc/hostname"))
+        return str_format("%s\n", p->hostname);
+    if (str_equal(target, "/etc/hosts"))
+        return str_format("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n"
+                          "::1\tlocalhost ip6-localhost ip6-loopback\n",
+                          p->hostname);
+    if (str_equal(target, IDENTITY_BOOT_ID))
+        return identity_boot_id(p->id);
+    return NULL;
+}
+
+static void identity_file(struct build *b, const char *target, unsigned mode)
+{
+    autofree char *text = identity_text(b->p, target);
+    build_file(b, target, text, mode);
+}
+
+void build_boot_id(struct build *b)
+{
+    identity_file(b, IDENTITY_BOOT_ID, 0444);
     b->p->mounts[b->p->mounts_count - 1].flags |= PLAN_MOUNT_OPTIONAL;
 }
 
 void build_identity_small(struct build *b)
 {
     struct plan *p = b->p;
-    char machine_id[34];
-    identity_machine_id(p->id, machine_id);
-    autofree char *hostname = str_format("%s\n", p->hostname);
-    autofree char *hosts = str_format("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n"
-                                      "::1\tlocalhost ip6-localhost ip6-loopback\n",
-                                      p->hostname);
-    build_file(b, "/etc/machine-id", machine_id, 0444);
-    build_file(b, "/etc/hostname", hostname, 0644);
-    build_file(b, "/etc/hosts", hosts, 0644);
+    identity_file(b, "/etc/machine-id", 0444);
+    identity_file(b, "/etc/hostname", 0644);
+    identity_file(b, "/etc/hosts", 0644);
     bool out = p->network == PLAN_NETWORK_HOST && b->host->resolv_conf;
     build_file(b, "/etc/resolv.conf", out ? b->host->resolv_conf : "", 0644);
     build_step(b, PLAN_MOUNT_SYMLINK, "/proc/self/mounts", "/etc/mtab", 0);

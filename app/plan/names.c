@@ -4,6 +4,7 @@ const char *const plan_boundary_names[] = {"container", "sandbox", "microvm", "v
 const char *const plan_network_names[] = {"none", "private", "allow-list", "host", NULL};
 const char *const plan_keep_names[] = {"never", "on-failure", "always", NULL};
 const char *const plan_restart_names[] = {"no", "on-failure", "always", NULL};
+const char *const plan_snapshot_names[] = {"none", "files", "memory", NULL};
 const char *const plan_namespace_names[] = {"user", "mount",  "pid",  "net", "uts",
                                             "ipc",  "cgroup", "time", NULL};
 const char *const plan_open_names[] = {"keyring", "core-dumps", "io-uring", "bpf",  "userfaultfd",
@@ -13,7 +14,7 @@ const char *const plan_mount_names[] = {
     "overlay", "bind", "tmpfs",     "proc", "sysfs",   "devpts", "mqueue", "cgroup",
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
 const char *const plan_flag_names[] = {"ro",       "nosuid", "nodev", "noexec",
-                                       "optional", "owned",  "lent",  NULL};
+                                       "optional", "owned",  "lent",  "kept",  NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
 
 /* In the order of capabilities(7)'s numbers. */

@@ -32,6 +32,8 @@ void plan_free(struct plan *p)
     free(p->apparmor);
     free(p->selinux);
     free(p->hostname);
+    free(p->snapshot);
+    free(p->snapshot_path);
     for (size_t i = 0; i < p->sysctls_count; i++) {
         free(p->sysctls[i].path);
         free(p->sysctls[i].value);

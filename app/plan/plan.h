@@ -20,6 +20,7 @@ enum plan_network {
     PLAN_NETWORK_HOST
 };
 enum plan_keep { PLAN_KEEP_NEVER, PLAN_KEEP_ON_FAILURE, PLAN_KEEP_ALWAYS };
+enum plan_snapshot { PLAN_SNAPSHOT_NONE, PLAN_SNAPSHOT_FILES, PLAN_SNAPSHOT_MEMORY };
 enum plan_restart { PLAN_RESTART_NO, PLAN_RESTART_ON_FAILURE, PLAN_RESTART_ALWAYS };
 
 /* Bits of plan.namespaces. */
@@ -101,6 +102,7 @@ enum {
     PLAN_MOUNT_NOEXEC = 8,
     PLAN_MOUNT_OPTIONAL = 16, /* a missing source is no error */
     PLAN_MOUNT_OWNED = 32,    /* what is made belongs to the workload's user, not its root */
+    PLAN_MOUNT_KEPT = 128, /* DIR, FILE, SYMLINK, MASK: what the snapshot has at the target stays */
     PLAN_MOUNT_LENT = 64,     /* the files of root, who started it, are the workload's user's in it */
 };
 
@@ -189,8 +191,17 @@ struct plan {
     uint64_t stop_grace_ms;
     unsigned scrollback; /* lines */
     bool record;         /* keep the console's bytes in a file of the state folder */
+    bool snapshot_on_exit;
     char *detach_keys;   /* owned; console.detach-keys as it was said */
     char **labels;       /* owned; KEY=VALUE */
+
+    /*
+     * Where it starts from, if not from nothing: a snapshot taken of a workload with this plan but
+     * for its identity (plan_renew()). COPY steps are left out then: what they brought is in it.
+     */
+    enum plan_snapshot snapshot_kind;
+    char *snapshot;      /* owned; its id; NULL: none */
+    char *snapshot_path; /* owned; on the host: the folder the runtime filled; never written */
 
     char *origins[KEY_COUNT]; /* owned; where each key's value came from; NULL: default */
 };
@@ -230,6 +241,23 @@ int plan_build(const struct settings *s, const struct plan_request *r, const str
                struct plan **ret, struct error *e);
 void plan_free(struct plan *p); /* NULL and half-built are fine */
 DEFINE_CLEANUP(struct plan *, plan_free);
+
+/* Who a clone is, and what it stands on. All borrowed. */
+struct plan_renewal {
+    const char *id, *name;
+    bool fresh;          /* it is another one: a clone, not the same brought back */
+    const char *scratch; /* as plan_request's */
+    const char *snapshot, *snapshot_path;
+    enum plan_snapshot kind;
+};
+
+/*
+ * Makes the plan of a snapshot that of a new workload which starts from it. With `fresh` the host name
+ * and machine-id, and the files that hold them, are new; boot_id always is. The boundary, limits and
+ * all else are as they were. Nothing is copied in a second time, and what set-up had made and the
+ * workload may have changed since stays as the snapshot has it: those steps get PLAN_MOUNT_KEPT.
+ */
+void plan_renew(struct plan *p, const struct plan_renewal *r);
 
 /*
  * What stands in the way: contradictions and what the host lacks, each with what is missing and how

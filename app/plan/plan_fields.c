@@ -107,6 +107,10 @@ const struct field plan_fields[] = {
     {"record",      FIELD_BOOL,  AT(record)},
     {"detach_keys", FIELD_TEXT,  AT(detach_keys)},
     {"labels",      FIELD_TEXTS, AT(labels)},
+    {"snapshot_on_exit", FIELD_BOOL, AT(snapshot_on_exit), .brief = true},
+    {"snapshot",    FIELD_TEXT,  AT(snapshot)},
+    {"snapshot_path", FIELD_TEXT, AT(snapshot_path)},
+    {"snapshot_kind", FIELD_WORD, AT(snapshot_kind), .names = plan_snapshot_names, .brief = true},
     {"origins",     FIELD_ORIGINS, AT(origins)},
     {0},
 };

@@ -37,6 +37,8 @@ static void native_make_wishes(struct launch *l)
         .stop_signal = p->stop_signal,
         .stop_grace_ms = p->stop_grace_ms,
         .restart_most = p->restart_most,
+        .snapshot = p->snapshot,
+        .snapshot_on_exit = p->snapshot_on_exit,
     };
     switch (p->keep) {
     case PLAN_KEEP_NEVER:

@@ -1,0 +1,111 @@
+/* The plan of a snapshot becomes that of a new workload which starts from it. */
+#include "app/plan/build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void renew_text(char **text, const char *value)
+{
+    free(*text);
+    *text = str_dup_or_null(value);
+}
+
+/* A host name that was the workload's name is the new one's; another gets a tail of its own. */
+static void renew_hostname(struct plan *p, const struct plan_renewal *r)
+{
+    autofree char *old = str_dup(p->name), *new = str_dup(r->name);
+    for (char *c = old; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    for (char *c = new; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    if (!str_equal(p->hostname, old)) {
+        free(TAKE(new));
+        new = str_format("%.56s-%.6s", p->hostname, r->id);
+    }
+    free(p->hostname);
+    p->hostname = TAKE(new);
+}
+
+static bool renew_is_below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    while (n && folder[n - 1] == '/')
+        n--;
+    return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+static bool renew_is_foreign(enum plan_mount_kind kind)
+{
+    switch (kind) {
+    case PLAN_MOUNT_BIND:
+    case PLAN_MOUNT_TMPFS:
+    case PLAN_MOUNT_PROC:
+    case PLAN_MOUNT_SYSFS:
+    case PLAN_MOUNT_DEVPTS:
+    case PLAN_MOUNT_MQUEUE:
+    case PLAN_MOUNT_CGROUP:
+    case PLAN_MOUNT_DEVICE:
+        return true;
+    case PLAN_MOUNT_OVERLAY:
+    case PLAN_MOUNT_MASK:
+    case PLAN_MOUNT_READONLY:
+    case PLAN_MOUNT_DIR:
+    case PLAN_MOUNT_SYMLINK:
+    case PLAN_MOUNT_FILE:
+    case PLAN_MOUNT_COPY:
+        break;
+    }
+    return false;
+}
+
+/* Whether what step `i` makes lies in the scratch layer, and so came with the snapshot. */
+static bool renew_came_along(const struct plan *p, size_t i)
+{
+    const struct plan_mount *m = &p->mounts[i];
+    if (m->kind != PLAN_MOUNT_MASK && m->kind != PLAN_MOUNT_DIR && m->kind != PLAN_MOUNT_SYMLINK &&
+        m->kind != PLAN_MOUNT_FILE)
+        return false;
+    for (size_t j = 0; j < i; j++)
+        if (renew_is_foreign(p->mounts[j].kind) && renew_is_below(m->target, p->mounts[j].target))
+            return false;
+    return true;
+}
+
+static void renew_drop(struct plan *p, size_t i)
+{
+    struct plan_mount *m = &p->mounts[i];
+    free(m->source);
+    free(m->target);
+    free(m->content);
+    free(m->origin);
+    strv_free(m->layers);
+    memmove(m, m + 1, (--p->mounts_count - i) * sizeof(*m));
+}
+
+void plan_renew(struct plan *p, const struct plan_renewal *r)
+{
+    bool kept = p->keep != PLAN_KEEP_NEVER || p->snapshot_on_exit;
+    if (r->fresh)
+        renew_hostname(p, r);
+    renew_text(&p->id, r->id);
+    renew_text(&p->name, r->name);
+    renew_text(&p->scratch, kept ? r->scratch : NULL);
+    renew_text(&p->snapshot, r->snapshot);
+    renew_text(&p->snapshot_path, r->snapshot_path);
+    p->snapshot_kind = r->kind;
+    for (size_t i = 0; i < p->mounts_count;) {
+        struct plan_mount *m = &p->mounts[i];
+        if (m->kind == PLAN_MOUNT_COPY) {
+            renew_drop(p, i);
+            continue;
+        }
+        bool along = renew_came_along(p, i++);
+        autofree char *text = m->kind == PLAN_MOUNT_FILE ? identity_text(p, m->target) : NULL;
+        bool new = text && (r->fresh || !along);
+        if (new)
+            renew_text(&m->content, text);
+        m->flags &= ~(unsigned)PLAN_MOUNT_KEPT;
+        if (along && !new)
+            m->flags |= PLAN_MOUNT_KEPT;
+    }
+}
