@@ -7,9 +7,15 @@
 
 #include "init/agent.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 enum { INIT_STREAMS_MAX = 3, INIT_TEXT_MAX = 320 };
+
+/* --- main.c ------------------------------------------------------------------------------------ */
+
+/* Every signal waits, and SIGCHLD comes through only inside ppoll() with `*ret_waiting`. */
+void main_quiet(sigset_t *ret_waiting);
 
 /* --- wire.c: frames over the agent's socket ------------------------------------------------------
  */
@@ -55,6 +61,8 @@ int report_receive(int fd, struct init_report *ret, int *fds, size_t *count);
 
 /* Who a START asks for. 0, -ENOENT, or -errno. */
 int command_identity(const struct agent_command *c, struct init_identity *ret);
+/* As execvpe(3), but a file that is no program is no shell script either. Returns -errno. */
+int command_exec(char *const *argv, char *const *env);
 /* In a child: becomes the command. Reports to `report` if that fails. */
 void command_become(const struct agent_command *c, int report) __attribute__((noreturn));
 

@@ -4,12 +4,14 @@
  * does; the kernel then ends everything else in its PID namespace.
  */
 #include "init/init.h"
+#include "init/plain.h"
 
 #include "base/fd.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,8 +29,7 @@ static void main_harden(void)
     syscall(SYS_close_range, AGENT_FD + 1, ~0u, 0);
 }
 
-/* Every signal waits, and SIGCHLD comes through only inside ppoll(). */
-static void main_quiet(sigset_t *ret_waiting)
+void main_quiet(sigset_t *ret_waiting)
 {
     struct sigaction plain = {.sa_handler = SIG_DFL};
     for (int i = 1; i <= 64; i++)
@@ -112,9 +113,11 @@ static int main_loop(const sigset_t *waiting)
     return status;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     sigset_t waiting;
+    if (argc > 2 && strcmp(argv[1], "--") == 0)
+        plain_main(argv + 2, argv + argc + 1);
     main_harden();
     main_quiet(&waiting);
     if (fd_nonblock(AGENT_FD) < 0)

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int main(void);
+int main(int argc, char **argv);
 void start_main(const uintptr_t *stack);
 void __stack_chk_fail(void);
 
@@ -66,7 +66,7 @@ start_main(const uintptr_t *stack)
 #if defined(__x86_64__)
     start_syscall(SYS_arch_prctl, 0x1002 /* ARCH_SET_FS */, (long)start_thread, 0, 0, 0, 0);
 #endif
-    _exit(main());
+    _exit(main((int)stack[0], (char **)(stack + 1)));
 }
 
 __attribute__((noreturn, used)) void __stack_chk_fail(void)

@@ -1,0 +1,91 @@
+/*
+ * PID 1 of a container that somebody else's runtime has made: no host is at the other end. It
+ * starts one command, hands every signal on to it, reaps what is orphaned, and ends as it ends.
+ */
+#include "init/plain.h"
+
+#include "init/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PLAIN_MASK_BYTES = 8 /* of a signal set, for the kernel */ };
+
+static void plain_say(const char *text)
+{
+    ssize_t n = write(2, text, strlen(text));
+    (void)n;
+}
+
+/* The shell's words and numbers for a command that cannot be started. */
+static void plain_fail(const char *name, int code) __attribute__((noreturn));
+static void plain_fail(const char *name, int code)
+{
+    plain_say("cofferdam: ");
+    plain_say(name);
+    plain_say(code == ENOENT    ? ": not found\n"
+              : code == EACCES  ? ": may not be run\n"
+              : code == ENOEXEC ? ": is no program this machine can run\n"
+                                : ": cannot be started\n");
+    _exit(code == ENOENT ? 127 : code == EACCES || code == ENOEXEC ? 126 : 125);
+}
+
+/* A process group of its own, in front of the terminal if there is one. */
+static void plain_child(char **argv, char **env) __attribute__((noreturn));
+static void plain_child(char **argv, char **env)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    sigset_t none;
+    int group = (int)syscall(SYS_getpid);
+    syscall(SYS_setpgid, 0, 0);
+    ioctl(0, TIOCSPGRP, &group); /* every signal waits, SIGTTOU too */
+    for (int i = 1; i <= 64; i++)
+        sigaction(i, &plain, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    plain_fail(argv[0], -command_exec(argv, env));
+}
+
+/* Takes in whoever has ended. True once the command has, with its status as the shell's. */
+static bool plain_reap(pid_t command, int *ret_status)
+{
+    int raw;
+    bool over = false;
+    for (pid_t pid; (pid = waitpid(-1, &raw, WNOHANG)) > 0;) {
+        if (pid != command)
+            continue;
+        *ret_status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+        over = true;
+    }
+    return over;
+}
+
+void plain_main(char **argv, char **env)
+{
+    sigset_t ignored, all;
+    main_quiet(&ignored);
+    sigfillset(&all);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    pid_t command = fork();
+    if (command == 0)
+        plain_child(argv, env);
+    if (command < 0)
+        plain_fail(argv[0], EAGAIN);
+    syscall(SYS_setpgid, command, command);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), status = 125;
+    for (int i = 0; i < 3 && null >= 0; i++)
+        dup2(null, i); /* the command's end is the end of its streams */
+    for (;;) {
+        long signo = syscall(SYS_rt_sigtimedwait, &all, NULL, NULL, PLAIN_MASK_BYTES);
+        if (signo == SIGCHLD && plain_reap(command, &status))
+            _exit(status);
+        if (signo > 0 && signo != SIGCHLD && kill(-command, (int)signo) < 0)
+            kill(command, (int)signo);
+    }
+}
