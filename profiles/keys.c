@@ -9,6 +9,7 @@ enum {
     BOTH = KEY_IN_PROFILE | KEY_IN_WORKLOAD,
     ALL = KEY_USED_CONTAINER | KEY_USED_SANDBOX | KEY_USED_MICROVM | KEY_USED_VM,
     MACHINES = KEY_USED_MICROVM | KEY_USED_VM,
+    INSIDE = KEY_USED_CONTAINER | KEY_USED_SANDBOX | KEY_USED_MICROVM, /* where PID 1 is ours */
 };
 
 #define NEEDS_MACHINE "the microvm or vm boundary"
@@ -63,7 +64,7 @@ const struct key keys[KEY_COUNT] = {
         "*root*: 0 inside, the caller's number outside, or from a subordinate range for root. *ranges*: 0 inside, with a whole "
         "subordinate range of further ids, through newuidmap(1) or written by root; package "
         "managers need this. A number: that id inside. Root inside is never root outside.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_ISOLATION_SECCOMP] = {
         "isolation", "seccomp", KEY_TYPE_WORD, "default|off", "default", "default|off",
         "The system call filter. *default* is an allow-list as strong as docker's default, minus "
@@ -75,11 +76,11 @@ const struct key keys[KEY_COUNT] = {
         "fourteen docker gives; or names of capabilities(7) in lower case with - for \\_ and without "
         "CAP\\_, as in _net-bind-service_. Read in order: *none* drops what stands before it. They are "
         "those of root inside; the one user of *user* = self has them too.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_ISOLATION_NO_NEW_PRIVILEGES] = {
         "isolation", "no-new-privileges", KEY_TYPE_BOOL, NULL, "yes", "yes|no",
         "Programs with the set-user-id bit or file capabilities gain nothing.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_ISOLATION_APPARMOR] = {
         "isolation", "apparmor", KEY_TYPE_TEXT, NULL, NULL, "PROFILE",
         "AppArmor profile the workload is put under, which must be loaded. Refused where the "
@@ -98,7 +99,7 @@ const struct key keys[KEY_COUNT] = {
         "isolation", "read-only", KEY_TYPE_BOOL, NULL, "no", "yes|no",
         "The root file system takes no changes at all, instead of changes in a throw-away layer. "
         "/tmp, /run and an empty home stay writable.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_ISOLATION_OPEN] = {
         "isolation", "open", KEY_TYPE_LIST,
         "keyring|core-dumps|io-uring|bpf|userfaultfd|userns|vsock|ptrace|perf", "",
@@ -128,7 +129,7 @@ const struct key keys[KEY_COUNT] = {
     [KEY_RESOURCES_PIDS] = {
         "resources", "pids", KEY_TYPE_INTEGER, NULL, NULL, "NUMBER",
         "Most processes and threads at one time.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER, 1, 4194304},
+        BOTH, INSIDE, NEEDS_CONTAINER, 1, 4194304},
     [KEY_RESOURCES_DISK] = {
         "resources", "disk", KEY_TYPE_SIZE, NULL, NULL, "SIZE",
         "Size of the throw-away layer that takes the changes. It is kept in memory.",
@@ -146,7 +147,7 @@ const struct key keys[KEY_COUNT] = {
         "What happens where no cgroup can be had for a limit. *strict* refuses to start. "
         "*best-effort* uses resource limits of single processes, see setrlimit(2), as far as they "
         "go, and the report says what could not be limited.",
-        BOTH, KEY_USED_CONTAINER, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
 
     [KEY_NETWORK_MODE] = {
         "network", "mode", KEY_TYPE_WORD, "none|private|allow-list|host", "none",
@@ -189,11 +190,11 @@ const struct key keys[KEY_COUNT] = {
         "has the same path inside. Set-user-id bits and device nodes in it do not count. Where root "
         "starts the workload, root's own files in it are the workload's user's, as far as the file "
         "system can do that (idmapped mounts); a writable one that cannot is refused.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_FILES_TMPFS] = {
         "files", "tmpfs", KEY_TYPE_LIST, NULL, "", "TARGET[:SIZE]…",
         "Empty folders in memory.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_FILES_COPY_IN] = {
         "files", "copy-in", KEY_TYPE_LIST, NULL, "", "SOURCE[:TARGET]…",
         "Files or folders of the host copied in before the start; SOURCE as for *mount*. Without "
@@ -203,14 +204,14 @@ const struct key keys[KEY_COUNT] = {
     [KEY_FILES_HIDE] = {
         "files", "hide", KEY_TYPE_LIST, NULL, "", "PATH…",
         "Further paths inside that appear empty.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_FILES_HOME] = {
         "files", "home", KEY_TYPE_WORD, "none|empty|read-only|overlay", "empty",
         "none|empty|read-only|overlay",
         "What the home folder holds. *none*: there is none. *empty*: an empty one, thrown away at "
         "the end. *read-only*: the caller's own, to be read in full, keys included. *overlay*: the "
         "same, with changes going to the throw-away layer.",
-        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
+        BOTH, INSIDE, NEEDS_CONTAINER},
 
     [KEY_LIFECYCLE_KEEP] = {
         "lifecycle", "keep", KEY_TYPE_WORD, "never|on-failure|always", "never",
@@ -304,9 +305,10 @@ const struct key keys[KEY_COUNT] = {
         "Whether the machine's screen is shown in a window.",
         BOTH, KEY_USED_VM, NEEDS_VM},
     [KEY_MACHINE_ACCEL] = {
-        "machine", "accel", KEY_TYPE_WORD, "kvm|any|tcg", "kvm", "kvm|any|tcg",
-        "*kvm*: behind hardware, or not at all. *any*: emulation where there is no hardware help. "
-        "*tcg*: emulation, which is no security boundary.",
+        "machine", "accel", KEY_TYPE_WORD, "auto|kvm|tcg", "auto", "auto|kvm|tcg",
+        "*kvm*: behind hardware, or not at all. *tcg*: emulation, which by QEMU's own word is no "
+        "security boundary. *auto*: the hardware if it can be had (tried, not only looked for), else "
+        "emulation, which *plan*, *explain* and *ps* then show.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_TYPE] = {
         "machine", "type", KEY_TYPE_WORD, "auto|microvm|q35|pc|virt", "auto",

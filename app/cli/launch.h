@@ -79,7 +79,7 @@ void launching_done(struct launching *l);
     {"workload",   0,  "NAME", "a workload file instead of a profile", "workload-file"}, \
     {"boundary",   0,  "NAME", "container, sandbox, microvm or vm", "container|sandbox|microvm|vm"}, \
     {"runtime",    0,  "NAME", "what makes the boundary (default: auto)", NULL}, \
-    {"accel",      0,  "NAME", "kvm, any or tcg, for machines", "kvm|any|tcg"}, \
+    {"accel",      0,  "NAME", "auto, kvm or tcg, for machines", "auto|kvm|tcg"}, \
     {"image",     'i', "IMAGE", "host, dir:PATH or an image's name", NULL}, \
     {"entrypoint", 0,  "PATH", "instead of the image's own; empty: none", NULL}, \
     {"name",      'n', "NAME", "the workload's name (default: made up)", NULL}, \

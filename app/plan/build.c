@@ -172,6 +172,11 @@ static void build_origins(struct build *b)
 
 static int build_root(struct build *b, struct error *e)
 {
+    if (plan_is_machine(b->p)) {
+        build_machine_root(b);
+        int r = build_home(b, e);
+        return r < 0 ? r : build_wishes(b, e);
+    }
     if (str_starts(b->p->image, "dir:"))
         build_dir_image(b);
     else if (b->r->image)
@@ -208,6 +213,8 @@ static int build_all(struct build *b, struct error *e)
         build_stored_life(b);
     build_isolation(b);
     build_limits(b);
+    if (plan_is_machine(b->p))
+        build_machine(b);
     build_command(b);
     build_environment(b);
     build_origins(b);

@@ -49,6 +49,8 @@ void build_stored_life(struct build *b);
 void build_host_image(struct build *b);
 void build_dir_image(struct build *b);
 void build_stored_image(struct build *b);
+void build_machine(struct build *b);      /* machine.c */
+void build_machine_root(struct build *b); /* and after build_machine() */
 void build_identity_files(struct build *b); /* /etc/passwd, hosts, … ; before the overlay */
 void build_identity_small(struct build *b); /* hosts, hostname, resolv.conf, machine-id alone */
 void build_boot_id(struct build *b);        /* over the one of proc, which is the host's */

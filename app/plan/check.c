@@ -46,6 +46,16 @@ static void check_keys(struct check *c)
 static void check_image(struct check *c)
 {
     const char *image = c->p->image;
+    if (plan_is_machine(c->p) && str_equal(image, "host")) {
+        check_refuse(c, "--image NAME, from cofferdam image list or image pull",
+                     "a machine cannot boot this host's own files: it needs an image");
+        return;
+    }
+    if (plan_is_machine(c->p) && str_starts(image, "dir:") && !c->p->machine.root) {
+        autofree char *mend = str_format("cofferdam image import %s, then --image", image + 4);
+        check_refuse(c, mend, "a machine boots from a disk: %s is a folder in place", image);
+        return;
+    }
     if (str_equal(image, "host") || str_starts(image, "dir:"))
         return;
     if (str_starts(image, "disk:")) {
@@ -53,6 +63,8 @@ static void check_image(struct check *c)
                      "the image %s needs disks, which this version does not have", image);
         return;
     }
+    if (c->p->machine.root)
+        return;
     for (size_t i = 0; i < c->p->mounts_count; i++)
         if (c->p->mounts[i].layers)
             return;
@@ -218,6 +230,69 @@ static void check_weak(struct check *c)
         check_warn(c, NULL, "this kernel has no time namespaces: the host's uptime can be seen");
 }
 
+/* --- machines ----------------------------------------------------------------------------------
+ */
+
+static void check_machine_accel(struct check *c)
+{
+    const struct plan_machine *m = &c->p->machine;
+    if (m->accel == PLAN_ACCEL_KVM && m->no_kvm)
+        check_refuse(c, "--accel tcg, if emulation will do: it is no security boundary",
+                     "machine.accel = kvm: %s", m->no_kvm);
+    if (m->accel == PLAN_ACCEL_TCG)
+        check_warn(c, "--accel kvm, on a host that has it",
+                   "emulated (tcg): by QEMU's own word this is no security boundary%s%s",
+                   m->no_kvm ? "; " : "", m->no_kvm ? m->no_kvm : "");
+}
+
+static void check_machine_files(struct check *c)
+{
+    for (size_t i = 0; i < c->p->mounts_count; i++) {
+        const struct plan_mount *m = &c->p->mounts[i];
+        if (!m->origin || (m->kind != PLAN_MOUNT_BIND && m->kind != PLAN_MOUNT_OVERLAY))
+            continue;
+        autofree char *mend =
+            str_equal(m->target, c->p->home)
+                ? str_dup("--set files.home=empty")
+                : str_format("--copy-in %s:%s, or --boundary container", m->source, m->target);
+        check_refuse(c, mend, "%s (%s) would be a folder of this host inside a machine", m->target,
+                     m->origin);
+    }
+}
+
+static void check_machine(struct check *c)
+{
+    const struct plan *p = c->p;
+    const struct plan_machine *m = &p->machine;
+    if (!m->program)
+        check_refuse(c, "apt install qemu-system-x86 qemu-utils, dnf install qemu-kvm",
+                     "the %s boundary needs %s, which is not here", plan_boundary_name(p->boundary),
+                     p->runtime);
+    else if (!m->kernel || !m->initramfs)
+        check_refuse(c, "cofferdam image kernel import PACKAGE.deb…", "%s",
+                     m->no_kernel ? m->no_kernel : "there is no kernel to boot");
+    if (m->program)
+        check_machine_accel(c);
+    if (m->memory < 64ull << 20)
+        check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
+    if (m->warm)
+        check_refuse(c, "--set machine.warm=no",
+                     "machine.warm = yes: this version boots each machine anew");
+    if (p->network != PLAN_NETWORK_NONE)
+        check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",
+                     plan_network_names[p->network]);
+    check_machine_files(c);
+    if (!c->h->userns)
+        check_refuse(c, "sysctl kernel.unprivileged_userns_clone=1",
+                     "this host does not let %s make user namespaces, in which the machine's "
+                     "program is shut up",
+                     c->h->uid ? "you" : "anybody");
+    check_limit(c, p->limits.cpu_milli % 1000, "resources.cpus", "cpu",
+                "the machine has whole processors");
+    check_limit(c, p->limits.io_weight, "resources.io-weight",
+                c->h->cgroup == PLAN_CGROUP_V1 ? "blkio" : "io", "nothing limits it");
+}
+
 int plan_check(const struct plan *p, const struct plan_host *host, struct plan_finding **ret,
                size_t *ret_count, struct error *e)
 {
@@ -232,6 +307,8 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
         check_home(&c);
         check_lent(&c);
         check_weak(&c);
+    } else if (p->boundary == PLAN_MICROVM) {
+        check_machine(&c);
     }
     *ret = c.list;
     *ret_count = c.count;

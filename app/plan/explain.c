@@ -27,6 +27,13 @@ __attribute__((format(printf, 5, 6))) static void explain_add(struct explain *x,
 static void explain_kernel(struct explain *x)
 {
     const struct plan *p = x->p;
+    if (plan_is_machine(p) && p->machine.accel == PLAN_ACCEL_TCG) {
+        explain_add(x, 60, "kernel", "machine.accel = kvm",
+                    "a kernel of its own, but emulated (tcg): by QEMU's own word that is no "
+                    "security boundary; what gets out of it is in a namespace with no right, no "
+                    "network and few files");
+        return;
+    }
     if (p->boundary != PLAN_CONTAINER) {
         explain_add(x, p->boundary == PLAN_SANDBOX ? 15 : 5, "kernel", NULL,
                     "a kernel of its own; the host's is reached only through it");
@@ -65,6 +72,10 @@ static void explain_kernel(struct explain *x)
 static void explain_privileges(struct explain *x)
 {
     const struct plan *p = x->p;
+    if (plan_is_machine(p)) {
+        explain_add(x, 3, "privileges", NULL, "whatever it gains is gained inside its own kernel");
+        return;
+    }
     if (p->capabilities) {
         autobuf names = {0};
         for (unsigned i = 0; plan_capability_name(i); i++)
@@ -160,6 +171,8 @@ static void explain_resources(struct explain *x)
 {
     const struct plan_limits *l = &x->p->limits;
     static const char text[] = "it can use up %s";
+    if (plan_is_machine(x->p))
+        return; /* a machine has a size */
     if (!l->memory)
         explain_add(x, 18, "resources", "resources.memory = SIZE", text, "the memory");
     if (!l->pids)
@@ -175,7 +188,8 @@ static void explain_others(struct explain *x)
 {
     const struct plan *p = x->p;
     explain_add(x, 3, "devices", NULL,
-                "null, zero, full, random, urandom and terminals of its own");
+                plan_is_machine(p) ? "the machine's own few (virtio), which its program emulates"
+                                   : "null, zero, full, random, urandom and terminals of its own");
     bool shown = false;
     for (size_t i = 0; i < x->count; i++)
         shown = shown || str_equal(x->list[i].subject, "display");

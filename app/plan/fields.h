@@ -30,7 +30,7 @@ struct field {
     size_t size;              /* LIST: bytes of an item */
     size_t count;             /* LIST, IDS: offset of the size_t that counts */
     size_t most;              /* LIST: room in place; 0: on the heap */
-    bool brief;               /* left out where it is 0, false or empty */
+    bool brief;               /* left out where it is 0, false or empty; OBJECT: its first text is */
 };
 
 extern const struct field plan_fields[];

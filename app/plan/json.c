@@ -189,6 +189,8 @@ static bool field_says_nothing(const char *at, const struct field *f)
         return false;
     if (f->type == FIELD_TEXTS)
         return !*(char **const *)at;
+    if (f->type == FIELD_OBJECT)
+        return field_says_nothing(at + f->rows->at, f->rows);
     if (f->type == FIELD_BOOL)
         return !*(const bool *)at;
     return f->type == FIELD_U64 ? *(const uint64_t *)at == 0 : *(const uint32_t *)at == 0;

@@ -22,7 +22,7 @@ static void limits_processes(struct build *b)
     /* A process each, and blind to the page cache: what is left where there is no cgroup. */
     bool grouped =
         b->host->cgroup != PLAN_CGROUP_NONE && strv_has(b->host->cgroup_controllers, "memory");
-    if (p->limits.memory && p->limits.best_effort && !grouped)
+    if (p->limits.memory && p->limits.best_effort && !grouped && !plan_is_machine(p))
         limits_rlimit(p, "data", p->limits.memory, p->limits.memory);
 }
 

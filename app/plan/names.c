@@ -15,6 +15,7 @@ const char *const plan_mount_names[] = {
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
 const char *const plan_flag_names[] = {"ro",       "nosuid", "nodev", "noexec",
                                        "optional", "owned",  "lent",  "kept",  NULL};
+const char *const plan_accel_names[] = {"kvm", "tcg", NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
 
 /* In the order of capabilities(7)'s numbers. */

@@ -12,6 +12,22 @@ static void plan_mounts_free(struct plan_mount *mounts, size_t count)
     free(mounts);
 }
 
+static void plan_machine_done(struct plan_machine *m)
+{
+    free(m->type);
+    free(m->cpu_model);
+    free(m->program);
+    free(m->version);
+    strv_free(m->files);
+    free(m->no_kvm);
+    free(m->kernel);
+    free(m->no_kernel);
+    free(m->release);
+    free(m->initramfs);
+    free(m->root);
+    free(m->root_type);
+}
+
 void plan_free(struct plan *p)
 {
     if (!p)
@@ -39,6 +55,7 @@ void plan_free(struct plan *p)
         free(p->sysctls[i].value);
     }
     free(p->sysctls);
+    plan_machine_done(&p->machine);
     free(p->detach_keys);
     strv_free(p->labels);
     for (size_t i = 0; i < KEY_COUNT; i++)

@@ -139,6 +139,33 @@ struct plan_sysctl {
     char *value; /* owned */
 };
 
+/* How a machine's processors are made. */
+enum plan_accel {
+    PLAN_ACCEL_KVM,
+    PLAN_ACCEL_TCG, /* emulation: by QEMU's own word no security boundary */
+};
+
+/* A machine as its program (QEMU …) puts it together. Paths are absolute, on the host. */
+struct plan_machine {
+    char *type; /* owned; "microvm", …; NULL: the plan is no machine's */
+    enum plan_accel accel;
+    char *cpu_model;  /* owned; NULL: what suits */
+    unsigned cpus;    /* whole processors the guest sees */
+    uint64_t memory;  /* bytes of the guest */
+    bool warm;        /* from a prepared snapshot */
+    char *program;    /* owned; NULL: it is not installed */
+    char *version;    /* owned; the program's, for people */
+    char **files;     /* owned; libraries and firmware: all that the program sees beside itself */
+    char *no_kvm;     /* owned; why KVM cannot be had here; NULL: it works */
+    uint64_t tsc_khz; /* of the host; 0: not known */
+    char *kernel;     /* owned; vmlinux or bzImage; NULL: none was found: */
+    char *no_kernel;  /* owned; why, with the mend */
+    char *release;    /* owned; the kernel's */
+    char *initramfs;  /* owned */
+    char *root;       /* owned; the read-only file system image below the layer for the changes */
+    char *root_type;  /* owned; "squashfs" */
+};
+
 struct plan {
     char *id;      /* owned; 12 hex digits, random */
     char *name;    /* owned; unique among the living, [a-zA-Z0-9][a-zA-Z0-9_.-]{0,62} */
@@ -182,6 +209,8 @@ struct plan {
     struct plan_rlimit rlimits[16];
     size_t rlimits_count;
 
+    struct plan_machine machine;
+
     /* its life and its console */
     enum plan_keep keep;
     enum plan_restart restart;
@@ -218,6 +247,16 @@ struct plan_image {
     const char *user_name, *home; /* of the image's passwd(5); NULL: not in it */
 };
 
+/* What a machine can be put together from here, found out by whoever asks. All borrowed. */
+struct plan_parts {
+    const char *program, *version; /* as plan_machine's */
+    char *const *files;
+    const char *no_kvm;
+    uint64_t tsc_khz;
+    const char *kernel, *no_kernel, *release, *initramfs;
+    const char *root, *root_type;
+};
+
 /* What the command line adds to the settings. All borrowed. */
 struct plan_request {
     const char *id, *name; /* name NULL: made from the profile and the id */
@@ -230,6 +269,7 @@ struct plan_request {
     char *const *caller_env; /* for variables named without a value; NULL: none */
     const char *scratch;     /* folder for the changes of a kept workload; NULL: a tmpfs */
     const struct plan_image *image; /* where files.image is a name of the store; NULL: it has none */
+    const struct plan_parts *parts; /* for machines; NULL: nobody looked */
     const char *entrypoint; /* instead of the image's; "": none; NULL: the image's */
 };
 
@@ -286,6 +326,7 @@ void plan_reach_free(struct plan_reach *r, size_t count);
 char *plan_to_json(const struct plan *p, bool pretty);
 int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e);
 
+bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */
 const char *plan_capability_name(unsigned capability); /* "net-raw"; NULL beyond the last */
 

@@ -51,6 +51,28 @@ static const struct field sysctl_fields[] = {
     {0},
 };
 
+#define MACHINE(member) offsetof(struct plan_machine, member)
+static const struct field machine_fields[] = {
+    {"type",      FIELD_TEXT,  MACHINE(type)},
+    {"accel",     FIELD_WORD,  MACHINE(accel), .names = plan_accel_names},
+    {"cpu_model", FIELD_TEXT,  MACHINE(cpu_model)},
+    {"cpus",      FIELD_UINT,  MACHINE(cpus)},
+    {"memory",    FIELD_U64,   MACHINE(memory)},
+    {"warm",      FIELD_BOOL,  MACHINE(warm)},
+    {"program",   FIELD_TEXT,  MACHINE(program)},
+    {"version",   FIELD_TEXT,  MACHINE(version)},
+    {"files",     FIELD_TEXTS, MACHINE(files)},
+    {"no_kvm",    FIELD_TEXT,  MACHINE(no_kvm)},
+    {"tsc_khz",   FIELD_U64,   MACHINE(tsc_khz)},
+    {"kernel",    FIELD_TEXT,  MACHINE(kernel)},
+    {"no_kernel", FIELD_TEXT,  MACHINE(no_kernel)},
+    {"release",   FIELD_TEXT,  MACHINE(release)},
+    {"initramfs", FIELD_TEXT,  MACHINE(initramfs)},
+    {"root",      FIELD_TEXT,  MACHINE(root)},
+    {"root_type", FIELD_TEXT,  MACHINE(root_type)},
+    {0},
+};
+
 const struct field plan_fields[] = {
     {"id",          FIELD_TEXT,  AT(id)},
     {"name",        FIELD_TEXT,  AT(name)},
@@ -95,6 +117,7 @@ const struct field plan_fields[] = {
     {"rlimits",     FIELD_LIST,  AT(rlimits), .rows = rlimit_fields,
      .size = sizeof(struct plan_rlimit), .count = AT(rlimits_count),
      .most = ARRAY_SIZE(((struct plan *)0)->rlimits)},
+    {"machine",     FIELD_OBJECT, AT(machine), .rows = machine_fields, .brief = true},
 
     {"keep",        FIELD_WORD,  AT(keep), .names = plan_keep_names},
     {"restart",     FIELD_WORD,  AT(restart), .names = plan_restart_names},

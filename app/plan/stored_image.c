@@ -86,7 +86,7 @@ int build_stored_identity(struct build *b, struct error *e)
                          image->gid);
     p->uid = image->uid;
     p->gid = image->gid;
-    if (p->map_by == PLAN_MAP_SELF) {
+    if (p->map_by == PLAN_MAP_SELF && !plan_is_machine(p)) {
         p->uid_map[0].inside = p->uid;
         p->gid_map[0].inside = p->gid;
     } else if (image->groups_count) {

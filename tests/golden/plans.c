@@ -36,6 +36,31 @@ static const struct plan_image stored = {
     .home = "/var/www",
 };
 
+/* What machines are put together from. */
+static char *const vmm_files[] = {"/lib/ld.so", "/lib/libglib.so", "/usr/share/qemu/bios-microvm.bin",
+                                  NULL};
+static const struct plan_parts parts_kvm = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .files = vmm_files,
+    .tsc_khz = 2700000,
+    .kernel = "/cache/vmlinux/k.vmlinux",
+    .release = "6.1.0-1-cloud-amd64",
+    .initramfs = "/cache/initramfs/i.cpio",
+    .root = "/cache/disks/d.squashfs",
+    .root_type = "squashfs",
+};
+static const struct plan_parts parts_bare = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .files = vmm_files,
+    .no_kvm = "/dev/kvm: Permission denied",
+    .no_kernel = "no kernel of this machine can be read",
+    .tsc_khz = 2700000,
+    .root = "/cache/disks/d.squashfs",
+    .root_type = "squashfs",
+};
+
 struct golden_case {
     const char *name;
     const struct plan_host *(*host)(void);
@@ -46,6 +71,7 @@ struct golden_case {
     bool terminal;
     const char *scratch;
     const struct plan_image *image; /* what the store has, NULL: nothing */
+    const struct plan_parts *parts; /* of machines */
     const char *entrypoint;
 };
 
@@ -221,6 +247,14 @@ static const struct golden_case cases[] = {
      {"sh", "-c", "id"}, {"PATH=/mine"}, .image = &stored, .entrypoint = ""},
     {"stored-ranges", host_desk, {"files.image=web:1", "isolation.user=ranges"}, {"--verbose"}, .image = &stored},
     {"microvm", host_desk, {"isolation.boundary=microvm", "isolation.user=root"}, {"true"}},
+    {"microvm-stored", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "resources.memory=256M",
+     "resources.cpus=1.5", "resources.disk=64M"}, {NULL}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-emulated", host_root, {"isolation.boundary=microvm", "files.image=web:1"}, {"id"},
+     .image = &stored, .parts = &parts_bare},
+    {"microvm-kvm-or-nothing", host_desk, {"isolation.boundary=microvm", "files.image=web:1",
+     "machine.accel=kvm"}, {"id"}, .image = &stored, .parts = &parts_bare},
+    {"microvm-mount", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:rw",
+     "files.copy-in=./x:/y", "network.mode=host", "machine.accel=tcg"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"wrong-runtime", host_desk, {"isolation.runtime=qemu"}, {"true"}},
     {"wrong-name", host_desk, {NULL}, {"true"}, .label = "../up"},
 };
@@ -308,6 +342,7 @@ static int golden_run(int dir, const struct golden_case *c, bool update)
         .caller_env = caller_env,
         .scratch = c->scratch,
         .image = c->image,
+        .parts = c->parts,
         .entrypoint = c->entrypoint,
     };
     struct plan *p = NULL;

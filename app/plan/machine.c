@@ -1,0 +1,132 @@
+/* A machine with a kernel of its own: what it is put together from, and what its root is made of.
+ */
+#include "app/plan/build.h"
+
+#include "app/plan/names.h"
+
+enum {
+    MACHINE_ID = 1000, /* who the machine's program is in its own namespace: nobody that matters */
+    MACHINE_IDS = 65536,
+    MACHINE_KERNEL_THREADS = 48, /* of a booted guest that does nothing, and for each processor */
+    MACHINE_KERNEL_THREADS_EACH = 16,
+};
+#define MACHINE_MEMORY (512ull << 20)
+#define MIB (1ull << 20)
+
+bool plan_is_machine(const struct plan *p)
+{
+    return p->boundary == PLAN_MICROVM || p->boundary == PLAN_VM;
+}
+
+/*
+ * Emulation is taken only where it was asked for, or where a profile leaves the choice and there is
+ * nothing else; plan_check() and plan_explain() say what it is.
+ */
+static enum plan_accel machine_accel(const struct settings *s, const struct plan_parts *parts)
+{
+    const char *said = settings_text(s, KEY_MACHINE_ACCEL);
+    if (str_equal(said, "tcg"))
+        return PLAN_ACCEL_TCG;
+    if (str_equal(said, "kvm"))
+        return PLAN_ACCEL_KVM;
+    return parts && parts->program && parts->no_kvm ? PLAN_ACCEL_TCG : PLAN_ACCEL_KVM;
+}
+
+/* The ids in the guest are the guest's own; these are for the program that runs it. */
+static void machine_ids(struct plan *p, const struct plan_host *h)
+{
+    bool root = h->uid == 0;
+    p->map_by = root ? PLAN_MAP_PARENT : PLAN_MAP_SELF;
+    p->uid_map_count = p->gid_map_count = 1;
+    p->uid_map[0] = root ? (struct plan_id_map){0, 0, MACHINE_IDS}
+                         : (struct plan_id_map){MACHINE_ID, h->uid, 1};
+    p->gid_map[0] = root ? (struct plan_id_map){0, 0, MACHINE_IDS}
+                         : (struct plan_id_map){MACHINE_ID, h->gid, 1};
+}
+
+/* Whole processors: what is left of the limit is the control group's. */
+static unsigned machine_cpus(const struct plan *p, const struct plan_host *h)
+{
+    unsigned cpus = (p->limits.cpu_milli + 999) / 1000;
+    return MAX(MIN(cpus, h->cpus), 1u);
+}
+
+static uint64_t machine_memory(const struct plan *p)
+{
+    uint64_t memory = p->limits.memory ? p->limits.memory : MACHINE_MEMORY;
+    return memory / MIB * MIB;
+}
+
+/*
+ * The sysctls of containers are bounds against the host's pools; a guest has its own. What bounds
+ * its processes, whoever they belong to, is its kernel's limit on threads, its own among them.
+ */
+static void machine_sysctls(struct plan *p)
+{
+    for (size_t i = 0; i < p->sysctls_count; i++) {
+        free(p->sysctls[i].path);
+        free(p->sysctls[i].value);
+    }
+    p->sysctls_count = 0;
+    if (!p->limits.pids)
+        return;
+    p->sysctls = mem_grow(p->sysctls, 1, sizeof(p->sysctls[0]));
+    p->sysctls[p->sysctls_count++] = (struct plan_sysctl){
+        .path = str_dup("kernel/threads-max"),
+        .value = str_format("%llu", (unsigned long long)p->limits.pids + MACHINE_KERNEL_THREADS +
+                                        MACHINE_KERNEL_THREADS_EACH * p->machine.cpus),
+    };
+}
+
+void build_machine(struct build *b)
+{
+    struct plan *p = b->p;
+    struct plan_machine *m = &p->machine;
+    const struct plan_parts *parts = b->r->parts;
+    const char *type = settings_text(b->s, KEY_MACHINE_TYPE);
+    const char *cpu = settings_text(b->s, KEY_MACHINE_CPUS_MODEL);
+    m->type = str_dup(str_empty(type) || str_equal(type, "auto") ? "microvm" : type);
+    m->accel = machine_accel(b->s, parts);
+    m->cpu_model = str_empty(cpu) ? NULL : str_dup(cpu);
+    m->cpus = machine_cpus(p, b->host);
+    m->memory = machine_memory(p);
+    m->warm = settings_bool(b->s, KEY_MACHINE_WARM);
+    machine_ids(p, b->host);
+    machine_sysctls(p);
+    if (!parts)
+        return;
+    m->program = str_dup_or_null(parts->program);
+    m->version = str_dup_or_null(parts->version);
+    m->files = strv_copy(parts->files);
+    m->no_kvm = str_dup_or_null(parts->no_kvm);
+    m->no_kernel = str_dup_or_null(parts->no_kernel);
+    m->tsc_khz = parts->tsc_khz;
+    m->kernel = str_dup_or_null(parts->kernel);
+    m->release = str_dup_or_null(parts->release);
+    m->initramfs = str_dup_or_null(parts->initramfs);
+    m->root = str_dup_or_null(parts->root);
+    m->root_type = str_dup_or_null(parts->root_type);
+}
+
+/* Inside, all of /proc is the guest's own kernel's: there is nothing of the host's to hide. */
+void build_machine_root(struct build *b)
+{
+    struct plan *p = b->p;
+    uint64_t disk = p->limits.disk;
+    static const char *const made[] = {"/proc", "/sys", "/dev", "/run"};
+    for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+        build_dir(b, made[i], 0755, 0);
+    build_dir(b, "/tmp", 01777, 0);
+    build_identity_small(b);
+    build_step(b, PLAN_MOUNT_OVERLAY, p->machine.root, "/",
+               PLAN_MOUNT_NODEV | (p->read_only ? PLAN_MOUNT_RO : 0))
+        ->size = disk;
+    if (p->read_only) {
+        build_tmpfs(b, "/tmp", 01777, disk / 2, 0);
+        build_tmpfs(b, "/run", 0755, disk / 4, PLAN_MOUNT_OWNED);
+    }
+    build_step(b, PLAN_MOUNT_PROC, NULL, "/proc", PLAN_MOUNT_TAME | PLAN_MOUNT_NOEXEC);
+    build_step(b, PLAN_MOUNT_SYSFS, NULL, "/sys",
+               PLAN_MOUNT_TAME | PLAN_MOUNT_NOEXEC | PLAN_MOUNT_RO);
+    build_dev(b);
+}
