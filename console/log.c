@@ -71,6 +71,34 @@ void console_log_add(struct console_log *l, int64_t at_ms, uint32_t stream, cons
     to_file(l, &head, data);
 }
 
+void console_log_save(const struct console_log *l, int fd)
+{
+    if (fd < 0 || ftruncate(fd, 0) < 0)
+        return;
+    size_t at = 0;
+    while (at < l->chunks.used) {
+        ssize_t n = pwrite(fd, l->chunks.data + at, l->chunks.used - at, (off_t)at);
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+}
+
+void console_log_load(struct console_log *l, int fd)
+{
+    if (fd < 0)
+        return;
+    autofree char *text = mem_alloc(LOG_MEMORY);
+    size_t used = 0, whole = 0;
+    ssize_t n;
+    struct log_chunk head;
+    while ((n = pread(fd, text + used, LOG_MEMORY - used, (off_t)used)) > 0)
+        used += (size_t)n;
+    while (console_log_parse(text, used, &whole, &head))
+        ;
+    buf_add(&l->chunks, text, whole);
+}
+
 const char *console_log_parse(const char *data, size_t size, size_t *at, struct log_chunk *ret)
 {
     struct log_chunk head;

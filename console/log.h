@@ -34,6 +34,13 @@ void console_log_add(struct console_log *l, int64_t at_ms, uint32_t stream, cons
                      size_t size);
 
 /*
+ * Hands what is in memory on to another process and takes it up there, without a word to the file.
+ * `fd`: a file of both's, or FD_NONE. What cannot be written or read is left out.
+ */
+void console_log_save(const struct console_log *l, int fd);
+void console_log_load(struct console_log *l, int fd);
+
+/*
  * The chunk at absolute position `*at` (moved forward to the oldest if that is gone). Returns its
  * bytes, borrowed until the next add, and moves `*at` behind it; NULL at the end.
  */

@@ -131,7 +131,8 @@ static void flush_for(struct peer *p, int ms)
 /* Nobody is there to hear why it did not start again, so it stays to be looked at. */
 static bool is_to_be_seen(const struct monitor *m)
 {
-    return m->setup->restarts && m->writer && m->wishes && m->wishes->keep != LAUNCH_KEEP_NEVER;
+    return m->setup->restarts && m->writer && m->wishes && m->main &&
+           m->wishes->keep != LAUNCH_KEEP_NEVER;
 }
 
 static void keep_failure(struct monitor *m, const struct error *why)
@@ -140,9 +141,12 @@ static void keep_failure(struct monitor *m, const struct error *why)
     autofree char *shown = str_escape_z(m->ops->clean(m->launch, &e) < 0 ? e.text : why->text);
     free(m->record.reason);
     m->record.reason = str_format("could not start again: %s", shown);
+    m->reason = m->record.reason;
     m->record.ended_ms = real_ms();
-    m->record.status = 125;
+    m->status = m->record.status = 125;
     m->record.kept = true;
+    autofree char *report = report_make(m);
+    state_writer_file(m->writer, "report", report, strlen(report), &e);
     life_put_state(m, STATE_EXITED);
     state_writer_keep(m->writer, true);
     state_writer_remove(m->writer);
@@ -213,6 +217,8 @@ static void open_record(struct monitor *m)
 {
     int dir = state_writer_kept_dir(m->writer);
     console_log_init(&m->log, m->wishes->terminal ? FD_NONE : dir);
+    console_log_load(&m->log, m->setup->earlier);
+    m->log_own = m->log.base + m->log.chunks.used;
     if (m->wishes->record && m->wishes->terminal && dir >= 0)
         m->record_file =
             openat(dir, "record", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -316,6 +322,7 @@ static void done(struct monitor *m)
     fd_close(m->setup->filter);
     fd_close(m->setup->init);
     fd_close(m->setup->plan_fd);
+    fd_close(m->setup->earlier);
     free(m->clean_failed);
     free(m->ended_why);
     fd_close(m->spare); /* the last thing: who starts anew finds nothing of ours */

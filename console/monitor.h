@@ -19,6 +19,7 @@ struct monitor_setup {
     int filter;  /* owned; the compiled seccomp filter, or FD_NONE */
     int init;    /* owned; cofferdam-init, or FD_NONE */
     int plan_fd; /* owned; handed on when the workload is started again */
+    int earlier; /* owned; what its former runs wrote, as log.h has it, or FD_NONE */
 
     /* The report's list of changes, as JSON owned by the caller; NULL: nothing can be said. May be
      * NULL. */

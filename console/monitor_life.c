@@ -325,6 +325,15 @@ static void write_report(struct monitor *m, bool kept)
             report_send(p, text);
 }
 
+/* What a terminal showed, to the log of those that went before. */
+static void keep_screen(struct monitor *m)
+{
+    struct console_log file;
+    console_log_init(&file, state_writer_kept_dir(m->writer));
+    terminal_add_log(m->main, &file);
+    console_log_done(&file);
+}
+
 static void remove_all(struct monitor *m, bool kept)
 {
     struct error e;
@@ -338,7 +347,7 @@ static void remove_all(struct monitor *m, bool kept)
     }
     if (kept) {
         if (m->main->terminal && state_writer_kept_dir(m->writer) >= 0)
-            terminal_keep_log(m->main, state_writer_kept_dir(m->writer));
+            keep_screen(m);
         life_put_state(m, STATE_EXITED);
         state_writer_sync(m->writer);
     }
@@ -389,7 +398,7 @@ static void wait_to_restart(struct monitor *m)
     loop_timer_set(m->restart, MIN(ms, (uint64_t)RESTART_MOST_MS));
     free(m->record.reason);
     m->record.reason = str_format("it ended with status %d and starts again soon", m->status);
-    life_put_state(m, STATE_STARTING);
+    life_put_state(m, STATE_RESTARTING);
 }
 
 bool life_is_over(const struct monitor *m)

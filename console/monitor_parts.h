@@ -46,6 +46,13 @@ struct stream {
     struct loop_watch *watch;
 };
 
+/* What had come by the end of the second that began then. */
+struct time_mark {
+    uint64_t line;  /* where the cursor was, as the history counts */
+    uint64_t stamp; /* screen_stamp() */
+    int64_t at_ms;  /* CLOCK_REALTIME */
+};
+
 struct console {
     struct console *next; /* owned by the monitor */
     struct monitor *monitor;
@@ -62,7 +69,7 @@ struct console {
     struct loop_timer *reopen; /* looks again at a pty that nobody holds open */
     struct loop_timer *settle; /* the last wait for a pty's bytes */
     struct screen *screen;     /* owned */
-    struct { uint64_t line; int64_t at_ms; } *marks; /* owned; when history had reached a line */
+    struct time_mark *marks;   /* owned; how far it was when */
     size_t marks_count;
 
     struct stream out[2];
@@ -93,7 +100,8 @@ struct peer {
         bool active, follow;
         uint32_t request;
         int64_t since_ms;
-        uint64_t at; /* streams: position in the log; terminals: line of the history */
+        uint64_t at;   /* position in the log */
+        uint64_t line; /* terminals: of the history */
     } log;
 };
 
@@ -122,6 +130,7 @@ struct monitor {
     struct console *consoles; /* main is the last */
     struct console *main;
     struct console_log log;
+    uint64_t log_own; /* where this run's begins; before it stands what earlier ones wrote */
     struct transfer *transfers;
     uint32_t transfers_made;
     int record_file; /* owned; console.record */
@@ -190,7 +199,7 @@ void terminal_drain(struct console *c);      /* after the exit */
 void terminal_show(struct console *c);       /* pictures to the viewers whose time has come */
 void terminal_send_history(struct console *c, struct peer *p, uint32_t request, uint64_t first, uint32_t count);
 bool terminal_log(struct console *c, struct peer *p); /* some more of a log request; false: nothing now */
-void terminal_keep_log(struct console *c, int dir);
+void terminal_add_log(struct console *c, struct console_log *to); /* all of it, as text */
 uint64_t terminal_line_at(const struct console *c, int64_t ms);
 
 /* --- streams.c */

@@ -188,10 +188,6 @@ int peers_listen(struct monitor *m, struct error *e)
 static void feed_log(struct peer *p)
 {
     struct monitor *m = p->monitor;
-    if (m->main->terminal) {
-        terminal_log(m->main, p);
-        return;
-    }
     struct log_chunk head;
     const char *bytes = "";
     while (link_backlog(&p->link) < READ_CHUNK) {
@@ -201,7 +197,11 @@ static void feed_log(struct peer *p)
         if (head.at_ms >= p->log.since_ms)
             link_put(&p->link, WIRE_LOG, 0, p->log.request, bytes, head.size, NULL, 0);
     }
-    if (!bytes && (!p->log.follow || m->main->told)) {
+    if (bytes)
+        return;
+    if (m->main->terminal) { /* its earlier runs are told */
+        terminal_log(m->main, p);
+    } else if (!p->log.follow || m->main->told) {
         link_put_last(&p->link, WIRE_LOG, 0, p->log.request, NULL, 0);
         p->log.active = false;
     }

@@ -37,7 +37,8 @@ static json_t *ending(const struct monitor *m)
     json_object_set_new(o, "status", json_integer(m->status));
     if (m->status > 128 && m->status < 193)
         json_object_set_new(o, "signal", json_integer(m->status - 128));
-    json_object_set_new(o, "duration_ms", json_integer(m->record.ended_ms - m->record.started_ms));
+    int64_t began = m->record.started_ms; /* 0: it never ran */
+    json_object_set_new(o, "duration_ms", json_integer(began ? m->record.ended_ms - began : 0));
     return o;
 }
 

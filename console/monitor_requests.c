@@ -248,8 +248,7 @@ static void on_log(struct peer *p, const struct wire_frame *f)
     p->log.since_ms = a.since_ms;
     p->log.at = 0;
     struct console *c = p->monitor->main;
-    if (c->terminal && a.since_ms > 0)
-        p->log.at = terminal_line_at(c, a.since_ms);
+    p->log.line = c->terminal ? terminal_line_at(c, a.since_ms) : 0;
 }
 
 static void on_state(struct peer *p, const struct wire_frame *f)

@@ -9,13 +9,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 /* Everything but the pipe and what a monitor is born with. */
 static void close_rest(const struct monitor_setup *s, int pipe)
 {
-    const int keep[] = {pipe, s->plan_fd, s->filter, s->init};
+    const int keep[] = {pipe, s->plan_fd, s->filter, s->init, s->earlier};
     int most = 0;
     for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
         most = MAX(most, keep[i]);
@@ -55,6 +56,8 @@ int spare_fork(struct monitor *m, struct error *e)
 {
     if (m->wishes->restart == LAUNCH_RESTART_NO || !m->setup->again)
         return 0;
+    if (m->setup->earlier < 0) /* without it the next run's `logs` knows that run alone */
+        m->setup->earlier = memfd_create("cofferdam-earlier", MFD_CLOEXEC);
     int pair[2];
     int r = fd_pipe(pair, O_CLOEXEC);
     if (r < 0)
@@ -77,6 +80,9 @@ int spare_fork(struct monitor *m, struct error *e)
 
 void spare_go(struct monitor *m)
 {
+    if (m->main->terminal)
+        terminal_add_log(m->main, &m->log);
+    console_log_save(&m->log, m->setup->earlier);
     ssize_t n = write(m->spare, "r", 1);
     (void)n; /* if it is gone there is no restart, and nobody left to tell */
 }

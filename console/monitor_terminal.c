@@ -8,6 +8,7 @@
 enum {
     READS = 64, /* of a pty in one round: each gives 4 KiB at the most */
     REOPEN_MS = 100,
+    MARK_MS = 1000,
     SETTLE_MS = 50,
     LINES_FRAME = 128 * 1024,
     HISTORY_FRAME = 64 * 1024,
@@ -35,33 +36,45 @@ static void keep_raw(struct monitor *m, const char *data, size_t size)
         m->record_size += (uint64_t)n;
 }
 
-/* Notes when the history had come how far, so that `logs --since` can find its line. */
+/*
+ * Notes the line the cursor has come to, once a second: lines above it were written before, which
+ * is how `logs --since` knows them. What a program rewrites further up counts as written then.
+ */
 static void mark_time(struct console *c)
 {
     struct cells s;
     screen_state(c->screen, &s);
     int64_t now = real_ms();
     size_t n = c->marks_count;
-    if (n && (s.history == c->marks[n - 1].line || now - c->marks[n - 1].at_ms < 1000))
-        return;
     if (!c->marks)
         c->marks = mem_alloc(sizeof(*c->marks) * TIME_MARKS);
-    if (n == TIME_MARKS) {
+    bool same = n && now >= c->marks[n - 1].at_ms && now - c->marks[n - 1].at_ms < MARK_MS;
+    if (!same && n == TIME_MARKS) {
         for (size_t i = 0; i < n / 2; i++)
-            c->marks[i] = c->marks[i * 2];
+            c->marks[i] = c->marks[i * 2 + 1];
         n /= 2;
     }
-    c->marks[n].line = s.history;
-    c->marks[n].at_ms = now;
-    c->marks_count = n + 1;
+    struct time_mark *mark = &c->marks[same ? n - 1 : n];
+    if (!same)
+        mark->at_ms = now;
+    mark->line = s.history + (s.modes.alternate ? 0 : s.cursor_row);
+    mark->stamp = screen_stamp(c->screen);
+    c->marks_count = same ? n : n + 1;
+}
+
+/* How far it was at that time, at the latest; NULL: nothing is known from before. */
+static const struct time_mark *mark_before(const struct console *c, int64_t ms)
+{
+    for (size_t i = c->marks_count; i-- > 0;)
+        if (c->marks[i].at_ms + MARK_MS <= ms)
+            return &c->marks[i];
+    return NULL;
 }
 
 uint64_t terminal_line_at(const struct console *c, int64_t ms)
 {
-    for (size_t i = c->marks_count; i-- > 0;)
-        if (c->marks[i].at_ms < ms)
-            return c->marks[i].line;
-    return 0;
+    const struct time_mark *mark = mark_before(c, ms);
+    return mark ? mark->line : 0;
 }
 
 static void look_again(struct loop_timer *t, void *data)
@@ -329,6 +342,16 @@ static void add_text(struct buf *to, const struct cell *line, uint16_t cols)
     buf_putc(to, '\n');
 }
 
+/* Line `n` as the history counts: the screen's rows stand behind it. */
+static void line_text(struct console *c, const struct cells *s, uint64_t n, struct buf *to)
+{
+    uint16_t cols = s->cols;
+    const struct cell *line = n < s->history ? screen_history(c->screen, n, &cols)
+                                             : screen_line(c->screen, (uint16_t)(n - s->history));
+    if (line)
+        add_text(to, line, cols);
+}
+
 /* The lines of the history from `*at` on, at most `most` bytes of them. */
 static void history_text(struct console *c, uint64_t *at, struct buf *to, size_t most)
 {
@@ -336,21 +359,20 @@ static void history_text(struct console *c, uint64_t *at, struct buf *to, size_t
     screen_state(c->screen, &s);
     if (*at + s.kept < s.history)
         *at = s.history - s.kept;
-    while (*at < s.history && to->used < most) {
-        uint16_t cols;
-        const struct cell *line = screen_history(c->screen, (*at)++, &cols);
-        if (line)
-            add_text(to, line, cols);
-    }
+    while (*at < s.history && to->used < most)
+        line_text(c, &s, (*at)++, to);
 }
 
-static void screen_text(struct console *c, struct buf *to)
+/* The screen's rows from that line on; a full-screen program's screen is one piece. */
+static void screen_text(struct console *c, uint64_t from, struct buf *to)
 {
     struct cells s;
     screen_state(c->screen, &s);
     size_t end = to->used;
     for (uint16_t row = 0; row < s.rows; row++) {
         size_t before = to->used;
+        if (s.history + row < from && !s.modes.alternate)
+            continue;
         add_text(to, screen_line(c->screen, row), s.cols);
         if (to->used > before + 1)
             end = to->used;
@@ -364,13 +386,14 @@ bool terminal_log(struct console *c, struct peer *p)
     if (!c->screen)
         return false;
     struct cells s;
-    history_text(c, &p->log.at, &text, READ_CHUNK);
+    history_text(c, &p->log.line, &text, READ_CHUNK);
     screen_state(c->screen, &s);
-    bool last = p->log.at >= s.history && (!p->log.follow || c->told);
+    bool last = p->log.line >= s.history && (!p->log.follow || c->told);
     if (!text.used && !last)
         return false;
-    if (last)
-        screen_text(c, &text);
+    const struct time_mark *mark = mark_before(c, p->log.since_ms);
+    if (last && (!mark || mark->stamp < screen_stamp(c->screen)))
+        screen_text(c, p->log.line, &text);
     /* a screen of 1000 × 1000 is more than a frame holds */
     for (size_t at = 0; at < text.used; at += READ_CHUNK)
         link_put(&p->link, WIRE_LOG, 0, p->log.request, text.data + at,
@@ -382,27 +405,37 @@ bool terminal_log(struct console *c, struct peer *p)
     return true;
 }
 
-void terminal_keep_log(struct console *c, int dir)
+/* Behind the last line that has anything in it. */
+static uint64_t text_end(struct console *c, const struct cells *s)
 {
-    struct console_log file;
-    if (!c->screen)
-        return;
-    console_log_init(&file, dir);
-    uint64_t at = 0;
-    struct cells s;
-    screen_state(c->screen, &s);
-    for (size_t mark = 0; at < s.history;) {
-        autobuf text = {0};
-        uint64_t before = at;
-        history_text(c, &at, &text, 4096);
-        while (mark + 1 < c->marks_count && c->marks[mark].line <= before)
-            mark++;
-        int64_t ms = c->marks_count ? c->marks[mark].at_ms : real_ms();
-        console_log_add(&file, ms, 1, text.data ? text.data : "", text.used);
-    }
     autobuf text = {0};
-    screen_text(c, &text);
-    for (size_t i = 0; i < text.used; i += READ_CHUNK)
-        console_log_add(&file, real_ms(), 1, text.data + i, MIN(text.used - i, (size_t)READ_CHUNK));
-    console_log_done(&file);
+    uint64_t end = s->history + s->rows;
+    while (end > s->history) {
+        text.used = 0;
+        line_text(c, s, end - 1, &text);
+        if (text.used > 1)
+            break;
+        end--;
+    }
+    return end;
+}
+
+void terminal_add_log(struct console *c, struct console_log *to)
+{
+    enum { PIECE = 4096 };
+    struct cells s;
+    if (!c->screen || !c->marks_count)
+        return;
+    screen_state(c->screen, &s);
+    uint64_t end = text_end(c, &s);
+    size_t mark = 0;
+    for (uint64_t at = s.history - MIN(s.history, (uint64_t)s.kept); at < end;) {
+        autobuf text = {0};
+        while (mark + 1 < c->marks_count && c->marks[mark].line <= at)
+            mark++;
+        bool last = mark + 1 == c->marks_count;
+        while (at < end && text.used < PIECE && (last || at < c->marks[mark].line))
+            line_text(c, &s, at++, &text);
+        console_log_add(to, c->marks[mark].at_ms + MARK_MS - 1, 1, text.data, text.used);
+    }
 }

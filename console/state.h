@@ -25,6 +25,7 @@ enum state_phase {
     STATE_RUNNING,
     STATE_PAUSED,
     STATE_STOPPING,
+    STATE_RESTARTING, /* between two runs */
     STATE_EXITED, /* ended, kept */
     STATE_LOST,   /* its monitor is gone without a word: only prune or rm is left */
 };

@@ -4,7 +4,8 @@
 
 static const char *const phase_names[] = {
     [STATE_STARTING] = "starting", [STATE_RUNNING] = "running", [STATE_PAUSED] = "paused",
-    [STATE_STOPPING] = "stopping", [STATE_EXITED] = "exited",   [STATE_LOST] = "lost",
+    [STATE_STOPPING] = "stopping", [STATE_RESTARTING] = "restarting", [STATE_EXITED] = "exited",
+    [STATE_LOST] = "lost",
 };
 
 const char *state_phase_name(enum state_phase p)

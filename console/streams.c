@@ -126,7 +126,7 @@ void streams_replay(struct console *c, struct view *v)
     struct monitor *m = c->monitor;
     if (c != m->main)
         return;
-    uint64_t at = 0;
+    uint64_t at = m->log_own;
     struct log_chunk head;
     const char *bytes;
     while ((bytes = console_log_next(&m->log, &at, &head)))

@@ -36,6 +36,7 @@ static enum ui_look state_look(const struct ui_row *r)
     case STATE_STARTING:
     case STATE_PAUSED:
     case STATE_STOPPING:
+    case STATE_RESTARTING:
         return UI_WARN;
     case STATE_LOST:
         return UI_BAD;

@@ -217,7 +217,7 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
     };
     snprintf(b.id, sizeof(b.id), "%s", l->plan->id);
     snprintf(b.runtime, sizeof(b.runtime), "%s", l->plan->runtime);
-    r = birth_send(l->socket, &b, plan, filter);
+    r = birth_send(l->socket, &b, &(struct birth_fds){plan, filter, FD_NONE});
     if (r < 0)
         return error_errno(e, -r, "the monitor is gone");
     l->begun = false;

@@ -135,6 +135,8 @@ static const char *phase_event(enum state_phase before, enum state_phase now)
         return "paused";
     case STATE_STOPPING:
         return "stopping";
+    case STATE_RESTARTING:
+        return "restarting";
     case STATE_EXITED:
         return "exited";
     case STATE_LOST:
@@ -172,8 +174,7 @@ static void update(struct events *ev, struct state_record r)
     } else if (r.phase == STATE_EXITED) {
         return; /* its monitor has said so */
     }
-    say(ev, k,
-        r.phase == STATE_STARTING && k->exited ? "restarting" : phase_event(before, r.phase));
+    say(ev, k, phase_event(before, r.phase));
 }
 
 static void look(struct events *ev)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BIRTH_VERSION = 2, BIRTH_CLIENT_FD = 3 };
+enum { BIRTH_VERSION = 3, BIRTH_CLIENT_FD = 3 };
 
 struct birth {
     uint32_t version;
@@ -20,38 +20,52 @@ struct birth {
     uint16_t rows, cols; /* of the first terminal; 1 to 1000 */
     uint32_t client;     /* the socket's other end stays, and is the first client */
     /* as the plan says, which is not read for them a second time */
-    uint32_t kept; /* it may have to keep a folder */
+    uint32_t kept;    /* it may have to keep a folder */
+    uint32_t earlier; /* the last descriptor is what its former runs wrote */
     char id[16], runtime[32];
 };
-_Static_assert(sizeof(struct birth) == 68, "the same to both");
+_Static_assert(sizeof(struct birth) == 72, "the same to both");
 
-/* `plan`: a sealed memfd; `filter`: the compiled seccomp filter, or FD_NONE. 0 or -errno. */
-static inline int birth_send(int socket, const struct birth *b, int plan, int filter)
+/* Each a descriptor or FD_NONE, but for the plan. */
+struct birth_fds {
+    int plan;    /* a sealed memfd */
+    int filter;  /* the compiled seccomp filter */
+    int earlier; /* chunks of console/log.h */
+};
+
+/* 0 or -errno; the descriptors stay the caller's. Sets what `b` says of them. */
+static inline int birth_send(int socket, struct birth *b, const struct birth_fds *f)
 {
-    const int fds[] = {plan, filter};
-    return fd_send(socket, b, sizeof(*b), fds, filter >= 0 ? 2 : 1);
+    int fds[3] = {f->plan};
+    size_t count = 1;
+    if (f->filter >= 0)
+        fds[count++] = f->filter;
+    if (f->earlier >= 0)
+        fds[count++] = f->earlier;
+    b->earlier = f->earlier >= 0;
+    return fd_send(socket, b, sizeof(*b), fds, count);
 }
 
 /* The descriptors are the caller's. 0; -EPIPE: there will be none; or -errno. */
-static inline int birth_receive(int socket, struct birth *ret, int *ret_plan, int *ret_filter)
+static inline int birth_receive(int socket, struct birth *ret, struct birth_fds *ret_fds)
 {
-    int fds[2];
-    size_t count = 2;
+    int fds[3] = {FD_NONE, FD_NONE, FD_NONE};
+    size_t count = 3;
     struct birth b;
     ssize_t n = fd_receive(socket, &b, sizeof(b), fds, &count);
     if (n == 0 || n == -ECONNRESET)
         return -EPIPE;
-    autoclose int plan = n > 0 && count > 0 ? fds[0] : FD_NONE;
-    autoclose int filter = n > 0 && count > 1 ? fds[1] : FD_NONE;
     if (n < 0)
         return (int)n;
-    if (n != (ssize_t)sizeof(b) || b.version != BIRTH_VERSION || plan < 0 || b.rows < 1 ||
-        b.cols < 1 || b.rows > 1000 || b.cols > 1000 || !memchr(b.id, 0, sizeof(b.id)) ||
-        !memchr(b.runtime, 0, sizeof(b.runtime)))
+    bool whole = n == (ssize_t)sizeof(b) && b.version == BIRTH_VERSION;
+    autoclose int earlier = whole && b.earlier && count > 1 ? fds[--count] : FD_NONE;
+    autoclose int filter = count > 1 ? fds[--count] : FD_NONE;
+    autoclose int plan = count > 0 ? fds[0] : FD_NONE;
+    if (!whole || plan < 0 || b.rows < 1 || b.cols < 1 || b.rows > 1000 || b.cols > 1000 ||
+        !memchr(b.id, 0, sizeof(b.id)) || !memchr(b.runtime, 0, sizeof(b.runtime)))
         return -EPROTO;
     *ret = b;
-    *ret_plan = TAKE_FD(plan);
-    *ret_filter = TAKE_FD(filter);
+    *ret_fds = (struct birth_fds){TAKE_FD(plan), TAKE_FD(filter), TAKE_FD(earlier)};
     return 0;
 }
 

@@ -71,9 +71,13 @@ static int read_arguments(int argc, char **argv, struct monitor_setup *s, struct
 /* Returns -EPIPE where the starter has given up. */
 static int await_birth(struct monitor_setup *s, struct error *e)
 {
-    int r = birth_receive(s->client, &birth, &s->plan_fd, &s->filter);
+    struct birth_fds fds = {FD_NONE, FD_NONE, FD_NONE};
+    int r = birth_receive(s->client, &birth, &fds);
     if (r < 0)
         return error_errno(e, -r, "hearing what to start");
+    s->plan_fd = fds.plan;
+    s->filter = fds.filter;
+    s->earlier = fds.earlier;
     s->id = birth.id;
     s->kept = birth.kept;
     s->rows = birth.rows;
@@ -98,7 +102,8 @@ static void again(const struct monitor_setup *s)
     int pair[2];
     b.restarts = s->restarts;
     b.client = false;
-    if (fd_socketpair(pair) < 0 || birth_send(pair[0], &b, s->plan_fd, s->filter) < 0)
+    const struct birth_fds fds = {s->plan_fd, s->filter, s->earlier};
+    if (fd_socketpair(pair) < 0 || birth_send(pair[0], &b, &fds) < 0)
         return;
     close(pair[0]);
     if (pair[1] != BIRTH_CLIENT_FD) {
@@ -131,6 +136,7 @@ int main(int argc, char **argv)
     struct monitor_setup s = {.client = FD_NONE,
                               .plan_fd = FD_NONE,
                               .filter = FD_NONE,
+                              .earlier = FD_NONE,
                               .changes = changes_report,
                               .again = again};
     arguments = argv;

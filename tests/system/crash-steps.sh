@@ -58,7 +58,7 @@ step() {
     esac
     # one pass of ps and prune each: the truth, then nothing
     cofferdam ps --all --json >listed 2>errors || complain "$what" "ps: $(cat errors)"
-    if grep -qE '"phase": "(running|starting|paused|stopping)"' listed; then
+    if grep -qE '"phase": "(running|starting|paused|stopping|restarting)"' listed; then
         complain "$what" "ps says it lives: $(grep phase listed)"
     fi
     list_announced >announced

@@ -149,7 +149,6 @@ test_restart_until_it_is_enough() {
     await 20 end_of_it
     kill $watcher
     grep -q 'again restarting' events || fail "nobody said that it starts again"
-    # while its last monitor is there, that one is asked, which knows its own run only
     cofferdam wait again >/dev/null || true
     expect_equal "$(cofferdam logs again)" "$(printf 'run\nrun')" "what both runs wrote"
     cofferdam rm --force again
@@ -158,6 +157,57 @@ test_restart_until_it_is_enough() {
     # (between two runs there is no workload, but somebody who waits to start it)
     await 20 sh -c "! pgrep -f '[c]offerdam-monitor $RUN/run' >/dev/null"
     expect_equal "$(find "$RUN/run/cofferdam" -maxdepth 1 -type d -name '????????????' | wc -l)" 0 "folders"
+}
+
+# What it wrote before it started again is told by the one that runs now, first things first.
+logs_of_every_run() {
+    mkdir -p shared
+    rm -f shared/second
+    cofferdam run -d --name twice --set lifecycle.restart=on-failure:1 --mount "$T/shared:/shared:rw" "$@" -- \
+        sh -c 'if [ -e /shared/second ]; then echo two; exec sleep 1000; fi; touch /shared/second; echo one; exit 4' >/dev/null
+    await 20 says twice two
+    expect_equal "$(cofferdam logs twice)" "$(printf 'one\ntwo')" "what both runs wrote ($*)"
+    expect_equal "$(cofferdam logs --since 2100-01-01 twice)" "" "the log of the future ($*)"
+    cofferdam rm --force twice
+}
+
+test_logs_know_the_earlier_runs() {
+    need userns
+    chmod 777 .
+    logs_of_every_run
+    logs_of_every_run --tty
+    logs_of_every_run --keep always
+    logs_of_every_run --keep always --tty
+}
+
+test_between_two_runs_it_is_restarting() {
+    need userns
+    cofferdam run -d --name between --set lifecycle.restart=on-failure:4 -- sh -c 'exit 4' >/dev/null
+    await 10 sh -c "\"$COFFERDAM\" ps --filter state=restarting --quiet | grep -q ."
+    capture cofferdam exec between -- true
+    expect_status 125
+    expect_err_has "restarting"
+    cofferdam rm --force between
+    is_gone between || fail "it is still there"
+}
+
+test_logs_since_of_a_terminal() {
+    need userns
+    cofferdam run -d --tty --name lines -- \
+        sh -c 'trap "echo new" URG; seq -f "old %g" 40; while :; do sleep 0.02; done' >/dev/null
+    await 10 says lines "old 40"
+    # lines are known to the second they were written in, so one has to go by
+    local from since
+    from=$(date +%s)
+    later() { [ "$(date +%s)" -gt $((from + 1)) ]; }
+    await 10 later
+    since=$(date +%Y-%m-%dT%H:%M:%S)
+    expect_equal "$(cofferdam logs --since "$since" lines)" "" "what it wrote since"
+    expect_equal "$(cofferdam logs --since 1h lines | grep -c old)" 40 "what it wrote in this hour"
+    cofferdam kill --signal URG lines
+    await 10 says lines new
+    expect_equal "$(cofferdam logs --since "$since" lines)" new "what it wrote since"
+    cofferdam rm --force lines
 }
 
 test_a_restart_that_fails_is_told() {
@@ -169,6 +219,9 @@ test_a_restart_that_fails_is_told() {
     told() { cofferdam inspect fails --json | grep -q '"reason": "could not start again: .*source'; }
     await 20 told
     expect_equal "$(cofferdam logs fails)" run "what it wrote before"
+    capture cofferdam report fails
+    expect_out_has "with status 125"
+    expect_out_has "could not start again"
     cofferdam rm --force fails
 }
 
@@ -190,13 +243,15 @@ test_events_tell_it_all() {
 
 test_logs_follow_and_since() {
     need userns
-    cofferdam run -d --name talks -- sh -c 'echo one; read x <&-; while :; do sleep 0.02; [ -e /tmp/go ] && break; done; echo two' >/dev/null
+    cofferdam run -d --name talks -- \
+        sh -c 'trap "echo two; exit" URG; echo one; while :; do sleep 0.02; done' >/dev/null
     await 10 says talks one
     cofferdam logs --follow talks >followed &
     local follower=$!
     await 10 grep -q one followed
     expect_equal "$(cofferdam logs --since 2100-01-01 talks)" "" "the log of the future"
-    cofferdam exec talks -- touch /tmp/go
+    # not by exec: it would be killed by the end that it brings about
+    cofferdam kill --signal URG talks
     wait $follower
     expect_equal "$(cat followed)" "$(printf 'one\ntwo')" "what was followed"
 }

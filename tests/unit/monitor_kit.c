@@ -157,7 +157,8 @@ static _Noreturn void be_monitor(struct kit *k, int socket, const char *id, cons
                                   .client = socket,
                                   .filter = FD_NONE,
                                   .init = FD_NONE,
-                                  .plan_fd = FD_NONE};
+                                  .plan_fd = FD_NONE,
+                                  .earlier = FD_NONE};
 #ifdef __SANITIZE_ADDRESS__
     setup.unconfined = true;
 #endif
