@@ -133,6 +133,7 @@ enum agent_step_kind {
     AGENT_STEP_OWN,      /* target, uid, gid: the tree of a copy made before */
     AGENT_STEP_SYSCTL,   /* source: below /proc/sys, content */
     AGENT_STEP_RLIMIT,   /* source: "nofile", number: soft, hard in `more` */
+    AGENT_STEP_LIMIT,    /* source: "pids.max", content: of a control group for all commands */
     AGENT_STEP_CAPABILITIES, /* number: the bounding set of commands; `more` 1: no_new_privs */
     AGENT_STEP_FILTER,       /* data: struct sock_filter[]; of every command */
     AGENT_STEP_END,          /* enter the root (the first time); READY answers */

@@ -222,6 +222,8 @@ void command_become(const struct agent_command *c, int report)
     int inner[3], outer[3];
     setsid();
     int r = command_identity(c, &who);
+    if (r == 0 && init_hooks)
+        r = init_hooks->confine();
     if (r == 0)
         r = users_become(&who);
     if (r < 0)

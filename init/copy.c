@@ -83,6 +83,8 @@ static int copy_seclude(int *fd, int *report, const struct agent_command *main_c
     *report = 4;
     struct init_identity who = {.uid = geteuid(), .gid = getegid()};
     int r = main_command ? command_identity(main_command, &who) : 0;
+    if (r == 0 && main_command && init_hooks)
+        r = init_hooks->confine();
     return r < 0 ? r : users_become(&who);
 }
 

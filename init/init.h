@@ -12,10 +12,27 @@
 
 enum { INIT_STREAMS_MAX = 3, INIT_TEXT_MAX = 320 };
 
-/* --- main.c ------------------------------------------------------------------------------------ */
+/* --- main.c ------------------------------------------------------------------------------------
+ */
 
 /* Every signal waits, and SIGCHLD comes through only inside ppoll() with `*ret_waiting`. */
 void main_quiet(sigset_t *ret_waiting);
+/* 0, or -errno where the host is gone, asks for the end, or makes no sense. Takes `fd`. */
+int main_handle(const struct agent_frame *f, int fd);
+
+/*
+ * --- what a guest does otherwise (guest.c); NULL in a container --------------------------------
+ */
+struct init_hooks {
+    /* The streams of a command that runs; takes them. */
+    void (*started)(uint16_t channel, pid_t pid, const int *fds, size_t count);
+    void (*exited)(uint16_t channel, int status);
+    void (*copied)(uint16_t number, int code, const char *text);
+    int (*confine)(void);                   /* in a child, before it becomes a command's user */
+    ssize_t (*read)(void *to, size_t size); /* -errno; 0: the host is gone */
+    int (*write)(const void *from, size_t size);
+};
+extern const struct init_hooks *init_hooks;
 
 /* --- wire.c: frames over the agent's socket ------------------------------------------------------
  */
@@ -76,16 +93,20 @@ void copy_run(bool in, const char *path, int fd, int report,
 /* --- reap.c: children and channels
  * ------------------------------------------------------------------- */
 
-int reap_start(const struct agent_frame *f);        /* 0, -EBADMSG */
-int reap_copy(const struct agent_frame *f, int fd); /* 0, -EBADMSG; takes `fd` */
-int reap_signal(const struct agent_frame *f);       /* 0, -EBADMSG */
-int reap_freeze(const struct agent_frame *f);       /* 0, -EBADMSG */
-void reap_children(void);                           /* after SIGCHLD */
+int reap_start(const struct agent_frame *f); /* 0, -EBADMSG */
+/* Takes `fd`. `reader` (NULL: a copy) is called in the child, and ends it. 0, -EBADMSG. */
+typedef void reap_reader(int fd, int report);
+int reap_copy(const struct agent_frame *f, int fd, reap_reader *reader);
+int reap_signal(const struct agent_frame *f); /* 0, -EBADMSG */
+int reap_freeze(const struct agent_frame *f); /* 0, -EBADMSG */
+void reap_children(void);                     /* after SIGCHLD */
 /* Descriptors whose hang-up means a child is ready: fills `ret`, returns how many. */
 struct pollfd;
 enum { REAP_WATCH_MAX = AGENT_CHANNELS_MAX + 16 };
 size_t reap_watch(struct pollfd *ret);
 void reap_ready(int fd);
+bool reap_is_free(uint16_t channel);
+void reap_forget(void); /* nobody asks for what children have to say, but main's exit */
 /* Whether main has ended, and how (the shell's number; 128 + SIGKILL before that). */
 bool reap_is_over(int *ret_status);
 

@@ -1,8 +1,10 @@
 /*
  * cofferdam-init: PID 1 of a native container, and its agent (init/agent.h). It is started in a
  * finished container, at descriptor AGENT_FD it finds the host, and it ends when main or the host
- * does; the kernel then ends everything else in its PID namespace.
+ * does; the kernel then ends everything else in its PID namespace. Started as "/init" by a guest's
+ * kernel it is init/guest.c.
  */
+#include "init/guest.h"
 #include "init/init.h"
 #include "init/plain.h"
 
@@ -43,8 +45,7 @@ void main_quiet(sigset_t *ret_waiting)
     *ret_waiting = all;
 }
 
-/* 0, or -errno where the host is gone, asks for the end, or makes no sense. */
-static int main_handle(const struct agent_frame *f, int fd)
+int main_handle(const struct agent_frame *f, int fd)
 {
     autoclose int taken = fd;
     if (taken >= 0 && f->type != AGENT_COPY_IN && f->type != AGENT_COPY_OUT)
@@ -56,7 +57,7 @@ static int main_handle(const struct agent_frame *f, int fd)
         return reap_signal(f);
     case AGENT_COPY_IN:
     case AGENT_COPY_OUT:
-        return reap_copy(f, TAKE_FD(taken));
+        return reap_copy(f, TAKE_FD(taken), NULL);
     case AGENT_FREEZE:
         return reap_freeze(f);
     case AGENT_SHUTDOWN:
@@ -64,15 +65,24 @@ static int main_handle(const struct agent_frame *f, int fd)
     case AGENT_PING:
         wire_send(AGENT_PONG, f->channel, NULL, 0, NULL, 0);
         return 0;
-    case AGENT_RESIZE: /* these three: only where no descriptors travel */
+    case AGENT_RESIZE: /* these seven: only where no descriptors travel */
     case AGENT_CREDIT:
     case AGENT_DATA:
+    case AGENT_STEP:
+    case AGENT_QUIESCE:
+    case AGENT_SAMPLE:
+    case AGENT_CHANGES:
     case AGENT_HELLO:
     case AGENT_STARTED:
     case AGENT_FAILED:
     case AGENT_EXITED:
     case AGENT_COPIED:
     case AGENT_PONG:
+    case AGENT_READY:
+    case AGENT_BROKEN:
+    case AGENT_QUIET:
+    case AGENT_SAMPLED:
+    case AGENT_RUNNING:
         break;
     }
     return -EBADMSG;
@@ -116,6 +126,8 @@ static int main_loop(const sigset_t *waiting)
 int main(int argc, char **argv)
 {
     sigset_t waiting;
+    if (argc > 0 && strcmp(argv[0], GUEST_NAME) == 0)
+        guest_main(argv + 1);
     if (argc > 2 && strcmp(argv[1], "--") == 0)
         plain_main(argv + 2, argv + argc + 1);
     main_harden();

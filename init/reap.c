@@ -85,15 +85,17 @@ int reap_start(const struct agent_frame *f)
     return 0;
 }
 
-int reap_copy(const struct agent_frame *f, int fd)
+int reap_copy(const struct agent_frame *f, int fd, reap_reader *reader)
 {
     autoclose int taken = fd;
     size_t most = sizeof(reap_transfers) / sizeof(reap_transfers[0]);
     if (f->channel >= most || reap_transfers[f->channel].pid || taken < 0 ||
-        agent_strings(f->payload, f->size, 1) < 0 || f->payload[0] != '/')
+        (!reader && (agent_strings(f->payload, f->size, 1) < 0 || f->payload[0] != '/')))
         return -EBADMSG;
     int report;
     pid_t pid = reap_fork(&report);
+    if (pid == 0 && reader)
+        reader(TAKE_FD(taken), report);
     if (pid == 0)
         copy_run(f->type == AGENT_COPY_IN, f->payload, TAKE_FD(taken), report,
                  reap_main_known ? &reap_main : NULL);
@@ -154,7 +156,12 @@ static void reap_command_ready(uint16_t channel)
     c->report = fd_close(c->report);
     if (report.code == 0) {
         uint32_t pid = (uint32_t)c->pid;
-        wire_send(AGENT_STARTED, channel, &pid, sizeof(pid), fds, count);
+        wire_send(AGENT_STARTED, channel, &pid, sizeof(pid), init_hooks ? NULL : fds,
+                  init_hooks ? 0 : count);
+        if (init_hooks) {
+            init_hooks->started(channel, c->pid, fds, count);
+            count = 0;
+        }
     } else {
         wire_send_result(AGENT_FAILED, channel, report.code, report.text);
         c->pid = 0; /* what is left of it is an orphan like others */
@@ -174,7 +181,10 @@ static void reap_transfer_ready(uint16_t number)
     }
     fd_close(t->report);
     *t = (struct reap_transfer){0};
-    wire_send_result(AGENT_COPIED, number, report.code, report.text);
+    if (init_hooks)
+        init_hooks->copied(number, report.code, report.text);
+    else
+        wire_send_result(AGENT_COPIED, number, report.code, report.text);
 }
 
 size_t reap_watch(struct pollfd *ret)
@@ -212,7 +222,10 @@ static void reap_one(pid_t pid, int raw)
             return; /* it never started */
         c->pid = 0;
         uint32_t value = (uint32_t)status;
-        wire_send(AGENT_EXITED, i, &value, sizeof(value), NULL, 0);
+        if (init_hooks)
+            init_hooks->exited(i, status);
+        else
+            wire_send(AGENT_EXITED, i, &value, sizeof(value), NULL, 0);
         if (i == 0) {
             reap_over = true;
             reap_status = status;
@@ -227,6 +240,25 @@ void reap_children(void)
     pid_t pid;
     while ((pid = waitpid(-1, &raw, WNOHANG)) > 0)
         reap_one(pid, raw);
+}
+
+bool reap_is_free(uint16_t channel)
+{
+    return channel < AGENT_CHANNELS_MAX && !reap_commands[channel].pid;
+}
+
+void reap_forget(void)
+{
+    for (size_t i = 1; i < AGENT_CHANNELS_MAX; i++) {
+        if (reap_commands[i].pid)
+            fd_close(reap_commands[i].report);
+        reap_commands[i] = (struct reap_command){.report = FD_NONE};
+    }
+    for (size_t i = 0; i < sizeof(reap_transfers) / sizeof(reap_transfers[0]); i++) {
+        if (reap_transfers[i].pid)
+            fd_close(reap_transfers[i].report);
+        reap_transfers[i] = (struct reap_transfer){0};
+    }
 }
 
 bool reap_is_over(int *ret_status)
