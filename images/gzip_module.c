@@ -2,6 +2,7 @@
 #include "images/gzip_module.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,25 +12,29 @@ enum { GZIP_CHUNK = 256 * 1024, GZIP_WRAPPED = 16 + MAX_WBITS };
 
 struct gzip {
     z_stream z;
-    unsigned char *in, *out; /* owned */
-    int from, to;
+    unsigned char *in; /* owned */
+    int from;
+    const struct images_sink *to;
+    size_t room; /* of what next_out was at first */
 };
+
+static int gzip_room(struct gzip *g)
+{
+    char *to = g->z.avail_out ? (char *)g->z.next_out : g->to->room(g->to->data, &g->room);
+    if (!to)
+        return -1;
+    if (!g->z.avail_out)
+        g->z.avail_out = (unsigned)g->room;
+    g->z.next_out = (unsigned char *)to;
+    return 0;
+}
 
 static int gzip_put(struct gzip *g)
 {
-    const unsigned char *p = g->out;
-    for (size_t left = GZIP_CHUNK - g->z.avail_out; left;) {
-        ssize_t n = write(g->to, p, left);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        p += n;
-        left -= (size_t)n;
-    }
-    g->z.next_out = g->out;
-    g->z.avail_out = GZIP_CHUNK;
-    return 0;
+    size_t used = g->room - g->z.avail_out;
+    g->z.avail_out = 0;
+    g->room = 0;
+    return used ? g->to->put(g->to->data, used) : 0;
 }
 
 /* 1: there is more input, 0: the end, -1: it cannot be read. */
@@ -54,28 +59,27 @@ static const char *gzip_members(struct gzip *g)
         int more = gzip_fill(g);
         if (more < 0)
             return "it cannot be read";
-        if (more == 0)
-            return inside || !any ? "it is cut off" : NULL;
+        if (more == 0 && (inside || !any))
+            return "it is cut off";
+        if (more == 0 || gzip_room(g) < 0)
+            return more == 0 && gzip_put(g) == 0 ? NULL : "nobody reads any more";
         if (!inside && any && inflateReset(&g->z) != Z_OK)
             return "out of memory";
         int r = inflate(&g->z, Z_NO_FLUSH);
         if (r != Z_OK && r != Z_STREAM_END)
             return g->z.msg ? g->z.msg : "it is broken";
         inside = r != Z_STREAM_END;
-        if (gzip_put(g) < 0)
+        if (!g->z.avail_out && gzip_put(g) < 0)
             return "nobody reads any more";
     }
 }
 
-int gzip_inflate(int in, int out, char *why, unsigned room)
+int gzip_inflate(int in, const struct images_sink *out, char *why, unsigned room)
 {
     struct gzip g = {.from = in, .to = out};
     g.in = malloc(GZIP_CHUNK);
-    g.out = malloc(GZIP_CHUNK);
-    g.z.next_out = g.out;
-    g.z.avail_out = GZIP_CHUNK;
     const char *wrong = "out of memory";
-    if (g.in && g.out && inflateInit2(&g.z, GZIP_WRAPPED) == Z_OK) {
+    if (g.in && inflateInit2(&g.z, GZIP_WRAPPED) == Z_OK) {
         wrong = gzip_members(&g);
         if (wrong)
             snprintf(why, room, "%s", wrong);
@@ -84,6 +88,5 @@ int gzip_inflate(int in, int out, char *why, unsigned room)
         snprintf(why, room, "%s", wrong);
     }
     free(g.in);
-    free(g.out);
     return wrong ? -1 : 0;
 }

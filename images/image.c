@@ -142,8 +142,12 @@ int image_unpack(struct image_store *s, const struct image *i, const struct imag
         int r = image_check_compression(s, d, e);
         if (r == 0)
             r = image_store_add_layer(s, w, d->hex, diff_id, NULL, e);
-        if (r < 0)
-            return r;
+        if (r < 0) { /* a damaged blob is the better word for what comes of it */
+            struct error why;
+            if (image_store_settle(s, &why) == -EBADMSG)
+                *e = why;
+            return -e->code;
+        }
     }
     return 0;
 }

@@ -36,21 +36,41 @@ static int enable(struct archive *a, enum compression how)
     return ARCHIVE_FATAL;
 }
 
-static int put(int out, const char *data, size_t size)
+/* Blocks are smaller than the room there is: several are handed on at once. */
+struct filled {
+    const struct images_sink *to;
+    char *at; /* NULL: none yet */
+    size_t used, room;
+};
+
+static int hand_on(struct filled *f)
+{
+    int r = f->at && f->used ? f->to->put(f->to->data, f->used) : 0;
+    f->at = NULL;
+    f->used = 0;
+    return r;
+}
+
+static int put(struct filled *f, const char *data, size_t size)
 {
     while (size) {
-        ssize_t n = write(out, data, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
+        if (!f->at)
+            f->at = f->to->room(f->to->data, &f->room);
+        if (!f->at)
             return -1;
+        size_t n = size < f->room - f->used ? size : f->room - f->used;
+        memcpy(f->at + f->used, data, n);
+        f->used += n;
         data += n;
-        size -= (size_t)n;
+        size -= n;
+        if (f->used == f->room && hand_on(f) < 0)
+            return -1;
     }
     return 0;
 }
 
-static int inflate(int in, int out, enum compression how, char *why, unsigned room)
+static int inflate(int in, const struct images_sink *out, enum compression how, char *why,
+                   unsigned room)
 {
     if (how == COMPRESSION_GZIP)
         return gzip_inflate(in, out, why, room);
@@ -67,14 +87,17 @@ static int inflate(int in, int out, enum compression how, char *why, unsigned ro
         return fail(a, r == ARCHIVE_EOF ? "nothing is in it" : NULL, why, room);
     if (archive_filter_count(a) != 2)
         return fail(a, "it is compressed in an odd way", why, room);
+    struct filled f = {.to = out};
     const void *data;
     size_t size;
     la_int64_t at;
     while ((r = archive_read_data_block(a, &data, &size, &at)) == ARCHIVE_OK)
-        if (put(out, data, size) < 0)
+        if (put(&f, data, size) < 0)
             return fail(a, "nobody reads any more", why, room);
     if (r != ARCHIVE_EOF)
         return fail(a, NULL, why, room);
+    if (hand_on(&f) < 0)
+        return fail(a, "nobody reads any more", why, room);
     archive_read_free(a);
     return 0;
 }

@@ -78,6 +78,8 @@ static int layout_blob(struct image_import *m, int dir, bool ours,
         return error_set(e, EINVAL, "%s is no regular file", path);
     if (fd < 0)
         return error_errno(e, -fd, "%s", path);
+    if (d->kind == DOCUMENT_LAYER)
+        return image_store_add_layer_blob(m->store, fd, ours, d->hex, d->size, e);
     return image_store_add_blob(m->store, fd, ours, d->hex, d->size, NULL, NULL, e);
 }
 

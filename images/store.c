@@ -63,6 +63,7 @@ void image_store_free(struct image_store *s)
     if (s->session)
         store_remove_session(s, s->session, &ignored);
     free(s->session);
+    strv_free(s->unverified);
     fd_close(s->users);
     fd_close(s->dir);
     free(s->path);
@@ -253,9 +254,12 @@ int image_store_commit(struct image_store *s, struct error *e)
 {
     if (!s->session)
         return 0;
+    int r = image_store_settle(s, e);
+    if (r < 0)
+        return r;
     if (syncfs(s->dir) < 0)
         return error_errno(e, errno, "writing %s to the disk", s->path);
-    int r = store_move(s, "blobs", "blobs/sha256", e);
+    r = store_move(s, "blobs", "blobs/sha256", e);
     for (size_t i = 0; r == 0 && i < IMAGE_OWNER_HOWS; i++) {
         autofree char *to = str_join_path("layers", image_owner_names[i]);
         r = store_move(s, image_owner_names[i], to, e);

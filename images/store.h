@@ -64,6 +64,14 @@ int image_store_add_blob(struct image_store *s, int fd, bool ours, const char *h
                          char ret_hex[65], uint64_t *ret_size, struct error *e);
 int image_store_add_document(struct image_store *s, const char *text,
                              struct document_descriptor *ret, struct error *e);
+/*
+ * As image_store_add_blob() of a layer's, but whether the digest is right may be found out as late
+ * as by image_store_add_layer(), which reads all of it anyway, or image_store_commit().
+ */
+int image_store_add_layer_blob(struct image_store *s, int fd, bool ours, const char *hex,
+                               uint64_t size, struct error *e);
+/* Finds it out now, of all there are in the session. */
+int image_store_settle(struct image_store *s, struct error *e);
 
 /* --- layers -------------------------------------------------------------------------------------
  */

@@ -1,4 +1,4 @@
-/* Blobs and unpacked layers, on their way into a session and out of the store. */
+/* Blobs, on their way into a session and out of the store. */
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/sha256.h"
@@ -121,40 +121,61 @@ static int blob_check(const char *want, uint64_t want_size, const char *hex, uin
     return 0;
 }
 
-static int blob_take(struct image_store *s, int fd, bool ours, const char *want, uint64_t want_size,
-                     char hex[65], uint64_t *ret_size, struct error *e)
+/* Into a new file of the session: its name there, owned by the caller, and its descriptor. */
+static int blob_new(const struct image_store *s, char **ret, struct error *e)
 {
     autofree char *temp = str_format("%s/new/blob", s->session);
-    autoclose int to = FD_NONE;
     unlinkat(s->dir, temp, 0);
-    if (!ours) {
-        to = openat(s->dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (to < 0)
-            return error_errno(e, errno, "%s/%s", s->path, temp);
-    }
-    int r = blob_copy(fd, to, want_size, hex, ret_size);
-    if (r == -EFBIG)
-        return error_set(e, EBADMSG, "the blob sha256:%.16s… is larger than it says", want);
-    if (r < 0)
-        return error_errno(e, -r, "copying a blob");
-    r = blob_check(want, want_size, hex, *ret_size, e);
-    if (r < 0)
-        return r;
+    int to = openat(s->dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (to < 0)
+        return error_errno(e, errno, "%s/%s", s->path, temp);
+    *ret = TAKE(temp);
+    return to;
+}
+
+/* What is in `temp`, or is `fd` where that is NULL, becomes the blob `hex` of the session. */
+static int blob_place(const struct image_store *s, int fd, const char *temp, const char *hex,
+                      struct error *e)
+{
     autofree char *path = str_format("%s/blobs/%s", s->session, hex);
-    if (ours)
+    int r = 0;
+    if (!temp)
         r = blob_link(s, fd, path);
     else if (renameat(s->dir, temp, s->dir, path) < 0)
         r = -errno;
     return r < 0 ? error_errno(e, -r, "%s/%s", s->path, path) : 0;
 }
 
+static int blob_regular(int fd, struct stat *ret, struct error *e)
+{
+    if (fstat(fd, ret) < 0 || !S_ISREG(ret->st_mode))
+        return error_set(e, EINVAL, "a blob is no regular file");
+    return 0;
+}
+
+static int blob_take(struct image_store *s, int fd, bool ours, const char *want, uint64_t want_size,
+                     char hex[65], uint64_t *ret_size, struct error *e)
+{
+    autofree char *temp = NULL;
+    autoclose int to = ours ? FD_NONE : blob_new(s, &temp, e);
+    if (!ours && to < 0)
+        return to;
+    int r = blob_copy(fd, to, want_size, hex, ret_size);
+    if (r == -EFBIG)
+        return error_set(e, EBADMSG, "the blob sha256:%.16s… is larger than it says", want);
+    if (r < 0)
+        return error_errno(e, -r, "copying a blob");
+    r = blob_check(want, want_size, hex, *ret_size, e);
+    return r < 0 ? r : blob_place(s, fd, temp, hex, e);
+}
+
 int image_store_add_blob(struct image_store *s, int fd, bool ours, const char *hex, uint64_t size,
                          char ret_hex[65], uint64_t *ret_size, struct error *e)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return error_set(e, EINVAL, "a blob is no regular file");
-    int r = image_store_session(s, NULL, e);
+    int r = blob_regular(fd, &st, e);
+    if (r == 0)
+        r = image_store_session(s, NULL, e);
     if (r < 0)
         return r;
     char got[65];
@@ -169,6 +190,56 @@ int image_store_add_blob(struct image_store *s, int fd, bool ours, const char *h
     return 0;
 }
 
+/* By the kernel, which may let both files share their blocks. Up to one byte more than `size`. */
+static int blob_copy_unread(int from, int to, uint64_t size, uint64_t *ret_size)
+{
+    loff_t at = 0;
+    while ((uint64_t)at <= size) {
+        ssize_t n = copy_file_range(from, &at, to, NULL,
+                                    (size_t)MIN(size + 1 - (uint64_t)at, (uint64_t)1 << 30), 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+    }
+    *ret_size = (uint64_t)at;
+    return 0;
+}
+
+int image_store_add_layer_blob(struct image_store *s, int fd, bool ours, const char *hex,
+                               uint64_t size, struct error *e)
+{
+    struct stat st;
+    int r = blob_regular(fd, &st, e);
+    if (r == 0)
+        r = image_store_session(s, NULL, e);
+    if (r < 0)
+        return r;
+    autofree char *temp = NULL;
+    autoclose int to = ours ? FD_NONE : blob_new(s, &temp, e);
+    if (!ours && to < 0)
+        return to;
+    uint64_t copied = (uint64_t)st.st_size;
+    r = ours ? 0 : blob_copy_unread(fd, to, size, &copied);
+    if (r == -EXDEV || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOSYS) {
+        if (ftruncate(to, 0) < 0)
+            return error_errno(e, errno, "copying a blob");
+        return image_store_add_blob(s, fd, false, hex, size, NULL, NULL, e);
+    }
+    if (r < 0)
+        return error_errno(e, -r, "copying a blob");
+    if (copied > size)
+        return error_set(e, EBADMSG, "the blob sha256:%.16s… is larger than it says", hex);
+    r = blob_check(NULL, size, hex, copied, e);
+    if (r == 0)
+        r = blob_place(s, fd, temp, hex, e);
+    if (r == 0)
+        strv_add(&s->unverified, hex);
+    return r;
+}
+
 int image_store_add_document(struct image_store *s, const char *text,
                              struct document_descriptor *ret, struct error *e)
 {
@@ -178,113 +249,32 @@ int image_store_add_document(struct image_store *s, const char *text,
     return image_store_add_blob(s, fd, false, NULL, UINT64_MAX, ret->hex, &ret->size, e);
 }
 
-/* --- layers --------------------------------------------------------------------------------------
+/* --- looking again -------------------------------------------------------------------------------
  */
 
-char *image_store_layer_path(const struct image_store *s, enum image_owner_how how,
-                             const char *diff_id)
+void store_is_verified(struct image_store *s, const char *hex)
 {
-    return str_format("%s/layers/%s/%s/fs", s->path, image_owner_names[how], diff_id);
+    char **left = NULL;
+    for (char **u = s->unverified; u && *u; u++)
+        if (!str_equal(*u, hex))
+            strv_add(&left, *u);
+    strv_free(s->unverified);
+    s->unverified = left;
 }
 
-bool image_store_has_layer(const struct image_store *s, enum image_owner_how how,
-                           const char *diff_id)
+int image_store_settle(struct image_store *s, struct error *e)
 {
-    struct stat st;
-    autofree char *path = str_format("layers/%s/%s/layer.json", image_owner_names[how], diff_id);
-    if (fstatat(s->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return true;
-    if (!s->session)
-        return false;
-    autofree char *other =
-        str_format("%s/%s/%s/layer.json", s->session, image_owner_names[how], diff_id);
-    return fstatat(s->dir, other, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-struct layer_progress {
-    const struct image_work *w;
-    const char *hex;
-    uint64_t total;
-};
-
-static void layer_tell(void *data, uint64_t done)
-{
-    const struct layer_progress *p = data;
-    p->w->progress(p->w->data, p->hex, done, p->total);
-}
-
-static void layer_warn(const struct image_work *w, const char *hex, const struct layer_counts *c)
-{
-    if (!w->warn || (!c->devices && !c->xattrs))
-        return;
-    autofree char *text =
-        str_format("layer sha256:%.12s: left out %llu device nodes, %llu extended attributes", hex,
-                   (unsigned long long)c->devices, (unsigned long long)c->xattrs);
-    w->warn(w->data, text);
-}
-
-/* new/layer/{fs,spill} → HOW/HEX */
-static int layer_finish(struct image_store *s, const char *folder, const struct unpack_result *u,
-                        struct error *e)
-{
-    autoclose int dir = openat(s->dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    autofree char *text =
-        str_format("{\"version\":1,\"stream\":%llu,\"bytes\":%llu,\"entries\":%llu,\"devices\":"
-                   "%llu,\"xattrs\":%llu}\n",
-                   (unsigned long long)u->stream, (unsigned long long)u->counts.bytes,
-                   (unsigned long long)u->counts.entries, (unsigned long long)u->counts.devices,
-                   (unsigned long long)u->counts.xattrs);
-    int r = dir < 0 ? -errno : 0;
-    if (r == 0 && unlinkat(dir, "spill", 0) < 0)
-        r = -errno;
-    if (r == 0)
-        r = file_write_whole(dir, "layer.json", text, strlen(text), 0600, false);
-    autofree char *to =
-        str_format("%s/%s/%s", s->session, image_owner_names[s->owner.how], u->diff_id);
-    if (r == 0 && renameat(s->dir, folder, s->dir, to) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-        r = -errno;
-    return r < 0 ? error_errno(e, -r, "%s/%s", s->path, to) : 0;
-}
-
-int image_store_add_layer(struct image_store *s, const struct image_work *w, const char *blob_hex,
-                          const char *diff_id, char ret_diff_id[65], struct error *e)
-{
-    if (diff_id && image_store_has_layer(s, s->owner.how, diff_id))
-        return 0;
-    int r = image_store_session(s, NULL, e);
-    if (r < 0)
-        return r;
-    autoclose int blob = image_store_open_blob(s, blob_hex);
-    struct stat st;
-    if (blob < 0 || fstat(blob, &st) < 0)
-        return error_errno(e, blob < 0 ? -blob : errno, "blob sha256:%.16s…", blob_hex);
-    autofree char *folder = str_format("%s/new/layer", s->session);
-    autofree char *fs = str_join_path(folder, "fs"), *spill = str_join_path(folder, "spill");
-    store_remove_tree(s, folder, e);
-    if (mkdirat(s->dir, folder, 0700) < 0 || mkdirat(s->dir, fs, 0755) < 0)
-        return error_errno(e, errno, "%s/%s", s->path, folder);
-    autoclose int root = openat(s->dir, fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    autoclose int times = openat(s->dir, spill, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (root < 0 || times < 0)
-        return error_errno(e, errno, "%s/%s", s->path, folder);
-    struct layer_progress p = {w, blob_hex, (uint64_t)st.st_size};
-    struct unpack_job job = {
-        .blob = blob,
-        .owner = s->owner,
-        .limits = w->limits,
-        .whiteouts = true,
-        .diff_id = diff_id,
-        .progress = w->progress ? layer_tell : NULL,
-        .progress_data = &p,
-    };
-    struct unpack_result u;
-    r = unpack_layer(&job, root, times, &u, e);
-    if (r == 0)
-        r = layer_finish(s, folder, &u, e);
-    if (r < 0)
-        return error_wrap(e, "layer sha256:%.12s", blob_hex);
-    layer_warn(w, blob_hex, &u.counts);
-    if (ret_diff_id)
-        memcpy(ret_diff_id, u.diff_id, sizeof(u.diff_id));
+    for (char **u = s->unverified; u && *u; u++) {
+        char hex[65];
+        autoclose int fd = image_store_open_blob(s, *u);
+        int r = fd < 0 ? fd : sha256_fd(fd, UINT64_MAX, hex);
+        if (r < 0)
+            return error_errno(e, -r, "blob sha256:%.16s…", *u);
+        r = blob_check(*u, UINT64_MAX, hex, 0, e);
+        if (r < 0)
+            return r;
+    }
+    strv_free(s->unverified);
+    s->unverified = NULL;
     return 0;
 }

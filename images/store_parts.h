@@ -12,7 +12,8 @@ struct image_store {
     char *path;     /* owned */
     int dir, users; /* owned; users: the lock, held while >= 0 */
     struct image_owner owner;
-    char *session; /* owned; "tmp/XXXXXX"; NULL: none yet */
+    char *session;     /* owned; "tmp/XXXXXX"; NULL: none yet */
+    char **unverified; /* owned; blobs of the session whose digest nobody has looked at yet */
 };
 
 extern const char *const image_owner_names[]; /* by enum image_owner_how */
@@ -20,6 +21,8 @@ enum { IMAGE_OWNER_HOWS = 3 };
 
 /* Opens a lock file and locks it (LOCK_SH, LOCK_EX, LOCK_NB). Its descriptor or -errno. */
 int store_lock(const struct image_store *s, const char *name, int how);
+
+void store_is_verified(struct image_store *s, const char *hex);
 
 /* Removes a folder below the store's, with layers in it whose files belong to other ids. */
 int store_remove_tree(const struct image_store *s, const char *path, struct error *e);

@@ -5,25 +5,10 @@
 
 #include <string.h>
 
-enum { TAR_BUFFER = 256 * 1024, TAR_NAME_MAX = 64 * 1024 };
+enum { TAR_NAME_MAX = 64 * 1024 };
 static const uint64_t tar_size_max = (uint64_t)1 << 62;
 
-int tar_bad(const struct tar *t, struct error *e, const char *what)
-{
-    return error_set(e, EBADMSG, "the tar stream is broken near byte %llu: %s",
-                     (unsigned long long)t->at, what);
-}
-
-struct tar *tar_new(tar_read_fn *read, void *data)
-{
-    struct tar *t = NEW(struct tar);
-    t->read = read;
-    t->data = data;
-    t->buffer = mem_alloc(TAR_BUFFER);
-    return t;
-}
-
-static void tar_member_done(struct tar_member *m)
+void tar_member_done(struct tar_member *m)
 {
     free(m->path);
     free(m->link);
@@ -33,77 +18,6 @@ static void tar_member_done(struct tar_member *m)
     }
     free(m->xattrs);
     *m = (struct tar_member){0};
-}
-
-void tar_free(struct tar *t)
-{
-    if (!t)
-        return;
-    tar_member_done(&t->member);
-    free(t->map);
-    free(t->buffer);
-    free(t);
-}
-
-/* --- bytes
- * ------------------------------------------------------------------------------------------ */
-
-/* At least one byte more behind what is there: 1, 0 at the end, -errno. */
-static int tar_fill(struct tar *t, struct error *e)
-{
-    if (t->from == t->to)
-        t->from = t->to = 0;
-    if (t->to == TAR_BUFFER) {
-        memmove(t->buffer, t->buffer + t->from, t->to - t->from);
-        t->to -= t->from;
-        t->from = 0;
-    }
-    ssize_t n = t->read(t->data, t->buffer + t->to, TAR_BUFFER - t->to);
-    if (n < 0)
-        return error_errno(e, (int)-n, "reading");
-    t->to += (size_t)n;
-    return n > 0;
-}
-
-int tar_take(struct tar *t, size_t size, const char **ret, struct error *e)
-{
-    while (t->to - t->from < size) {
-        int r = tar_fill(t, e);
-        if (r < 0)
-            return r;
-        if (r == 0)
-            return tar_bad(t, e, "it ends too early");
-    }
-    *ret = t->buffer + t->from;
-    t->from += size;
-    t->at += size;
-    return 0;
-}
-
-static int tar_skip(struct tar *t, uint64_t size, struct error *e)
-{
-    const char *p;
-    while (size) {
-        size_t n = size < TAR_BLOCK ? (size_t)size : TAR_BLOCK;
-        if (t->to > t->from && t->to - t->from > n)
-            n = size < t->to - t->from ? (size_t)size : t->to - t->from;
-        int r = tar_take(t, n, &p, e);
-        if (r < 0)
-            return r;
-        size -= n;
-    }
-    return 0;
-}
-
-int tar_drain(struct tar *t, struct error *e)
-{
-    for (;;) {
-        t->at += t->to - t->from;
-        t->from = t->to;
-        int r = tar_fill(t, e);
-        if (r <= 0)
-            return r;
-    }
 }
 
 /* --- numbers
@@ -407,7 +321,7 @@ int tar_data(struct tar *t, const void **ret, size_t *ret_size, uint64_t *ret_at
     const struct tar_piece *piece = &t->map[t->map_now];
     size_t n = t->to - t->from;
     n = (size_t)MIN((uint64_t)n, MIN(piece->size - t->map_done, t->left));
-    *ret = t->buffer + t->from;
+    *ret = t->piece + t->from;
     *ret_size = n;
     *ret_at = piece->at + t->map_done;
     t->from += n;

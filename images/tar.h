@@ -52,8 +52,12 @@ struct tar_member {
 /* Up to `room` bytes into `to`: how many, 0 at the end, or -errno. */
 typedef ssize_t tar_read_fn(void *data, void *to, size_t room);
 
+/* The next bytes, borrowed until the next call, in `*ret`: how many, 0 at the end, or -errno. */
+typedef ssize_t tar_more_fn(void *data, const char **ret);
+
 struct tar;
 struct tar *tar_new(tar_read_fn *read, void *data);
+struct tar *tar_new_of_pieces(tar_more_fn *more, void *data);
 void tar_free(struct tar *t); /* NULL is fine */
 
 /*

@@ -41,13 +41,17 @@ struct tar_said {
 };
 
 struct tar {
-    tar_read_fn *read;
+    tar_more_fn *more;
     void *data;
-    char *buffer; /* owned */
+    tar_read_fn *read; /* of tar_new(): puts the pieces into `buffer` */
+    void *read_data;
+    char *buffer;      /* owned */
+    const char *piece; /* borrowed; its bytes `from` to `to` are still to come */
     size_t from, to;
-    uint64_t at;   /* bytes of the stream behind us */
-    uint64_t left; /* of the member's stored content */
-    unsigned pad;  /* behind it */
+    char joined[TAR_BLOCK]; /* what two pieces have in common */
+    uint64_t at;            /* bytes of the stream behind us */
+    uint64_t left;          /* of the member's stored content */
+    unsigned pad;           /* behind it */
     bool ended;
     struct tar_member member;
     struct tar_piece *map; /* owned */
@@ -57,8 +61,12 @@ struct tar {
 
 int tar_bad(const struct tar *t, struct error *e, const char *what);
 
-/* Exactly `size` bytes, borrowed; `size` at most what the buffer holds. */
+/* tar_input.c: the next piece, when the one before is used up: 1, 0 at the end, or -errno. */
+int tar_fill(struct tar *t, struct error *e);
+/* Exactly `size` bytes, at most TAR_BLOCK; borrowed until the next call of anything here. */
 int tar_take(struct tar *t, size_t size, const char **ret, struct error *e);
+int tar_skip(struct tar *t, uint64_t size, struct error *e);
+void tar_member_done(struct tar_member *m);
 
 /* Octal, or base 256 as GNU writes large ones. */
 int tar_number(const char *field, size_t size, uint64_t *ret);

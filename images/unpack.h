@@ -1,7 +1,8 @@
 /*
  * From a blob to a folder in one pass, by up to three processes: one that only decompresses, we,
  * who hash what comes out of it, and one that writes files below one folder. So the digest of a
- * layer is of the very bytes it was made from, whoever was taken over on the way.
+ * layer is of the very bytes it was made from, whoever was taken over on the way. They hand on
+ * bytes through memory (ring.h); who writes files cannot change what we have hashed.
  */
 #ifndef COFFERDAM_IMAGES_UNPACK_H
 #define COFFERDAM_IMAGES_UNPACK_H
@@ -14,7 +15,8 @@ struct unpack_job {
     struct image_owner owner;
     struct image_limits limits;
     bool whiteouts, archive; /* as struct layer_job's */
-    const char *diff_id;     /* 64 hexadecimal digits it must have; NULL: any */
+    const char *digest;      /* of the blob, 64 hexadecimal digits it must have; NULL: any */
+    const char *diff_id;     /* of the stream, likewise */
     /* Called from time to time with the bytes of the blob that are behind us. May be NULL. */
     void (*progress)(void *data, uint64_t done);
     void *progress_data;

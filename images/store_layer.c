@@ -1,0 +1,120 @@
+/* Unpacked layers, on their way into a session. */
+#include "base/fd.h"
+#include "base/file.h"
+#include "images/store_parts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *image_store_layer_path(const struct image_store *s, enum image_owner_how how,
+                             const char *diff_id)
+{
+    return str_format("%s/layers/%s/%s/fs", s->path, image_owner_names[how], diff_id);
+}
+
+bool image_store_has_layer(const struct image_store *s, enum image_owner_how how,
+                           const char *diff_id)
+{
+    struct stat st;
+    autofree char *path = str_format("layers/%s/%s/layer.json", image_owner_names[how], diff_id);
+    if (fstatat(s->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    if (!s->session)
+        return false;
+    autofree char *other =
+        str_format("%s/%s/%s/layer.json", s->session, image_owner_names[how], diff_id);
+    return fstatat(s->dir, other, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+struct layer_progress {
+    const struct image_work *w;
+    const char *hex;
+    uint64_t total;
+};
+
+static void layer_tell(void *data, uint64_t done)
+{
+    const struct layer_progress *p = data;
+    p->w->progress(p->w->data, p->hex, done, p->total);
+}
+
+static void layer_warn(const struct image_work *w, const char *hex, const struct layer_counts *c)
+{
+    if (!w->warn || (!c->devices && !c->xattrs))
+        return;
+    autofree char *text =
+        str_format("layer sha256:%.12s: left out %llu device nodes, %llu extended attributes", hex,
+                   (unsigned long long)c->devices, (unsigned long long)c->xattrs);
+    w->warn(w->data, text);
+}
+
+/* new/layer/{fs,spill} → HOW/HEX */
+static int layer_finish(struct image_store *s, const char *folder, const struct unpack_result *u,
+                        struct error *e)
+{
+    autoclose int dir = openat(s->dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    autofree char *text =
+        str_format("{\"version\":1,\"stream\":%llu,\"bytes\":%llu,\"entries\":%llu,\"devices\":"
+                   "%llu,\"xattrs\":%llu}\n",
+                   (unsigned long long)u->stream, (unsigned long long)u->counts.bytes,
+                   (unsigned long long)u->counts.entries, (unsigned long long)u->counts.devices,
+                   (unsigned long long)u->counts.xattrs);
+    int r = dir < 0 ? -errno : 0;
+    if (r == 0 && unlinkat(dir, "spill", 0) < 0)
+        r = -errno;
+    if (r == 0)
+        r = file_write_whole(dir, "layer.json", text, strlen(text), 0600, false);
+    autofree char *to =
+        str_format("%s/%s/%s", s->session, image_owner_names[s->owner.how], u->diff_id);
+    if (r == 0 && renameat(s->dir, folder, s->dir, to) < 0 && errno != EEXIST && errno != ENOTEMPTY)
+        r = -errno;
+    return r < 0 ? error_errno(e, -r, "%s/%s", s->path, to) : 0;
+}
+
+int image_store_add_layer(struct image_store *s, const struct image_work *w, const char *blob_hex,
+                          const char *diff_id, char ret_diff_id[65], struct error *e)
+{
+    if (diff_id && image_store_has_layer(s, s->owner.how, diff_id))
+        return 0;
+    int r = image_store_session(s, NULL, e);
+    if (r < 0)
+        return r;
+    autoclose int blob = image_store_open_blob(s, blob_hex);
+    struct stat st;
+    if (blob < 0 || fstat(blob, &st) < 0)
+        return error_errno(e, blob < 0 ? -blob : errno, "blob sha256:%.16s…", blob_hex);
+    autofree char *folder = str_format("%s/new/layer", s->session);
+    autofree char *fs = str_join_path(folder, "fs"), *spill = str_join_path(folder, "spill");
+    store_remove_tree(s, folder, e);
+    if (mkdirat(s->dir, folder, 0700) < 0 || mkdirat(s->dir, fs, 0755) < 0)
+        return error_errno(e, errno, "%s/%s", s->path, folder);
+    autoclose int root = openat(s->dir, fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    autoclose int times = openat(s->dir, spill, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (root < 0 || times < 0)
+        return error_errno(e, errno, "%s/%s", s->path, folder);
+    struct layer_progress p = {w, blob_hex, (uint64_t)st.st_size};
+    struct unpack_job job = {
+        .blob = blob,
+        .owner = s->owner,
+        .limits = w->limits,
+        .whiteouts = true,
+        .digest = strv_has(s->unverified, blob_hex) ? blob_hex : NULL,
+        .diff_id = diff_id,
+        .progress = w->progress ? layer_tell : NULL,
+        .progress_data = &p,
+    };
+    struct unpack_result u;
+    r = unpack_layer(&job, root, times, &u, e);
+    if (r == 0)
+        r = layer_finish(s, folder, &u, e);
+    if (r < 0)
+        return error_wrap(e, "layer sha256:%.12s", blob_hex);
+    store_is_verified(s, blob_hex);
+    layer_warn(w, blob_hex, &u.counts);
+    if (ret_diff_id)
+        memcpy(ret_diff_id, u.diff_id, sizeof(u.diff_id));
+    return 0;
+}

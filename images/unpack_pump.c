@@ -1,0 +1,147 @@
+/* Between who decompresses and who writes: the one process that nobody can have taken over. */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "images/unpack_parts.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { PUMP_CHUNK = 256 * 1024 };
+
+static int pump_room(struct pump *p, char **ret)
+{
+    if (p->into.slots)
+        return ring_room(&p->into, ret);
+    if (!p->chunk)
+        p->chunk = mem_alloc(RING_SLOT);
+    *ret = p->chunk;
+    return 0;
+}
+
+/* The next bytes, where only we can change them: how many, 0 at the end. */
+static ssize_t pump_fetch(struct pump *p, char *to)
+{
+    const char *seen;
+    ssize_t n;
+    if (p->from.slots) {
+        n = ring_take(&p->from, &seen);
+        if (n <= 0)
+            return n;
+        memcpy(to, seen, (size_t)n);
+        int r = ring_give_back(&p->from);
+        return r < 0 ? r : n;
+    }
+    do
+        n = read(p->job->blob, to, RING_SLOT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static int pump_check_cost(const struct pump *p, struct error *e)
+{
+    const struct image_limits *l = &p->job->limits;
+    if (p->stream > l->bytes)
+        return error_set(e, EFBIG, "it is larger than the limit of %llu bytes when decompressed",
+                         (unsigned long long)l->bytes);
+    if (p->from.slots && p->stream > UNPACK_FREE && p->stream / l->ratio > p->blob_size)
+        return error_set(e, EFBIG,
+                         "it is more than %u times as large when decompressed (a bomb?); "
+                         "--limit-ratio allows it",
+                         l->ratio);
+    return 0;
+}
+
+/* The blob up to `end`, of which the other process says that it is behind it: no more is true. */
+static int pump_hash_blob(struct pump *p, uint64_t end)
+{
+    if (!p->job->digest || !p->from.slots)
+        return 0;
+    if (!p->blob_chunk)
+        p->blob_chunk = mem_alloc(PUMP_CHUNK);
+    while (p->blob_done < end) {
+        ssize_t n = pread(p->job->blob, p->blob_chunk, PUMP_CHUNK, (off_t)p->blob_done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        sha256_add(&p->blob_hash, p->blob_chunk, (size_t)n);
+        p->blob_done += (uint64_t)n;
+    }
+    return 0;
+}
+
+static int pump_piece(struct pump *p, struct error *e)
+{
+    char *chunk = NULL;
+    int r = pump_room(p, &chunk);
+    if (r < 0)
+        return error_errno(e, -r, "writing");
+    ssize_t n = pump_fetch(p, chunk);
+    if (n <= 0)
+        return n < 0 ? error_errno(e, (int)-n, "reading the blob") : 0;
+    p->stream += (uint64_t)n;
+    r = pump_check_cost(p, e);
+    if (r < 0)
+        return r;
+    r = p->into.slots ? ring_put(&p->into, (size_t)n) : fd_write_full(p->to, chunk, (size_t)n);
+    if (r < 0)
+        return error_errno(e, -r, "writing");
+    sha256_add(&p->hash, chunk, (size_t)n); /* nobody else can have changed it */
+    off_t at = p->from.slots ? lseek(p->job->blob, 0, SEEK_CUR) : (off_t)p->stream;
+    r = at < 0 ? -errno : pump_hash_blob(p, (uint64_t)at);
+    if (r < 0)
+        return error_errno(e, -r, "reading the blob");
+    if (p->job->progress)
+        p->job->progress(p->job->progress_data, (uint64_t)at);
+    return 1;
+}
+
+int pump_run(struct pump *p, struct unpack_result *ret, struct error *e)
+{
+    int r;
+    sha256_init(&p->hash);
+    sha256_init(&p->blob_hash);
+    while ((r = pump_piece(p, e)) == 1)
+        ;
+    if (r < 0)
+        return r;
+    unsigned char digest[32];
+    sha256_end(&p->hash, digest);
+    sha256_hex(digest, ret->diff_id);
+    ret->stream = p->stream;
+    return 0;
+}
+
+int pump_verify(struct pump *p, const struct unpack_result *result, struct error *e)
+{
+    const char *digest = p->job->digest, *diff_id = p->job->diff_id;
+    char hex[65];
+    memcpy(hex, result->diff_id, sizeof(hex));
+    if (digest && p->from.slots) {
+        unsigned char sum[32];
+        int r = pump_hash_blob(p, UINT64_MAX);
+        if (r < 0)
+            return error_errno(e, -r, "reading the blob");
+        sha256_end(&p->blob_hash, sum);
+        sha256_hex(sum, hex);
+    }
+    if (digest && !str_equal(digest, hex))
+        return error_set(e, EBADMSG, "the blob sha256:%.16s… has the digest sha256:%.16s…", digest,
+                         hex);
+    if (diff_id && !str_equal(diff_id, result->diff_id))
+        return error_set(e, EBADMSG, "its diff-id is sha256:%.16s… and not sha256:%.16s…",
+                         result->diff_id, diff_id);
+    return 0;
+}
+
+void pump_done(struct pump *p)
+{
+    ring_end_done(&p->from);
+    ring_end_done(&p->into);
+    free(p->chunk);
+    free(p->blob_chunk);
+    p->chunk = p->blob_chunk = NULL;
+}
