@@ -5,6 +5,7 @@
 #include "images/tar_write.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,15 +111,24 @@ static int export_all(struct export *x, const struct image *i, struct error *e)
 int image_export_dir(const struct image_store *s, const struct image *i, const char *path,
                      struct error *e)
 {
-    if (mkdir(path, 0755) < 0)
-        return error_errno(e, errno, "%s", path);
-    autoclose int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0)
-        return error_errno(e, errno, "%s", path);
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    autofree char *plain = str_ndup(path, length);
+    autofree char *temporary = str_format("%s.part-%d", plain, (int)getpid());
+    struct stat st;
+    if (lstat(plain, &st) == 0)
+        return error_set(e, EEXIST, "%s is there already", plain);
+    if (mkdir(temporary, 0755) < 0)
+        return error_errno(e, errno, "%s", temporary);
+    autoclose int dir = open(temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct export x = {.s = s, .dir = dir, .tar = FD_NONE};
-    int r = export_all(&x, i, e);
+    int r = dir < 0 ? error_errno(e, errno, "%s", temporary) : export_all(&x, i, e);
+    if (r == 0 &&
+        (syncfs(dir) < 0 || renameat2(AT_FDCWD, temporary, AT_FDCWD, plain, RENAME_NOREPLACE) < 0))
+        r = error_errno(e, errno, "%s", plain);
     if (r < 0)
-        file_remove_tree(AT_FDCWD, path);
+        file_remove_tree(AT_FDCWD, temporary);
     return r;
 }
 

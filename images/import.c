@@ -193,16 +193,22 @@ static bool import_wants(const struct image_import *m, enum image_source s)
     return m->source == IMAGE_SOURCE_ANY || m->source == s;
 }
 
+/* 1: not there. What cannot be looked for is not taken for missing. */
+static int import_lacks(int dir, const char *name, struct error *e)
+{
+    if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    return errno == ENOENT ? 1 : error_errno(e, errno, "%s", name);
+}
+
 /* 1: it is neither layout nor docker archive. */
 static int import_known(struct image_import *m, int dir, bool ours, struct error *e)
 {
-    if (import_wants(m, IMAGE_SOURCE_OCI) &&
-        faccessat(dir, "oci-layout", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return image_import_layout(m, dir, ours, e);
-    if (import_wants(m, IMAGE_SOURCE_DOCKER) &&
-        faccessat(dir, "manifest.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return import_saved(m, dir, ours, e);
-    return 1;
+    int r = import_wants(m, IMAGE_SOURCE_OCI) ? import_lacks(dir, "oci-layout", e) : 1;
+    if (r <= 0)
+        return r < 0 ? r : image_import_layout(m, dir, ours, e);
+    r = import_wants(m, IMAGE_SOURCE_DOCKER) ? import_lacks(dir, "manifest.json", e) : 1;
+    return r != 0 ? r : import_saved(m, dir, ours, e);
 }
 
 /* Unpacked into the session first: 1 if it is no archive of an image. */

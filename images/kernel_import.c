@@ -335,6 +335,12 @@ int kernel_remove(const char *data, const char *release, struct error *e)
         return store;
     if (!kernel_is_release(release) || fstatat(store, release, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return error_set(e, ENOENT, "no kernel %s has been imported", shown);
-    int r = file_remove_tree(store, release);
+    while (flock(store, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return error_errno(e, errno, "%s", folder);
+    import_sweep(store);
+    /* out of its place at once: half a kernel is never found there */
+    autofree char *gone = str_format(".new-%s", release);
+    int r = renameat(store, release, store, gone) < 0 ? -errno : file_remove_tree(store, gone);
     return r < 0 ? error_errno(e, -r, "removing kernel %s", shown) : 0;
 }

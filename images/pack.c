@@ -152,9 +152,10 @@ static int pack_dir(struct pack *p, int fd, const char *path, const struct stat 
         fd_close(fd);
         return r;
     }
-    for (struct dirent *entry; (entry = readdir(d));)
+    for (struct dirent *entry; (errno = 0, entry = readdir(d));)
         if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
             strv_add(&names, entry->d_name);
+    r = -errno;
     if (names)
         qsort(names, strv_length(names), sizeof(names[0]), pack_compare);
     for (size_t i = 0; r == 0 && names && names[i]; i++) {

@@ -129,6 +129,7 @@ int image_store_edit_index(struct image_store *s,
     if (lock < 0)
         return error_errno(e, -lock, "%s/lock", s->path);
     struct document_index i = {0};
+    store_sweep_documents(s);
     int r = image_store_read_index(s, &i, e);
     if (r == 0)
         r = edit(data, &i, e);
@@ -239,11 +240,13 @@ static int store_move(const struct image_store *s, const char *from, const char 
         return r;
     }
     int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(d));)
+    for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(d));)
         if (entry->d_name[0] != '.' &&
             renameat2(source, entry->d_name, target, entry->d_name, RENAME_NOREPLACE) < 0 &&
             errno != EEXIST)
             r = error_errno(e, errno, "%s/%s", s->path, to);
+    if (r == 0 && errno) /* not the end */
+        r = error_errno(e, errno, "%s/%s", s->path, from);
     closedir(d);
     if (r == 0 && fsync(target) < 0)
         r = error_errno(e, errno, "%s/%s", s->path, to);

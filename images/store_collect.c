@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -49,11 +50,11 @@ static int store_each(const struct image_store *s, const char *folder,
         return r;
     }
     autostrv char **names = NULL; /* first all, for each() removes */
-    for (struct dirent *entry; (entry = readdir(d));)
+    for (struct dirent *entry; (errno = 0, entry = readdir(d));)
         if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
             strv_add(&names, entry->d_name);
+    int r = errno ? error_errno(e, errno, "%s/%s", s->path, folder) : 0;
     closedir(d);
-    int r = 0;
     for (size_t i = 0; r == 0 && names && names[i]; i++) {
         autofree char *path = str_join_path(folder, names[i]);
         r = each(data, path, names[i], e);
@@ -92,6 +93,22 @@ static int sweep_session(void *data, const char *path, const char *name, struct 
 int store_sweep(const struct image_store *s, struct error *e)
 {
     return store_each(s, "tmp", sweep_session, (void *)s, e);
+}
+
+static int sweep_document(void *data, const char *path, const char *name, struct error *e)
+{
+    const struct image_store *s = data;
+    (void)path;
+    if ((str_starts(name, "index.json.new-") || str_starts(name, "oci-layout.new-")) &&
+        unlinkat(s->dir, name, 0) < 0)
+        return error_errno(e, errno, "removing %s/%s", s->path, name);
+    return 0;
+}
+
+void store_sweep_documents(const struct image_store *s)
+{
+    struct error ignored;
+    store_each(s, ".", sweep_document, (void *)s, &ignored);
 }
 
 /* --- what is referred to -------------------------------------------------------------------------
@@ -158,15 +175,27 @@ static int sweep_blob(void *data, const char *path, const char *name, struct err
     return unlinkat(m->s->dir, path, 0) < 0 ? error_errno(e, errno, "removing %s", path) : 0;
 }
 
+/*
+ * Out of its place at once, so that nobody ever finds half a layer there; what it leads to goes
+ * with the sweep of the sessions, be it another process's.
+ */
 static int sweep_unmarked_layer(void *data, const char *path, const char *name, struct error *e)
 {
     struct marks *m = data;
+    int dir = m->s->dir;
     if (strv_has(m->layers, name))
         return 0;
     autofree char *fs = str_format("%s/%s/fs", m->s->path, path);
     if (strv_has(m->in_use, fs))
         return 0;
-    return store_remove_tree(m->s, path, e);
+    autofree char *parts = str_dup(path);
+    *strrchr(parts, '/') = '\0';
+    autofree char *folder = str_format("tmp/removed/%s", strrchr(parts, '/') + 1);
+    autofree char *to = str_join_path(folder, name);
+    if ((mkdirat(dir, "tmp/removed", 0700) < 0 && errno != EEXIST) ||
+        (mkdirat(dir, folder, 0700) < 0 && errno != EEXIST) || renameat(dir, path, dir, to) < 0)
+        return error_errno(e, errno, "removing %s/%s", m->s->path, path);
+    return 0;
 }
 
 int image_store_collect(struct image_store *s, char *const *in_use, uint64_t *ret_bytes,
@@ -180,7 +209,10 @@ int image_store_collect(struct image_store *s, char *const *in_use, uint64_t *re
                          "the image store is in use; what is left over goes with the next prune");
     struct document_index i = {0};
     struct marks m = {.s = s, .in_use = in_use};
-    int r = image_store_read_index(s, &i, e);
+    store_sweep_documents(s);
+    int r = store_sweep(s, e);
+    if (r == 0)
+        r = image_store_read_index(s, &i, e);
     if (r == 0)
         r = mark_all(&m, &i, e);
     if (r == 0)

@@ -30,5 +30,7 @@ int store_remove_tree(const struct image_store *s, const char *path, struct erro
 int store_remove_session(const struct image_store *s, const char *path, struct error *e);
 /* Removes all sessions; for whoever has the store alone. */
 int store_sweep(const struct image_store *s, struct error *e);
+/* Documents that somebody was writing; for whoever holds "lock". */
+void store_sweep_documents(const struct image_store *s);
 
 #endif

@@ -127,19 +127,46 @@ int images_pull(struct cli *c, struct image_store *s)
 /* --- export --------------------------------------------------------------------------------------
  */
 
+/* A file without a name until it is whole; NULL in `*ret_temporary` where the file system can do
+ * that. */
+static int export_open(const char *path, char **ret_temporary, struct error *e)
+{
+    const char *slash = strrchr(path, '/');
+    autofree char *folder = !slash          ? str_dup(".")
+                            : slash == path ? str_dup("/")
+                                            : str_ndup(path, (size_t)(slash - path));
+    struct stat st;
+    if (lstat(path, &st) == 0)
+        return error_set(e, EEXIST, "%s is there already", path);
+    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd < 0 ? error_errno(e, errno, "%s", path) : fd;
+    autofree char *temporary = str_format("%s.part-%d", path, (int)getpid());
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return error_errno(e, errno, "%s", temporary);
+    *ret_temporary = TAKE(temporary);
+    return fd;
+}
+
 static int export_file(const struct image_store *s, const struct image *i, const char *path,
                        struct error *e)
 {
-    bool stream = str_equal(path, "-");
-    autoclose int made =
-        stream ? FD_NONE : open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (!stream && made < 0)
-        return error_errno(e, errno, "%s", path);
-    int r = image_export_tar(s, i, stream ? STDOUT_FILENO : made, e);
-    if (r == 0 && !stream && fsync(made) < 0)
+    autofree char *temporary = NULL;
+    char self[32];
+    if (str_equal(path, "-"))
+        return image_export_tar(s, i, STDOUT_FILENO, e);
+    autoclose int fd = export_open(path, &temporary, e);
+    if (fd < 0)
+        return fd;
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    int r = image_export_tar(s, i, fd, e);
+    if (r == 0 && (fsync(fd) < 0 ||
+                   (temporary ? renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE)
+                              : linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) < 0))
         r = error_errno(e, errno, "%s", path);
-    if (r < 0 && !stream)
-        unlink(path);
+    if (r < 0 && temporary)
+        unlink(temporary);
     return r;
 }
 
@@ -176,7 +203,7 @@ int images_tag(struct cli *c, struct image_store *s)
     if (c->args_count != 3)
         return cli_usage(c, "tag: an image, and the name it shall have");
     autofree char *name = image_name_plain(c->args[2], &e);
-    int r = name ? image_store_hold(s, &e) : -e.code;
+    int r = name ? 0 : -e.code;
     if (r == 0)
         r = image_find(s, c->args[1], &one, &e);
     if (r == 0)

@@ -19,19 +19,20 @@ static const struct option_row options[] = {
 static const struct {
     const char *name;
     int (*run)(struct cli *c, struct image_store *s);
-    bool makes;
+    bool makes; /* the store, where there is none */
+    bool holds; /* from the start: nothing goes away while it is looked at */
 } image_rows[] = {
-    {"list",    images_list,    false},
-    {"inspect", images_inspect, false},
-    {"history", images_history, false},
-    {"import",  images_import,  true },
-    {"pull",    images_pull,    true },
-    {"export",  images_export,  false},
-    {"tag",     images_tag,     false},
-    {"rm",      images_rm,      false},
-    {"prune",   images_prune,   true },
-    {"verify",  images_verify,  true },
-    {"disk",    images_disk,    false},
+    {"list",    images_list,    true,  true },
+    {"inspect", images_inspect, false, true },
+    {"history", images_history, false, true },
+    {"import",  images_import,  true,  false},
+    {"pull",    images_pull,    true,  false},
+    {"export",  images_export,  false, true },
+    {"tag",     images_tag,     false, true },
+    {"rm",      images_rm,      false, false},
+    {"prune",   images_prune,   true,  false},
+    {"verify",  images_verify,  true,  true },
+    {"disk",    images_disk,    false, true },
 };
 
 static int image_run(struct cli *c)
@@ -43,14 +44,14 @@ static int image_run(struct cli *c)
             continue;
         struct image_store *s = NULL;
         struct error e;
-        /* a list of nothing is no error */
-        if (images_open(image_rows[i].makes || i == 0, &s, &e) < 0) {
+        if (images_open(image_rows[i].makes, &s, &e) < 0) {
             if (e.code == ENOENT)
                 error_set(&e, ENOENT, "there are no images yet; \"cofferdam image import\" or "
                                       "\"pull\" bring some");
             return cli_fail(c, &e);
         }
-        int status = image_rows[i].run(c, s);
+        int r = image_rows[i].holds ? image_store_hold(s, &e) : 0;
+        int status = r < 0 ? cli_fail(c, &e) : image_rows[i].run(c, s);
         image_store_free(s);
         return status;
     }

@@ -156,8 +156,6 @@ int images_disk(struct cli *c, struct image_store *s)
     if (r == 0)
         r = images_work(c, &work, &e);
     if (r == 0)
-        r = image_store_hold(s, &e);
-    if (r == 0)
         r = image_find(s, c->args[1], &found, &e);
     if (r == 0)
         r = image_load(s, &found.list[0], &image, &e);

@@ -1,11 +1,10 @@
 #!/bin/bash
 # SIGKILL and failing system calls at every step of a launch, for each process of it and for all at
-# once: the next `ps` tells the truth, `prune` cleans, nothing is left. The short ring takes samples;
-# COFFERDAM_LONG=1 takes every step, or with COFFERDAM_STRIDE=n every n-th.
+# once: the next `ps` tells the truth, `prune` cleans, nothing is left.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-
-KILL_AT=$BUILD_DIR/tests/tools/kill-at
+# shellcheck source=tests/system/strikes.sh
+. "$(dirname "$0")/strikes.sh"
 
 # What the journals of this moment announce: control groups, id ranges.
 list_announced() {
@@ -36,26 +35,8 @@ remains() {
     list_mounts
 }
 
-# step ROLE N ACTION COMMAND…: one strike and its checks. Status 3: there is no such step.
-step() {
-    local what status=0 left
-    what=$("$KILL_AT" "$1" "$2" "$3" "$COFFERDAM" "${@:4}" </dev/null 2>said) || status=$?
-    what=${what##*$'\n'}
-    [ $status != 3 ] || return 3
-    # the dynamic loader dies of what it cannot map, before anything of ours has begun
-    case $what in 'cli call '[1-9]' '*'by signal 11'* | 'cli call '[123][0-9]' '*'by signal 11'*) return 0 ;; esac
-    STEPS=$((STEPS + 1))
-    [ $status = 0 ] || complain "$what" "kill-at: $status"
-    case $what in
-    *': status 0' | *': status 125' | *': status 12'[67] | *': status 137' | *': signal 9' | *': status 143') ;;
-    *': signal 6') [ "$3" = ENOMEM ] || complain "$what" "an abort" ;;
-    *) complain "$what" "an odd status: $(head -3 said)" ;;
-    esac
-    # whoever fails for want of something says so
-    case $3$what in
-    kill* | tree*) ;;
-    *': status 125') [ -s said ] || complain "$what" "125 without a word" ;;
-    esac
+after_strike() {
+    local what=$1 left
     # one pass of ps and prune each: the truth, then nothing
     cofferdam ps --all --json >listed 2>errors || complain "$what" "ps: $(cat errors)"
     if grep -qE '"phase": "(running|starting|paused|stopping|restarting)"' listed; then
@@ -71,68 +52,36 @@ step() {
     fi
 }
 
-complain() {
-    echo "$ACTION at $1: $2"
-    COMPLAINTS=$((COMPLAINTS + 1))
-}
-
-# sweep STRIDE ACTION ROLES -- COMMAND…
-sweep() {
-    local stride=$1 role n roles status most
-    ACTION=$2
-    roles=$3
-    shift 4
-    [ -z "${COFFERDAM_LONG:-}" ] || stride=${COFFERDAM_STRIDE:-1}
-    for role in $roles; do
-        most=$("$KILL_AT" "$role" 0 count "$COFFERDAM" "$@" </dev/null 2>/dev/null | tail -1)
-        cofferdam prune --force >/dev/null 2>&1 || :
-        # not always the same ones
-        n=$((1 + ${OFFSET:-$RANDOM} % stride))
-        while [ "$n" -le "$most" ]; do
-            status=0
-            step "$role" "$n" "$ACTION" "$@" || status=$?
-            [ $status != 3 ] || break
-            n=$((n + stride))
-        done
-    done
-}
-
 begin() {
     need userns
-    COMPLAINTS=0 STEPS=0
+    strikes_begin
     echo content >file
     cofferdam run -- true # the filter is compiled once, whatever is tried
-}
-
-end() {
-    echo "$STEPS steps, $COMPLAINTS complaints"
-    [ "$COMPLAINTS" = 0 ] || fail "$COMPLAINTS complaints in $STEPS steps"
-    [ "$STEPS" -gt 5 ] || fail "only $STEPS steps"
 }
 
 test_each_process_is_killed() {
     begin
     sweep 19 kill "cli monitor child inside" -- run -- true
-    end
+    strikes_end 5
 }
 
 test_the_whole_tree_is_killed() {
     begin
     sweep 61 tree any -- run -- true
-    end
+    strikes_end 5
 }
 
 test_a_kept_workload_at_a_terminal_is_killed() {
     begin
     sweep 67 kill "monitor child" -- run --keep always --tty --copy-in ./file:/tmp/file -- cat /tmp/file
     sweep 149 tree any -- run --keep always --tty --copy-in ./file:/tmp/file -- cat /tmp/file
-    end
+    strikes_end 5
 }
 
 test_a_detached_start_is_killed() {
     begin
     sweep 97 tree any -- run --detach -- true
-    end
+    strikes_end 5
 }
 
 test_calls_fail() {
@@ -142,7 +91,7 @@ test_calls_fail() {
         sweep 89 "$errno" "cli monitor child" -- run -- true
     done
     sweep 101 EINTR "cli monitor child" -- run -- true
-    end
+    strikes_end 5
 }
 
 test_calls_of_a_kept_workload_fail() {
@@ -151,7 +100,7 @@ test_calls_of_a_kept_workload_fail() {
     for errno in ENOSPC ENOMEM EMFILE EIO; do
         sweep 211 "$errno" "cli monitor child" -- run --keep always --copy-in ./file:/tmp/file -- cat /tmp/file
     done
-    end
+    strikes_end 5
 }
 
 run_tests "$@"
