@@ -11,12 +11,18 @@ static const char *explain_weight(unsigned badness, enum out_colour *ret)
     return badness >= 50 ? "wide open" : badness >= 20 ? "open" : badness > 0 ? "ajar" : "closed";
 }
 
-static void explain_show_text(const struct plan *p, const struct plan_reach *reach, size_t count)
+static void explain_show_text(const struct plan *p, const char *refused,
+                              const struct plan_reach *reach, size_t count)
 {
     autofree char *profile = out_text(p->profile);
-    printf("%s%s%s: boundary %s, runtime %s. What the workload can still reach, the worst first:\n",
-           out_colour(OUT_BOLD), profile, out_colour(OUT_PLAIN), plan_boundary_name(p->boundary),
-           p->runtime);
+    printf("%s%s%s: boundary %s, runtime %s. ", out_colour(OUT_BOLD), profile,
+           out_colour(OUT_PLAIN), plan_boundary_name(p->boundary), p->runtime);
+    if (refused) {
+        autofree char *why = out_text(refused);
+        printf("%sIt cannot be started here%s: %s\n", out_colour(OUT_RED), out_colour(OUT_PLAIN),
+               why);
+    }
+    printf("What the workload %s still reach, the worst first:\n", refused ? "could" : "can");
     for (size_t i = 0; i < count; i++) {
         enum out_colour colour;
         const char *weight = explain_weight(reach[i].badness, &colour);
@@ -31,7 +37,7 @@ static void explain_show_text(const struct plan *p, const struct plan_reach *rea
     }
 }
 
-void explain_show(const struct cli *c, const struct plan *p)
+void explain_show(const struct cli *c, const struct plan *p, const char *refused)
 {
     struct plan_reach *reach = NULL;
     size_t count = 0;
@@ -44,10 +50,12 @@ void explain_show(const struct cli *c, const struct plan *p)
                                             (int)reach[i].badness, "subject", reach[i].subject,
                                             "text", out_json_string(reach[i].text), "close",
                                             out_json_string(reach[i].close)));
-        out_json(json_pack("{s:o, s:s, s:o}", "profile", out_json_string(p->profile), "boundary",
-                           plan_boundary_name(p->boundary), "reach", array));
+        out_json(json_pack("{s:o, s:s, s:s, s:b, s:o, s:o}", "profile", out_json_string(p->profile),
+                           "boundary", plan_boundary_name(p->boundary), "runtime", p->runtime,
+                           "startable", refused == NULL, "refused", out_json_string(refused),
+                           "reach", array));
     } else {
-        explain_show_text(p, reach, count);
+        explain_show_text(p, refused, reach, count);
     }
     plan_reach_free(reach, count);
 }

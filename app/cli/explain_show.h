@@ -5,7 +5,10 @@
 #include "app/cli/verb.h"
 #include "app/plan/plan.h"
 
-/* To stdout, the worst first, as text or (with --json) as one document. */
-void explain_show(const struct cli *c, const struct plan *p);
+/*
+ * To stdout, the worst first, as text or (with --json) as one document. `refused`: why it cannot be
+ * started here, or NULL.
+ */
+void explain_show(const struct cli *c, const struct plan *p, const char *refused);
 
 #endif

@@ -4,7 +4,6 @@
 #include "app/cli/open_way.h"
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
-#include "backends/backend.h"
 #include "base/fd.h"
 
 #include <stdio.h>
@@ -50,27 +49,30 @@ static void opening_show(const struct opening *o)
               isatty(STDERR_FILENO) && !getenv("NO_COLOR"));
 }
 
-/* Whether this version and host have the boundary a profile asks for; text if not. */
-static bool stop_available(const char *profile, struct error *e)
+/* Whether this version and host can start what a stop means, with the flags given; text if not. */
+static bool stop_available(const struct cli *c, enum open_trust t, struct error *e)
 {
+    static char word[] = "true"; /* what would be run does not matter */
+    static char *const argv[] = {word, NULL};
     struct launching l = {0};
-    bool found = false;
-    if (launching_load(&l, profile, NULL, e) == 0) {
-        const char *boundary = settings_text(&l.settings, KEY_ISOLATION_BOUNDARY);
-        for (int b = PLAN_CONTAINER; b <= PLAN_VM; b++)
-            if (str_equal(plan_boundary_name((enum plan_boundary)b), boundary))
-                found = backend_for((enum plan_boundary)b, e) != NULL;
-    }
+    int r = launching_load(&l, open_stops[t].profile, NULL, e);
+    if (r == 0)
+        r = launching_flags(&l, c, e);
+    l.request.argv = argv;
+    if (r == 0)
+        r = launching_build(&l, e);
+    if (r == 0)
+        r = launching_check(&l, NULL, NULL, e);
     launching_done(&l);
-    return found;
+    return r == 0;
 }
 
-static void show_stop(enum open_trust t, enum open_trust best)
+static void show_stop(const struct cli *c, enum open_trust t, enum open_trust best)
 {
     const struct open_stop *s = &open_stops[t];
     struct error e;
     fprintf(stderr, "  %d  %-5s %-10s %s\n", (int)t + 1, s->word, s->profile, s->what);
-    if (stop_available(s->profile, &e)) {
+    if (stop_available(c, t, &e)) {
         fprintf(stderr, "                      %s%s\n", s->cost,
                 t == best ? "  [recommended]" : "");
     } else {
@@ -80,12 +82,35 @@ static void show_stop(enum open_trust t, enum open_trust best)
     }
 }
 
+/* What a person would be asked, for --json. */
+static void add_stops(const struct opening *o, json_t *to)
+{
+    const char *why;
+    enum open_trust best = open_recommend(&o->look, &why);
+    json_t *list = json_array();
+    for (int t = 0; t < OPEN_TRUSTS; t++) {
+        const struct open_stop *s = &open_stops[t];
+        struct error e;
+        bool there = stop_available(o->c, (enum open_trust)t, &e);
+        json_t *lacks = there ? json_null() : out_json_string(e.text);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "trust", s->word,
+                                              "profile", s->profile, "what", s->what, "cost",
+                                              s->cost, "available", there, "lacks", lacks));
+    }
+    const json_t *row = json_array_get(list, best);
+    json_t *said = json_copy((json_t *)row);
+    json_object_set_new(said, "why", json_string(why));
+    json_object_set_new(to, "recommendation", said);
+    json_object_set_new(to, "stops", list);
+}
+
 /* Asks until there is an answer. -ECANCELED: none of them. */
-static int ask_trust(enum open_trust best, const char *why, enum open_trust *ret, struct error *e)
+static int ask_trust(const struct cli *c, enum open_trust best, const char *why,
+                     enum open_trust *ret, struct error *e)
 {
     fprintf(stderr, "\nHow far do you trust it?\n");
     for (int t = 0; t < OPEN_TRUSTS; t++)
-        show_stop((enum open_trust)t, best);
+        show_stop(c, (enum open_trust)t, best);
     fprintf(stderr, "  Recommended: %s, because %s.\n", open_stops[best].word, why);
     for (;;) {
         char line[64];
@@ -138,14 +163,15 @@ static int opening_decide(struct opening *o, struct error *e)
             "far this file is trusted (recommended: --trust %s, because %s)",
             open_stops[best].word, why);
     } else {
-        int r = ask_trust(best, why, &trust, e);
+        int r = ask_trust(o->c, best, why, &trust, e);
         if (r < 0)
             return r;
     }
     o->profile = open_stops[trust].profile;
-    if (cli_option(o->c, "boundary")) /* decided by hand: the check of the plan has the word */
+    /* Of the others, and where the boundary was chosen by hand, the check of the plan speaks. */
+    if (trust != OPEN_NONE || cli_option(o->c, "boundary"))
         return 0;
-    return stop_available(o->profile, &lacks) ? 0 : refuse_stop(trust, &lacks, e);
+    return stop_available(o->c, trust, &lacks) ? 0 : refuse_stop(trust, &lacks, e);
 }
 
 /* Settings that come from what the file is, not from the person. */
@@ -251,7 +277,9 @@ static int open_run(struct cli *c)
     if (opening_look(&o, &e) < 0) {
         status = cli_fail(c, &e);
     } else if (c->json) {
-        out_json(open_show_json(o.path, &o.look, o.listed ? &o.archive : NULL));
+        json_t *json = open_show_json(o.path, &o.look, o.listed ? &o.archive : NULL);
+        add_stops(&o, json);
+        out_json(json);
     } else {
         opening_show(&o);
         status = opening_decide(&o, &e) < 0 ? cli_fail(c, &e) : opening_run(&o);

@@ -58,7 +58,7 @@ static int profile_explain(const struct cli *c)
     if (profile_load_set(c, &l, c->args[1], &e) < 0 || profile_build(&l, &e) < 0)
         status = cli_fail(c, &e);
     else
-        explain_show(c, l.plan);
+        explain_show(c, l.plan, launching_check(&l, NULL, NULL, &e) < 0 ? e.text : NULL);
     launching_done(&l);
     return status;
 }

@@ -135,6 +135,7 @@ test_a_refused_launch_can_be_mended() {
         screen_keys Down
         see "<"
     done
+    see "It cannot be started here" # said before it is tried
     screen_keys Enter
     see "drive yet" # the end of it, however long it is
     see "-inside"            # and what was typed is still there

@@ -50,6 +50,31 @@ test_a_stop_that_is_missing_is_refused_by_name() {
     expect_err_has "the sandbox boundary needs"
 }
 
+# The programs that read --json get what a person is told: what is recommended, why, its cost, what is missing.
+test_json_has_the_recommendation() {
+    local lacks
+    need userns
+    make_installer
+    cp /bin/true prog
+    cofferdam open --json setup.run >script.json
+    cofferdam open --json prog >prog.json
+    lacks=$(python3 -c 'import json
+script, prog = json.load(open("script.json")), json.load(open("prog.json"))
+said = script["recommendation"]
+assert (said["trust"], said["profile"], said["available"]) == ("some", "contained", True), said
+assert said["why"] and said["cost"] == "starts in milliseconds" and said["lacks"] is None, said
+assert [s["trust"] for s in script["stops"]] == ["full", "some", "none"], script
+assert prog["recommendation"]["trust"] == "none" and prog["recommendation"]["why"], prog
+print(prog["recommendation"]["lacks"] or "")')
+    [ -z "$lacks" ] || {
+        capture cofferdam open --trust none prog
+        expect_status 125
+        expect_err_has "$lacks"
+    }
+    cofferdam open --json --set resources.memory=nonsense prog >prog.json # with the flags given
+    grep -q nonsense prog.json || fail "a launch with these flags would be refused"
+}
+
 test_a_script_is_run_and_told_about() {
     need userns
     make_installer

@@ -75,6 +75,16 @@ test_what_this_version_lacks_is_refused() {
     capture cofferdam profile explain contained
     expect_status 0
     expect_out_has 'kernel'
+    expect_out_lacks 'cannot be started'
+    # what check refuses, explain does not pass over
+    for name in $(cofferdam profile list --quiet); do
+        cofferdam profile explain "$name" >explained
+        if cofferdam profile check "$name" >/dev/null; then
+            ! grep -q 'It cannot be started here' explained || fail "explain refuses $name"
+        else
+            grep -q 'It cannot be started here: ' explained || fail "explain does not say that $name cannot start"
+        fi
+    done
     capture cofferdam profile explain --json trusted
     python3 -c 'import json, sys
 reach = json.load(sys.stdin)["reach"]
