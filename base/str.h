@@ -91,7 +91,10 @@ char *str_escape_z(const char *s) __attribute__((returns_nonnull)); /* NUL-termi
 size_t str_utf8_decode(const char *s, size_t size, uint32_t *ret);
 size_t str_utf8_encode(uint32_t c, char to[4]); /* bytes written; 0 if `c` is no scalar value */
 
-/* The entry of `names` nearest to `wrong`, or NULL if none is near enough to be meant. */
+/*
+ * The entry of `names` nearest to `wrong`, or NULL if none is near enough to be meant: a letter too
+ * many, missing, wrong or in its neighbour's place for every three of the longer word.
+ */
 const char *str_nearest(const char *wrong, const char *const *names, size_t count);
 
 #endif

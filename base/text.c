@@ -99,35 +99,36 @@ char *str_escape_z(const char *s)
     return str_escape(s, strlen(s));
 }
 
-/* Edits between two words, at most `most` + 1; words beyond 63 characters are far apart. */
+/* Edits between two words, two letters that changed places being one; beyond 63 characters far. */
 static size_t text_distance(const char *a, const char *b)
 {
+    enum { MOST = 64 };
     size_t n = strlen(a), m = strlen(b);
-    if (n > 63 || m > 63)
-        return 64;
-    size_t row[64];
+    if (n >= MOST || m >= MOST)
+        return MOST;
+    size_t rows[3][MOST]; /* the last three of the table */
     for (size_t j = 0; j <= m; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j];
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            row[j] = MIN(change, MIN(above, row[j - 1]) + 1);
-            diagonal = above;
+            size_t change = above[j - 1] + (a[i - 1] != b[j - 1]);
+            row[j] = MIN(change, MIN(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = MIN(row[j], before[j - 2] + 1);
         }
     }
-    return row[m];
+    return rows[n % 3][m];
 }
 
 const char *str_nearest(const char *wrong, const char *const *names, size_t count)
 {
     const char *best = NULL;
-    size_t least = strlen(wrong) / 3 + 2;
+    size_t least = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
         size_t distance = text_distance(wrong, names[i]);
-        if (distance < least) {
+        if (distance < least && distance <= MAX(strlen(wrong), strlen(names[i])) / 3) {
             least = distance;
             best = names[i];
         }

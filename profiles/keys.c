@@ -356,39 +356,47 @@ enum key_id key_find(const char *section, const char *name)
     return KEY_COUNT;
 }
 
+/* The section whose name is nearest to an unknown one, or NULL. */
+static const char *section_nearest(const char *wrong)
+{
+    const char *near[KEY_COUNT];
+    for (enum key_id i = 0; i < KEY_COUNT; i++)
+        near[i] = keys[i].section;
+    return str_nearest(wrong, near, KEY_COUNT);
+}
+
+static const char *key_dotted(enum key_id i)
+{
+    static char dotted[80];
+    snprintf(dotted, sizeof(dotted), "%s.%s", keys[i].section, keys[i].name);
+    return dotted;
+}
+
 const char *key_nearest(const char *section, const char *name)
 {
-    static char dotted[KEY_COUNT][40];
     const char *near[KEY_COUNT];
     enum key_id at[KEY_COUNT];
     size_t count = 0;
-
     for (enum key_id i = 0; i < KEY_COUNT; i++) {
         if (str_equal(keys[i].section, section)) {
             at[count] = i;
             near[count++] = keys[i].name;
         }
     }
-    /* The right key under another section: "memory" below [isolation]. */
-    for (enum key_id i = 0; count && i < KEY_COUNT; i++) {
-        if (str_equal(keys[i].name, name)) {
-            snprintf(dotted[i], sizeof(dotted[0]), "%s.%s", keys[i].section, name);
-            return dotted[i];
-        }
+    if (!count) {
+        const char *meant = section_nearest(section);
+        return !meant                               ? NULL
+               : key_find(meant, name) != KEY_COUNT ? key_dotted(key_find(meant, name))
+                                                    : key_nearest(meant, name);
     }
+    /* The right key under another section: "memory" below [isolation]. */
+    for (enum key_id i = 0; i < KEY_COUNT; i++)
+        if (str_equal(keys[i].name, name))
+            return key_dotted(i);
     /* Within a section that exists its own keys are meant. */
     const char *best = str_nearest(name, near, count);
-    for (size_t i = 0; best && i < count; i++) {
-        if (near[i] == best) {
-            snprintf(dotted[at[i]], sizeof(dotted[0]), "%s.%s", section, best);
-            return dotted[at[i]];
-        }
-    }
-
-    autofree char *wrong = str_format("%s.%s", section, name);
-    for (enum key_id i = 0; i < KEY_COUNT; i++) {
-        snprintf(dotted[i], sizeof(dotted[0]), "%s.%s", keys[i].section, keys[i].name);
-        near[i] = dotted[i];
-    }
-    return str_nearest(wrong, near, KEY_COUNT);
+    for (size_t i = 0; best && i < count; i++)
+        if (near[i] == best)
+            return key_dotted(at[i]);
+    return NULL;
 }

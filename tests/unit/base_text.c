@@ -91,7 +91,19 @@ static void test_nearest(void **state)
     assert_string_equal(str_nearest("memroy", names, 4), "memory");
     assert_string_equal(str_nearest("cpu", names, 4), "cpus");
     assert_string_equal(str_nearest("netwrok", names, 4), "network");
+    assert_string_equal(str_nearest("nework", names, 4), "network");
     assert_null(str_nearest("something-else", names, 4));
+    assert_null(str_nearest("", names, 4));
+    assert_null(str_nearest("ups", names, 4));      /* half of another word is not that word */
+    assert_null(str_nearest("metwirks", names, 4)); /* nor is one with a third of it wrong */
+    static const char *const verbs[] = {"ps", "rm", "cp", "run", "exec", "logs", "list"};
+    assert_string_equal(str_nearest("lgos", verbs, 7), "logs");
+    assert_string_equal(str_nearest("exce", verbs, 7), "exec");
+    assert_string_equal(str_nearest("lst", verbs, 7), "list");
+    assert_string_equal(str_nearest("runn", verbs, 7), "run");
+    assert_null(str_nearest("ls", verbs, 7));
+    assert_null(str_nearest("top", verbs, 7));
+    assert_null(str_nearest("x", verbs, 7));
     assert_null(str_nearest("memory", names, 0));
     char *longer = str_format("%0100d", 0);
     assert_null(str_nearest(longer, names, 4));

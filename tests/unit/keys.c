@@ -46,7 +46,11 @@ static void test_nearest(void **state)
     assert_string_equal(key_nearest("resources", "memry"), "resources.memory");
     assert_string_equal(key_nearest("isolation", "memory"), "resources.memory");
     assert_string_equal(key_nearest("resorces", "memory"), "resources.memory");
+    assert_string_equal(key_nearest("resorces", "memroy"), "resources.memory");
+    assert_string_equal(key_nearest("machne", "disk"), "machine.disk");
     assert_null(key_nearest("xyzzy", "plugh"));
+    assert_null(key_nearest("resources", "foo")); /* not resources.pids: half of it would be new */
+    assert_null(key_nearest("xyzzy", "mode"));
     assert_int_equal(key_find("resources", "memry"), KEY_COUNT);
 }
 
