@@ -1,17 +1,21 @@
 /* The one place that knows which runtimes this build has. */
 #include "backends/backend.h"
 #include "backends/native/native.h"
+#include "backends/oci/oci.h"
 #include "base/str.h"
 
 const struct backend *const backends[] = {
     &native_backend,
+    &crun_backend,
+    &runc_backend,
+    &runsc_backend,
 };
 const size_t backends_count = ARRAY_SIZE(backends);
 
 /* What each boundary needs where this version has no runtime for it. */
 static const char *const boundary_lacks[] = {
     [PLAN_CONTAINER] = "a container runtime, and this build has none",
-    [PLAN_SANDBOX] = "gVisor or Kata, which this version of cofferdam does not drive yet",
+    [PLAN_SANDBOX] = "gVisor or Kata, which this build does not drive",
     [PLAN_MICROVM] = ("QEMU, Firecracker or Cloud Hypervisor, which this version of cofferdam does "
                       "not drive yet"),
     [PLAN_VM] = "libvirt or QEMU, which this version of cofferdam does not drive yet",
@@ -19,6 +23,8 @@ static const char *const boundary_lacks[] = {
 
 const struct backend *backend_find(const char *runtime)
 {
+    if (runtime[0] == '/')
+        return str_ends(runtime, "/runsc") ? &runsc_backend : &oci_path_backend;
     for (size_t i = 0; i < backends_count; i++)
         if (str_equal(backends[i]->name, runtime))
             return backends[i];

@@ -216,7 +216,9 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
         .kept = l->plan->keep != PLAN_KEEP_NEVER,
     };
     snprintf(b.id, sizeof(b.id), "%s", l->plan->id);
-    snprintf(b.runtime, sizeof(b.runtime), "%s", l->plan->runtime);
+    /* a path stands in the plan: here is room for which table it takes alone */
+    snprintf(b.runtime, sizeof(b.runtime), "%s",
+             l->plan->runtime[0] == '/' ? "/" : l->plan->runtime);
     r = birth_send(l->socket, &b, &(struct birth_fds){plan, filter, FD_NONE});
     if (r < 0)
         return error_errno(e, -r, "the monitor is gone");

@@ -1,17 +1,25 @@
 #include "app/monitor/launches.h"
 
 #include "backends/native/native.h"
+#include "backends/oci/oci.h"
 
 #include <string.h>
 
-static const struct launch_ops *const launches[] = {
-    &native_launch_ops,
+static const struct {
+    const char *runtime;
+    const struct launch_ops *ops;
+} launches[] = {
+    {"native", &native_launch_ops},
+    {"crun",   &oci_launch_ops   },
+    {"runc",   &oci_launch_ops   },
+    {"runsc",  &oci_launch_ops   },
+    {"/",      &oci_launch_ops   }, /* any by its path, which stands in the plan */
 };
 
 const struct launch_ops *launch_ops_find(const char *runtime)
 {
     for (size_t i = 0; i < ARRAY_SIZE(launches); i++)
-        if (strcmp(launches[i]->name, runtime) == 0)
-            return launches[i];
+        if (strcmp(launches[i].runtime, runtime) == 0)
+            return launches[i].ops;
     return NULL;
 }

@@ -2,6 +2,7 @@
 #include "backends/native/internal.h"
 #include "backends/native/native.h"
 #include "backends/native/start.h"
+#include "backends/root/check.h"
 #include "base/fd.h"
 #include "base/str.h"
 
@@ -76,7 +77,7 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
     root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->plan, e);
     if (r == 0)
-        r = native_check_plan(l->plan, e);
+        r = root_check_plan(l->plan, e);
     if (r == 0 && l->plan->seccomp)
         r = env->filter < 0 ? error_set(e, ENOENT, "the system call filter is missing")
                             : seccomp_cache_read(env->filter, l->plan, &l->filter, e);
@@ -205,7 +206,7 @@ static int native_exec(struct launch *l, uint32_t console, const struct launch_e
     const struct plan *p = l->plan;
     int r = native_running(l, e);
     if (r == 0 && x->cwd)
-        r = native_check_cwd(x->cwd, e);
+        r = root_check_cwd(x->cwd, e);
     if (r < 0)
         return r;
     autostrv char **env = strv_copy(p->env);

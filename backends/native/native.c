@@ -1,6 +1,8 @@
 /* What the CLI and the TUI see of it: what works here, and the compiled filter. */
 #include "backends/native/native.h"
 
+#include "backends/root/check.h"
+
 #include "backends/seccomp/seccomp_cache.h"
 #include "base/fd.h"
 
@@ -74,7 +76,7 @@ static void native_probe(const struct plan_host *host, struct backend_health *re
 /* Never weaker than asked: a lock that is named and cannot be had is an error. */
 static int native_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
-    int r = native_check_plan(p, e);
+    int r = root_check_plan(p, e);
     if (r < 0)
         return r;
     if (p->landlock == PLAN_LANDLOCK_YES && host->landlock_abi == 0)

@@ -14,7 +14,7 @@ struct root_lowers {
     size_t count;
 };
 
-/* The overlay with layers, or NULL; a plan has one at most (native_check_plan()). */
+/* The overlay with layers, or NULL; a plan has one at most (root_check_plan()). */
 const struct plan_mount *root_lowers_mount(const struct plan *p);
 
 /* In the parent. Nothing to do for layers that belong to the workload's own ids. */

@@ -88,7 +88,7 @@ int setup_scratch(struct setup *s)
 }
 
 /* What set-up made is no change of the workload's. Written last, when all is known. */
-static int root_write_made(struct setup *s)
+int setup_write_made(struct setup *s)
 {
     autoclose int fd =
         openat(s->scratch, "made", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -113,7 +113,7 @@ static int root_verify(struct setup *s)
 
 int setup_pivot(struct setup *s)
 {
-    int r = root_write_made(s);
+    int r = setup_write_made(s);
     if (r < 0)
         return r;
     if (s->plan->read_only) {

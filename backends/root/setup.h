@@ -80,6 +80,7 @@ int setup_send_scratch(struct setup *s);
 int setup_open_sources(struct setup *s);
 int setup_scratch(struct setup *s);
 int setup_mounts(struct setup *s);
+int setup_write_made(struct setup *s); /* the list of what set-up made; before it ends */
 int setup_pivot(struct setup *s);
 int setup_sysctls(struct setup *s);
 

@@ -1,4 +1,4 @@
-#include "backends/native/native.h"
+#include "backends/root/check.h"
 
 static int check_maps(const struct plan *p, const struct plan_id_map *map, size_t count,
                       struct error *e)
@@ -36,7 +36,7 @@ static int check_paths(const struct plan *p, struct error *e)
     return 0;
 }
 
-int native_check_cwd(const char *cwd, struct error *e)
+int root_check_cwd(const char *cwd, struct error *e)
 {
     if (!cwd || cwd[0] != '/')
         return error_set(e, EINVAL, "the working directory has to be absolute");
@@ -45,7 +45,7 @@ int native_check_cwd(const char *cwd, struct error *e)
     return 0;
 }
 
-int native_check_plan(const struct plan *p, struct error *e)
+int root_check_plan(const struct plan *p, struct error *e)
 {
     uint32_t must = PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_IPC | PLAN_NS_UTS;
     if ((p->namespaces & must) != must)
@@ -56,7 +56,7 @@ int native_check_plan(const struct plan *p, struct error *e)
         return error_set(e, EINVAL, "no network needs a network namespace");
     if (!p->argv || !p->argv[0])
         return error_set(e, EINVAL, "there is no command");
-    int r = native_check_cwd(p->cwd, e);
+    int r = root_check_cwd(p->cwd, e);
     if (r == 0)
         r = check_maps(p, p->uid_map, p->uid_map_count, e);
     if (r == 0)

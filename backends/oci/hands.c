@@ -1,0 +1,164 @@
+/* The making of what the runtime will find: the root, a bundle, places of its own. */
+#include "backends/oci/hands.h"
+
+#include "backends/root/steps.h"
+#include "backends/root/tree.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/securebits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A stage is called with the set-up alone. */
+static const struct hands_wish *wish;
+
+enum { HANDS_RUN_SIZE = 64 * 1024 * 1024 };
+
+static int hands_mount(struct setup *s, const char *type, const char *const *options,
+                       const char *target, uint64_t attributes)
+{
+    autoclose int mount = tree_new_fs(type, options, attributes);
+    int r = mount;
+    if (mount >= 0) {
+        autoclose int place = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = place < 0 ? -errno : tree_attach(mount, place);
+    }
+    return r < 0 ? error_errno(&s->error, -r, "%s", target) : 0;
+}
+
+static int hands_readonly_root(struct setup *s)
+{
+    int r = wish->whole->read_only ? tree_attributes(s->root, MOUNT_ATTR_RDONLY, false) : 0;
+    return r < 0 ? error_errno(&s->error, -r, "a read-only root") : 0;
+}
+
+/* Of our PID namespace: runtimes look for themselves there. */
+static int hands_proc(struct setup *s)
+{
+    return hands_mount(s, "proc", (const char *const[]){NULL}, "/proc",
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+/* crun wants no control groups of ours and refuses to look at a hybrid host's. */
+static int hands_cgroups(struct setup *s)
+{
+    static const char folder[] = "/sys/fs/cgroup";
+    if (wish->words.kind != OCI_CRUN || access(folder, F_OK) < 0)
+        return 0;
+    return hands_mount(s, "tmpfs", (const char *const[]){"size=64k", "mode=0755", NULL}, folder,
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static int hands_attach(struct setup *s, int tree, const char *place)
+{
+    autoclose int fd = open(place, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int r = fd < 0 ? -errno : tree_attach(tree, fd);
+    return r < 0 ? error_errno(&s->error, -r, "%s", place) : 0;
+}
+
+/* /run: the runtime's state, the bundle, the root as it will be, PID 1's program. */
+static int hands_run_folder(struct setup *s)
+{
+    char size[40];
+    snprintf(size, sizeof(size), "size=%d", HANDS_RUN_SIZE);
+    int r = hands_mount(s, "tmpfs", (const char *const[]){size, "mode=0755", NULL}, OCI_RUN,
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (r < 0)
+        return r;
+    static const char *const folders[] = {OCI_STATE, OCI_BUNDLE, OCI_BUNDLE "/rootfs",
+                                          OCI_RUN "/pids", OCI_RUN "/tmp"};
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        if (mkdir(folders[i], 0755) < 0)
+            return error_errno(&s->error, errno, "%s", folders[i]);
+    r = file_write_whole(AT_FDCWD, OCI_BUNDLE "/config.json", wish->config, strlen(wish->config),
+                         0644, false);
+    if (r == 0)
+        r = file_write_whole(AT_FDCWD, OCI_INIT, "", 0, 0755, false);
+    if (r < 0)
+        return error_errno(&s->error, -r, "the bundle");
+    autoclose int tree = tree_clone(s->root, "", true);
+    if (tree < 0)
+        return error_errno(&s->error, -tree, "the root");
+    r = hands_attach(s, tree, OCI_BUNDLE "/rootfs");
+    return r < 0 ? r : hands_attach(s, s->executable, OCI_INIT);
+}
+
+/* Limits of the workload's user namespace, or, if that is to come, of ours, which hold it too. */
+static int hands_sysctls(struct setup *s)
+{
+    static const char nested[] = "user/max_user_namespaces";
+    if (wish->words.kind == OCI_RUNSC) /* its workload makes none of the host's kernel's */
+        return 0;
+    for (size_t i = 0; i < s->plan->sysctls_count; i++) {
+        const struct plan_sysctl *c = &s->plan->sysctls[i];
+        autofree char *path = str_format("/proc/sys/%s", c->path);
+        bool one = oci_nests(wish->whole, wish->words.kind) && str_equal(c->path, nested) &&
+                   str_equal(c->value, "0");
+        if (str_starts(c->path, "user/max_") && str_ends(c->path, "_namespaces") && !one &&
+            !str_equal(c->path, nested))
+            continue; /* the runtime makes these */
+        int r = file_put(AT_FDCWD, path, one ? "1" : c->value);
+        if (r < 0)
+            return error_errno(&s->error, -r, "sysctl %s", c->path);
+    }
+    return 0;
+}
+
+/* A program of an id that is not 0 keeps nothing over exec that is not ambient. */
+static int hands_ambient(struct setup *s)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct set[2];
+    if (!wish->alone)
+        return 0;
+    if (syscall(SYS_capget, &head, set) < 0)
+        return setup_fail(s, "capabilities");
+    for (int i = 0; i < 2; i++)
+        set[i].inheritable = set[i].permitted;
+    if (syscall(SYS_capset, &head, set) < 0)
+        return setup_fail(s, "capabilities");
+    for (unsigned c = 0; c < 64; c++)
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0 && errno != EINVAL)
+            return setup_fail(s, "capabilities");
+    return 0;
+}
+
+static int hands_lock(struct setup *s)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return setup_fail(s, "no_new_privs");
+    if (chdir("/") < 0)
+        return setup_fail(s, "/");
+    return 0;
+}
+
+static int hands_go(struct setup *s)
+{
+    hands_serve(s, wish);
+}
+
+static int (*const hands_stages[])(struct setup *s) = {
+    setup_begin,         setup_private_mounts,
+    setup_open_sources, /* while we are still who the person is */
+    setup_wait,          setup_ids,
+    setup_scratch,       setup_send_scratch,
+    setup_mounts,        setup_write_made,
+    hands_readonly_root, hands_proc,
+    hands_cgroups,       hands_run_folder,
+    hands_sysctls,       hands_ambient,
+    hands_lock,          hands_go,
+};
+
+void hands_run(struct setup *s, void *data)
+{
+    wish = data;
+    setup_run(s, hands_stages, ARRAY_SIZE(hands_stages));
+}

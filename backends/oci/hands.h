@@ -1,0 +1,72 @@
+/*
+ * Our own process beside the workload: it makes the root, starts the runtime, and stays to call it
+ * again, since the monitor has locked itself in by then. It is PID 1 of a PID namespace that holds
+ * the runtime's processes and the workload: with it they all end, and so with the monitor. Its user
+ * namespace is the workload's, or the one above it; the host's folders are out of its ids' reach.
+ *
+ * The two talk in packets over one socket. The monitor asks in a fixed few words; each call of a
+ * runtime has a time limit.
+ */
+#ifndef COFFERDAM_BACKENDS_OCI_HANDS_H
+#define COFFERDAM_BACKENDS_OCI_HANDS_H
+
+#include "backends/oci/config.h"
+#include "backends/oci/runtime.h"
+#include "backends/root/setup.h"
+
+enum hands_word {
+    /* from the monitor */
+    HANDS_EXEC = 64, /* struct hands_exec and its strings */
+    HANDS_SIGNAL,    /* number: the console, HANDS_ALL: every process; value: the signal */
+    HANDS_COPY_IN,   /* number: the transfer; a path behind; a descriptor with records */
+    HANDS_COPY_OUT,
+    HANDS_PAUSE, /* value: 1, 0. answered by HANDS_PAUSED */
+    /* to the monitor */
+    HANDS_STARTED, /* number: the console; value: its pid; descriptors: a pty, or three pipes */
+    HANDS_FAILED,  /* number; error */
+    HANDS_EXITED,  /* number; value: status as the shell's */
+    HANDS_COPIED,  /* number: the transfer; error.code 0: well */
+    HANDS_PAUSED,  /* error.code 0: well */
+};
+#define HANDS_ALL UINT32_MAX
+
+struct hands_message {
+    uint32_t word, number;
+    int32_t value;
+    struct error error;
+};
+_Static_assert(sizeof(struct hands_message) != sizeof(struct setup_message), "told apart by size");
+
+/* Behind a message of HANDS_EXEC; then the strings: cwd, user, argv…, env…, each with its NUL. */
+struct hands_exec {
+    uint32_t argc, envc;
+    uint16_t rows, cols;
+    uint8_t terminal, pad[3];
+};
+enum { HANDS_PACKET_MAX = 128 * 1024 };
+
+/* All borrowed; the same to parent and child. */
+struct hands_wish {
+    const struct plan *plan;  /* what set-up makes: steps.c's share of the launch's plan */
+    const struct plan *whole; /* what the launch was asked for */
+    struct oci_words words;
+    const char *config; /* config.json */
+    const struct launch_env *env;
+    bool alone; /* one id, which is not 0, and no user namespace below ours */
+};
+
+/* Makes the root, starts the workload, serves until it ends. `data`: struct hands_wish. */
+void hands_run(struct setup *s, void *data) __attribute__((noreturn));
+
+/* hands_serve.c: the last stage. */
+void hands_serve(struct setup *s, const struct hands_wish *w) __attribute__((noreturn));
+
+/* hands_copy.c: in a child of its own, never returns. `rootfs`: the workload's root from outside.
+ */
+void hands_copy(int rootfs, const struct plan *p, int control, const struct hands_message *m,
+                const char *path, int fd) __attribute__((noreturn));
+
+/* hands_user.c: "NAME|UID[:GROUP|GID]" by the root's own passwd(5) and group(5). 0 or -errno. */
+int hands_find_user(int rootfs, const char *text, uint32_t *ret_uid, uint32_t *ret_gid);
+
+#endif

@@ -1,0 +1,105 @@
+#include "backends/oci/internal.h"
+
+#include "base/str.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+static void share_drop(struct plan_mount *m)
+{
+    free(m->source);
+    free(m->target);
+    free(m->content);
+    strv_free(m->layers);
+    free(m->origin);
+}
+
+static void share_become_folder(struct plan_mount *m, unsigned mode)
+{
+    free(m->source);
+    m->source = NULL;
+    m->kind = PLAN_MOUNT_DIR;
+    m->flags = 0;
+    m->mode = mode;
+    m->size = 0;
+}
+
+static bool share_has(const struct plan *p, const char *target)
+{
+    for (size_t i = 0; i < p->mounts_count; i++)
+        if (str_equal(p->mounts[i].target, target))
+            return true;
+    return false;
+}
+
+static void share_need_folder(struct plan *p, const char *target, unsigned mode)
+{
+    if (share_has(p, target))
+        return;
+    p->mounts = mem_grow(p->mounts, p->mounts_count + 1, sizeof(p->mounts[0]));
+    p->mounts[p->mounts_count++] =
+        (struct plan_mount){.kind = PLAN_MOUNT_DIR, .target = str_dup(target), .mode = mode};
+}
+
+void oci_share_plan(struct plan *p, enum oci_kind kind)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        struct plan_mount *m = &p->mounts[i];
+        bool proc = str_equal(m->target, "/proc") && m->kind == PLAN_MOUNT_PROC;
+        bool dev = str_equal(m->target, "/dev") && m->kind == PLAN_MOUNT_TMPFS;
+        if (oci_is_runtimes(m, kind) && !proc && !dev) {
+            share_drop(m);
+            continue;
+        }
+        if (proc || dev)
+            share_become_folder(m, 0755);
+        p->mounts[kept++] = *m;
+    }
+    p->mounts_count = kept;
+    share_need_folder(p, "/proc", 0755);
+    share_need_folder(p, "/dev", 0755);
+    share_need_folder(p, "/sys", 0755);
+    share_need_folder(p, "/tmp", 01777);
+    if (oci_nests(p, kind)) { /* the one id is ours, and root's, in the namespace above */
+        p->uid_map[0].inside = p->gid_map[0].inside = 0;
+        p->uid = p->gid = 0;
+    }
+}
+
+static const struct {
+    const char *name;
+    int resource;
+} share_rlimits[] = {
+    {"as",         RLIMIT_AS        },
+    {"core",       RLIMIT_CORE      },
+    {"cpu",        RLIMIT_CPU       },
+    {"data",       RLIMIT_DATA      },
+    {"fsize",      RLIMIT_FSIZE     },
+    {"locks",      RLIMIT_LOCKS     },
+    {"memlock",    RLIMIT_MEMLOCK   },
+    {"msgqueue",   RLIMIT_MSGQUEUE  },
+    {"nice",       RLIMIT_NICE      },
+    {"nofile",     RLIMIT_NOFILE    },
+    {"nproc",      RLIMIT_NPROC     },
+    {"rss",        RLIMIT_RSS       },
+    {"rtprio",     RLIMIT_RTPRIO    },
+    {"rttime",     RLIMIT_RTTIME    },
+    {"sigpending", RLIMIT_SIGPENDING},
+    {"stack",      RLIMIT_STACK     },
+};
+
+void oci_lower_limits(struct plan *p)
+{
+    for (size_t i = 0; i < p->rlimits_count; i++) {
+        struct plan_rlimit *l = &p->rlimits[i];
+        for (size_t k = 0; k < ARRAY_SIZE(share_rlimits); k++) {
+            struct rlimit now;
+            if (!str_equal(share_rlimits[k].name, l->name) ||
+                getrlimit((__rlimit_resource_t)share_rlimits[k].resource, &now) < 0)
+                continue;
+            l->hard = MIN(l->hard, (uint64_t)now.rlim_max);
+            l->soft = MIN(l->soft, l->hard);
+        }
+    }
+}

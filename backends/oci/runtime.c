@@ -1,0 +1,111 @@
+#include "backends/oci/runtime.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+enum oci_kind oci_kind_of(const char *runtime)
+{
+    static const struct {
+        const char *name;
+        enum oci_kind kind;
+    } names[] = {
+        {"crun",  OCI_CRUN },
+        {"runc",  OCI_RUNC },
+        {"runsc", OCI_RUNSC},
+    };
+    const char *slash = strrchr(runtime, '/');
+    const char *name = slash ? slash + 1 : runtime;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (str_equal(names[i].name, name))
+            return names[i].kind;
+    return OCI_OTHER;
+}
+
+static void argv_add(char ***argv, const char *const *words)
+{
+    for (; *words; words++)
+        strv_add(argv, *words);
+}
+
+#define ADD(argv, ...) argv_add(&(argv), (const char *const[]){__VA_ARGS__, NULL})
+
+/*
+ * runsc: what it counts is in our control group; its own overlay would hide the changes; and files
+ * that we copy in must be seen at once.
+ */
+static char **argv_begin(const struct oci_runtime *r)
+{
+    char **argv = NULL;
+    ADD(argv, r->program, "--root", OCI_STATE);
+    switch (r->kind) {
+    case OCI_CRUN:
+        ADD(argv, "--cgroup-manager=disabled");
+        break;
+    case OCI_RUNC:
+    case OCI_OTHER:
+        break;
+    case OCI_RUNSC:
+        ADD(argv, "--rootless", "--ignore-cgroups", "--file-access=shared");
+        ADD(argv, r->network_host ? "--network=host" : "--network=none");
+        if (r->filter)
+            ADD(argv, "--oci-seccomp");
+        if (!r->old)
+            ADD(argv, "--overlay2=none", "--platform=systrap");
+        break;
+    }
+    return argv;
+}
+
+char **oci_argv_run(const struct oci_runtime *r, const char *id, const char *console)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "run", "--bundle", OCI_BUNDLE, "--pid-file", OCI_PID_FILE);
+    if (r->kind != OCI_RUNSC)
+        ADD(argv, "--detach");
+    if (console)
+        ADD(argv, "--console-socket", console);
+    ADD(argv, id);
+    return argv;
+}
+
+char **oci_argv_exec(const struct oci_runtime *r, const char *id, const char *process,
+                     const char *console, const char *pid_file)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "exec", "--process", process);
+    ADD(argv, r->kind == OCI_RUNSC ? "--internal-pid-file" : "--pid-file", pid_file);
+    if (console && r->kind != OCI_RUNSC)
+        ADD(argv, "--detach");
+    if (console)
+        ADD(argv, "--console-socket", console);
+    ADD(argv, id);
+    return argv;
+}
+
+char **oci_argv_kill(const struct oci_runtime *r, const char *id, int signo, long pid_inside)
+{
+    char **argv = argv_begin(r);
+    strv_add(&argv, "kill");
+    if (pid_inside > 0 && r->kind == OCI_RUNSC) {
+        strv_add(&argv, "--pid");
+        strv_take(&argv, str_format("%ld", pid_inside));
+    }
+    strv_add(&argv, id);
+    strv_take(&argv, str_format("%d", signo));
+    return argv;
+}
+
+char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char *id)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, verb, id);
+    return argv;
+}
+
+char **oci_argv_delete(const struct oci_runtime *r, const char *id)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "delete", "--force", id);
+    return argv;
+}

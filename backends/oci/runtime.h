@@ -1,0 +1,40 @@
+/* The runtimes with the OCI command line: which one a plan names, and how each is spoken to. */
+#ifndef COFFERDAM_BACKENDS_OCI_RUNTIME_H
+#define COFFERDAM_BACKENDS_OCI_RUNTIME_H
+
+#include "app/plan/plan.h"
+
+enum oci_kind { OCI_CRUN, OCI_RUNC, OCI_RUNSC, OCI_OTHER };
+
+/* By the plan's word: a name, or the last part of a path. */
+enum oci_kind oci_kind_of(const char *runtime);
+
+/* Where things lie for our own process, whose mounts nobody else sees. */
+#define OCI_RUN "/run"
+#define OCI_BUNDLE OCI_RUN "/bundle"
+#define OCI_STATE OCI_RUN "/state"
+#define OCI_INIT OCI_RUN "/init"
+#define OCI_PID_FILE OCI_RUN "/pids/main"
+
+/* What of a runtime makes a difference to its command line. */
+struct oci_runtime {
+    enum oci_kind kind;
+    const char *program; /* borrowed: a name, or an absolute path */
+    bool old;            /* a runsc of before 2023: it knows neither systrap nor overlays */
+    bool network_host;
+    bool filter; /* the plan wants one */
+};
+
+/*
+ * The command lines, NULL-terminated, owned by the caller. `console` (a socket's path) and
+ * `process` may be NULL. run: waits for the end of the command with runsc, returns once it runs
+ * with others.
+ */
+char **oci_argv_run(const struct oci_runtime *r, const char *id, const char *console);
+char **oci_argv_exec(const struct oci_runtime *r, const char *id, const char *process,
+                     const char *console, const char *pid_file);
+char **oci_argv_kill(const struct oci_runtime *r, const char *id, int signo, long pid_inside);
+char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char *id);
+char **oci_argv_delete(const struct oci_runtime *r, const char *id);
+
+#endif
