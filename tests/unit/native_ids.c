@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "backends/root/ids.h"
-#include "backends/native/native.h"
+#include "backends/root/check.h"
 #include "base/file.h"
 
 #include <fcntl.h>
@@ -127,31 +127,31 @@ static void test_plans_that_are_refused(void **state)
         .gid_map_count = 1,
     };
     struct error e;
-    assert_int_equal(native_check_plan(&good, &e), 0);
+    assert_int_equal(root_check_plan(&good, &e), 0);
     static const uint32_t musts[] = {PLAN_NS_USER, PLAN_NS_MOUNT, PLAN_NS_PID,
                                      PLAN_NS_NET,  PLAN_NS_UTS,   PLAN_NS_IPC};
     for (size_t i = 0; i < ARRAY_SIZE(musts); i++) {
         struct plan p = good;
         p.namespaces &= ~musts[i];
-        assert_int_equal(native_check_plan(&p, &e), -EINVAL);
+        assert_int_equal(root_check_plan(&p, &e), -EINVAL);
     }
     struct plan p = good;
     p.uid_map[0].outside = 0;
-    assert_int_equal(native_check_plan(&p, &e), -EPERM);
+    assert_int_equal(root_check_plan(&p, &e), -EPERM);
     p = good;
     p.uid_map[0].count = 2; /* nobody may map two by themselves */
-    assert_int_equal(native_check_plan(&p, &e), -EINVAL);
+    assert_int_equal(root_check_plan(&p, &e), -EINVAL);
     p = good;
     p.network = PLAN_NETWORK_PRIVATE;
-    assert_int_equal(native_check_plan(&p, &e), -ENOTSUP);
+    assert_int_equal(root_check_plan(&p, &e), -ENOTSUP);
     p = good;
     p.cwd = (char[]){"/proc/self/fd/7"};
-    assert_int_equal(native_check_plan(&p, &e), -EINVAL);
+    assert_int_equal(root_check_plan(&p, &e), -EINVAL);
     struct plan_mount relative = {.kind = PLAN_MOUNT_TMPFS, .target = (char[]){"tmp"}};
     p = good;
     p.mounts = &relative;
     p.mounts_count = 1;
-    assert_int_equal(native_check_plan(&p, &e), -EINVAL);
+    assert_int_equal(root_check_plan(&p, &e), -EINVAL);
 }
 
 static int group_setup(void **state)
