@@ -67,7 +67,8 @@ char *image_name_plain(const char *name, struct error *e)
         colon = NULL;
     size_t path = colon ? (size_t)(colon - name) : strlen(name);
     const char *tag = colon ? colon + 1 : "latest";
-    if (strlen(name) > NAME_MAX_BYTES || !name_is_path(name, path) || !name_is_tag(tag)) {
+    /* with the tag it gets: what comes out must be a name again */
+    if (path + 1 + strlen(tag) > NAME_MAX_BYTES || !name_is_path(name, path) || !name_is_tag(tag)) {
         autofree char *shown = str_escape(name, strnlen(name, 100));
         error_set(e, EINVAL, "\"%s\" is no name of an image: [HOST/]NAME[:TAG], lower case", shown);
         return NULL;
