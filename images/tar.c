@@ -52,6 +52,29 @@ int tar_number(const char *field, size_t size, uint64_t *ret)
     return 0;
 }
 
+/* As tar_number(), but base 256 may be below zero, in two's complement. */
+static int tar_time(const char *field, size_t size, int64_t *ret)
+{
+    const unsigned char *p = (const unsigned char *)field;
+    uint64_t n;
+    if (*p != 0xff) {
+        int r = tar_number(field, size, &n);
+        if (r == 0)
+            *ret = (int64_t)n;
+        return r;
+    }
+    for (size_t i = 0; i < size - 8; i++)
+        if (p[i] != 0xff)
+            return -EBADMSG;
+    n = 0;
+    for (size_t i = size - 8; i < size; i++)
+        n = n << 8 | p[i];
+    if (n < (uint64_t)1 << 63)
+        return -EBADMSG;
+    *ret = (int64_t)n;
+    return 0;
+}
+
 int tar_decimal(const char *s, const char *end, uint64_t *ret)
 {
     uint64_t n = 0;
@@ -191,16 +214,17 @@ static int tar_attributes(struct tar *t, const struct tar_header *h, struct tar_
                           struct error *e)
 {
     struct tar_member *m = &t->member;
-    uint64_t mode = 0, mtime = 0;
+    uint64_t mode = 0;
+    int64_t mtime = 0;
     if (tar_number(h->mode, sizeof(h->mode), &mode) < 0)
         return tar_bad(t, e, "a mode is no number");
     if (!said->has_uid && tar_number(h->uid, sizeof(h->uid), &said->uid) < 0)
         return tar_bad(t, e, "an owner is no number");
     if (!said->has_gid && tar_number(h->gid, sizeof(h->gid), &said->gid) < 0)
         return tar_bad(t, e, "a group is no number");
-    /* a time before 1970 is written as a negative number by some; the epoch is near enough */
-    if (!said->has_mtime && tar_number(h->mtime, sizeof(h->mtime), &mtime) == 0)
-        said->mtime_s = (int64_t)mtime;
+    /* one that makes no sense is the epoch */
+    if (!said->has_mtime && tar_time(h->mtime, sizeof(h->mtime), &mtime) == 0)
+        said->mtime_s = mtime;
     m->mode = (uint32_t)mode & 07777;
     m->uid = said->uid;
     m->gid = said->gid;

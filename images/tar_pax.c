@@ -20,25 +20,24 @@ int tar_add_piece(struct tar *t, uint64_t at, uint64_t size)
 /* --- records -----------------------------------------------------------------------------------
  */
 
-/* Seconds with a fraction; a time before the epoch is the epoch. */
+/* Seconds with a fraction, which goes on downwards below zero: -1.25 is 0.75 behind -2. */
 static int pax_time(const char *s, const char *end, struct tar_said *said)
 {
+    bool before = s < end && *s == '-';
+    s += before;
     const char *point = memchr(s, '.', (size_t)(end - s));
     uint64_t seconds;
-    said->has_mtime = true;
-    said->mtime_s = 0;
-    said->mtime_ns = 0;
-    if (s < end && *s == '-')
-        return 0;
+    uint32_t ns = 0, unit = 100000000;
     if (tar_decimal(s, point ? point : end, &seconds) < 0)
         return -EBADMSG;
-    said->mtime_s = (int64_t)seconds;
-    uint32_t unit = 100000000;
     for (const char *p = point ? point + 1 : end; p < end; p++, unit /= 10) {
         if (*p < '0' || *p > '9')
             return -EBADMSG;
-        said->mtime_ns += (uint32_t)(*p - '0') * unit;
+        ns += (uint32_t)(*p - '0') * unit;
     }
+    said->has_mtime = true;
+    said->mtime_s = before ? -(int64_t)seconds - (ns > 0) : (int64_t)seconds;
+    said->mtime_ns = before && ns ? 1000000000 - ns : ns;
     return 0;
 }
 

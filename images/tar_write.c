@@ -67,6 +67,25 @@ static void write_pax(struct buf *to, const struct buf *records)
     buf_add(to, zero, -records->used % TAR_BLOCK);
 }
 
+/* A record of its own for what is finer than seconds, before 1970 or beyond the header's digits. */
+static void write_time(struct buf *records, char *field, size_t room, const struct tar_member *m)
+{
+    const int64_t most = (int64_t)1 << 33;
+    char time[48];
+    int64_t s = m->mtime_s;
+    bool fits = s >= 0 && s < most;
+    write_octal(field, room, fits ? (uint64_t)s : 0, NULL);
+    if (fits && !m->mtime_ns)
+        return;
+    if (s < 0 && m->mtime_ns) /* 0.75 behind -2 is -1.25 */
+        snprintf(time, sizeof(time), "-%lld.%09u", -(long long)(s + 1), 1000000000 - m->mtime_ns);
+    else if (m->mtime_ns)
+        snprintf(time, sizeof(time), "%lld.%09u", (long long)s, m->mtime_ns);
+    else
+        snprintf(time, sizeof(time), "%lld", (long long)s);
+    write_text(records, "mtime", time);
+}
+
 /* A number that may need a record of its own. */
 static void write_number(struct buf *records, const char *key, char *field, size_t room, uint64_t n)
 {
@@ -102,12 +121,7 @@ void tar_write_format(struct buf *to, const struct tar_member *m)
     write_number(&records, "uid", h.uid, sizeof(h.uid), m->uid);
     write_number(&records, "gid", h.gid, sizeof(h.gid), m->gid);
     write_number(&records, "size", h.size, sizeof(h.size), m->size);
-    write_octal(h.mtime, sizeof(h.mtime), m->mtime_s > 0 ? (uint64_t)m->mtime_s : 0, NULL);
-    if (m->mtime_ns) {
-        char time[48];
-        snprintf(time, sizeof(time), "%lld.%09u", (long long)m->mtime_s, m->mtime_ns);
-        write_text(&records, "mtime", time);
-    }
+    write_time(&records, h.mtime, sizeof(h.mtime), m);
     for (size_t i = 0; i < m->xattrs_count; i++) {
         autofree char *key = str_format("SCHILY.xattr.%s", m->xattrs[i].name);
         write_record(&records, key, m->xattrs[i].value, m->xattrs[i].size);
