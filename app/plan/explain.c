@@ -167,6 +167,17 @@ static void explain_files(struct explain *x)
                     "and that hold no secrets");
 }
 
+static void explain_groups(struct explain *x)
+{
+    const struct plan *p = x->p;
+    if (!p->kept_groups || plan_is_machine(p))
+        return;
+    explain_add(x, 12, "host files", "isolation.user = ranges",
+                "what of the folders shown only your groups may read or write (%s; see id(1)): a "
+                "single id cannot leave them",
+                p->kept_groups);
+}
+
 static void explain_resources(struct explain *x)
 {
     const struct plan_limits *l = &x->p->limits;
@@ -222,6 +233,7 @@ void plan_explain(const struct plan *p, struct plan_reach **ret, size_t *ret_cou
     explain_privileges(&x);
     explain_network(&x);
     explain_files(&x);
+    explain_groups(&x);
     explain_others(&x);
     explain_resources(&x);
     explain_sort(&x);

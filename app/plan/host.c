@@ -57,11 +57,24 @@ static bool host_take_passwd_line(struct plan_host *h, char *line)
     return true;
 }
 
+static void host_read_groups(struct plan_host *h)
+{
+    int count = getgroups(0, NULL);
+    autofree gid_t *groups = mem_zero((size_t)MAX(count, 1), sizeof(*groups));
+    autobuf text = {0};
+    count = getgroups(count, groups);
+    for (int i = 0; i < count; i++)
+        if (groups[i] != h->gid)
+            buf_printf(&text, "%s%u", text.used ? " " : "", groups[i]);
+    h->groups = text.used ? buf_take(&text) : NULL;
+}
+
 /* getpwuid(3) loads the modules of nsswitch.conf; the file itself nearly always knows. */
 static void host_read_person(struct plan_host *h)
 {
     h->uid = (uint32_t)getuid();
     h->gid = (uint32_t)getgid();
+    host_read_groups(h);
     autofree char *passwd = host_read("/etc/passwd", 4u << 20);
     for (char *rest = passwd, *line; !h->user && (line = strsep(&rest, "\n"));)
         host_take_passwd_line(h, line);
@@ -276,6 +289,7 @@ void plan_host_done(struct plan_host *h)
 {
     free(h->user);
     free(h->home);
+    free(h->groups);
     free(h->hostname);
     for (size_t i = 0; i < h->entries_count; i++) {
         free(h->entries[i].path);

@@ -23,6 +23,7 @@ enum plan_cgroup {
 
 struct plan_host {
     uint32_t uid, gid;
+    char *groups;                  /* owned; supplementary ones but for `gid`, "4 27"; NULL: none */
     char *user;                    /* owned */
     char *home;                    /* owned */
     char *hostname;                /* owned */

@@ -40,6 +40,9 @@ static void identity_by_user(struct build *b, enum form_user user, uint32_t id)
         p->uid = p->gid = user == FORM_USER_ID ? id : 0;
     }
     p->map_by = user == FORM_USER_RANGES ? PLAN_MAP_HELPER : PLAN_MAP_SELF;
+    /* setgroups(2) is denied to who may map but one id: user_namespaces(7) */
+    if (p->map_by == PLAN_MAP_SELF)
+        p->kept_groups = str_dup_or_null(h->groups);
     identity_map(p, (struct plan_id_map){p->uid, h->uid, 1},
                  (struct plan_id_map){p->gid, h->gid, 1});
     if (user == FORM_USER_RANGES)
@@ -170,10 +173,10 @@ static char *identity_boot_id(const char *id)
 {
     uint64_t half[2];
     identity_uuid(id, "boot", half);
-    return str_format(
-        "%08llx-%04llx-%04llx-%04llx-%012llx\n", (unsigned long long)(half[0] >> 32),
-        (unsigned long long)(half[0] >> 16 & 0xffff), (unsigned long long)(half[0] & 0xffff),
-        (unsigned long long)(half[1] >> 48), (unsigned long long)(half[1] & 0xffffffffffffull));
+    return str_format("%08llx-%04llx-%04llx-%04llx-%012llx\n", (unsigned long long)(half[0] >> 32),
+                      (unsigned long long)(half[0] >> 16 & 0xffff),
+                      (unsigned long long)(half[0] & 0xffff), (unsigned long long)(half[1] >> 48),
+                      (unsigned long long)(half[1] & 0xffffffffffffull));
 }
 
 char *identity_text(const struct plan *p, const char *target)

@@ -41,6 +41,7 @@ void plan_free(struct plan *p)
     strv_free(p->env);
     free(p->cwd);
     free(p->groups);
+    free(p->kept_groups);
     free(p->user_name);
     free(p->home);
     plan_mounts_free(p->mounts, p->mounts_count);

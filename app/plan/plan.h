@@ -191,6 +191,7 @@ struct plan {
     enum plan_map_by map_by;
     struct plan_id_map uid_map[4], gid_map[4];
     size_t uid_map_count, gid_map_count;
+    char *kept_groups; /* owned; the caller's other groups, which a single id cannot leave: "4 27" */
     struct plan_mount *mounts; /* owned */
     size_t mounts_count;
     bool read_only;        /* the root takes no changes at all */

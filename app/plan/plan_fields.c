@@ -98,6 +98,7 @@ const struct field plan_fields[] = {
      .count = AT(uid_map_count), .most = ARRAY_SIZE(((struct plan *)0)->uid_map)},
     {"gid_map",     FIELD_LIST,  AT(gid_map), .rows = map_fields, .size = sizeof(struct plan_id_map),
      .count = AT(gid_map_count), .most = ARRAY_SIZE(((struct plan *)0)->gid_map)},
+    {"kept_groups", FIELD_TEXT,  AT(kept_groups)},
     {"mounts",      FIELD_LIST,  AT(mounts), .rows = mount_fields, .size = sizeof(struct plan_mount),
      .count = AT(mounts_count)},
     {"read_only",   FIELD_BOOL,  AT(read_only)},

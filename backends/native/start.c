@@ -203,8 +203,10 @@ static void start_note_shortfalls(struct launch *l)
         strv_add(&l->shortfalls, "paused by signals: no cgroup freezer here");
     if ((l->plan->open & PLAN_OPEN_USERNS) && l->plan->landlock == PLAN_LANDLOCK_AUTO)
         strv_add(&l->shortfalls, "no Landlock: it would forbid the mounts of containers within");
-    if (l->plan->map_by == PLAN_MAP_SELF && getgroups(0, NULL) > 1)
-        strv_add(&l->shortfalls, "a single id cannot leave the caller's supplementary groups");
+    if (l->plan->kept_groups)
+        strv_take(&l->shortfalls, str_format("a single id cannot leave your other groups (%s): "
+                                             "isolation.user = ranges can",
+                                             l->plan->kept_groups));
 }
 
 /* The last of what the monitor needs its freedom for; it gives that up while the child works. */

@@ -137,6 +137,15 @@ static const struct plan_host *host_desk(void)
     return &workstation;
 }
 
+/* A member of more groups than one. */
+static const struct plan_host *host_grouped(void)
+{
+    static struct plan_host h;
+    h = workstation;
+    h.groups = "4 27 999";
+    return &h;
+}
+
 static const struct plan_host *host_root(void)
 {
     static struct plan_host h;
@@ -195,6 +204,8 @@ static const struct plan_host *host_split(void)
 // clang-format off
 static const struct golden_case cases[] = {
     {"host", host_desk, {NULL}, {"make", "test"}},
+    {"host-grouped", host_grouped, {NULL}, {"make", "test"}},
+    {"ranges-grouped", host_grouped, {"isolation.user=ranges"}, {"true"}},
     {"host-shell", host_desk, {NULL}, {NULL}, .terminal = true, .label = "play"},
     {"host-root", host_root, {NULL}, {"id"}},
     {"host-root-uid", host_root, {"isolation.user=1234"}, {"id"}},
