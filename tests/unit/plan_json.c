@@ -44,6 +44,7 @@ static struct plan *full_plan(void)
     p->groups[1] = 8;
     p->groups_count = 2;
     p->user_name = copy("ann");
+    p->kept_groups = copy("4 27");
     p->home = copy("/h");
     p->terminal = true;
     p->umask = 077;
@@ -103,7 +104,9 @@ static void cover(bool *covered, const struct field *f)
         [FIELD_IDS] = sizeof(uint32_t *),  [FIELD_OBJECT] = sizeof(struct plan_limits),
         [FIELD_LIST] = sizeof(void *),     [FIELD_ORIGINS] = sizeof(char *) * KEY_COUNT,
     };
-    size_t size = f->type == FIELD_LIST && f->most ? f->size * f->most : sizes[f->type];
+    size_t size = f->type == FIELD_LIST && f->most          ? f->size * f->most
+                  : f->at == offsetof(struct plan, machine) ? sizeof(struct plan_machine)
+                                                            : sizes[f->type];
     memset(covered + f->at, 1, size);
     if (f->type == FIELD_LIST || f->type == FIELD_IDS)
         memset(covered + f->count, 1, sizeof(size_t));
