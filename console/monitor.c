@@ -84,6 +84,9 @@ static int make_folder(struct monitor *m, struct error *e)
     if (!str_equal(m->wishes->id, s->id) || (m->wishes->keep != LAUNCH_KEEP_NEVER && !s->kept))
         return error_set(e, EINVAL, "the plan is another workload's");
     fill_record(m);
+    r = exit_snapshot_begin(m, e);
+    if (r < 0)
+        return r;
     r = state_writer_file(m->writer, "plan", s->plan, s->plan_size, e);
     if (r == 0)
         r = state_writer_put(m->writer, &m->record, e);
@@ -315,6 +318,7 @@ static void done(struct monitor *m)
     if (m->launch)
         m->ops->free(m->launch);
     state_writer_free(m->writer);
+    snapshot_writer_free(m->exit_snapshot, NULL);
     console_log_done(&m->log);
     state_record_done(&m->record);
     fd_close(m->listener);

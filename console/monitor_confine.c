@@ -109,7 +109,16 @@ static int lock_files(struct monitor *m, struct error *e)
         autofree char *workloads = str_join_path(m->setup->state_dir, "workloads");
         allow_path(rules, workloads, LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR,
                    known);
-        allow(rules, state_writer_kept_dir(m->writer), OURS | LANDLOCK_ACCESS_FS_MAKE_DIR, known);
+        uint64_t move = m->exit_snapshot ? LANDLOCK_ACCESS_FS_REFER : 0;
+        allow(rules, state_writer_kept_dir(m->writer), OURS | LANDLOCK_ACCESS_FS_MAKE_DIR | move,
+              known);
+    }
+    if (m->exit_snapshot) {
+        autofree char *snapshots = str_join_path(m->setup->state_dir, "snapshots");
+        allow_path(rules, snapshots, LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR,
+                   known);
+        allow(rules, snapshot_writer_dir(m->exit_snapshot),
+              OURS | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER, known);
     }
     int changes = m->ops->changes ? m->ops->changes(m->launch) : FD_NONE;
     allow(rules, changes, READ, known);

@@ -379,6 +379,8 @@ static void finish(struct monitor *m)
     }
     m->record.kept = kept || again;
     write_report(m, kept || again);
+    if (!again)
+        exit_snapshot_take(m);
     remove_all(m, kept || again);
     answer_waiters(m);
     peers_stop_listening(m);

@@ -7,6 +7,7 @@
 #include "console/log.h"
 #include "console/monitor.h"
 #include "console/screen.h"
+#include "console/snapshots.h"
 #include "console/state_json.h"
 
 enum {
@@ -120,6 +121,7 @@ struct monitor {
     const struct launch_wishes *wishes;  /* borrowed from launch */
     struct loop *loop;                   /* owned */
     struct state_writer *writer;         /* owned */
+    struct snapshot_writer *exit_snapshot; /* owned; NULL: none is wished */
     struct state_record record;
     int listener; /* owned */
     struct loop_watch *listener_watch;
@@ -176,6 +178,9 @@ void transfer_drop(struct monitor *m, uint32_t number);  /* without a word */
 /* --- monitor_snapshot.c */
 unsigned snapshot_kinds(const struct monitor *m, uint64_t ret_cost[2]); /* launch_ops.snapshots */
 int hold_end(struct monitor *m, struct error *e); /* whoever holds it has lost it */
+int exit_snapshot_begin(struct monitor *m, struct error *e); /* before it locks itself in */
+/* Makes what it changed a snapshot; what goes wrong is said in the record. */
+void exit_snapshot_take(struct monitor *m);
 void on_hold(struct peer *p, const struct wire_frame *f);
 void on_snapshot(struct peer *p, const struct wire_frame *f, int fd); /* `fd` is taken over */
 

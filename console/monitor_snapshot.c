@@ -1,4 +1,5 @@
 /* Snapshots while it runs: the workload held still for who copies, or the backend at work. */
+#include "base/copy.h"
 #include "base/fd.h"
 #include "console/monitor_parts.h"
 
@@ -61,6 +62,65 @@ void on_hold(struct peer *p, const struct wire_frame *f)
     else
         r = hold_end(p->monitor, &e);
     peer_done(p, f->request, r < 0 ? &e : NULL);
+}
+
+/* --- at the end ------------------------------------------------------------------------------- */
+
+int exit_snapshot_begin(struct monitor *m, struct error *e)
+{
+    struct dirs d = {.state = (char *)m->setup->state_dir};
+    if (!m->wishes->snapshot_on_exit)
+        return 0;
+    int r = snapshot_writer_open(&d, m->setup->id, &m->exit_snapshot, e);
+    return r < 0 ? r
+                 : snapshot_writer_plan(m->exit_snapshot, m->setup->plan, m->setup->plan_size, e);
+}
+
+/* The id is the workload's own, and so is the name, with a part of it behind. */
+static int exit_snapshot_publish(struct monitor *m, uint64_t bytes, struct error *e)
+{
+    const struct state_record *of = &m->record;
+    autofree char *name = str_format("%.50s-exit-%.4s", of->name, of->id);
+    const struct snapshot_record r = {
+        .id = of->id,
+        .name = name,
+        .workload = of->id,
+        .workload_name = of->name,
+        .parent = of->snapshot,
+        .profile = of->profile,
+        .boundary = of->boundary,
+        .runtime = of->runtime,
+        .image = of->image,
+        .command = of->command,
+        .labels = of->labels,
+        .kind = LAUNCH_SNAPSHOT_FILES,
+        .bytes = bytes,
+        .created_ms = real_ms(),
+    };
+    return snapshot_writer_publish(m->exit_snapshot, &r, e);
+}
+
+void exit_snapshot_take(struct monitor *m)
+{
+    struct error e;
+    struct copy_counts counts = {0};
+    if (!m->exit_snapshot)
+        return;
+    int r = snapshot_writer_move(m->exit_snapshot, state_writer_kept_dir(m->writer), "scratch", &e);
+    if (r == 0) {
+        struct error ignored;
+        struct copy_wish count = {.from = snapshot_writer_files(m->exit_snapshot),
+                                  .to = FD_NONE,
+                                  .bytes_most = UINT64_MAX};
+        copy_tree(&count, &counts, &ignored); /* a folder closed to us is not counted */
+        r = exit_snapshot_publish(m, counts.bytes, &e);
+    }
+    if (r == 0)
+        return;
+    autofree char *why = str_escape_z(e.text);
+    autofree char *before = m->record.reason;
+    m->record.reason = before ? str_format("%s; no snapshot: %s", before, why)
+                              : str_format("no snapshot: %s", why);
 }
 
 /* --- by the backend --------------------------------------------------------------------------- */

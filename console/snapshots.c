@@ -72,8 +72,7 @@ static int record_parse(const char *text, size_t size, const char *id, struct sn
     json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     struct snapshot_record r = {0};
     for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-        *member_at(&r, i) =
-            str_dup_or_null(json_string_value(json_object_get(j, members[i].name)));
+        *member_at(&r, i) = str_dup_or_null(json_string_value(json_object_get(j, members[i].name)));
     const json_t *labels = json_object_get(j, "labels");
     for (size_t i = 0; i < json_array_size(labels); i++)
         if (json_string_value(json_array_get(labels, i)))
@@ -289,8 +288,7 @@ int snapshot_writer_open(const struct dirs *d, const char *id, struct snapshot_w
     if (all < 0)
         return all;
     struct snapshot_writer *w = NEW(struct snapshot_writer);
-    *w = (struct snapshot_writer){
-        .all = all, .dir = FD_NONE, .files = FD_NONE, .lock = FD_NONE};
+    *w = (struct snapshot_writer){.all = all, .dir = FD_NONE, .files = FD_NONE, .lock = FD_NONE};
     w->path = str_join_path(d->state, "snapshots");
     memcpy(w->id, id, sizeof(w->id));
     snprintf(w->half, sizeof(w->half), STATE_HALF "%s", id);
@@ -322,6 +320,15 @@ int snapshot_writer_plan(struct snapshot_writer *w, const char *json, size_t siz
 {
     int r = file_write_whole(w->dir, "plan", json, size, 0600, true);
     return r < 0 ? error_errno(e, -r, "cannot write the snapshot's plan") : 0;
+}
+
+int snapshot_writer_move(struct snapshot_writer *w, int from, const char *name, struct error *e)
+{
+    if (renameat(from, name, w->dir, "files") < 0) /* files/ is empty */
+        return error_errno(e, errno, "moving its files there");
+    fd_close(w->files);
+    w->files = openat(w->dir, "files", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return w->files < 0 ? error_errno(e, errno, "the files that were moved") : 0;
 }
 
 /* What is shown survives a power cut, or is not there: its files first, then its name. */

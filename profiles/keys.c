@@ -242,8 +242,9 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL, 0, DAY},
     [KEY_LIFECYCLE_SNAPSHOT_ON_EXIT] = {
         "lifecycle", "snapshot-on-exit", KEY_TYPE_BOOL, NULL, "no", "yes|no",
-        "Take a snapshot of the workload's files when it ends.",
-        BOTH, 0, "snapshots, which this version does not have"},
+        "Make what it changed a snapshot when it ends, as *cofferdam snapshot list* then shows. Its "
+        "files lie in a folder for that, not in memory.",
+        BOTH, KEY_USED_CONTAINER, NEEDS_CONTAINER},
 
     [KEY_CONSOLE_TERMINAL] = {
         "console", "terminal", KEY_TYPE_WORD, "auto|yes|no", "auto", "auto|yes|no",

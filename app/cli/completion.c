@@ -3,6 +3,7 @@
 #include "app/cli/options.h"
 #include "app/cli/verbs.h"
 #include "base/dirs.h"
+#include "console/snapshots.h"
 #include "console/state.h"
 
 #include <stdio.h>
@@ -24,6 +25,22 @@ static void completion_workloads(char ***names)
     dirs_done(&d);
 }
 
+static void completion_snapshots(char ***names)
+{
+    struct dirs d;
+    struct snapshot_record *list;
+    size_t count;
+    struct error e;
+    if (dirs_init(&d, &e) < 0)
+        return;
+    if (snapshots_list(&d, &list, &count, &e) == 0) {
+        for (size_t i = 0; i < count; i++)
+            strv_add(names, list[i].name);
+        snapshots_list_free(list, count);
+    }
+    dirs_done(&d);
+}
+
 void completion_names(const struct profile_path *p, const char *kind, char ***names)
 {
     struct profile_entry *list;
@@ -32,7 +49,9 @@ void completion_names(const struct profile_path *p, const char *kind, char ***na
     const char *folder = str_equal(kind, "profile")         ? "profiles"
                          : str_equal(kind, "workload-file") ? "workloads"
                                                             : NULL;
-    if (str_equal(kind, "workload"))
+    if (str_equal(kind, "snapshot") || str_equal(kind, "snapshot-workload"))
+        completion_snapshots(names);
+    if (str_equal(kind, "workload") || str_equal(kind, "snapshot-workload"))
         completion_workloads(names);
     if (folder && profile_list(p, folder, &list, &count, &e) == 0) {
         for (size_t i = 0; i < count; i++)
@@ -61,6 +80,10 @@ static const char *completion_of_args(const struct verb *v)
 {
     if (v->flags & VERB_WORKLOADS)
         return "workload";
+    if (str_equal(v->name, "clone"))
+        return "snapshot";
+    if (str_equal(v->name, "snapshot"))
+        return "snapshot-workload";
     if (str_equal(v->name, "profile"))
         return "profile";
     if (str_equal(v->name, "workload"))
@@ -126,7 +149,7 @@ void completion_bash(void)
          "        return\n"
          "    fi\n"
          "    case $kind in\n"
-         "    profile|workload|workload-file)\n"
+         "    profile|workload|workload-file|snapshot|snapshot-workload)\n"
          "        COMPREPLY=($(compgen -W \"$(cofferdam completion words \"$kind\" 2>/dev/null)\" "
          "-- \"$word\")) ;;\n"
          "    dir) COMPREPLY=($(compgen -d -- \"$word\")) ;;\n"

@@ -1,6 +1,7 @@
 #include "app/cli/kept.h"
 
 #include "base/fd.h"
+#include "console/snapshots.h"
 #include "base/str.h"
 
 #include <fcntl.h>
@@ -15,6 +16,10 @@ int kept_open_scratch(const struct dirs *d, const struct state_record *r, struct
 {
     autofree char *path = str_format("%s/workloads/%s/scratch", d->state, r->id);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) { /* it may have become a snapshot in the end */
+        autofree char *moved = snapshots_files_path(d, r->id);
+        fd = open(moved, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
     if (fd < 0)
         return error_set(e, ENODATA, "it has ended and its changes were not kept (--keep always)");
     return fd;

@@ -87,6 +87,24 @@ int launching_build(struct launching *l, struct error *e)
     return plan_build(&l->settings, &l->request, &l->host, &l->plan, e);
 }
 
+int launching_renew(struct launching *l, struct plan *p, struct plan_renewal *renewal,
+                    struct error *e)
+{
+    l->plan = p;
+    int r = launching_dirs(l, e);
+    if (r == 0)
+        r = plan_host_read(&l->host, e);
+    if (r == 0)
+        r = launching_random_id(l->id, e);
+    if (r < 0)
+        return r;
+    l->scratch = str_format("%s/workloads/%s/scratch", l->dirs.state, l->id);
+    renewal->id = l->id;
+    renewal->scratch = l->scratch;
+    plan_renew(p, renewal);
+    return 0;
+}
+
 static const struct backend *launching_backend(const struct launching *l, struct error *e)
 {
     const struct backend *b = backend_find(l->plan->runtime);
@@ -213,7 +231,7 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
         .rows = rows ? rows : 24,
         .cols = cols ? cols : 80,
         .client = true,
-        .kept = l->plan->keep != PLAN_KEEP_NEVER,
+        .kept = l->plan->keep != PLAN_KEEP_NEVER || l->plan->snapshot_on_exit,
     };
     snprintf(b.id, sizeof(b.id), "%s", l->plan->id);
     /* a path stands in the plan: here is room for which table it takes alone */

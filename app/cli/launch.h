@@ -56,6 +56,13 @@ int launching_flags(struct launching *l, const struct cli *c, struct error *e);
 int launching_build(struct launching *l, struct error *e);
 
 /*
+ * The other way to a plan: that of a snapshot, `p` (taken over), renewed. `renewal` lacks its id and
+ * scratch, which are filled in here.
+ */
+int launching_renew(struct launching *l, struct plan *p, struct plan_renewal *renewal,
+                    struct error *e);
+
+/*
  * plan_check(), then what the backend has to say. -ENOTSUP or so with the first refusal; the
  * findings, if asked for, are the caller's, whatever is returned.
  */

@@ -37,7 +37,7 @@ static void on_closed(void *data, const char *why)
         error_set(&s->error, EPIPE, "%s", why && *why ? why : "its monitor is gone");
 }
 
-static int launch_detached(const struct cli *c, struct launching *l)
+int launch_start_detached(struct launching *l, bool *ret_command, struct error *e)
 {
     static const struct client_events events = {
         .started = on_started,
@@ -46,10 +46,11 @@ static int launch_detached(const struct cli *c, struct launching *l)
     };
     struct launch_start s = {0};
     struct client *client = NULL;
-    struct error e;
     pid_t monitor;
-    if (launching_start(l, 0, 0, &events, &s, &client, &monitor, &e) < 0)
-        return cli_fail(c, &e);
+    *ret_command = false;
+    int r = launching_start(l, 0, 0, &events, &s, &client, &monitor, e);
+    if (r < 0)
+        return r;
     for (;;) {
         client_dispatch(client);
         if (s.started || s.error.code)
@@ -61,8 +62,19 @@ static int launch_detached(const struct cli *c, struct launching *l)
         poll(&p, 1, -1);
     }
     client_free(client);
-    if (!s.started)
-        return cli_fail_command(c, &s.error);
+    if (s.started)
+        return 0;
+    *ret_command = true;
+    *e = s.error;
+    return -e->code;
+}
+
+static int launch_detached(const struct cli *c, struct launching *l)
+{
+    struct error e;
+    bool command;
+    if (launch_start_detached(l, &command, &e) < 0)
+        return command ? cli_fail_command(c, &e) : cli_fail(c, &e);
     puts(l->id);
     return 0;
 }

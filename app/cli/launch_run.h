@@ -7,4 +7,10 @@
 /* Says on stderr what went wrong; returns the process's exit status. */
 int launch_run(const struct cli *c, struct launching *l);
 
+/*
+ * Starts it and comes back when its command runs. 0, or -errno with text; `*ret_command`: it is the
+ * command that failed (127 and 126 of the shell).
+ */
+int launch_start_detached(struct launching *l, bool *ret_command, struct error *e);
+
 #endif

@@ -27,7 +27,7 @@ static int completion_run(struct cli *c)
 {
     if (str_equal(c->args[0], "words"))
         return c->args_count == 2 ? completion_words(c->args[1])
-                                  : cli_usage(c, "words: profile, workload or workload-file");
+                                  : cli_usage(c, "words: profile, workload, workload-file or snapshot");
     if (c->args_count > 1)
         return cli_usage(c, "%s: takes no argument", c->args[0]);
     if (str_equal(c->args[0], "bash"))

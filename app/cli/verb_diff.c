@@ -2,78 +2,25 @@
 #include "app/cli/kept.h"
 #include "app/cli/out.h"
 #include "app/cli/report.h"
+#include "app/cli/talk.h"
 #include "app/cli/verbs.h"
 #include "backends/changes_json.h"
 #include "base/fd.h"
-#include "console/client.h"
 #include "console/state.h"
 
-#include <fcntl.h>
-#include <poll.h>
-
 enum { DIFF_MOST = 100000 };
-
-struct diff_answer {
-    uint32_t request;
-    int fd; /* owned */
-    bool over;
-    struct error error;
-};
-
-static void on_fd(void *data, uint32_t request, int fd)
-{
-    struct diff_answer *a = data;
-    fd_close(a->fd);
-    a->fd = fd;
-}
-
-static void on_done(void *data, uint32_t request, const struct error *e)
-{
-    struct diff_answer *a = data;
-    if (request != a->request)
-        return;
-    a->over = true;
-    if (e)
-        a->error = *e;
-}
-
-static void on_closed(void *data, const char *why)
-{
-    struct diff_answer *a = data;
-    if (!a->over)
-        error_set(&a->error, EPIPE, "its monitor is gone");
-    a->over = true;
-}
 
 /* Asks a living workload's monitor for its layer of changes. */
 static int diff_ask(const struct dirs *d, const char *id, int *ret_fd, struct error *e)
 {
-    static const struct client_events events = {.fd = on_fd, .done = on_done, .closed = on_closed};
-    struct diff_answer a = {.fd = FD_NONE};
-    struct client *c = NULL;
-    autofree char *path = state_socket_path(d, id);
-    int r = client_connect(path, &events, &a, &c, e);
-    if (r < 0)
-        return r;
-    a.request = client_ask_changes(c);
-    while (!a.over && a.fd < 0) {
-        struct pollfd p = {
-            .fd = client_fd(c),
-            .events = (short)(POLLIN | (client_wants_write(c) ? POLLOUT : 0)),
-        };
-        client_dispatch(c);
-        if (!a.over && a.fd < 0 && poll(&p, 1, -1) < 0 && errno != EINTR)
-            break;
-    }
-    client_free(c);
-    if (a.fd < 0) {
-        if (!a.error.code)
-            error_set(&a.error, ENODATA, "it has no layer of changes");
-        *e = a.error;
-        return -e->code;
-    }
-    *ret_fd = a.fd;
-    return 0;
+    struct talk t;
+    int r = talk_open(&t, d, id, e);
+    if (r == 0)
+        r = talk_await(&t, client_ask_changes(t.client), e);
+    if (r == 0)
+        *ret_fd = TAKE_FD(t.fd);
+    talk_close(&t);
+    return r;
 }
 
 static int diff_open(const struct dirs *d, const struct state_record *r, int *ret_fd,

@@ -3,6 +3,7 @@
 #include "app/cli/out.h"
 #include "app/cli/plan_show.h"
 #include "app/cli/verbs.h"
+#include "console/snapshots_json.h"
 #include "console/state_json.h"
 
 #include <stdio.h>
@@ -32,7 +33,27 @@ static void inspect_state_text(const struct state_record *s)
     inspect_when("ended", s->ended_ms);
     if (state_phase_lives(s->phase))
         printf("  %-14s %d\n  %-14s %d\n", "monitor", (int)s->monitor_pid, "process", (int)s->pid);
-    putchar('\n');
+}
+
+/* What it was started from, and what was taken of it. */
+static json_t *inspect_snapshots(const struct dirs *d, const struct state_record *s, bool json)
+{
+    struct snapshot_record *list = NULL;
+    size_t count = 0;
+    struct error ignored;
+    json_t *array = json_array();
+    snapshots_list(d, &list, &count, &ignored);
+    for (size_t i = 0; i < count; i++) {
+        autofree char *name = out_text(list[i].name);
+        bool of = str_equal(list[i].workload, s->id);
+        if (json && of)
+            json_array_append_new(array, snapshot_record_to_json(&list[i]));
+        else if (!json && (of || str_equal(list[i].id, s->snapshot)))
+            printf("  %-14s %s %s (%s)\n", of ? "snapshot" : "started from", list[i].id, name,
+                   snapshot_kind_name(list[i].kind));
+    }
+    snapshots_list_free(list, count);
+    return array;
 }
 
 /* One workload; the array gets its document with --json. */
@@ -47,11 +68,15 @@ static int inspect_one(const struct cli *c, const struct dirs *d, const char *wo
     struct plan *p = NULL;
     bool planned =
         state_read_plan(d, s.id, &json, &size, &e) == 0 && plan_from_json(json, size, &p, &e) == 0;
+    json_t *snapshots = c->json ? inspect_snapshots(d, &s, true) : NULL;
     if (c->json) {
-        json_array_append_new(array, json_pack("{s:o, s:o}", "state", live_record_json(&s), "plan",
-                                               planned ? plan_show_json(p) : json_null()));
+        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "state", live_record_json(&s),
+                                               "plan", planned ? plan_show_json(p) : json_null(),
+                                               "snapshots", snapshots));
     } else {
         inspect_state_text(&s);
+        json_decref(inspect_snapshots(d, &s, false));
+        putchar('\n');
         if (planned)
             plan_show_text(p);
         else

@@ -1,5 +1,6 @@
 /* cofferdam prune: what is left of workloads that were killed, and what was kept of ended ones. */
 #include "app/cli/out.h"
+#include "app/cli/snapshot_take.h"
 #include "app/cli/verbs.h"
 #include "console/state.h"
 
@@ -40,6 +41,13 @@ static int prune_list(const struct cli *c, const struct dirs *d, const struct st
             prune_describe(&list[i], dry);
             found++;
         }
+    unsigned halves = snapshots_sweep(d, snapshot_clear, true);
+    if (halves) {
+        printf("%s %u snapshot%s that %s never finished\n", dry ? "would remove" : "remove", halves,
+               halves == 1 ? "" : "s", halves == 1 ? "was" : "were");
+        if (!dry)
+            snapshots_sweep(d, snapshot_clear, false);
+    }
     if (dry)
         return 0;
     if (found && !force && !isatty(STDIN_FILENO)) {

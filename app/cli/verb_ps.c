@@ -2,6 +2,7 @@
 #include "app/cli/live.h"
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
+#include "console/snapshots.h"
 #include "console/state_json.h"
 
 #include <stdio.h>
@@ -75,27 +76,51 @@ static bool wanted(const struct cli *c, const struct state_record *r)
     return w.wanted && any;
 }
 
-static void add_row(struct out_table *t, const struct live *l)
+static const char *const columns_plain[] = {"ID",   "NAME",    "STATE", "PROFILE", "BOUNDARY",
+                                            ">CPU", ">MEMORY", ">AGE",  "COMMAND", NULL};
+static const char *const columns_from[] = {"ID",      "NAME", "STATE", "PROFILE", "BOUNDARY", ">CPU",
+                                           ">MEMORY", ">AGE", "FROM",  "COMMAND", NULL};
+
+/* The name of the snapshot it was started from; its id where that is gone. */
+static const char *origin(const struct snapshot_record *list, size_t count, const char *id)
+{
+    for (size_t i = 0; id && i < count; i++)
+        if (str_equal(list[i].id, id))
+            return list[i].name;
+    return id;
+}
+
+static void add_row(struct out_table *t, const struct live *l, const char *from)
 {
     const struct state_record *r = l->record;
     autofree char *cpu = live_text_percent(live_cpu_life(l)), *age = live_text_age(r);
     autofree char *memory = live_text_size(l->sample.memory);
     autofree char *state = r->phase == STATE_EXITED ? str_format("exited %d", r->status)
                                                     : str_dup(state_phase_name(r->phase));
-    const char *cells[] = {r->id, r->name, state, r->profile, r->boundary,
-                           cpu,   memory,  age,   r->command};
+    const char *cells[] = {r->id, r->name, state,      r->profile, r->boundary,
+                           cpu,   memory,  age,        r->command, r->command};
+    if (t->columns == columns_from)
+        cells[8] = from;
     out_table_add(t, cells);
 }
 
-static void print_table(const struct live *list, size_t count)
+/* Where each was started from is a column only where there is something to say. */
+static void print_table(const struct dirs *d, const struct live *list, size_t count)
 {
-    static const char *const columns[] = {"ID",   "NAME",    "STATE", "PROFILE", "BOUNDARY",
-                                          ">CPU", ">MEMORY", ">AGE",  "COMMAND", NULL};
-    struct out_table t = {.columns = columns};
+    struct out_table t = {.columns = columns_plain};
+    struct snapshot_record *snapshots = NULL;
+    size_t snapshots_count = 0;
+    struct error ignored;
     for (size_t i = 0; i < count; i++)
-        add_row(&t, &list[i]);
+        if (list[i].record->snapshot)
+            t.columns = columns_from;
+    if (t.columns == columns_from)
+        snapshots_list(d, &snapshots, &snapshots_count, &ignored);
+    for (size_t i = 0; i < count; i++)
+        add_row(&t, &list[i], origin(snapshots, snapshots_count, list[i].record->snapshot));
     out_table_print(&t);
     out_table_done(&t);
+    snapshots_list_free(snapshots, snapshots_count);
 }
 
 static void print_json(const struct live *list, size_t count)
@@ -129,7 +154,7 @@ static void show(const struct cli *c, const struct dirs *d, struct state_record 
         if (c->json)
             print_json(live, t.count);
         else
-            print_table(live, t.count);
+            print_table(d, live, t.count);
         free(live);
     }
     tasks_done(&t);

@@ -166,6 +166,17 @@ static void check_limits(struct check *c)
                   "lie in a folder, not in memory");
 }
 
+static void check_life(struct check *c)
+{
+    if (c->p->snapshot_on_exit && c->h->landlock_abi == 1)
+        check_refuse(c, "Linux 5.19 or newer, or cofferdam snapshot create while it runs",
+                     "lifecycle.snapshot-on-exit: this kernel's first Landlock lets no confined "
+                     "monitor move a folder");
+    if (c->p->snapshot_on_exit && c->p->read_only)
+        check_refuse(c, NULL, "lifecycle.snapshot-on-exit: its root is read-only, so it changes "
+                              "nothing a snapshot could hold");
+}
+
 /* --- files -------------------------------------------------------------------------------------
  */
 
@@ -304,6 +315,7 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
         check_user(&c);
         check_labels(&c);
         check_limits(&c);
+        check_life(&c);
         check_home(&c);
         check_lent(&c);
         check_weak(&c);

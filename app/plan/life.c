@@ -12,7 +12,8 @@ void build_life(struct build *b)
     const struct settings *s = b->s;
     int keep = plan_name_find(plan_keep_names, settings_text(s, KEY_LIFECYCLE_KEEP));
     p->keep = keep < 0 ? PLAN_KEEP_NEVER : (enum plan_keep)keep;
-    if (p->keep != PLAN_KEEP_NEVER)
+    p->snapshot_on_exit = settings_bool(s, KEY_LIFECYCLE_SNAPSHOT_ON_EXIT);
+    if (p->keep != PLAN_KEEP_NEVER || p->snapshot_on_exit)
         p->scratch = str_dup_or_null(b->r->scratch);
 
     enum form_restart restart = FORM_RESTART_NO;

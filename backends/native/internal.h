@@ -25,6 +25,7 @@ struct launch {
     struct root_ids ids;
     struct root_lowers lowers; /* owned; during a start */
     struct root_lent lent;     /* owned; during a start */
+    int snapshot;              /* owned; during a start */
     struct cgroup *cgroup;     /* owned */
     struct agent_host *agent;  /* owned */
     pid_t pid;                 /* 0: none, or reaped */

@@ -2,6 +2,7 @@
 #include "backends/native/internal.h"
 #include "backends/native/native.h"
 #include "backends/native/start.h"
+#include "backends/root/snapshot.h"
 #include "backends/root/check.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -72,7 +73,7 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
 {
     struct launch *l = NEW(struct launch);
     l->env = *env;
-    l->pidfd = l->scratch = FD_NONE;
+    l->pidfd = l->scratch = l->snapshot = FD_NONE;
     l->status = -1;
     root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->plan, e);
@@ -118,6 +119,15 @@ static int native_command(struct launch *l, struct error *e)
     return agent_host_start(l->agent, 0, &c, e);
 }
 
+static int native_open_snapshot(struct launch *l, struct error *e)
+{
+    int fd = root_snapshot_open(l->plan, &l->ids, e);
+    if (fd < 0 && fd != FD_NONE)
+        return fd;
+    l->snapshot = fd;
+    return 0;
+}
+
 /* The agent finds its first command waiting in the socket, so nobody waits for a greeting. */
 static int native_make(struct launch *l, struct error *e)
 {
@@ -142,9 +152,12 @@ static int native_make(struct launch *l, struct error *e)
     if (r == 0)
         r = root_lent_open(l->plan, &l->ids, &l->lent, e);
     if (r == 0)
+        r = native_open_snapshot(l, e);
+    if (r == 0)
         r = native_start_container(l, inside, e);
     root_lowers_close(&l->lowers);
     root_lent_close(&l->lent);
+    l->snapshot = fd_close(l->snapshot);
     inside = fd_close(inside);
     return r;
 }
@@ -296,6 +309,13 @@ static int native_changes(const struct launch *l)
     return l->scratch;
 }
 
+/* Files only, which who asks copies; what that costs has to be counted by them as well. */
+static unsigned native_snapshots(const struct launch *l, uint64_t ret_cost[2])
+{
+    ret_cost[0] = ret_cost[1] = UINT64_MAX;
+    return l->scratch >= 0 && !l->plan->read_only ? LAUNCH_SNAPSHOT_FILES : 0;
+}
+
 /* The control group's parents, to remove it; the ids folder, to give the range back. */
 static size_t native_reach(const struct launch *l, struct launch_reach *ret, size_t most,
                            bool *ret_proc)
@@ -363,6 +383,7 @@ const struct launch_ops native_launch_ops = {
     .sample = native_sample,
     .kill = native_kill,
     .changes = native_changes,
+    .snapshots = native_snapshots,
     .shortfalls = native_shortfalls,
     .reach = native_reach,
     .clean = native_clean,

@@ -60,7 +60,8 @@ static void native_probe_namespaces(struct backend_health *h)
 static void native_probe(const struct plan_host *host, struct backend_health *ret)
 {
     *ret = (struct backend_health){.can = BACKEND_CAN_EXEC | BACKEND_CAN_PAUSE | BACKEND_CAN_COPY |
-                                          BACKEND_CAN_DIFF};
+                                          BACKEND_CAN_DIFF | BACKEND_CAN_SNAPSHOT_FILES |
+                                          BACKEND_CAN_CLONE};
     native_probe_namespaces(ret);
     if (host->landlock_abi)
         backend_health_add(ret, BACKEND_GOOD, "Landlock", NULL, NULL);

@@ -92,6 +92,7 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
         .lowers = l->lowers.fds,
         .lowers_count = l->lowers.count,
         .lowers_hang = l->lowers.count > 0,
+        .snapshot = l->snapshot,
         .sources = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
         .cover = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
         .skip = mem_zero(l->plan->mounts_count + 1, sizeof(bool)),

@@ -1,6 +1,7 @@
 /* Overlays, and what is put into their upper folders before they are mounted. */
 #include "backends/root/lent.h"
 #include "backends/root/lowers.h"
+#include "backends/root/snapshot.h"
 #include "backends/root/steps.h"
 #include "base/fd.h"
 
@@ -119,11 +120,25 @@ static int overlay_whiteout(const struct tree_maker *m, const char *path)
     return 0;
 }
 
+/*
+ * A snapshot may have something at the place, or above it, that is no folder of the lower one: what
+ * was hidden is out of sight then, whatever else it is.
+ */
+static int overlay_hide(const struct tree_maker *m, const struct plan_mount *d, const char *path)
+{
+    int r = overlay_whiteout(m, path);
+    bool kept = d->flags & PLAN_MOUNT_KEPT;
+    return kept && (r == -EEXIST || r == -ENOTDIR || r == -ELOOP) ? 0 : r;
+}
+
 /* One later step, done in the upper folder. */
-static int overlay_early(const struct tree_maker *m, struct overlay_lower *lower,
-                         const struct plan_mount *d, const char *path)
+static int overlay_early(const struct setup *s, const struct tree_maker *m,
+                         struct overlay_lower *lower, const struct plan_mount *d, const char *path)
 {
     bool optional = d->flags & PLAN_MOUNT_OPTIONAL;
+    if (d->flags & PLAN_MOUNT_KEPT && d->kind != PLAN_MOUNT_MASK &&
+        setup_was_made(s, m->prefix, path))
+        return 0;
     int type = optional || d->kind == PLAN_MOUNT_MASK ? overlay_lower_type(lower, path) : 0;
     if (type == -ELOOP && !d->origin) /* of the usual list: what it leads to is hidden elsewhere */
         return 0;
@@ -131,7 +146,7 @@ static int overlay_early(const struct tree_maker *m, struct overlay_lower *lower
         return type;
     switch (d->kind) {
     case PLAN_MOUNT_MASK:
-        return type ? overlay_whiteout(m, path) : 0;
+        return type ? overlay_hide(m, d, path) : 0;
     case PLAN_MOUNT_DIR:
         return optional && type != S_IFDIR ? 0 : tree_need_dir(m, path, d->mode, true);
     case PLAN_MOUNT_FILE:
@@ -298,7 +313,7 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         const struct plan_mount *d = &s->plan->mounts[i];
         const char *path = overlay_below(d->target, o->target);
         if (s->cover[i] == (int)overlay)
-            r = overlay_early(&m, &in_lower, d, path);
+            r = overlay_early(s, &m, &in_lower, d, path);
         else if (i > overlay && path && s->cover[i] < 0 && !s->skip[i] &&
                  overlay_shows(s->plan, overlay, i))
             r = overlay_make_place(s, &m, &in_lower, i, path);
@@ -310,6 +325,30 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
     return r;
 }
 
+/* A layer that came with a snapshot has to be of the same place; only work/ is new. */
+static int overlay_reopen_layer(const struct setup *s, const struct plan_mount *o,
+                                const char *name, int ret[2])
+{
+    const int how = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    char target[4096];
+    autoclose int layer = openat(s->scratch, name, how);
+    ssize_t n = layer < 0 ? -1 : readlinkat(layer, "target", target, sizeof(target) - 1);
+    if (n < 0)
+        return -errno;
+    target[n] = '\0';
+    if (!str_equal(target, o->target))
+        return -ESTALE;
+    if (mkdirat(layer, "work", 0700) < 0)
+        return -errno;
+    autoclose int upper = openat(layer, "upper", how);
+    int work = upper < 0 ? -1 : openat(layer, "work", how);
+    if (work < 0)
+        return -errno;
+    ret[0] = TAKE_FD(upper);
+    ret[1] = work;
+    return 0;
+}
+
 /* layers/N with upper, work and target; descriptors of the first two in `ret`. */
 static int overlay_make_layer(struct setup *s, const struct plan_mount *o, int lower, int ret[2])
 {
@@ -319,7 +358,7 @@ static int overlay_make_layer(struct setup *s, const struct plan_mount *o, int l
     char name[32];
     snprintf(name, sizeof(name), "layers/%u", s->layers++);
     if (mkdirat(s->scratch, name, 0755) < 0)
-        return -errno;
+        return errno == EEXIST && s->restored.of ? overlay_reopen_layer(s, o, name, ret) : -errno;
     autoclose int layer = openat(s->scratch, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (layer < 0)
         return -errno;

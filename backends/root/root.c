@@ -1,4 +1,5 @@
 /* The ground the root stands on, and the moment it becomes the only one there is. */
+#include "backends/root/snapshot.h"
 #include "backends/root/steps.h"
 #include "base/fd.h"
 
@@ -84,6 +85,8 @@ int setup_scratch(struct setup *s)
     int r = s->plan->scratch ? root_reopen_scratch(s) : root_mount_scratch(s);
     if (r == 0)
         r = root_make_ground(s);
+    if (r == 0)
+        r = setup_restore(s);
     return r < 0 ? r : root_make_mount(s);
 }
 

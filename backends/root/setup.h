@@ -7,6 +7,7 @@
 
 #include "app/plan/plan.h"
 #include "backends/root/ids.h"
+#include "backends/root/snapshot_made.h"
 #include "backends/root/tree.h"
 #include "backends/seccomp/seccomp_cache.h"
 #include "base/error.h"
@@ -54,6 +55,8 @@ struct setup {
     unsigned files;        /* that stand over others so far */
     unsigned layers;       /* overlays so far */
     struct buf made;       /* paths set-up made, NUL-separated */
+    int snapshot;          /* where it starts from (snapshot.h); 0 or FD_NONE: from nothing */
+    struct made_list restored; /* what set-up had made when the snapshot's workload began */
     struct error error;
 };
 

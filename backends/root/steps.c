@@ -1,6 +1,7 @@
 /* The root is a list of steps, done in order by one loop. */
 #include "backends/root/steps.h"
 #include "backends/root/setup.h"
+#include "backends/root/snapshot.h"
 #include "backends/root/tree.h"
 #include "base/fd.h"
 #include "base/records.h"
@@ -364,12 +365,19 @@ static bool step_may_mount(enum plan_mount_kind kind)
     return kind != PLAN_MOUNT_DIR && kind != PLAN_MOUNT_SYMLINK && kind != PLAN_MOUNT_FILE;
 }
 
+/* In the snapshot as the workload had it, or away, if that is what it wanted. */
+static bool step_came_along(const struct setup *s, const struct plan_mount *m)
+{
+    return m->flags & PLAN_MOUNT_KEPT && m->kind != PLAN_MOUNT_MASK &&
+           setup_was_made(s, "", m->target);
+}
+
 int setup_mounts(struct setup *s)
 {
     step_find_covers(s);
     for (size_t i = 0; i < s->plan->mounts_count; i++) {
         const struct plan_mount *m = &s->plan->mounts[i];
-        if (s->skip[i] || s->cover[i] >= 0)
+        if (s->skip[i] || s->cover[i] >= 0 || step_came_along(s, m))
             continue;
         if ((size_t)m->kind >= ARRAY_SIZE(steps))
             return error_set(&s->error, EINVAL, "mount %s: of no known kind", m->target);

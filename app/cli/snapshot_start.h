@@ -1,0 +1,23 @@
+/* Starting workloads from a snapshot: the same one again, or others. */
+#ifndef COFFERDAM_APP_CLI_SNAPSHOT_START_H
+#define COFFERDAM_APP_CLI_SNAPSHOT_START_H
+
+#include "app/cli/launch.h"
+#include "console/snapshots.h"
+
+struct snapshot_start {
+    const struct snapshot_record *snapshot; /* borrowed */
+    const char *name;                       /* of the new workload */
+    bool fresh;                             /* it is another one */
+    char *const *labels;                    /* beside those of the plan; may be NULL */
+    char *const *command;                   /* instead of the plan's; NULL: that */
+};
+
+/*
+ * Reads the snapshot's plan, renews it and checks it, as any launch is. launching_done() is the
+ * caller's in every case.
+ */
+int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struct launching *ret,
+                     struct error *e);
+
+#endif

@@ -1,0 +1,42 @@
+/* A tree copied as it is, by descriptors: owners, modes, times, attributes, links, holes. */
+#ifndef COFFERDAM_BASE_COPY_H
+#define COFFERDAM_BASE_COPY_H
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <sys/stat.h>
+
+enum {
+    COPY_DEPTH_MOST = 240, /* folders within folders */
+    COPY_ENTRIES_MOST = 1 << 22,
+};
+
+struct copy_counts {
+    uint64_t bytes;  /* on disk, as the source has them */
+    uint64_t shared; /* of these, shared with the source and not copied (FICLONE) */
+    uint64_t entries;
+};
+
+struct copy_wish {
+    int from; /* a folder open for reading */
+    int to;   /* the folder that gets its contents; FD_NONE: nothing is written, only counted, and
+                 what is closed to us is left out */
+    uint64_t bytes_most; /* -ENOSPC beyond */
+    /* Asked of each entry but the top; `path` is relative to it. False: it is left out. Or NULL. */
+    bool (*wants)(void *data, const char *path, const struct stat *st);
+    void *data;
+};
+
+/*
+ * No link is followed, on either side, and no mount of the source is crossed: what is mounted there
+ * becomes an empty folder. Files with several names get them again. Device nodes are refused
+ * (-EPERM), except overlayfs's whiteouts (character 0:0). Of attributes user.*, security.capability
+ * and ACLs are copied; one that the target cannot hold is an error, for in an overlay's layer they
+ * decide what is seen. A folder that is there already in `to` is filled. Nothing of the source's
+ * names is believed: depth and number are bounded (-ELOOP, -E2BIG). 0 or -errno with text that
+ * names the entry, escaped; what was made by then stays.
+ */
+int copy_tree(const struct copy_wish *w, struct copy_counts *ret, struct error *e);
+
+#endif
