@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-/* Whether `item` is one of "a|b|c". */
+/* Whether `item` is one of "a|b|c"; a word that begins with '/' stands for any absolute path. */
 static bool check_is_word(const char *words, const char *item)
 {
     size_t length = strlen(item);
@@ -13,6 +13,8 @@ static bool check_is_word(const char *words, const char *item)
         size_t next = strcspn(word, "|");
         if (next == length && memcmp(word, item, length) == 0)
             return length > 0;
+        if (*word == '/' && *item == '/')
+            return true;
         word += next;
     }
     return false;

@@ -52,15 +52,18 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL},
     [KEY_ISOLATION_RUNTIME] = {
         "isolation", "runtime", KEY_TYPE_WORD,
-        "auto|native|crun|runc|runsc|kata|qemu|firecracker|cloud-hypervisor|libvirt", "auto",
-        "auto|NAME",
+        "auto|native|crun|runc|runsc|kata|qemu|firecracker|cloud-hypervisor|libvirt|/PATH", "auto",
+        "auto|NAME|/PATH",
         "The program that makes the boundary. *auto* takes the first of the boundary that works "
-        "here. *native* is built in and makes containers.",
+        "here. *native* is built in and makes containers. An absolute path is a program "
+        "with the command line of OCI runtimes, as crun and runc have it; one that is called runsc "
+        "makes a sandbox. Named on the command line without a boundary, a runtime of a stronger one "
+        "brings that along.",
         BOTH, ALL, NULL},
     [KEY_ISOLATION_USER] = {
         "isolation", "user", KEY_TYPE_TEXT, NULL, "self", "self|root|ranges|UID",
         "Who the workload is in its user namespace. *self*: the caller's own number, inside as "
-        "outside; started by root, it is 0 inside and belongs to a subordinate range outside. "
+        "outside (0 inside with runc and runsc, which need one); started by root, it is 0 inside and belongs to a subordinate range outside. "
         "*root*: 0 inside, the caller's number outside, or from a subordinate range for root. *ranges*: 0 inside, with a whole "
         "subordinate range of further ids, through newuidmap(1) or written by root; package "
         "managers need this. A number: that id inside. Root inside is never root outside.",
@@ -69,7 +72,7 @@ const struct key keys[KEY_COUNT] = {
         "isolation", "seccomp", KEY_TYPE_WORD, "default|off", "default", "default|off",
         "The system call filter. *default* is an allow-list as strong as docker's default, minus "
         "what *open* below lists. *off* leaves every system call of the kernel in reach.",
-        BOTH, KEY_USED_CONTAINER, NEEDS_CONTAINER},
+        BOTH, KEY_USED_CONTAINER | KEY_USED_SANDBOX, NEEDS_CONTAINER},
     [KEY_ISOLATION_CAPABILITIES] = {
         "isolation", "capabilities", KEY_TYPE_LIST, CAPABILITIES, "none", "none|default|NAME…",
         "The capabilities kept, over the workload's own namespaces only. *none*; *default*, the "

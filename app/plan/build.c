@@ -93,6 +93,35 @@ static const char *const runtimes[][8] = {
     [PLAN_VM] = {"libvirt", "qemu"     },
 };
 
+/* A path is any program with the OCI command line; one called runsc is gVisor's. */
+static bool build_makes(enum plan_boundary boundary, const char *runtime)
+{
+    if (runtime[0] == '/')
+        return boundary == (str_ends(runtime, "/runsc") ? PLAN_SANDBOX : PLAN_CONTAINER);
+    for (size_t i = 0; runtimes[boundary][i]; i++)
+        if (str_equal(runtimes[boundary][i], runtime))
+            return true;
+    return false;
+}
+
+/*
+ * Whoever names a runtime on the command line, and no boundary, has named the runtime's own, as long
+ * as that is the stronger one.
+ */
+static bool build_stronger(struct build *b, const char *runtime)
+{
+    struct plan *p = b->p;
+    if (!str_starts(settings_origin(b->s, KEY_ISOLATION_RUNTIME), "--") ||
+        str_starts(settings_origin(b->s, KEY_ISOLATION_BOUNDARY), "--"))
+        return false;
+    for (size_t at = p->boundary + 1; at < ARRAY_SIZE(runtimes); at++)
+        if (build_makes((enum plan_boundary)at, runtime)) {
+            p->boundary = (enum plan_boundary)at;
+            return true;
+        }
+    return false;
+}
+
 /* The runtime by name; the first of the boundary for "auto". */
 static int build_boundary(struct build *b, struct error *e)
 {
@@ -103,11 +132,9 @@ static int build_boundary(struct build *b, struct error *e)
     const char *runtime = settings_text(b->s, KEY_ISOLATION_RUNTIME);
     if (!runtime || str_equal(runtime, "auto"))
         runtime = runtimes[p->boundary][0];
-    for (size_t i = 0; runtimes[p->boundary][i]; i++) {
-        if (str_equal(runtimes[p->boundary][i], runtime)) {
-            p->runtime = str_dup(runtime);
-            return 0;
-        }
+    if (build_makes(p->boundary, runtime) || build_stronger(b, runtime)) {
+        p->runtime = str_dup(runtime);
+        return 0;
     }
     return error_set(e, EINVAL, "isolation.runtime = %s (%s) does not make the boundary %s (%s)",
                      runtime, settings_origin(b->s, KEY_ISOLATION_RUNTIME), boundary,

@@ -310,7 +310,7 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
     struct check c = {.p = p, .h = host};
     check_keys(&c);
     check_image(&c);
-    if (p->boundary == PLAN_CONTAINER) {
+    if (p->boundary == PLAN_CONTAINER || p->boundary == PLAN_SANDBOX) {
         check_network(&c);
         check_user(&c);
         check_labels(&c);

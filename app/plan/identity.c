@@ -51,6 +51,14 @@ static void identity_by_user(struct build *b, enum form_user user, uint32_t id)
                      (struct plan_id_map){1, h->subgid, MIN(h->subgid_count, (uint32_t)IDS_RANGE)});
 }
 
+/* No container of theirs is without an id 0. */
+static bool identity_needs_root(const struct plan *p)
+{
+    const char *slash = strrchr(p->runtime, '/');
+    return !plan_is_machine(p) && !str_equal(p->runtime, "native") &&
+           !str_equal(slash ? slash + 1 : p->runtime, "crun");
+}
+
 int build_identity(struct build *b, struct error *e)
 {
     struct plan *p = b->p;
@@ -59,6 +67,13 @@ int build_identity(struct build *b, struct error *e)
     const char *said = settings_text(b->s, KEY_ISOLATION_USER);
     if (said && form_user(said, &user, &id) < 0)
         return error_set(e, EINVAL, "isolation.user = %s", said);
+    if (user == FORM_USER_SELF && identity_needs_root(p))
+        user = FORM_USER_ROOT;
+    if (user == FORM_USER_ID && id != 0 && b->host->uid != 0 && identity_needs_root(p))
+        return error_set(e, EINVAL,
+                         "isolation.user = %s (%s): %s makes no container without an id 0; mend: "
+                         "--set isolation.user=root, or another runtime",
+                         said, settings_origin(b->s, KEY_ISOLATION_USER), p->runtime);
     if (b->host->uid == 0) {
         int r = identity_by_root(b, user, id, e);
         if (r < 0)

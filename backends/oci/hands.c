@@ -11,6 +11,7 @@
 #include <linux/mount.h>
 #include <linux/securebits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -19,6 +20,8 @@
 
 /* A stage is called with the set-up alone. */
 static const struct hands_wish *wish;
+static char program[300];
+static int program_tree = FD_NONE; /* owned */
 
 enum { HANDS_RUN_SIZE = 64 * 1024 * 1024 };
 
@@ -32,6 +35,27 @@ static int hands_mount(struct setup *s, const char *type, const char *const *opt
         r = place < 0 ? -errno : tree_attach(mount, place);
     }
     return r < 0 ? error_errno(&s->error, -r, "%s", target) : 0;
+}
+
+const char *hands_program(void)
+{
+    return program[0] ? program : wish->whole->runtime;
+}
+
+/* The folder a person's path leads through may be closed to the ids we are about to have. */
+static int hands_open_runtime(struct setup *s)
+{
+    const char *path = wish->whole->runtime, *slash = strrchr(path, '/');
+    if (!slash)
+        return 0;
+    autofree char *real = realpath(path, NULL);
+    program_tree = real ? tree_clone(AT_FDCWD, real, false) : -errno;
+    if (program_tree < 0)
+        return error_errno(&s->error, -program_tree, "%s", path);
+    int r = tree_attributes(program_tree, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                            false);
+    snprintf(program, sizeof(program), OCI_RUN "/runtime/%.255s", slash + 1);
+    return r < 0 ? error_errno(&s->error, -r, "protecting %s", path) : 0;
 }
 
 static int hands_readonly_root(struct setup *s)
@@ -73,8 +97,8 @@ static int hands_run_folder(struct setup *s)
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (r < 0)
         return r;
-    static const char *const folders[] = {OCI_STATE, OCI_BUNDLE, OCI_BUNDLE "/rootfs",
-                                          OCI_RUN "/pids", OCI_RUN "/tmp"};
+    static const char *const folders[] = {OCI_STATE,       OCI_BUNDLE,         OCI_BUNDLE "/rootfs",
+                                          OCI_RUN "/pids", OCI_RUN "/runtime", OCI_RUN "/tmp"};
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
         if (mkdir(folders[i], 0755) < 0)
             return error_errno(&s->error, errno, "%s", folders[i]);
@@ -84,11 +108,17 @@ static int hands_run_folder(struct setup *s)
         r = file_write_whole(AT_FDCWD, OCI_INIT, "", 0, 0755, false);
     if (r < 0)
         return error_errno(&s->error, -r, "the bundle");
+    if (program[0])
+        r = file_write_whole(AT_FDCWD, program, "", 0, 0755, false);
+    if (r < 0)
+        return error_errno(&s->error, -r, "%s", program);
     autoclose int tree = tree_clone(s->root, "", true);
     if (tree < 0)
         return error_errno(&s->error, -tree, "the root");
     r = hands_attach(s, tree, OCI_BUNDLE "/rootfs");
-    return r < 0 ? r : hands_attach(s, s->executable, OCI_INIT);
+    if (r == 0)
+        r = hands_attach(s, s->executable, OCI_INIT);
+    return r < 0 || !program[0] ? r : hands_attach(s, program_tree, program);
 }
 
 /* Limits of the workload's user namespace, or, if that is to come, of ours, which hold it too. */
@@ -146,15 +176,12 @@ static int hands_go(struct setup *s)
 }
 
 static int (*const hands_stages[])(struct setup *s) = {
-    setup_begin,         setup_private_mounts,
-    setup_open_sources, /* while we are still who the person is */
-    setup_wait,          setup_ids,
-    setup_scratch,       setup_send_scratch,
-    setup_mounts,        setup_write_made,
-    hands_readonly_root, hands_proc,
-    hands_cgroups,       hands_run_folder,
-    hands_sysctls,       hands_ambient,
-    hands_lock,          hands_go,
+    setup_begin,        setup_private_mounts, setup_open_sources, /* while we are still who the
+                                                                     person is */
+    hands_open_runtime, setup_wait,           setup_ids,          setup_scratch,
+    setup_send_scratch, setup_mounts,         setup_write_made,   hands_readonly_root,
+    hands_proc,         hands_cgroups,        hands_run_folder,   hands_sysctls,
+    hands_ambient,      hands_lock,           hands_go,
 };
 
 void hands_run(struct setup *s, void *data)

@@ -58,6 +58,9 @@ struct hands_wish {
 /* Makes the root, starts the workload, serves until it ends. `data`: struct hands_wish. */
 void hands_run(struct setup *s, void *data) __attribute__((noreturn));
 
+/* hands.c: where our own process finds the runtime: its name, or a mount of the path's file. */
+const char *hands_program(void);
+
 /* hands_serve.c: the last stage. */
 void hands_serve(struct setup *s, const struct hands_wish *w) __attribute__((noreturn));
 

@@ -741,7 +741,7 @@ void hands_serve(struct setup *s, const struct hands_wish *w)
     h = (struct hands){
         .w = w,
         .runtime = {.kind = w->words.kind,
-                    .program = w->whole->runtime,
+                    .program = hands_program(),
                     .network_host = w->whole->network == PLAN_NETWORK_HOST,
                     .filter = w->whole->seccomp},
         .control = s->control,
