@@ -1,5 +1,6 @@
 /* The one place that knows which runtimes this build has. */
 #include "backends/backend.h"
+#include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
 #include "base/str.h"
@@ -9,6 +10,7 @@ const struct backend *const backends[] = {
     &crun_backend,
     &runc_backend,
     &runsc_backend,
+    &qemu_backend,
 };
 const size_t backends_count = ARRAY_SIZE(backends);
 
@@ -16,8 +18,7 @@ const size_t backends_count = ARRAY_SIZE(backends);
 static const char *const boundary_lacks[] = {
     [PLAN_CONTAINER] = "a container runtime, and this build has none",
     [PLAN_SANDBOX] = "gVisor or Kata, which this build does not drive",
-    [PLAN_MICROVM] = ("QEMU, Firecracker or Cloud Hypervisor, which this version of cofferdam does "
-                      "not drive yet"),
+    [PLAN_MICROVM] = "a virtual machine monitor, and this build has none",
     [PLAN_VM] = "libvirt or QEMU, which this version of cofferdam does not drive yet",
 };
 

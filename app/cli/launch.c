@@ -60,6 +60,19 @@ static int launching_image(struct launching *l, struct error *e)
     return r < 0 ? r : 0;
 }
 
+/* Where the boundary is a machine's: what it is put together from. */
+static int launching_machine(struct launching *l, struct error *e)
+{
+    if (!str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "microvm"))
+        return 0;
+    const char *release = settings_text(&l->settings, KEY_MACHINE_KERNEL);
+    l->machine = NEW(struct machine_parts);
+    int r = machine_find_parts(&l->dirs, str_empty(release) ? NULL : release,
+                               l->request.image ? l->image : NULL, l->machine, e);
+    l->request.parts = r < 0 ? NULL : &l->machine->parts;
+    return r;
+}
+
 static int launching_dirs(struct launching *l, struct error *e)
 {
     return l->dirs.runtime ? 0 : dirs_init(&l->dirs, e);
@@ -82,6 +95,8 @@ int launching_build(struct launching *l, struct error *e)
     l->request.caller_env = environ;
     l->request.scratch = l->scratch;
     r = launching_image(l, e);
+    if (r == 0)
+        r = launching_machine(l, e);
     if (r < 0)
         return r;
     return plan_build(&l->settings, &l->request, &l->host, &l->plan, e);
@@ -253,6 +268,9 @@ void launching_done(struct launching *l)
     if (l->image)
         images_launch_done(l->image);
     free(l->image);
+    if (l->machine)
+        machine_parts_done(l->machine);
+    free(l->machine);
     plan_host_done(&l->host);
     if (l->settings_ready)
         settings_done(&l->settings);

@@ -6,6 +6,7 @@
 #define COFFERDAM_APP_CLI_LAUNCH_H
 
 #include "app/cli/images.h"
+#include "app/cli/machine.h"
 #include "app/cli/verb.h"
 #include "app/plan/plan.h"
 #include "console/client.h"
@@ -23,6 +24,7 @@ struct launching {
     char *profile, *cwd, *scratch; /* owned */
     char **env;                    /* owned; of --env */
     struct images_launch *image; /* owned; NULL: it stands on no image of the store */
+    struct machine_parts *machine; /* owned; NULL: it is no machine */
     bool settings_ready, detach;
     bool begun;    /* a monitor waits to hear what to start: */
     int socket;    /* owned, if begun */

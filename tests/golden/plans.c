@@ -3,6 +3,7 @@
  * each compared with a file of expected/, byte for byte. `--update` writes the files anew instead.
  */
 #include "app/plan/plan.h"
+#include "backends/microvm/qemu_argv.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -312,6 +313,21 @@ static void golden_reach(const struct plan *p, struct buf *to)
     plan_reach_free(reach, count);
 }
 
+/* What a machine's plan becomes: the program's arguments, and all it can see. */
+static void golden_machine(const struct plan *p, struct buf *to)
+{
+    if (!p->machine.program || !p->machine.kernel || !p->machine.initramfs)
+        return;
+    autostrv char **argv = qemu_argv(p);
+    buf_puts(to, "arguments:");
+    for (size_t i = 0; argv[i]; i++)
+        buf_printf(to, "%s%s", argv[i][0] == '-' ? "\n  " : " ", argv[i]);
+    struct plan *jail = vmm_jail(p);
+    autofree char *json = plan_to_json(jail, true);
+    buf_printf(to, "\njail:\n%s", json);
+    plan_free(jail);
+}
+
 /* Compares, or writes. 0 or 1. */
 static int golden_file(int dir, const char *name, const char *end, const char *text, bool update)
 {
@@ -367,6 +383,7 @@ static int golden_run(int dir, const struct golden_case *c, bool update)
         failed = golden_file(dir, c->name, "json", json, update);
         golden_findings(p, c->host(), &text);
         golden_reach(p, &text);
+        golden_machine(p, &text);
     }
     failed |= golden_file(dir, c->name, "txt", text.data, update);
     plan_free(p);

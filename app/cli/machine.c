@@ -1,0 +1,87 @@
+#include "app/cli/machine.h"
+
+#include "base/module.h"
+
+#include <stdio.h>
+
+/* Of every guest; others are loaded by those that have the device. */
+static const unsigned machine_drivers = 1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK |
+                                        1u << KERNEL_CONSOLE | 1u << KERNEL_SQUASHFS |
+                                        1u << KERNEL_OVERLAY;
+
+/* A vmlinux starts a quarter of a second sooner than the kernel that unpacks itself. */
+static int machine_kernel(struct machine_parts *m, const struct dirs *d, const struct kernel *k,
+                          struct error *e)
+{
+    autofree char *path = NULL;
+    bool pvh = false;
+    int r = kernel_vmlinux(d->cache, k, &path, &pvh, e);
+    if (r < 0 && r != -ENOTSUP)
+        return r;
+    m->kernel = r == 0 && pvh ? TAKE(path) : str_dup(k->path);
+    m->parts.kernel = m->kernel;
+    m->parts.release = k->release;
+    autofree char *init = module_program("cofferdam-init");
+    const struct initramfs_wish w = {
+        .cache = d->cache, .kernel = k, .drivers = machine_drivers, .init = init};
+    r = initramfs_make(&w, &m->initramfs, e);
+    if (r < 0)
+        return r;
+    m->parts.initramfs = m->initramfs.path;
+    return 0;
+}
+
+static void machine_say(void *data, const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+}
+
+static int machine_disk(struct machine_parts *m, const struct dirs *d, struct images_launch *image,
+                        struct error *e)
+{
+    struct image_work w = {.limits = image_limits_usual, .warn = machine_say};
+    int r = disk_of_image(image->store, &image->image, &w, d->cache, &m->disk, e);
+    if (r < 0)
+        return error_wrap(e, "a disk of the image");
+    m->parts.root = m->disk.path;
+    m->parts.root_type = DISK_FILE_SYSTEM;
+    return 0;
+}
+
+int machine_find_parts(const struct dirs *d, const char *release, struct images_launch *image,
+                       struct machine_parts *ret, struct error *e)
+{
+    struct machine_parts *m = ret;
+    const struct kernel *k = NULL;
+    struct error why;
+    *m = (struct machine_parts){0};
+    if (qemu_facts(d->cache, &m->facts, &why) < 0)
+        return 0;
+    m->parts = (struct plan_parts){
+        .program = m->facts.program,
+        .version = m->facts.version,
+        .files = m->facts.files,
+        .no_kvm = m->facts.no_kvm,
+        .tsc_khz = m->facts.tsc_khz,
+    };
+    int r = kernel_list_read(d->data, "", &m->kernels, e);
+    if (r < 0)
+        return r;
+    r = kernel_choose(&m->kernels, release, &k, &why);
+    if (r == 0)
+        r = machine_kernel(m, d, k, &why);
+    if (r < 0)
+        m->parts.no_kernel = m->no_kernel = str_dup(why.text);
+    return image ? machine_disk(m, d, image, e) : 0;
+}
+
+void machine_parts_done(struct machine_parts *m)
+{
+    vmm_facts_done(&m->facts);
+    kernel_list_done(&m->kernels);
+    initramfs_done(&m->initramfs);
+    disk_done(&m->disk);
+    free(m->kernel);
+    free(m->no_kernel);
+    *m = (struct machine_parts){0};
+}

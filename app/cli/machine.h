@@ -1,0 +1,29 @@
+/* What a machine is put together from here: its program, a kernel, an initramfs, a disk. */
+#ifndef COFFERDAM_APP_CLI_MACHINE_H
+#define COFFERDAM_APP_CLI_MACHINE_H
+
+#include "app/cli/images.h"
+#include "app/plan/plan.h"
+#include "backends/microvm/facts.h"
+#include "images/disk_image.h"
+#include "images/initramfs.h"
+
+struct machine_parts {
+    struct vmm_facts facts;     /* owned */
+    struct kernel_list kernels; /* owned */
+    struct initramfs initramfs; /* owned */
+    struct disk disk;           /* owned */
+    char *kernel, *no_kernel;   /* owned */
+    struct plan_parts parts;    /* points into the others */
+};
+
+/*
+ * Finds them; what is not in the cache is made, which is said on stderr. What this host lacks is
+ * left out for plan_check() to name; an error is something that went wrong. `release`: of the
+ * kernel, or its beginning; NULL: the best. `image`: loaded, or NULL: none of the store.
+ */
+int machine_find_parts(const struct dirs *d, const char *release, struct images_launch *image,
+                       struct machine_parts *ret, struct error *e);
+void machine_parts_done(struct machine_parts *m); /* zeroed is fine */
+
+#endif

@@ -1,0 +1,30 @@
+/* What one machine's program does in its own way; the rest of a launch is the same for all. */
+#ifndef COFFERDAM_BACKENDS_MICROVM_DRIVER_H
+#define COFFERDAM_BACKENDS_MICROVM_DRIVER_H
+
+#include "backends/launch.h"
+#include "backends/microvm/vmm.h"
+
+struct vmm_control; /* a driver's own: QMP, an API's socket */
+
+struct vmm_driver {
+    const char *name;
+
+    /* Pure; owned by the caller. mandatory */
+    char **(*argv)(const struct plan *p);
+
+    /* Takes our end of VMM_FD_CONTROL, also on failure. NULL with errno. mandatory */
+    struct vmm_control *(*control_new)(int socket);
+    void (*control_free)(struct vmm_control *c);    /* NULL is fine */
+    int (*control_fd)(const struct vmm_control *c); /* to watch for reading; FD_NONE: no more */
+    void (*control_dispatch)(struct vmm_control *c);
+
+    /* Stops the guest's processors or lets them go on; returns when that is so. mandatory */
+    int (*freeze)(struct vmm_control *c, bool frozen, struct error *e);
+};
+
+/* launch_ops.open for a driver; the others are in vmm_launch.h. */
+int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
+             const struct launch_env *env, struct launch **ret, struct error *e);
+
+#endif

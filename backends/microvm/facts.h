@@ -1,0 +1,25 @@
+/* What a machine's program is made of here, and whether KVM runs: found out once per boot. */
+#ifndef COFFERDAM_BACKENDS_MICROVM_FACTS_H
+#define COFFERDAM_BACKENDS_MICROVM_FACTS_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct vmm_facts {
+    char *program, *version; /* owned */
+    char **files;            /* owned; libraries, modules and firmware, as it looks them up */
+    char *no_kvm;            /* owned; why KVM cannot be had; NULL: it runs */
+    uint64_t tsc_khz;        /* of this machine; 0: not known */
+};
+void vmm_facts_done(struct vmm_facts *f);
+
+/*
+ * Of qemu-system-ARCH. Kept in CACHE/machine/qemu for as long as the program, this boot, the caller
+ * and /dev/kvm are the same: then a few calls. -ENOENT: it is not installed.
+ */
+int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e);
+
+/* The libraries a program needs, as its own loader finds them; its loader first. NULL with text. */
+char **vmm_libraries(const char *program, struct error *e);
+
+#endif

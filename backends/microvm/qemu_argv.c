@@ -1,0 +1,83 @@
+#include "backends/microvm/qemu_argv.h"
+
+#include "init/agent.h"
+
+#include <inttypes.h>
+
+/* Of translated code: what a boot writes once is thrown away rather than kept. */
+enum { QEMU_TB_MIB = 64 };
+
+__attribute__((format(printf, 3, 4))) static void argv_add(char ***argv, const char *option,
+                                                           const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    strv_add(argv, option);
+    strv_take(argv, str_vformat(fmt, ap));
+    va_end(ap);
+}
+
+static void argv_processors(char ***argv, const struct plan_machine *m)
+{
+    const char *cpu = m->cpu_model;
+    switch (m->accel) {
+    case PLAN_ACCEL_KVM:
+        strv_add(argv, "-accel");
+        strv_add(argv, "kvm");
+        break;
+    case PLAN_ACCEL_TCG:
+        argv_add(argv, "-accel", "tcg,tb-size=%d", QEMU_TB_MIB);
+        if (!cpu || str_equal(cpu, "host"))
+            cpu = "qemu64,+arat"; /* arat: else every idle guest's timer ticks on for ever */
+        break;
+    }
+    argv_add(argv, "-cpu", "%s", cpu ? cpu : "host");
+    argv_add(argv, "-smp", "%u", m->cpus);
+    argv_add(argv, "-m", "%" PRIu64 "M", m->memory >> 20);
+}
+
+static void argv_channel(char ***argv, const char *id, int fd)
+{
+    argv_add(argv, "-chardev", "socket,id=%s,fd=%d", id, fd);
+}
+
+/* By descriptor: what has another name for it has no way to it. */
+static void argv_disk(char ***argv, const char *id, int fd, bool read_only)
+{
+    argv_add(argv, "-add-fd", "fd=%d,set=%d", fd, fd);
+    argv_add(argv, "-blockdev",
+             "driver=raw,node-name=%s,read-only=%s,file.driver=file,file.filename=/dev/fdset/%d,"
+             "file.locking=off",
+             id, read_only ? "on" : "off", fd);
+    argv_add(argv, "-device", "virtio-blk-device,drive=%s,serial=%s", id, id);
+}
+
+char **qemu_argv(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    autofree char *line = vmm_kernel_line(p);
+    char **argv = NULL;
+    strv_add(&argv, m->program);
+    argv_add(&argv, "-name", "cofferdam-%s", p->id);
+    strv_add(&argv, "-nodefaults");
+    strv_add(&argv, "-no-user-config");
+    argv_add(&argv, "-display", "none");
+    strv_add(&argv, "-no-reboot");
+    argv_add(&argv, "-sandbox",
+             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    argv_add(&argv, "-machine", "%s,auto-kernel-cmdline=off", m->type);
+    argv_processors(&argv, m);
+    argv_channel(&argv, "kernel", VMM_FD_KERNEL);
+    argv_add(&argv, "-serial", "chardev:kernel");
+    argv_channel(&argv, "control", VMM_FD_CONTROL);
+    argv_add(&argv, "-mon", "chardev=control,mode=control");
+    argv_add(&argv, "-global", "virtio-mmio.force-legacy=false");
+    argv_disk(&argv, VMM_DISK_ROOT, VMM_FD_ROOT, true);
+    argv_channel(&argv, "agent", VMM_FD_AGENT);
+    argv_add(&argv, "-device", "virtio-serial-device,max_ports=2");
+    argv_add(&argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);
+    argv_add(&argv, "-kernel", VMM_KERNEL);
+    argv_add(&argv, "-initrd", VMM_INITRAMFS);
+    argv_add(&argv, "-append", "%s", line);
+    return argv;
+}

@@ -1,0 +1,34 @@
+/*
+ * QEMU's control channel (qemu-qmp-ref(7)): one JSON object a line. Whoever has taken QEMU over
+ * writes here too: lines are bounded, and a channel that cannot be understood is dead for good.
+ */
+#ifndef COFFERDAM_BACKENDS_MICROVM_QMP_H
+#define COFFERDAM_BACKENDS_MICROVM_QMP_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+#include <jansson.h>
+
+enum { QMP_LINE_MAX = 64 * 1024 };
+
+struct qmp;
+
+/* Takes `socket`, also on failure; the greeting is answered by itself. NULL with errno. */
+struct qmp *qmp_new(int socket);
+void qmp_free(struct qmp *q);    /* NULL is fine */
+int qmp_fd(const struct qmp *q); /* readable when qmp_dispatch() has something to do */
+
+/*
+ * Runs a command and waits for its answer, at most `timeout_ms`. `arguments` (or NULL) is taken.
+ * `*ret` (or NULL): what it returned, owned by the caller. -EIO with QEMU's own words, -ETIMEDOUT,
+ * -EPIPE: QEMU is gone, -EPROTO.
+ */
+int qmp_call(struct qmp *q, const char *command, json_t *arguments, int timeout_ms, json_t **ret,
+             struct error *e);
+
+/* Reads what has come; events call back by name ("SHUTDOWN", …), data borrowed or NULL. */
+typedef void qmp_event_fn(void *data, const char *name, const json_t *what);
+void qmp_dispatch(struct qmp *q, qmp_event_fn *event, void *data);
+
+#endif

@@ -1,0 +1,90 @@
+#include "backends/microvm/vmm.h"
+
+#include <inttypes.h>
+
+#define MIB (1ull << 20)
+enum {
+    VMM_OVERHEAD_MIB =
+        192,          /* the program, its translated code (TCG: see qemu_argv.c), the kernel */
+    VMM_THREADS = 64, /* one a processor, and those that wait for disks */
+};
+
+static struct plan_mount *jail_step(struct plan *j, enum plan_mount_kind kind, const char *source,
+                                    const char *target, unsigned flags)
+{
+    j->mounts = mem_grow(j->mounts, j->mounts_count + 1, sizeof(j->mounts[0]));
+    struct plan_mount *m = &j->mounts[j->mounts_count++];
+    *m = (struct plan_mount){
+        .kind = kind, .source = str_dup(source), .target = str_dup(target), .flags = flags};
+    return m;
+}
+
+/* Root's own cache is closed to everybody: these are lent to the id the program runs as. */
+static void jail_file(struct plan *j, const char *source, const char *target, bool lent)
+{
+    const unsigned tame = PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV;
+    jail_step(j, PLAN_MOUNT_BIND, source, target, tame | (lent ? PLAN_MOUNT_LENT : 0));
+}
+
+struct plan *vmm_jail(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    struct plan *j = NEW(struct plan);
+    bool root = p->map_by == PLAN_MAP_PARENT;
+    j->id = str_dup(p->id);
+    j->boundary = PLAN_CONTAINER;
+    j->map_by = p->map_by;
+    j->uid_map_count = p->uid_map_count;
+    j->gid_map_count = p->gid_map_count;
+    memcpy(j->uid_map, p->uid_map, sizeof(j->uid_map));
+    memcpy(j->gid_map, p->gid_map, sizeof(j->gid_map));
+    j->uid = VMM_UID;
+    j->gid = VMM_GID;
+    j->namespaces = PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_NET | PLAN_NS_UTS |
+                    PLAN_NS_IPC | PLAN_NS_CGROUP;
+    j->read_only = true;
+    j->no_new_privileges = true;
+    j->seccomp = true;
+    j->limits = vmm_limits(p);
+    j->limits.disk = MIB; /* folders to mount on */
+    jail_file(j, m->program, m->program, false);
+    for (size_t i = 0; m->files && m->files[i]; i++)
+        jail_file(j, m->files[i], m->files[i], false);
+    jail_file(j, m->kernel, VMM_KERNEL, root);
+    jail_file(j, m->initramfs, VMM_INITRAMFS, root);
+    if (m->accel == PLAN_ACCEL_KVM)
+        jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
+                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
+    return j;
+}
+
+/*
+ * tsc_early_khz: the microvm machine has no clock to measure the processor's against that works
+ * under emulation; without the number one boot in five hangs for ever. What is switched off beside
+ * that are tests of the kernel's own and tables nobody in the guest reads.
+ */
+char *vmm_kernel_line(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    autobuf line = {0};
+    buf_puts(&line, "console=ttyS0 quiet panic=-1 reboot=t");
+    if (m->accel == PLAN_ACCEL_TCG && m->tsc_khz)
+        buf_printf(&line, " tsc_early_khz=%" PRIu64 " tsc=reliable", m->tsc_khz);
+    if (m->accel == PLAN_ACCEL_TCG)
+        buf_puts(&line, " no_timer_check");
+    buf_puts(&line, " cryptomgr.notests initcall_blacklist=init_kprobe_trace,"
+                    "load_system_certificate_list,slab_sysfs_init");
+    return buf_take(&line);
+}
+
+struct plan_limits vmm_limits(const struct plan *p)
+{
+    struct plan_limits l = p->limits;
+    if (l.memory)
+        l.memory = p->machine.memory + VMM_OVERHEAD_MIB * MIB;
+    l.pids = VMM_THREADS + p->machine.cpus;
+    l.best_effort = true; /* a machine has its size anyway: this is the second lock */
+    if (l.cpu_milli % 1000)
+        l.best_effort = p->limits.best_effort;
+    return l;
+}

@@ -1,0 +1,42 @@
+/*
+ * What every machine's program has in common here, whatever it is called: the jail it runs in, and
+ * the descriptors it is born with.
+ */
+#ifndef COFFERDAM_BACKENDS_MICROVM_VMM_H
+#define COFFERDAM_BACKENDS_MICROVM_VMM_H
+
+#include "app/plan/plan.h"
+
+/* Descriptors of the program; 0 is /dev/null, 1 and 2 are what it says when something is wrong. */
+enum {
+    VMM_FD_AGENT = 3,   /* a stream: the other end of the guest's port */
+    VMM_FD_CONTROL = 4, /* a stream: QMP, an API */
+    VMM_FD_KERNEL = 5,  /* a stream: what the guest's kernel prints */
+    VMM_FD_ROOT = 6,    /* the root image, read-only */
+    VMM_FDS,
+};
+
+/* Where the jail shows the kernel and the initramfs. */
+#define VMM_KERNEL "/kernel"
+#define VMM_INITRAMFS "/initramfs"
+
+/* Serial numbers of the guest's disks. */
+#define VMM_DISK_ROOT "root"
+
+/* Who the program is in the jail: never root. */
+enum { VMM_UID = 1000, VMM_GID = 1000 };
+
+/*
+ * The jail as a plan of its own, for the code that makes containers' roots: an empty folder in
+ * memory with the program, its libraries and firmware, kernel and initramfs, all read-only, and for
+ * KVM its device. Pure. Owned by the caller.
+ */
+struct plan *vmm_jail(const struct plan *p);
+
+/* The kernel's command line. Pure; owned by the caller. */
+char *vmm_kernel_line(const struct plan *p);
+
+/* Limits of the control group: what the guest has, and what the program needs beside it. */
+struct plan_limits vmm_limits(const struct plan *p);
+
+#endif

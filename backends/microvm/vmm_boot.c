@@ -1,0 +1,367 @@
+/* From a plan to a command that runs in a guest. */
+#include "backends/microvm/vmm_launch.h"
+
+#include "backends/root/setup.h"
+#include "base/fd.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BOOT_MS = 120000 };
+
+/* --- before the guest ---------------------------------------------------------------------------
+ */
+
+static void boot_end_copies(struct launch *l)
+{
+    for (size_t i = 0; i < l->copies_count; i++) {
+        fd_close(l->copies[i].socket);
+        if (l->copies[i].pid <= 0)
+            continue;
+        kill(l->copies[i].pid, SIGKILL); /* it has sent everything, or nobody reads any more */
+        while (waitpid(l->copies[i].pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    free(l->copies);
+    l->copies = NULL;
+    l->copies_count = l->copies_taken = 0;
+}
+
+/* One process each, which may read what the person may, and that only writes to a socket. */
+static int boot_begin_copies(struct launch *l, struct error *e)
+{
+    for (size_t i = 0; i < l->plan->mounts_count; i++) {
+        struct plan one = {.mounts = &l->plan->mounts[i], .mounts_count = 1};
+        int pair[2];
+        if (one.mounts->kind != PLAN_MOUNT_COPY)
+            continue;
+        int r = fd_socketpair(pair);
+        if (r < 0)
+            return error_errno(e, -r, "a channel for copies");
+        pid_t pid = fork();
+        if (pid == 0) {
+            fd_close(pair[0]);
+            root_send_copies(&one, pair[1]);
+            _exit(0);
+        }
+        fd_close(pair[1]);
+        l->copies = mem_grow(l->copies, l->copies_count + 1, sizeof(l->copies[0]));
+        l->copies[l->copies_count++] = (struct vmm_copy){.socket = pair[0], .pid = pid};
+        if (pid < 0)
+            return error_errno(e, errno, "starting the copies");
+    }
+    return 0;
+}
+
+/* agent_guest_sources.copy: in the order of the plan. */
+static int boot_next_copy(void *data, const struct plan_mount *m, struct error *e)
+{
+    struct launch *l = data;
+    int code = EIO, fd = FD_NONE;
+    size_t count = 1;
+    if (l->copies_taken == l->copies_count)
+        return error_set(e, EINVAL, "%s: nobody sends it", m->source);
+    int socket = l->copies[l->copies_taken++].socket;
+    if (fd_receive(socket, &code, sizeof(code), &fd, &count) != (ssize_t)sizeof(code))
+        code = -EIO;
+    if (code == 0 && count == 1)
+        return fd;
+    if (count)
+        fd_close(fd);
+    return error_errno(e, code < 0 ? -code : EIO, "copying %s", m->source);
+}
+
+struct boot_ends {
+    int fds[VMM_FDS];                      /* owned; the program's */
+    int agent, control, kernel, errors[2]; /* owned; ours (errors: a pipe) */
+};
+
+static void boot_close(struct boot_ends *b)
+{
+    for (int i = 0; i < VMM_FDS; i++)
+        if (i != 2)
+            b->fds[i] = fd_close(b->fds[i]);
+    b->agent = fd_close(b->agent);
+    b->control = fd_close(b->control);
+    b->kernel = fd_close(b->kernel);
+    b->errors[0] = fd_close(b->errors[0]);
+}
+
+static int boot_pair(int *ret_ours, int *ret_theirs, struct error *e)
+{
+    int pair[2];
+    int r = fd_socketpair(pair);
+    if (r < 0)
+        return error_errno(e, -r, "a channel to the machine");
+    *ret_ours = pair[0];
+    *ret_theirs = pair[1];
+    return 0;
+}
+
+static int boot_open(const struct launch *l, struct boot_ends *b, struct error *e)
+{
+    *b = (struct boot_ends){
+        {FD_NONE,  FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE},
+        FD_NONE,
+        FD_NONE,
+        FD_NONE,
+        {FD_NONE, FD_NONE}
+    };
+    const char *root = l->plan->machine.root;
+    b->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    b->fds[VMM_FD_ROOT] = open(root, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (b->fds[0] < 0 || b->fds[VMM_FD_ROOT] < 0)
+        return error_errno(e, errno, "%s", b->fds[0] < 0 ? "/dev/null" : root);
+    int r = fd_pipe(b->errors, O_NONBLOCK);
+    if (r < 0)
+        return error_errno(e, -r, "a pipe");
+    b->fds[1] = b->fds[2] = b->errors[1];
+    r = boot_pair(&b->agent, &b->fds[VMM_FD_AGENT], e);
+    if (r == 0)
+        r = boot_pair(&b->control, &b->fds[VMM_FD_CONTROL], e);
+    return r < 0 ? r : boot_pair(&b->kernel, &b->fds[VMM_FD_KERNEL], e);
+}
+
+static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
+{
+    l->agent = agent_guest_new(TAKE_FD(b->agent));
+    if (!l->agent)
+        return error_errno(e, errno, "a channel to the guest");
+    l->control = l->driver->control_new(TAKE_FD(b->control));
+    if (!l->control)
+        return error_errno(e, errno, "a channel to the machine");
+    l->kernel = TAKE_FD(b->kernel);
+    l->errors = TAKE_FD(b->errors[0]);
+    fd_nonblock(l->kernel);
+    return 0;
+}
+
+static int boot_spawn(struct launch *l, struct error *e)
+{
+    struct cgroup_wish wish = {
+        .plan = l->jail, .journal = l->env.journal, .journal_data = l->env.journal_data};
+    struct boot_ends ends;
+    int r = root_ids_take(l->jail, &l->env, &l->ids, e);
+    if (r == 0)
+        r = cgroup_make(&wish, &l->cgroup, e);
+    if (r == 0)
+        r = boot_begin_copies(l, e);
+    if (r < 0)
+        return r;
+    r = boot_open(l, &ends, e);
+    l->phases[VMM_PHASE_JAIL] = loop_now_us();
+    autostrv char **argv = l->driver->argv(l->plan);
+    struct vmm_wish w = {.jail = l->jail,
+                         .env = &l->env,
+                         .ids = &l->ids,
+                         .cgroup = l->cgroup,
+                         .program = l->plan->machine.program,
+                         .argv = argv,
+                         .fds = ends.fds};
+    if (r == 0)
+        r = vmm_start(&w, &l->pid, &l->pidfd, e);
+    if (r == 0)
+        r = boot_take(l, &ends, e);
+    boot_close(&ends);
+    return r < 0 ? r : vmm_watch_open(l, e);
+}
+
+/* --- with the guest -----------------------------------------------------------------------------
+ */
+
+static int boot_root(struct launch *l, struct error *e)
+{
+    const struct plan *p = l->plan;
+    const struct agent_guest_step steps[] = {
+        {.kind = AGENT_STEP_LOWER,
+         .source = "serial:" VMM_DISK_ROOT,
+         .content = p->machine.root_type},
+        {.kind = AGENT_STEP_UPPER,
+         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2       },
+        {.kind = AGENT_STEP_ROOT,                        .flags = p->read_only ? AGENT_STEP_RO : 0 },
+    };
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
+        r = agent_guest_step(l->agent, &steps[i], e);
+    return r;
+}
+
+/* All of it at once: the guest works it off, and nobody waits for anybody. */
+static int boot_ask(struct launch *l, struct error *e)
+{
+    const struct plan *p = l->plan;
+    const struct agent_guest_sources sources = {.copy = boot_next_copy, .data = l};
+    struct agent_host_command c = {
+        .argv = p->argv,
+        .env = p->env,
+        .cwd = p->cwd,
+        .uid = p->uid,
+        .gid = p->gid,
+        .groups = p->groups,
+        .groups_count = p->groups_count,
+        .umask = p->umask,
+        .terminal = p->terminal,
+        .rows = l->env.rows,
+        .cols = l->env.cols,
+    };
+    int r = agent_guest_refresh(l->agent, p->hostname, e);
+    if (r == 0)
+        r = boot_root(l, e);
+    if (r == 0)
+        r = agent_guest_plan(l->agent, p, &sources, e);
+    if (r == 0)
+        r = agent_guest_end(l->agent, e);
+    return r < 0 ? r : agent_host_start(l->agent, 0, &c, e);
+}
+
+struct boot_wait {
+    struct launch *l;
+    struct launch_streams *streams;
+    struct error *error;
+    bool started, failed;
+};
+
+static void boot_started(void *data, uint32_t console, pid_t pid, struct launch_streams *streams)
+{
+    struct boot_wait *w = data;
+    w->started = true;
+    w->l->phases[VMM_PHASE_STARTED] = loop_now_us();
+    *w->streams = *streams;
+}
+
+static void boot_failed(void *data, uint32_t console, const struct error *e)
+{
+    struct boot_wait *w = data;
+    w->failed = true;
+    *w->error = *e;
+}
+
+static void boot_exited(void *data, uint32_t console, int status)
+{
+    ((struct boot_wait *)data)->l->status = status;
+}
+
+static void boot_copied(void *data, uint32_t transfer, const struct error *e)
+{
+}
+
+static void boot_closed(void *data, const char *why)
+{
+    struct boot_wait *w = data;
+    w->l->agent_closed = true;
+    if (why && !w->l->why[0])
+        snprintf(w->l->why, sizeof(w->l->why), "%s", why);
+}
+
+static void boot_ready(void *data, const struct agent_ready *ready)
+{
+    ((struct boot_wait *)data)->l->phases[VMM_PHASE_READY] = loop_now_us();
+}
+
+static void boot_broken(void *data, const struct error *e)
+{
+    boot_failed(data, 0, e);
+    struct boot_wait *w = data;
+    w->error->code = EIO; /* whatever is wrong is not the command */
+    error_wrap(w->error, "the guest");
+}
+
+static const struct agent_host_events boot_events = {
+    .started = boot_started,
+    .failed = boot_failed,
+    .exited = boot_exited,
+    .copied = boot_copied,
+    .closed = boot_closed,
+    .ready = boot_ready,
+    .broken = boot_broken,
+};
+
+/*
+ * The guest's first word: only then is it asked, so that its clock is set to a time that is not
+ * over. 1: it has spoken.
+ */
+static bool boot_spoken(const struct launch *l)
+{
+    struct pollfd p = {.fd = agent_host_fd(l->agent), .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
+{
+    uint64_t until = loop_now_ms() + BOOT_MS;
+    bool asked = false;
+    while (!w->started && !w->failed) {
+        uint64_t now = loop_now_ms();
+        struct pollfd p = {.fd = l->epoll, .events = POLLIN};
+        if (now >= until)
+            return error_set(e, ETIMEDOUT, "the guest has not answered within %d s",
+                             BOOT_MS / 1000);
+        if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
+            return error_errno(e, errno, "waiting for the guest");
+        vmm_drain(l);
+        bool over = vmm_reap(l);
+        if (!asked && boot_spoken(l)) {
+            l->phases[VMM_PHASE_HELLO] = loop_now_us();
+            asked = true;
+            int r = boot_ask(l, e);
+            if (r < 0)
+                return r;
+        }
+        if (asked)
+            agent_host_dispatch(l->agent, &boot_events, w);
+        if (!w->started && !w->failed && (over || l->agent_closed)) {
+            vmm_explain_end(l);
+            return error_set(e, EIO, "%s", l->why);
+        }
+    }
+    return w->failed ? -w->error->code : 0;
+}
+
+/* The last of what the monitor needs its freedom for; it gives that up while the guest boots. */
+static void boot_settle(struct launch *l)
+{
+    cgroup_keep(l->cgroup, l->pid);
+    strv_free(l->shortfalls);
+    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
+    if (l->plan->machine.accel == PLAN_ACCEL_TCG)
+        strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
+    if (l->env.settled)
+        l->env.settled(l->env.settled_data);
+}
+
+int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e)
+{
+    struct error mine = {0};
+    struct launch_streams streams = {FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    struct boot_wait w = {.l = l, .streams = &streams, .error = &mine};
+    l->status = -1;
+    l->agent_closed = l->reaped = l->ended = l->frozen = false;
+    l->why[0] = '\0';
+    l->kernel_tail = l->errors_tail = (struct vmm_tail){{0}, 0, 0};
+    memset(l->phases, 0, sizeof(l->phases));
+    l->phases[VMM_PHASE_BEGIN] = loop_now_us();
+    int r = boot_spawn(l, &mine);
+    if (r == 0) {
+        l->phases[VMM_PHASE_EXEC] = loop_now_us();
+        boot_settle(l);
+        r = boot_wait(l, &w, &mine);
+    } else if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC) {
+        mine.code = EIO; /* our failure, not a command that was not found or may not be run */
+    }
+    boot_end_copies(l);
+    if (r == 0) {
+        *ret_streams = streams;
+        return 0;
+    }
+    vmm_stop(l);
+    struct error ignored;
+    vmm_clean(l, &ignored);
+    *e = mine;
+    return -mine.code;
+}

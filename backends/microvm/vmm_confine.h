@@ -1,0 +1,16 @@
+/* The locks around a machine's program, put on by itself just before it becomes that. */
+#ifndef COFFERDAM_BACKENDS_MICROVM_VMM_CONFINE_H
+#define COFFERDAM_BACKENDS_MICROVM_VMM_CONFINE_H
+
+#include "base/error.h"
+
+/* While we still may: nothing started from here on can ever gain a capability. */
+int vmm_confine_bounds(struct error *e);
+
+/*
+ * No capability; Landlock: files are read and run, nothing is written, made or
+ * removed by name; the system calls of vmm_filter_gen.c. Runs with the jail as its root.
+ */
+int vmm_confine(struct error *e);
+
+#endif

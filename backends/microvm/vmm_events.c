@@ -1,0 +1,265 @@
+/* What happens in a guest and to its machine, on its way to the monitor; and the end, told once. */
+#include "backends/microvm/vmm_launch.h"
+
+#include "base/fd.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EVENTS_LAST_WORDS = 4096, EVENTS_READS = 16 };
+
+/* --- what is printed ----------------------------------------------------------------------------
+ */
+
+/* The first half goes when it is full: what ends a guest stands last. */
+static void tail_add(struct vmm_tail *t, const char *bytes, size_t size)
+{
+    t->seen += size;
+    for (size_t i = 0; i < size; i++) {
+        if (t->used == sizeof(t->text) - 1) {
+            t->used /= 2;
+            memmove(t->text, t->text + sizeof(t->text) - 1 - t->used, t->used);
+        }
+        t->text[t->used++] = bytes[i] ? bytes[i] : ' ';
+    }
+    t->text[t->used] = '\0';
+}
+
+/* A bounded number of reads: who prints without end gets no more of us than others. */
+static int tail_read(struct vmm_tail *t, int fd)
+{
+    char bytes[4096];
+    for (int i = 0; i < EVENTS_READS; i++) {
+        ssize_t n = read(fd, bytes, sizeof(bytes));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? fd : fd_close(fd);
+        if (n == 0)
+            return fd_close(fd);
+        tail_add(t, bytes, (size_t)n);
+    }
+    return fd;
+}
+
+/* The rest of the last line with `mark` in it, escaped; NULL: there is none. Owned. */
+static char *tail_find(const struct vmm_tail *t, const char *mark)
+{
+    const char *at = NULL;
+    for (const char *next = t->text; (next = strstr(next, mark)); next++)
+        at = next;
+    return at ? str_escape(at, MIN(strcspn(at, "\r\n"), (size_t)160)) : NULL;
+}
+
+/* Its last line that is not empty. */
+static char *tail_last(const struct vmm_tail *t)
+{
+    autofree char *text = str_dup(t->text);
+    char *line = text;
+    for (char *rest = text, *next; (next = strsep(&rest, "\r\n"));)
+        if (*str_trim(next))
+            line = next;
+    return *line ? str_escape(line, MIN(strlen(line), (size_t)160)) : NULL;
+}
+
+/* --- watching -----------------------------------------------------------------------------------
+ */
+
+static void events_watch(struct launch *l, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+    if (fd >= 0)
+        epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev);
+}
+
+int vmm_watch_open(struct launch *l, struct error *e)
+{
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (l->epoll < 0)
+        return error_errno(e, errno, "epoll");
+    events_watch(l, agent_host_fd(l->agent));
+    events_watch(l, l->pidfd);
+    events_watch(l, l->kernel);
+    events_watch(l, l->errors);
+    events_watch(l, l->driver->control_fd(l->control));
+    return 0;
+}
+
+size_t vmm_watch(const struct launch *l, int fds[4])
+{
+    if (l->epoll < 0 || l->ended)
+        return 0;
+    fds[0] = l->epoll;
+    return 1;
+}
+
+void vmm_drain(struct launch *l)
+{
+    if (l->kernel >= 0)
+        l->kernel = tail_read(&l->kernel_tail, l->kernel);
+    if (l->kernel_tail.seen && !l->phases[VMM_PHASE_KERNEL])
+        l->phases[VMM_PHASE_KERNEL] = loop_now_us();
+    if (l->errors >= 0)
+        l->errors = tail_read(&l->errors_tail, l->errors);
+    int control = l->control ? l->driver->control_fd(l->control) : FD_NONE;
+    if (control < 0)
+        return;
+    l->driver->control_dispatch(l->control);
+    if (l->driver->control_fd(l->control) < 0)
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, control, NULL);
+}
+
+bool vmm_reap(struct launch *l)
+{
+    if (l->reaped || l->pid <= 0)
+        return l->reaped;
+    struct rusage usage;
+    if (wait4(l->pid, &l->wait_status, WNOHANG | __WALL, &usage) != l->pid)
+        return false;
+    cgroup_note_usage(l->cgroup, &usage);
+    if (l->pidfd >= 0)
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->pidfd, NULL);
+    l->pid = 0;
+    return l->reaped = true;
+}
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+/* What the guest said is the guest's word, and shown as that. */
+void vmm_explain_end(struct launch *l)
+{
+    autofree char *panic = tail_find(&l->kernel_tail, "Kernel panic");
+    autofree char *own = tail_find(&l->kernel_tail, "cofferdam-init: ");
+    autofree char *error = tail_last(&l->errors_tail);
+    const char *program = l->driver->name;
+    if (l->reaped && WIFSIGNALED(l->wait_status)) {
+        int signo = WTERMSIG(l->wait_status);
+        if (!l->why[0])
+            snprintf(l->why, sizeof(l->why), "%s was killed by signal %d (%s)", program, signo,
+                     strsignal(signo));
+    } else if (panic) {
+        snprintf(l->why, sizeof(l->why), "the guest's kernel gave up: %s", panic);
+    } else if (own) {
+        snprintf(l->why, sizeof(l->why), "the guest's PID 1 gave up: %s", own);
+    } else if (l->reaped && WEXITSTATUS(l->wait_status) != 0) {
+        snprintf(l->why, sizeof(l->why), "%s ended with status %d%s%s", program,
+                 WEXITSTATUS(l->wait_status), error ? ": " : "", error ? error : "");
+    } else if (!l->why[0] && l->status < 0) {
+        snprintf(l->why, sizeof(l->why), "%s",
+                 l->reaped ? "the guest turned itself off or restarted"
+                           : "the guest's agent is gone");
+    }
+}
+
+struct events_relay {
+    struct launch *l;
+    const struct launch_events *events;
+    void *data;
+};
+
+static void relay_started(void *data, uint32_t console, pid_t pid, struct launch_streams *streams)
+{
+    struct events_relay *r = data;
+    r->events->started(r->data, console, pid, streams);
+}
+
+static void relay_failed(void *data, uint32_t console, const struct error *e)
+{
+    struct events_relay *r = data;
+    r->events->failed(r->data, console, e);
+}
+
+static void events_kill(struct launch *l)
+{
+    if (l->pidfd >= 0 && !l->reaped)
+        syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+}
+
+/* Nothing in a guest outlives main, and nothing of it is kept: its machine is switched off. */
+static void relay_exited(void *data, uint32_t console, int status)
+{
+    struct events_relay *r = data;
+    if (console == 0) {
+        r->l->status = status;
+        events_kill(r->l);
+    }
+    r->events->exited(r->data, console, status);
+}
+
+static void relay_copied(void *data, uint32_t transfer, const struct error *e)
+{
+    struct events_relay *r = data;
+    r->events->copy_done(r->data, transfer, e);
+}
+
+static void relay_closed(void *data, const char *why)
+{
+    struct events_relay *r = data;
+    struct launch *l = r->l;
+    l->agent_closed = true;
+    if (why && !l->why[0] && l->status < 0)
+        snprintf(l->why, sizeof(l->why), "%s", why);
+    events_kill(l);
+}
+
+static const struct agent_host_events relay_events = {
+    .started = relay_started,
+    .failed = relay_failed,
+    .exited = relay_exited,
+    .copied = relay_copied,
+    .closed = relay_closed,
+};
+
+static void events_end(struct launch *l, struct events_relay *r)
+{
+    /* nobody writes any more; what is left in the channel is bounded */
+    for (unsigned i = 0; !l->agent_closed && i < EVENTS_LAST_WORDS; i++)
+        agent_host_dispatch(l->agent, &relay_events, r);
+    vmm_drain(l);
+    l->agent_closed = l->ended = true;
+    if (l->status < 0)
+        vmm_explain_end(l);
+    int status = l->status;
+    if (status < 0)
+        status = WIFSIGNALED(l->wait_status) ? 128 + WTERMSIG(l->wait_status) : 125;
+    r->events->ended(r->data, status, l->status < 0 && l->why[0] ? l->why : NULL);
+}
+
+void vmm_dispatch(struct launch *l, const struct launch_events *events, void *data)
+{
+    struct events_relay relay = {l, events, data};
+    if (l->ended)
+        return;
+    bool over = vmm_reap(l);
+    vmm_drain(l);
+    if (l->agent && !l->agent_closed)
+        agent_host_dispatch(l->agent, &relay_events, &relay);
+    if (over)
+        events_end(l, &relay);
+}
+
+void vmm_stop(struct launch *l)
+{
+    if (!l->reaped && l->pid > 0) {
+        vmm_end(l->pid, l->pidfd);
+        l->pid = 0;
+        l->reaped = true;
+    }
+    agent_host_free(l->agent);
+    l->agent = NULL;
+    l->agent_closed = true;
+    if (l->control)
+        l->driver->control_free(l->control);
+    l->control = NULL;
+    l->kernel = fd_close(l->kernel);
+    l->errors = fd_close(l->errors);
+    l->epoll = fd_close(l->epoll);
+    l->pidfd = fd_close(l->pidfd);
+}

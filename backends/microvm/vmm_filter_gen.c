@@ -1,0 +1,225 @@
+/*
+ * Prints vmm-filter.h: the system calls a machine's program may make, compiled by libseccomp for
+ * the machine that builds. Others fail with EPERM. Runs at build time only.
+ *
+ * QEMU's own -sandbox forbids what it knows to be dangerous; this allows what it needs, and holds
+ * before QEMU's first instruction. No socket can be made, nothing can be run a second time (there
+ * is nothing else to run), nobody else can be seen: a guest that takes QEMU over has these calls,
+ * the descriptors of vmm.h, and a folder of libraries.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static scmp_filter_ctx filter;
+
+static const char *const plain[] = {
+    /* descriptors: those it was born with, its libraries and firmware */
+    "read",
+    "write",
+    "readv",
+    "writev",
+    "pread64",
+    "pwrite64",
+    "preadv",
+    "pwritev",
+    "preadv2",
+    "pwritev2",
+    "lseek",
+    "_llseek",
+    "close",
+    "close_range",
+    "openat",
+    "open",
+    "fstat",
+    "fstat64",
+    "stat",
+    "stat64",
+    "lstat",
+    "newfstatat",
+    "fstatat64",
+    "statx",
+    "access",
+    "faccessat",
+    "faccessat2",
+    "readlink",
+    "readlinkat",
+    "getdents64",
+    "getcwd",
+    "fcntl",
+    "fcntl64",
+    "dup",
+    "dup2",
+    "dup3",
+    "pipe2",
+    "eventfd2",
+    "signalfd4",
+    "ioctl",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "fallocate",
+    "fadvise64",
+    "flock",
+    "fstatfs",
+    "statfs",
+    "memfd_create",
+    "recvmsg",
+    "sendmsg",
+    "recvfrom",
+    "sendto",
+    "getsockopt",
+    "setsockopt",
+    "getsockname",
+    "getpeername",
+    "shutdown",
+    "poll",
+    "ppoll",
+    "ppoll_time64",
+    "select",
+    "pselect6",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    /* memory: translated code is made executable */
+    "brk",
+    "mmap",
+    "mmap2",
+    "munmap",
+    "mprotect",
+    "mremap",
+    "madvise",
+    "msync",
+    "mlock",
+    "munlock",
+    "membarrier",
+    "get_mempolicy",
+    "mbind",
+    /* threads (see below for clone), clocks, chance */
+    "futex",
+    "futex_time64",
+    "set_robust_list",
+    "set_tid_address",
+    "rseq",
+    "sched_yield",
+    "sched_getaffinity",
+    "sched_getparam",
+    "sched_getscheduler",
+    "gettid",
+    "tgkill",
+    "exit",
+    "exit_group",
+    "clock_gettime",
+    "clock_gettime64",
+    "clock_getres",
+    "clock_nanosleep",
+    "clock_nanosleep_time64",
+    "nanosleep",
+    "gettimeofday",
+    "time",
+    "timer_create",
+    "timer_settime",
+    "timer_gettime",
+    "timer_getoverrun",
+    "timer_delete",
+    "timerfd_create",
+    "timerfd_settime",
+    "timerfd_gettime",
+    "getrandom",
+    "restart_syscall",
+    /* itself */
+    "getpid",
+    "getppid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getresuid",
+    "getresgid",
+    "getpgrp",
+    "uname",
+    "sysinfo",
+    "getrusage",
+    "times",
+    "umask",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "rt_sigpending",
+    "rt_sigsuspend",
+    "rt_sigtimedwait",
+    "sigaltstack",
+    "arch_prctl",
+    "getrlimit",
+    "ugetrlimit",
+    "getpriority",
+    /* its own further locks, and becoming the program at all */
+    "seccomp",
+    "execveat",
+    "execve",
+};
+
+static void must(int r, const char *what)
+{
+    if (r < 0) {
+        fprintf(stderr, "vmm_filter_gen: %s: %s\n", what, strerror(-r));
+        _exit(1);
+    }
+}
+
+static void allow_masked(const char *name, unsigned argument, uint64_t mask, uint64_t value)
+{
+    int number = seccomp_syscall_resolve_name(name);
+    struct scmp_arg_cmp cmp = {argument, SCMP_CMP_MASKED_EQ, mask, value};
+    if (number >= 0)
+        must(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &cmp), name);
+}
+
+static void build(void)
+{
+    filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!filter)
+        must(-ENOMEM, "seccomp_init");
+    seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        int number = seccomp_syscall_resolve_name(plain[i]);
+        if (number >= 0)
+            must(seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0), plain[i]);
+    }
+    /* threads, no processes: clone3's flags cannot be seen, so the C library has to fall back */
+    allow_masked("clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);
+    int clone3 = seccomp_syscall_resolve_name("clone3");
+    if (clone3 >= 0)
+        must(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), clone3, 0), "clone3");
+    static const unsigned long options[] = {PR_SET_NAME,    PR_GET_NAME,     PR_SET_TIMERSLACK,
+                                            PR_SET_SECCOMP, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        allow_masked("prctl", 0, 0xffffffffu, options[i]);
+    allow_masked("prlimit64", 2, ~0ull, 0); /* asking, not setting */
+}
+
+int main(void)
+{
+    build();
+    int fd = memfd_create("filter", MFD_CLOEXEC);
+    must(fd < 0 ? -errno : 0, "memfd_create");
+    must(seccomp_export_bpf(filter, fd), "seccomp_export_bpf");
+    off_t size = lseek(fd, 0, SEEK_END);
+    lseek(fd, 0, SEEK_SET);
+    printf("/* Made by vmm_filter_gen; do not edit. */\n#include <linux/filter.h>\n\n"
+           "static const struct sock_filter vmm_filter[] = {\n");
+    struct sock_filter f;
+    for (off_t at = 0; at < size && read(fd, &f, sizeof(f)) == sizeof(f); at += sizeof(f))
+        printf("    {0x%04x, %u, %u, 0x%08x},\n", f.code, f.jt, f.jf, f.k);
+    printf("};\n");
+    seccomp_release(filter);
+    return fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,239 @@
+/* A machine as the monitor drives it: what is the same whatever its program is called. */
+#include "backends/microvm/vmm_launch.h"
+
+#include "backends/root/check.h"
+#include "base/fd.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* --- reading the plan ---------------------------------------------------------------------------
+ */
+
+static void launch_make_wishes(struct launch *l)
+{
+    static const int keeps[] = {[PLAN_KEEP_NEVER] = LAUNCH_KEEP_NEVER,
+                                [PLAN_KEEP_ON_FAILURE] = LAUNCH_KEEP_ON_FAILURE,
+                                [PLAN_KEEP_ALWAYS] = LAUNCH_KEEP_ALWAYS};
+    static const int restarts[] = {[PLAN_RESTART_NO] = LAUNCH_RESTART_NO,
+                                   [PLAN_RESTART_ON_FAILURE] = LAUNCH_RESTART_ON_FAILURE,
+                                   [PLAN_RESTART_ALWAYS] = LAUNCH_RESTART_ALWAYS};
+    const struct plan *p = l->plan;
+    l->command = strv_join(p->argv, " ");
+    l->wishes = (struct launch_wishes){
+        .id = p->id,
+        .name = p->name,
+        .profile = p->profile,
+        .boundary = plan_boundary_name(p->boundary),
+        .runtime = p->runtime,
+        .image = p->image,
+        .command = l->command,
+        .labels = p->labels,
+        .terminal = p->terminal,
+        .scrollback = p->scrollback,
+        .record = p->record,
+        .time_limit_ms = p->time_limit_ms,
+        .idle_limit_ms = p->idle_limit_ms,
+        .stop_signal = p->stop_signal,
+        .stop_grace_ms = p->stop_grace_ms,
+        .restart_most = p->restart_most,
+    };
+    *(int *)&l->wishes.keep = keeps[p->keep];
+    *(int *)&l->wishes.restart = restarts[p->restart];
+}
+
+/* What cannot be left to whoever made the plan. */
+static int launch_check(const struct vmm_driver *d, const struct plan *p, struct error *e)
+{
+    const struct plan_machine *m = &p->machine;
+    if (!str_equal(p->runtime, d->name) || !m->type)
+        return error_set(e, EINVAL, "the plan is not one for %s", d->name);
+    if (!m->program || !m->kernel || !m->initramfs || !m->root || !m->root_type)
+        return error_set(e, EINVAL, "the plan lacks a part of the machine");
+    if (p->network != PLAN_NETWORK_NONE)
+        return error_set(e, ENOTSUP, "network.mode: this machine has no network");
+    if (p->snapshot)
+        return error_set(e, ENOTSUP, "a machine cannot start from a snapshot yet");
+    return 0;
+}
+
+int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
+             const struct launch_env *env, struct launch **ret, struct error *e)
+{
+    struct launch *l = NEW(struct launch);
+    l->driver = d;
+    l->env = *env;
+    l->pidfd = l->epoll = l->kernel = l->errors = FD_NONE;
+    l->status = -1;
+    root_ids_init(&l->ids);
+    int r = plan_from_json(plan, size, &l->plan, e);
+    if (r == 0)
+        r = launch_check(d, l->plan, e);
+    if (r < 0) {
+        vmm_free(l);
+        return r;
+    }
+    l->jail = vmm_jail(l->plan);
+    launch_make_wishes(l);
+    *ret = l;
+    return 0;
+}
+
+const struct launch_wishes *vmm_wishes(const struct launch *l)
+{
+    return &l->wishes;
+}
+
+/* --- while it runs ------------------------------------------------------------------------------
+ */
+
+pid_t vmm_pid(const struct launch *l)
+{
+    return l->pid;
+}
+
+static int launch_running(const struct launch *l, struct error *e)
+{
+    return l->pid > 0 && !l->agent_closed && l->status < 0
+               ? 0
+               : error_set(e, ESRCH, "it is not running");
+}
+
+int vmm_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e)
+{
+    const struct plan *p = l->plan;
+    int r = launch_running(l, e);
+    if (r == 0 && x->cwd)
+        r = root_check_cwd(x->cwd, e);
+    if (r < 0)
+        return r;
+    autostrv char **env = strv_copy(p->env);
+    for (size_t i = 0; x->env && x->env[i]; i++) {
+        size_t name = strcspn(x->env[i], "=");
+        size_t k = 0;
+        while (env && env[k] && (strncmp(env[k], x->env[i], name) != 0 || env[k][name] != '='))
+            k++;
+        if (!env || !env[k]) {
+            strv_add(&env, x->env[i]);
+        } else {
+            free(env[k]);
+            env[k] = str_dup(x->env[i]);
+        }
+    }
+    struct agent_host_command c = {
+        .argv = x->argv,
+        .env = env,
+        .cwd = x->cwd ? x->cwd : p->cwd,
+        .user = x->user,
+        .uid = p->uid,
+        .gid = p->gid,
+        .groups = p->groups,
+        .groups_count = p->groups_count,
+        .umask = p->umask,
+        .terminal = x->terminal,
+        .rows = x->rows,
+        .cols = x->cols,
+    };
+    return agent_host_start(l->agent, console, &c, e);
+}
+
+int vmm_signal(struct launch *l, uint32_t console, int signo, struct error *e)
+{
+    int r = launch_running(l, e);
+    return r < 0 ? r : agent_host_signal(l->agent, console, signo, e);
+}
+
+int vmm_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols)
+{
+    struct error ignored;
+    int r = launch_running(l, &ignored);
+    return r < 0 ? r : agent_host_resize(l->agent, console, rows, cols);
+}
+
+int vmm_copy_in(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e)
+{
+    autoclose int mine = fd;
+    int r = launch_running(l, e);
+    return r < 0 ? r : agent_host_copy_in(l->agent, transfer, path, TAKE_FD(mine), e);
+}
+
+int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e)
+{
+    autoclose int mine = fd;
+    int r = launch_running(l, e);
+    return r < 0 ? r : agent_host_copy_out(l->agent, transfer, path, TAKE_FD(mine), e);
+}
+
+int vmm_freeze(struct launch *l, bool frozen, struct error *e)
+{
+    int r = launch_running(l, e);
+    if (r == 0)
+        r = l->driver->freeze(l->control, frozen, e);
+    if (r == 0)
+        l->frozen = frozen;
+    return r;
+}
+
+int vmm_sample(struct launch *l, struct launch_sample *ret)
+{
+    return l->cgroup ? cgroup_sample(l->cgroup, ret) : -ENODATA;
+}
+
+int vmm_kill(struct launch *l, struct error *e)
+{
+    if (l->reaped || l->pid <= 0)
+        return 0;
+    struct error ignored;
+    cgroup_kill(l->cgroup, &ignored);
+    if (syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        return error_errno(e, errno, "killing the machine");
+    return 0;
+}
+
+/* The control group's parents, to remove it; the ids folder, to give the range back. */
+size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, bool *ret_proc)
+{
+    int parents[CGROUP_JOINS_MAX + 1];
+    size_t count = cgroup_parents(l->cgroup, parents, MIN(most, ARRAY_SIZE(parents)));
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
+    *ret_proc = cgroup_reads_proc(l->cgroup);
+    return count;
+}
+
+char *const *vmm_shortfalls(const struct launch *l)
+{
+    static char *const none[] = {NULL};
+    return l->shortfalls ? l->shortfalls : none;
+}
+
+/* --- after the end ------------------------------------------------------------------------------
+ */
+
+int vmm_clean(struct launch *l, struct error *e)
+{
+    vmm_stop(l);
+    int r = l->cgroup ? cgroup_clean(l->cgroup, e) : 0;
+    if (r == 0) {
+        cgroup_free(l->cgroup);
+        l->cgroup = NULL;
+    }
+    root_ids_release(&l->ids);
+    return r;
+}
+
+void vmm_free(struct launch *l)
+{
+    if (!l)
+        return;
+    struct error ignored;
+    vmm_clean(l, &ignored);
+    cgroup_free(l->cgroup);
+    strv_free(l->shortfalls);
+    free(l->command);
+    plan_free(l->jail);
+    plan_free(l->plan);
+    free(l);
+}

@@ -1,0 +1,90 @@
+/* The slots of struct launch_ops that all machines share, and the launch as they hold it. */
+#ifndef COFFERDAM_BACKENDS_MICROVM_VMM_LAUNCH_H
+#define COFFERDAM_BACKENDS_MICROVM_VMM_LAUNCH_H
+
+#include "backends/agent/agent_guest.h"
+#include "backends/cgroup/cgroup.h"
+#include "backends/microvm/driver.h"
+#include "backends/microvm/vmm_start.h"
+
+/* The last of what somebody prints who may print without end. */
+struct vmm_tail {
+    char text[4096]; /* NUL-terminated */
+    size_t used;
+    uint64_t seen; /* bytes in all */
+};
+
+/* Points on the way of a launch, in microseconds of CLOCK_MONOTONIC; 0: not come by. */
+enum vmm_phase {
+    VMM_PHASE_BEGIN,  /* start() */
+    VMM_PHASE_JAIL,   /* cgroup, ids and sockets are there */
+    VMM_PHASE_EXEC,   /* the program runs */
+    VMM_PHASE_KERNEL, /* the guest's kernel has printed something */
+    VMM_PHASE_HELLO,  /* the agent has spoken */
+    VMM_PHASE_READY,  /* the guest's root stands */
+    VMM_PHASE_STARTED,
+    VMM_PHASES,
+};
+
+struct launch {
+    const struct vmm_driver *driver;
+    struct plan *plan, *jail; /* owned */
+    char *command;            /* owned; for wishes */
+    struct launch_wishes wishes;
+    struct launch_env env; /* its descriptors are borrowed */
+    char **shortfalls;     /* owned */
+
+    /* from here on: of the run that is going on, or the last one */
+    struct root_ids ids;
+    struct cgroup *cgroup;       /* owned */
+    struct agent_host *agent;    /* owned */
+    struct vmm_control *control; /* owned */
+    pid_t pid;                   /* 0: none, or reaped */
+    int pidfd, epoll;            /* owned */
+    int kernel, errors;          /* owned; what the guest's kernel and the program print */
+    struct vmm_tail kernel_tail, errors_tail;
+    struct vmm_copy *copies; /* owned; during a start */
+    size_t copies_count, copies_taken;
+    uint64_t phases[VMM_PHASES];
+    int status; /* of main; -1: not known */
+    bool agent_closed, reaped, ended, frozen;
+    int wait_status; /* as waitpid(2), once reaped */
+    char why[320];   /* what went wrong; empty: nothing */
+};
+
+/* A sender of copies with the caller's rights, made before the monitor gives its own up. */
+struct vmm_copy {
+    int socket; /* owned */
+    pid_t pid;
+};
+
+/* vmm_boot.c: from nothing to a running command, or nothing again. launch_ops.start */
+int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e);
+
+/* vmm_events.c */
+size_t vmm_watch(const struct launch *l, int fds[4]);
+void vmm_dispatch(struct launch *l, const struct launch_events *events, void *data);
+int vmm_watch_open(struct launch *l, struct error *e); /* all there is to watch, in l->epoll */
+void vmm_drain(struct launch *l);                      /* what is printed, the control channel */
+bool vmm_reap(struct launch *l);                       /* true: it has ended, now or before */
+void vmm_explain_end(struct launch *l); /* fills in l->why from what is known of the end */
+/* Kills the program and forgets all of this run but what was said last. */
+void vmm_stop(struct launch *l);
+
+/* vmm_launch.c: the rest of struct launch_ops. */
+const struct launch_wishes *vmm_wishes(const struct launch *l);
+pid_t vmm_pid(const struct launch *l);
+int vmm_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e);
+int vmm_signal(struct launch *l, uint32_t console, int signo, struct error *e);
+int vmm_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols);
+int vmm_copy_in(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);
+int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);
+int vmm_freeze(struct launch *l, bool frozen, struct error *e);
+int vmm_sample(struct launch *l, struct launch_sample *ret);
+int vmm_kill(struct launch *l, struct error *e);
+char *const *vmm_shortfalls(const struct launch *l);
+size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, bool *ret_proc);
+int vmm_clean(struct launch *l, struct error *e);
+void vmm_free(struct launch *l);
+
+#endif
