@@ -1,7 +1,7 @@
 /*
  * Writes manual pages for scdoc: a template with lines "@keys" replaced by every row of the key
- * table, and "@options VERB" by the options of that verb. What a page says of a key or an option is
- * so what the program does.
+ * table, "@usage VERB" and "@options VERB" by that verb's synopsis and options. What a page says of
+ * a key or an option is so what the program does.
  */
 #include "app/cli/options.h"
 #include "app/cli/verbs.h"
@@ -94,6 +94,42 @@ static bool put_options(const char *name)
     return true;
 }
 
+/* "[OPTION…] FILE": what is to be replaced stands in capitals, and underlined in a page. */
+static bool put_usage(const char *name)
+{
+    const struct verb *verb = verb_find(name);
+    if (!verb)
+        return false;
+    printf("*cofferdam %s* ", name);
+    for (const char *at = verb->usage ? verb->usage : ""; *at;) {
+        size_t capitals = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (capitals > 1)
+            printf("_%.*s_", (int)capitals, at);
+        else if (str_starts(at, "…"))
+            printf("...");
+        else
+            putchar(*at);
+        at += capitals > 1 ? capitals : str_starts(at, "…") ? strlen("…") : 1;
+    }
+    putchar('\n');
+    return true;
+}
+
+/* What an "@…" line stands for; false: there is no such verb. */
+static bool put_line(const char *text)
+{
+    static const char options[] = "@options ", usage[] = "@usage ";
+    if (str_equal(text, "@keys"))
+        put_keys();
+    else if (str_starts(text, options))
+        return put_options(text + sizeof(options) - 1);
+    else if (str_starts(text, usage))
+        return put_usage(text + sizeof(usage) - 1);
+    else
+        printf("%s\n", text);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     FILE *template = argc == 2 ? fopen(argv[1], "re") : NULL;
@@ -101,17 +137,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s TEMPLATE\n", argv[0]);
         return 2;
     }
-    static const char options[] = "@options ";
     char line[4096];
     while (fgets(line, sizeof(line), template)) {
         char *text = line;
         text[strcspn(text, "\n")] = '\0'; /* a tab in front means something to scdoc */
-        if (str_equal(text, "@keys"))
-            put_keys();
-        else if (!str_starts(text, options))
-            printf("%s\n", text);
-        else if (!put_options(text + sizeof(options) - 1))
-            fprintf(stderr, "%s: there is no verb \"%s\"\n", argv[1], text + sizeof(options) - 1);
+        if (!put_line(text))
+            fprintf(stderr, "%s: there is no such verb: %s\n", argv[1], text);
     }
     fclose(template);
     return fflush(stdout) ? 1 : 0;

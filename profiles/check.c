@@ -203,5 +203,7 @@ int key_check(enum key_id key, const char *item, struct error *e)
     if (check_form(key, item))
         return 0;
     autofree char *text = str_escape(item, strnlen(item, 128));
+    if (str_equal(k->synopsis, "PATH"))
+        return error_set(e, EINVAL, "\"%s\" is not a whole path, from / on", text);
     return error_set(e, EINVAL, "\"%s\" is not of the form %s", text, k->synopsis);
 }

@@ -30,6 +30,8 @@ static int main_interface(void)
 
 static int main_unknown(const char *name)
 {
+    if (name[0] == '-')
+        return cli_usage(NULL, "there is no option %s here; a verb comes first", name);
     const char *near = verb_nearest(name);
     if (near)
         return cli_usage(NULL, "there is no verb \"%s\"; did you mean \"%s\"?", name, near);

@@ -10,8 +10,11 @@ int running_find(const struct dirs *d, const char *word, struct state_record *re
         *ret = record;
         return 0;
     }
-    r = error_set(e, ESRCH, "%s is %s%s", record.name, state_phase_name(record.phase),
-                  record.phase == STATE_PAUSED ? "; resume it first" : "");
+    if (record.phase == STATE_EXITED)
+        r = error_set(e, ESRCH, "%s has ended", record.name);
+    else
+        r = error_set(e, ESRCH, "%s is %s%s", record.name, state_phase_name(record.phase),
+                      record.phase == STATE_PAUSED ? "; resume it first" : "");
     state_record_done(&record);
     return r;
 }

@@ -42,7 +42,7 @@ static int completion_run(struct cli *c)
 const struct verb verb_completion = {
     .name = "completion",
     .group = "Host",
-    .usage = "bash|zsh|fish",
+    .usage = "bash|zsh|fish|words",
     .summary = "print the completion script for a shell",
     .subverbs = subverbs,
     .flags = VERB_SUBVERBS,

@@ -209,6 +209,8 @@ static int doctor_run(struct cli *c)
     struct error e;
     struct plan_host h = {0};
     struct backend_health host = {0};
+    if (c->args_count)
+        return cli_usage(c, "it takes no argument");
     if (plan_host_read(&h, &e) < 0)
         return cli_fail(c, &e);
     host_kernel(&h, &host);

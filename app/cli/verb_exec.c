@@ -111,7 +111,7 @@ static int exec_run(struct cli *c)
 const struct verb verb_exec = {
     .name = "exec",
     .group = "Run",
-    .usage = "[OPTION…] WORKLOAD [--] COMMAND [ARG…]",
+    .usage = "[OPTION…] WORKLOAD [--] COMMAND [ARGUMENT…]",
     .summary = "run a further command inside a running workload",
     .options = exec_options,
     .flags = VERB_COMMAND | VERB_WORKLOADS,

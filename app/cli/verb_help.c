@@ -12,6 +12,8 @@ static int help_run(struct cli *c)
         help_print_all();
         return 0;
     }
+    if (c->args_count > 1)
+        return cli_usage(c, "one verb at a time");
     const struct verb *verb = verb_find(c->args[0]);
     if (!verb) {
         const char *near = verb_nearest(c->args[0]);

@@ -223,6 +223,43 @@ assert d["plan"]["argv"] == ["make", "test"] and d["plan"]["mounts"][-1]["origin
 EOF
 }
 
+# refused WORDS COMMAND LINE…: our own failure, the words, and nothing that was run.
+refused() {
+    local words=$1
+    shift
+    capture cofferdam "$@"
+    expect_status 125
+    expect_err_has "$words"
+    expect_equal "$(cat "$T/out")" "" "output of: $*"
+}
+
+test_wrong_command_lines_are_refused_in_words() {
+    refused 'no option --bogus here' --bogus
+    refused 'no verb "frobnicate"' frobnicate
+    refused 'did you mean "exec"' exce
+    refused 'did you mean --profile?' run --profil contained -- true
+    refused 'did you mean "contained"' run --profile contaned -- true
+    refused 'no profile "../x"' run --profile ../x -- true
+    refused 'did you mean resources.memory?' run --set resources.memroy=1G -- true
+    refused 'not SECTION.KEY=VALUE' run --set memory -- true
+    refused 'not a size such as' run --memory 12Q -- true
+    refused 'at least 4.0 MiB' run --memory 1 -- true
+    refused 'not a whole path' run --workdir relative -- true
+    refused 'is none of none, private' run --network bogus -- true
+    refused 'is no name' run --name 'a b' -- true
+    refused 'No such file' run --mount /no/such/folder -- true
+    refused 'not NAME or NAME=VALUE' run --env =x -- true
+    refused 'a workload and a command' exec somebody
+    refused 'no workload is called' exec somebody -- true
+    refused 'neither a duration nor a date' logs --since yesterday somebody
+    refused 'no signal "BOGUS"' kill --signal BOGUS somebody
+    refused 'one of the two has to be' cp here there
+    refused 'it takes no argument' doctor now
+    refused 'one verb at a time' help run exec
+    refused 'is none of' image frobnicate
+    refused 'No such file' open no-such-file
+}
+
 test_a_refused_plan_says_why_and_the_mend() {
     # the one that is not active here
     label=apparmor
