@@ -1,0 +1,290 @@
+#!/bin/bash
+# Snapshots and clones: what is kept, who the clones are, what is never let through.
+. "$(dirname "$0")/lib.sh"
+
+# begin COMMAND: a workload called web; its command says "ready" when it has made what it makes.
+begin() {
+    need userns
+    trap end_all EXIT
+    start web "$1"
+}
+start() {
+    local name=$1 command=$2
+    shift 2
+    cofferdam run --set resources.limits=best-effort --name "$name" "$@" --detach -- \
+        sh -c "$command; echo ready; exec tail -f /dev/null" >/dev/null
+    await 10 is_ready "$name"
+}
+is_ready() { cofferdam logs "$1" | grep -q ready; }
+end_all() {
+    local ids
+    ids=$(cofferdam ps --quiet)
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || cofferdam kill $ids >/dev/null 2>&1 || :
+    ids=$(cofferdam snapshot list --quiet)
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || cofferdam snapshot rm --recursive --force $ids || :
+}
+inside() { cofferdam exec "$1" -- sh -c "$2"; }
+json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+places() { find "$XDG_STATE_HOME/cofferdam/snapshots" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort; }
+
+# shellcheck disable=SC2016 # what is in quotes expands inside
+# Everything a layer can hold, made the same in the original.
+all_kinds='cd /opt && mkdir -p d/e && echo text >d/e/f && ln d/e/f d/hard && ln -s e/f d/soft &&
+    mkfifo d/pipe && truncate -s 1000000 d/sparse && echo end >>d/sparse && chmod 751 d/e/f &&
+    mkdir d/closed && echo x >d/closed/in && chmod 0 d/closed && touch -d 2001-02-03 d/sparse &&
+    echo hidden >d/secret && chmod 0 d/secret && echo home >~/mine'
+shown='cd /opt/d && stat -c "%n %f %h %s %Y %u:%g" e e/f hard soft pipe sparse closed secret ~/mine &&
+    cat e/f soft ~/mine && readlink soft && tail -c 4 sparse && stat -c %b sparse && chmod 700 closed secret && cat closed/in secret'
+
+test_everything_is_there_again() {
+    begin "$all_kinds"
+    cofferdam snapshot create web --name one >out
+    grep -q "one: files of web" out
+    cofferdam clone one --name twin -- sh -c "echo ready; exec tail -f /dev/null" >/dev/null
+    await 10 is_ready twin
+    inside web "$shown" >a
+    inside twin "$shown" >b
+    diff a b
+    cofferdam diff web >a
+    cofferdam diff twin >b
+    diff a b
+    # the original went on, and the two have nothing in common any more
+    inside web 'echo later >/opt/later'
+    inside twin '! test -e /opt/later && echo own >/opt/d/e/f'
+    expect_equal "$(inside web 'cat /opt/d/e/f')" text
+}
+
+test_deleted_files_stay_deleted() {
+    begin 'mkdir -p /opt/x; echo 1 >/opt/x/1; rm /etc/hosts /etc/mtab; echo mine >>/etc/passwd'
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam clone one --name twin -- sh -c "echo ready; exec tail -f /dev/null" >/dev/null
+    await 10 is_ready twin
+    inside twin '! test -e /etc/mtab && test -e /etc/hosts' # who it is, is said anew
+    expect_equal "$(inside twin 'tail -1 /etc/passwd')" mine
+}
+
+test_clones_are_others() {
+    begin 'cat /etc/machine-id'
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam clone one --number 3 --label k=v \
+        -- sh -c 'hostname; cat /etc/hostname /etc/machine-id /proc/sys/kernel/random/boot_id; echo ready; exec tail -f /dev/null' >ids
+    expect_equal "$(wc -l <ids)" 3
+    local n
+    for n in 1 2 3; do
+        await 10 is_ready "web-$n"
+        cofferdam logs "web-$n" | grep -v ready >"said-$n"
+        expect_equal "$(sed -n 1p "said-$n") $(sed -n 2p "said-$n")" "web-$n web-$n"
+    done
+    expect_equal "$(sed -s -n 3p said-* | sort -u | wc -l)" 3 "machine-ids"
+    expect_equal "$(sed -s -n 4p said-* | sort -u | wc -l)" 3 "boot ids"
+    ! grep -qFf <(sed -s -n 3p said-*) <(cofferdam logs web)
+    expect_equal "$(cofferdam ps --filter label=k=v --quiet | wc -l)" 3 labelled
+    # whose child each is
+    local id
+    id=$(cofferdam snapshot list --quiet)
+    expect_equal "$(cofferdam ps --json | json "sorted({w.get('snapshot','-') for w in d['workloads']})")" "['-', '$id']"
+    cofferdam ps | grep -q 'FROM'
+    cofferdam inspect web-1 | grep -q "started from *$id one"
+    cofferdam inspect web | grep -q "snapshot *$id one"
+    if [ "$(id -u)" = 0 ]; then # a range of ids each
+        for n in 1 2 3; do
+            stat -c %u "/proc/$(cofferdam inspect --json "web-$n" | json "d['workloads'][0]['state']['pid']")"
+        done | sort -u >owners
+        expect_equal "$(wc -l <owners)" 3 "ranges of ids"
+        ! grep -qx 0 owners
+    fi
+}
+
+test_none_is_started_if_one_cannot() {
+    begin :
+    cofferdam snapshot create web --name one >/dev/null
+    capture cofferdam clone one --number 2 --name -x
+    expect_status 125
+    expect_err_has "is no name"
+    capture cofferdam clone one --number 2 -- /no/such/program
+    expect_status 127
+    expect_err_has "clone 1 of 2"
+    expect_equal "$(cofferdam ps --all --quiet | wc -l)" 1
+    capture cofferdam clone one --name web # taken
+    expect_status 125
+    expect_err_has "web"
+    capture cofferdam clone one --number 0
+    expect_status 125
+}
+
+test_restore_brings_the_same_back() {
+    begin 'test -e /opt/was || { echo first >/opt/was; cat /etc/machine-id >/opt/id; }; cat /opt/was; cat /etc/machine-id; hostname'
+    cofferdam logs web | grep -v ready >before
+    cofferdam snapshot create web --name one >/dev/null
+    inside web 'echo second >/opt/was'
+    capture cofferdam snapshot restore one
+    expect_status 125
+    expect_err_has "--force"
+    expect_equal "$(inside web 'cat /opt/was')" second
+    capture cofferdam snapshot restore one --dry-run
+    expect_out_has "after ending the one that runs"
+    cofferdam snapshot restore one --force >/dev/null
+    await 10 is_ready web
+    cofferdam logs web | grep -v ready >after
+    diff before after
+    expect_equal "$(cofferdam ps --quiet | wc -l)" 1
+    cofferdam kill web
+    cofferdam snapshot restore one >/dev/null # it has ended and was not kept: all the same
+    await 10 is_ready web
+}
+
+test_children_are_not_orphaned() {
+    begin :
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam clone one --name kid >/dev/null
+    await 10 is_ready kid
+    capture cofferdam snapshot rm --force one
+    expect_status 125
+    expect_err_has "children that run: kid"
+    cofferdam snapshot create kid --name two >/dev/null
+    cofferdam kill kid web
+    capture cofferdam snapshot rm --force one
+    expect_status 125
+    expect_err_has "--recursive"
+    expect_equal "$(cofferdam snapshot list --json | json "[s.get('parent') is not None for s in d['snapshots']]")" "[True, False]"
+    capture cofferdam snapshot rm one two </dev/null
+    expect_status 125 # nobody was asked
+    cofferdam snapshot rm --dry-run one two >out
+    expect_equal "$(wc -l <out)" 2
+    cofferdam snapshot rm --force one two
+    expect_equal "$(places)" ""
+}
+
+test_cost_first() {
+    begin 'head -c 3000000 /dev/zero >/opt/big'
+    capture cofferdam snapshot create web --name one --dry-run
+    expect_status 0
+    expect_out_has "would take one: files of web, 2.9 MiB"
+    expect_out_has "are free"
+    expect_equal "$(places)" ""
+    cofferdam snapshot create web --json >out
+    expect_equal "$(json "d['snapshot']['memory'], d['snapshot']['bytes'] >= 3000000" <out)" "False True"
+    capture cofferdam snapshot create web --memory
+    expect_status 125
+    expect_err_has "no snapshot of files and memory"
+    capture cofferdam snapshot create web --name "$(cofferdam snapshot list --json | json "d['snapshots'][0]['name']")"
+    expect_status 125
+    expect_err_has "there is a snapshot called"
+}
+
+test_the_limits_hold_for_clones() {
+    need userns
+    trap end_all EXIT
+    start web 'head -c 3000000 /dev/zero >/opt/big' --set resources.disk=4M
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam clone one --name twin -- sh -c 'head -c 3000000 /dev/zero >/opt/more || echo full; echo ready; exec tail -f /dev/null' >/dev/null 2>&1
+    await 10 is_ready twin
+    cofferdam logs twin | grep -q full
+    cofferdam plan --json --set resources.disk=4M -- true >/dev/null
+    # a plan that allows less than the snapshot has: nothing starts, nothing stays
+    local id
+    id=$(cofferdam snapshot list --quiet)
+    sed -i 's/"disk":4194304/"disk":1048576/' "$XDG_STATE_HOME/cofferdam/snapshots/$id/plan"
+    capture cofferdam clone one --name less
+    expect_status 125
+    expect_err_has "resources.disk"
+    expect_equal "$(cofferdam ps --all --quiet | wc -l)" 2
+}
+
+test_never_weaker() {
+    begin 'ls -la / /home /root /run >/opt/seen 2>&1'
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam clone one --name twin >/dev/null
+    await 10 is_ready twin
+    cofferdam inspect --json web | json "{k: v for k, v in d['workloads'][0]['plan'].items() if k in ('capabilities', 'seccomp', 'no_new_privileges', 'open', 'network', 'namespaces', 'landlock', 'limits', 'rlimits', 'sysctls', 'boundary', 'uid', 'gid')}" >a
+    cofferdam inspect --json twin | json "{k: v for k, v in d['workloads'][0]['plan'].items() if k in ('capabilities', 'seccomp', 'no_new_privileges', 'open', 'network', 'namespaces', 'landlock', 'limits', 'rlimits', 'sysctls', 'boundary', 'uid', 'gid')}" >b
+    diff a b
+    for name in web twin; do
+        inside "$name" 'grep -E "^(Cap|Seccomp:|NoNewPrivs)" /proc/1/status; ls -A /home /root 2>&1; ls /run; grep -c . /proc/self/mounts; cat /etc/shadow 2>&1 | head -1' >"$name.sees"
+    done
+    diff web.sees twin.sees
+}
+
+# What the workload calls its files is its own affair; the host follows none of it.
+test_hostile_names_and_links() {
+    begin 'mkdir /opt/h && cd /opt/h && ln -s /etc/passwd link && ln -s ../../../../../.. up && mkdir "$(printf "new\nline")" &&
+        : >"$(printf "\033[31mred")" && n=0 && d=. && while [ $n -lt 100 ]; do mkdir -p $d/d; d=$d/d; n=$((n+1)); done'
+    cofferdam snapshot create web --name one >out
+    local files
+    files=$XDG_STATE_HOME/cofferdam/snapshots/$(cofferdam snapshot list --quiet)
+    expect_equal "$(stat -c %a:%u "$files" "$(dirname "$files")" | sort -u)" "700:$(id -u)"
+    # whose they are, nobody on the host is
+    if [ "$(id -u)" = 0 ]; then
+        find "$files/files" -printf '%U %G\n' | awk '$1 < 1879048192 || $2 < 1879048192' >low
+        expect_equal "$(cat low)" ""
+    fi
+    cofferdam clone one --name twin -- sh -c 'cd /opt/h && readlink link up && ls | wc -l && find . -type d | wc -l; echo ready; exec tail -f /dev/null' >/dev/null
+    await 10 is_ready twin
+    expect_equal "$(cofferdam logs twin | xargs)" "/etc/passwd ../../../../../.. 6 103 ready"
+}
+
+test_too_deep_is_refused() {
+    begin 'cd /opt; n=0; while [ $n -lt 300 ]; do mkdir d && cd d || break; n=$((n+1)); done'
+    capture cofferdam snapshot create web
+    expect_status 125
+    expect_equal "$(places)" "" # nothing of it stays
+    inside web 'echo it goes on' | grep -q on
+}
+
+test_an_ended_one_and_at_the_end() {
+    need userns
+    trap end_all EXIT
+    local options=(--set resources.limits=best-effort --set lifecycle.snapshot-on-exit=yes)
+    capture cofferdam run "${options[@]}" --name job -- sh -c 'echo one >/opt/result; exit 3'
+    expect_status 3
+    expect_equal "$(cofferdam ps --all --quiet)" "" # a disposable one; its snapshot is there
+    cofferdam snapshot list | grep -q 'job-exit-.* files *job '
+    cofferdam clone "$(cofferdam snapshot list --quiet)" --name after \
+        -- sh -c 'cat /opt/result; echo ready; exec tail -f /dev/null' >/dev/null
+    await 10 is_ready after
+    cofferdam logs after | grep -q one
+    cofferdam kill after
+    cofferdam run --set resources.limits=best-effort --name kept --keep always -- sh -c 'echo two >/opt/result'
+    cofferdam snapshot create kept --name of-kept >/dev/null
+    cofferdam rm --force kept
+    cofferdam clone of-kept --name again -- sh -c 'cat /opt/result; echo ready; exec tail -f /dev/null' >/dev/null
+    await 10 is_ready again
+    cofferdam logs again | grep -q two
+    cofferdam kill again
+    # both: the files are in the snapshot, and diff still finds them
+    cofferdam run "${options[@]}" --name both --keep always -- sh -c 'echo three >/opt/result'
+    cofferdam diff both | grep -q /opt/result
+    cofferdam rm --force both
+    capture cofferdam run --name none -- true
+    capture cofferdam snapshot create none
+    expect_status 125
+}
+
+# Whoever copies may be killed; the workload goes on, and what is half there is said and removed.
+test_killed_in_between() {
+    begin 'cd /opt; n=0; while [ $n -lt 3000 ]; do echo $n >f$n; n=$((n+1)); done'
+    local pid step=0
+    for step in 1 2 3 4 5 6; do
+        "$COFFERDAM" snapshot create web --name "try-$step" >/dev/null 2>&1 &
+        pid=$!
+        # shellcheck disable=SC2034
+        for _ in $(seq $((step * 40))); do :; done
+        await 5 has_half_or_ended "$pid"
+        kill -KILL $pid 2>/dev/null || :
+        wait $pid 2>/dev/null || :
+        expect_equal "$(inside web 'echo on')" on # it is let go
+        cofferdam snapshot list >/dev/null
+    done
+    cofferdam prune --force --lost
+    ! places | grep -q half
+    local id
+    for id in $(cofferdam snapshot list --quiet); do # what is listed is whole
+        expect_equal "$(find "$XDG_STATE_HOME/cofferdam/snapshots/$id/files" -name 'f[0-9]*' | wc -l)" 3000
+    done
+    cofferdam snapshot create web --name last | grep -q last
+}
+has_half_or_ended() { places | grep -q half || ! kill -0 "$1" 2>/dev/null; }
+
+run_tests "$@"
