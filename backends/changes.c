@@ -45,8 +45,7 @@ static int change_order(const void *a, const void *b)
     return bx != by ? (bx < by) - (bx > by) : strcmp(x->path, y->path);
 }
 
-/* Worst first; beyond `most` the least interesting go. */
-static void changes_trim(struct changes *c, size_t most)
+void changes_trim(struct changes *c, size_t most)
 {
     if (c->count)
         qsort(c->list, c->count, sizeof(*c->list), change_order);

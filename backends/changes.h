@@ -49,5 +49,7 @@ struct changes {
 /* Walks `scratch` by directory descriptors, never following a link. `most`: entries kept. */
 int changes_read(int scratch, size_t most, struct changes *ret, struct error *e);
 void changes_done(struct changes *c);
+/* Sorts: worst first, then by path; beyond `most` the least interesting go, and it is `cut`. */
+void changes_trim(struct changes *c, size_t most);
 
 #endif

@@ -114,9 +114,9 @@ enum agent_step_kind {
     AGENT_STEP_MAC,       /* source: "02:…", target: an interface, empty: the first there is */
     AGENT_STEP_ADDRESS,   /* source: "10.0.2.15/24", target: as above; content: gateway or "" */
     AGENT_STEP_LOWER,     /* source: device, content: file system; the root's read-only base */
-    AGENT_STEP_UPPER, /* source: device, content: file system; "" both: a tmpfs of number bytes */
-    AGENT_STEP_ROOT,  /* the root of these: an overlay, or with AGENT_STEP_RO the base alone */
-    AGENT_STEP_TMPFS, /* target; number: bytes, mode, uid, gid */
+    AGENT_STEP_UPPER,     /* source: device, content: file system; "" both: a tmpfs, as TMPFS */
+    AGENT_STEP_ROOT,      /* the root of these: an overlay, or with AGENT_STEP_RO the base alone */
+    AGENT_STEP_TMPFS,     /* target; number: bytes, mode, uid, gid */
     AGENT_STEP_PROC,
     AGENT_STEP_SYSFS,
     AGENT_STEP_DEVPTS, /* number: how many ptys */
@@ -130,10 +130,10 @@ enum agent_step_kind {
     AGENT_STEP_DIR,      /* target; mode, uid, gid */
     AGENT_STEP_SYMLINK,  /* source: what it says, target */
     AGENT_STEP_FILE,     /* target, mode, uid, gid, data: its bytes. Again after READY: new bytes */
-    AGENT_STEP_OWN,      /* target, uid, gid: the tree of a copy made before */
-    AGENT_STEP_SYSCTL,   /* source: below /proc/sys, content */
-    AGENT_STEP_RLIMIT,   /* source: "nofile", number: soft, hard in `more` */
-    AGENT_STEP_LIMIT,    /* source: "pids.max", content: of a control group for all commands */
+    AGENT_STEP_OWN, /* target, uid, gid: the tree of a copy made before; mode (not 0): if a file */
+    AGENT_STEP_SYSCTL,       /* source: below /proc/sys, content */
+    AGENT_STEP_RLIMIT,       /* source: "nofile", number: soft, hard in `more` */
+    AGENT_STEP_LIMIT,        /* source: "pids.max", content: of a control group for all commands */
     AGENT_STEP_CAPABILITIES, /* number: the bounding set of commands; `more` 1: no_new_privs */
     AGENT_STEP_FILTER,       /* data: struct sock_filter[]; of every command */
     AGENT_STEP_END,          /* enter the root (the first time); READY answers */
@@ -144,6 +144,7 @@ enum {
     AGENT_STEP_NOSUID = 2,
     AGENT_STEP_NODEV = 4,
     AGENT_STEP_NOEXEC = 8,
+    AGENT_STEP_KEPT = 32,     /* what is there already stays */
     AGENT_STEP_OPTIONAL = 16, /* what is missing or read-only is no error */
 };
 struct agent_step {

@@ -75,6 +75,9 @@ static int copy_in(const char *path, int fd, char *what, size_t room)
 /* Nothing but the transfer and the report is left to a process that handles strangers' bytes. */
 static int copy_seclude(int *fd, int *report, const struct agent_command *main_command)
 {
+    int confined = main_command && init_hooks ? init_hooks->confine() : 0;
+    if (confined < 0)
+        return confined;
     int low_fd = fcntl(*fd, F_DUPFD_CLOEXEC, 10), low_report = fcntl(*report, F_DUPFD_CLOEXEC, 10);
     if (low_fd < 0 || low_report < 0 || dup2(low_fd, 3) < 0 || dup2(low_report, 4) < 0 ||
         syscall(SYS_close_range, 5, ~0u, 0) < 0)
@@ -83,8 +86,6 @@ static int copy_seclude(int *fd, int *report, const struct agent_command *main_c
     *report = 4;
     struct init_identity who = {.uid = geteuid(), .gid = getegid()};
     int r = main_command ? command_identity(main_command, &who) : 0;
-    if (r == 0 && main_command && init_hooks)
-        r = init_hooks->confine();
     return r < 0 ? r : users_become(&who);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define MOUNTS_LOWER GUEST_RUN "/lower"
@@ -105,6 +106,9 @@ static int mounts_note_disk(int dir)
 static void mounts_tmpfs_options(uint64_t size, char bytes[40], char inodes[40])
 {
     struct guest_text b = {.to = bytes, .room = 40}, i = {.to = inodes, .room = 40};
+    struct sysinfo info;
+    if (!size && syscall(SYS_sysinfo, &info) == 0)
+        size = (uint64_t)info.totalram * info.mem_unit / 2;
     guest_put(&b, "size=");
     guest_put_number(&b, size, 10);
     guest_put(&i, "nr_inodes=");

@@ -181,7 +181,14 @@ static int step_own_tree(const struct agent_step_view *v)
         return parent;
     autoclose int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct step_owner o = {.head = &v->head};
-    return dir < 0 ? -errno : step_own_each(dir, leaf, &o);
+    if (dir < 0)
+        return -errno;
+    autoclose int file =
+        v->head.mode ? openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : FD_NONE;
+    struct stat st;
+    if (file >= 0 && fstat(file, &st) == 0 && S_ISREG(st.st_mode))
+        fchmod(file, v->head.mode);
+    return step_own_each(dir, leaf, &o);
 }
 
 /* --- the rest ----------------------------------------------------------------------------------
@@ -262,5 +269,10 @@ int steps_run(const struct agent_step_view *v)
         return -EALREADY;
     if ((s->when & STEP_HAS_TARGET) && (v->target[0] != '/' || tree_root < 0))
         return -EINVAL;
+    if (v->head.flags & AGENT_STEP_KEPT) {
+        autoclose int there = tree_open(v->target, O_PATH | O_NOFOLLOW);
+        if (there >= 0)
+            return 0;
+    }
     return s->run(v);
 }

@@ -42,13 +42,12 @@ static int agent_host_read(struct agent_host *h)
         if (n == 0)
             return h->got ? -EBADMSG : -EPIPE;
         h->got += (size_t)n;
-        if (in_head && h->got == sizeof(h->head) && h->head.size > sizeof(h->payload))
+        if (in_head && h->got == sizeof(h->head) && h->head.size > h->payload_room)
             return -EBADMSG;
     }
 }
 
-/* A u32, then (if `text`) a string to the payload's end, of which `*text` is made. */
-static int agent_host_take_u32(const struct agent_host *h, uint32_t *ret, const char **text)
+int agent_host_take_u32(const struct agent_host *h, uint32_t *ret, const char **text)
 {
     uint32_t size = h->head.size;
     if (size < sizeof(*ret) || (!text && size != sizeof(*ret)))
@@ -94,7 +93,8 @@ static int agent_host_on_started(struct agent_host *h, struct agent_console *slo
     if (slot->state != CONSOLE_STARTING || agent_host_take_u32(h, &pid, NULL) < 0 || pid < 2 ||
         pid > INT32_MAX)
         return -EBADMSG;
-    int r = agent_streams_check(h->fds, h->fds_count, slot->terminal, ret);
+    int r = h->ops ? h->ops->started(h, (uint16_t)(slot - h->consoles), ret)
+                   : agent_streams_check(h->fds, h->fds_count, slot->terminal, ret);
     if (r < 0)
         return r;
     h->fds_count = 0;
@@ -173,6 +173,9 @@ static int agent_host_handle(struct agent_host *h, const struct agent_host_event
         return agent_host_on_hello(h);
     if (!h->greeted || (h->fds_count && h->head.type != AGENT_STARTED))
         return -EBADMSG;
+    int r = h->ops ? (h->fds_count ? -EBADMSG : h->ops->frame(h, events, data)) : 1;
+    if (r <= 0)
+        return r;
     if (h->head.type == AGENT_COPIED)
         return agent_host_on_copied(h, events, data);
     if (h->head.channel >= ARRAY_SIZE(h->consoles))
@@ -183,7 +186,7 @@ static int agent_host_handle(struct agent_host *h, const struct agent_host_event
     struct launch_streams streams;
     struct error e;
     pid_t pid;
-    int status, r;
+    int status;
     switch (h->head.type) {
     case AGENT_STARTED:
         r = agent_host_on_started(h, slot, &streams, &pid);
@@ -212,6 +215,8 @@ static void agent_host_close(struct agent_host *h, int code, const struct agent_
     agent_host_drop_out(h);
     agent_host_drop_fds(h);
     epoll_ctl(h->epoll, EPOLL_CTL_DEL, h->socket, NULL);
+    if (h->ops)
+        h->ops->close(h, events, data);
     struct error e;
     error_set(&e, ECONNRESET, "the workload ended");
     for (size_t i = 0; i < ARRAY_SIZE(h->transfers); i++) {
@@ -244,6 +249,8 @@ void agent_host_dispatch(struct agent_host *h, const struct agent_host_events *e
         return;
     if (h->out)
         agent_host_flush(h);
+    if (h->ops)
+        h->ops->pump(h, events, data);
     for (int i = 0; i < AGENT_HOST_FRAMES_A_TURN; i++) {
         int r = agent_host_read(h);
         if (r > 0)
@@ -259,13 +266,6 @@ void agent_host_dispatch(struct agent_host *h, const struct agent_host_events *e
 
 /* --- the wait for main --------------------------------------------------------------------------
  */
-
-struct agent_first {
-    bool over;
-    struct launch_streams streams;
-    pid_t pid;
-    struct error e;
-};
 
 static void agent_first_started(void *data, uint32_t console, pid_t pid,
                                 struct launch_streams *streams)
@@ -283,18 +283,26 @@ static void agent_first_failed(void *data, uint32_t console, const struct error 
     first->e = *e;
 }
 
-int agent_host_wait_started(struct agent_host *h, int timeout_ms,
-                            struct launch_streams *ret_streams, pid_t *ret_pid, struct error *e)
+static void agent_first_broken(void *data, const struct error *e)
 {
-    static const struct agent_host_events events = {
-        .started = agent_first_started,
-        .failed = agent_first_failed,
-    };
-    struct agent_first first = {0};
+    agent_first_failed(data, 0, e);
+}
+
+/* What may come before main has started; a guest's set-up copies, and its clone goes on. */
+static bool agent_host_is_early(const struct agent_host *h)
+{
+    return h->ops || (h->head.type != AGENT_EXITED && h->head.type != AGENT_COPIED);
+}
+
+int agent_host_wait(struct agent_host *h, int timeout_ms, const struct agent_host_events *events,
+                    struct agent_first *first, struct error *e)
+{
     uint64_t end = loop_now_ms() + (uint64_t)timeout_ms;
-    while (!first.over) {
+    while (!first->over) {
         if (h->out)
             agent_host_flush(h);
+        if (h->ops)
+            h->ops->pump(h, events, first);
         int r = agent_host_read(h);
         if (r == 0) {
             uint64_t now = loop_now_ms();
@@ -307,9 +315,7 @@ int agent_host_wait_started(struct agent_host *h, int timeout_ms,
             continue;
         }
         if (r > 0)
-            r = h->head.type == AGENT_EXITED || h->head.type == AGENT_COPIED
-                    ? -EBADMSG
-                    : agent_host_handle(h, &events, &first);
+            r = agent_host_is_early(h) ? agent_host_handle(h, events, first) : -EBADMSG;
         if (r < 0) {
             h->dead = true;
             if (r == -EPIPE || r == -ECONNRESET)
@@ -317,10 +323,25 @@ int agent_host_wait_started(struct agent_host *h, int timeout_ms,
             return error_set(e, EPROTO, "the agent broke the protocol");
         }
     }
-    if (first.e.code) {
-        *e = first.e;
+    if (first->e.code) {
+        *e = first->e;
         return -e->code;
     }
+    return 0;
+}
+
+int agent_host_wait_started(struct agent_host *h, int timeout_ms,
+                            struct launch_streams *ret_streams, pid_t *ret_pid, struct error *e)
+{
+    static const struct agent_host_events events = {
+        .started = agent_first_started,
+        .failed = agent_first_failed,
+        .broken = agent_first_broken,
+    };
+    struct agent_first first = {0};
+    int r = agent_host_wait(h, timeout_ms, &events, &first, e);
+    if (r < 0)
+        return r;
     *ret_streams = first.streams;
     *ret_pid = first.pid;
     return 0;

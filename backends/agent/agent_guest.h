@@ -38,7 +38,7 @@ struct agent_guest_step {
 };
 int agent_guest_step(struct agent_host *h, const struct agent_guest_step *s, struct error *e);
 
-/* Clock, 64 bytes of our own random pool, hostname: what a start and a clone both need. */
+/* Clock, 64 bytes of our own random pool, hostname (NULL: stays): what a start and a clone need. */
 int agent_guest_refresh(struct agent_host *h, const char *hostname, struct error *e);
 
 /*
@@ -66,6 +66,14 @@ int agent_guest_end(struct agent_host *h, struct error *e); /* ready() answers *
 int agent_guest_wait_ready(struct agent_host *h, int timeout_ms, struct agent_ready *ret,
                            struct error *e);
 
+/*
+ * In a clone, after agent_guest_adopt(), steps and end(): blocks until ready(); main's new streams
+ * are the caller's. -ESRCH: main had ended before the snapshot.
+ */
+int agent_guest_wait_adopted(struct agent_host *h, int timeout_ms,
+                             struct launch_streams *ret_streams, pid_t *ret_pid,
+                             struct agent_ready *ret, struct error *e);
+
 /* What the last ready() and sampled() said; NULL before. Borrowed, changes with dispatch(). */
 const struct agent_ready *agent_guest_ready(const struct agent_host *h);
 const struct agent_sample *agent_guest_sample(const struct agent_host *h);
@@ -85,8 +93,11 @@ int agent_guest_ask_sample(struct agent_host *h, struct error *e);
  * right behind it. Other commands lose their consoles there.
  */
 int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct error *e);
+/* `terminal`: what main was started with; anything else the guest says is a breach. */
+int agent_guest_adopt(struct agent_host *h, bool terminal, struct error *e);
 
-/* Reads what the workload changed; changes() tells. `most`: as changes_read(). */
+/* Reads what the workload changed; changes() tells. `most`: as changes_read(). Also after main has
+ * exited, until agent_host_shutdown(). */
 int agent_guest_changes(struct agent_host *h, size_t most, struct error *e);
 
 #endif

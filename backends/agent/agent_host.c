@@ -14,8 +14,10 @@ struct agent_host *agent_host_new(int socket)
     struct agent_host *h = NEW(struct agent_host);
     h->socket = socket;
     h->out_end = &h->out;
+    h->payload = h->small;
+    h->payload_room = sizeof(h->small);
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event ev = {.events = EPOLLIN};
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
     int r = fd_nonblock(socket);
     if (r < 0 || h->epoll < 0 || epoll_ctl(h->epoll, EPOLL_CTL_ADD, socket, &ev) < 0) {
         int code = r < 0 ? -r : errno;
@@ -60,6 +62,8 @@ void agent_host_free(struct agent_host *h)
     agent_host_drop_fds(h);
     for (size_t i = 0; i < ARRAY_SIZE(h->consoles); i++)
         agent_console_done(&h->consoles[i]);
+    if (h->ops)
+        h->ops->free(h);
     fd_close(h->epoll);
     fd_close(h->socket);
     free(h);
@@ -76,7 +80,8 @@ static void agent_host_watch_room(struct agent_host *h, bool writing)
 {
     if (h->writing == writing)
         return;
-    struct epoll_event ev = {.events = EPOLLIN | (writing ? (uint32_t)EPOLLOUT : 0)};
+    struct epoll_event ev = {.events = EPOLLIN | (writing ? (uint32_t)EPOLLOUT : 0),
+                             .data.u64 = UINT64_MAX};
     if (epoll_ctl(h->epoll, EPOLL_CTL_MOD, h->socket, &ev) == 0)
         h->writing = writing;
 }
@@ -131,9 +136,8 @@ void agent_host_flush(struct agent_host *h)
     agent_host_watch_room(h, h->out != NULL);
 }
 
-/* Room for a frame's payload, or NULL with the error set. */
-static struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type type,
-                                          uint16_t channel, size_t size, struct error *e)
+struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type type, uint16_t channel,
+                                   size_t size, struct error *e)
 {
     if (h->dead) {
         error_set(e, EPIPE, "the agent is gone");
@@ -144,7 +148,9 @@ static struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type 
                   AGENT_FRAME_MAX);
         return NULL;
     }
-    if (h->out_size + sizeof(struct agent_head) + size > AGENT_HOST_QUEUE_MAX) {
+    /* credit is as rare as its windows are wide, and a stream would stand still without it */
+    if (h->out_size + sizeof(struct agent_head) + size > AGENT_HOST_QUEUE_MAX &&
+        type != AGENT_CREDIT) {
         error_set(e, EAGAIN, "the agent does not answer");
         return NULL;
     }
@@ -156,7 +162,13 @@ static struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type 
     return o;
 }
 
-static void agent_host_queue(struct agent_host *h, struct agent_out *o)
+void agent_host_queue(struct agent_host *h, struct agent_out *o)
+{
+    if (!h->ops || !h->ops->hold(h, o))
+        agent_host_queue_now(h, o);
+}
+
+void agent_host_queue_now(struct agent_host *h, struct agent_out *o)
 {
     *h->out_end = o;
     h->out_end = &o->next;
@@ -164,8 +176,8 @@ static void agent_host_queue(struct agent_host *h, struct agent_out *o)
     agent_host_flush(h);
 }
 
-static int agent_host_put(struct agent_host *h, enum agent_type type, uint16_t channel,
-                          const void *payload, size_t size, struct error *e)
+int agent_host_put(struct agent_host *h, enum agent_type type, uint16_t channel,
+                   const void *payload, size_t size, struct error *e)
 {
     struct agent_out *o = agent_host_frame(h, type, channel, size, e);
     if (!o)
@@ -176,10 +188,11 @@ static int agent_host_put(struct agent_host *h, enum agent_type type, uint16_t c
     return 0;
 }
 
-static struct agent_console *agent_host_console(struct agent_host *h, uint32_t number)
+struct agent_console *agent_host_console(struct agent_host *h, uint32_t number)
 {
     for (size_t i = 0; i < ARRAY_SIZE(h->consoles); i++)
-        if (h->consoles[i].state != CONSOLE_FREE && h->consoles[i].number == number)
+        if (h->consoles[i].state != CONSOLE_FREE && h->consoles[i].state != CONSOLE_DRAINING &&
+            h->consoles[i].number == number)
             return &h->consoles[i];
     return NULL;
 }
@@ -202,7 +215,7 @@ static size_t agent_host_strings_size(char *const *v)
     return size;
 }
 
-static char *agent_host_put_string(char *to, const char *s)
+char *agent_host_put_string(char *to, const char *s)
 {
     size_t size = strlen(s) + 1;
     memcpy(to, s, size);
@@ -213,7 +226,7 @@ int agent_host_start(struct agent_host *h, uint32_t console, const struct agent_
                      struct error *e)
 {
     struct agent_console *slot = agent_host_free_console(h, console);
-    if (!slot || agent_host_console(h, console))
+    if (!slot || slot->state != CONSOLE_FREE || agent_host_console(h, console))
         return error_set(e, EBUSY, "too many commands at once in this workload");
     struct agent_start start = {
         .flags = (c->terminal ? (uint32_t)AGENT_START_TERMINAL : 0) |
@@ -284,14 +297,15 @@ int agent_host_shutdown(struct agent_host *h, struct error *e)
     return agent_host_put(h, AGENT_SHUTDOWN, 0, NULL, 0, e);
 }
 
-static int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t transfer,
-                           const char *path, int fd, struct error *e)
+int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t transfer, const char *path,
+                    int fd, bool barrier, struct error *e)
 {
     autoclose int taken = fd;
     struct stat st;
-    if (fstat(taken, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+    bool plain = type != AGENT_CHANGES;
+    if (plain && (fstat(taken, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))))
         return error_set(e, EINVAL, "a copy needs a pipe or a socket");
-    if (path[0] != '/')
+    if (plain && path[0] != '/')
         return error_set(e, EINVAL, "the path inside must be absolute");
     struct agent_transfer *slot = NULL;
     for (size_t i = ARRAY_SIZE(h->transfers); i-- > 0;) {
@@ -303,12 +317,17 @@ static int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t 
     if (!slot)
         return error_set(e, EBUSY, "too many copies at once in this workload");
     struct agent_out *o =
-        agent_host_frame(h, type, (uint16_t)(slot - h->transfers), strlen(path) + 1, e);
+        agent_host_frame(h, type, (uint16_t)(slot - h->transfers), plain ? strlen(path) + 1 : 0, e);
     if (!o)
         return -e->code;
-    agent_host_put_string(o->data + sizeof(struct agent_head), path);
-    o->fd = TAKE_FD(taken);
-    *slot = (struct agent_transfer){.used = true, .number = transfer};
+    if (plain)
+        agent_host_put_string(o->data + sizeof(struct agent_head), path);
+    o->barrier = barrier;
+    *slot = (struct agent_transfer){.used = true, .number = transfer, .setup = barrier};
+    if (h->ops)
+        h->ops->transfer(h, (uint16_t)(slot - h->transfers), type == AGENT_COPY_IN, TAKE_FD(taken));
+    else
+        o->fd = TAKE_FD(taken);
     agent_host_queue(h, o);
     return 0;
 }
@@ -316,11 +335,11 @@ static int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t 
 int agent_host_copy_in(struct agent_host *h, uint32_t transfer, const char *path, int fd,
                        struct error *e)
 {
-    return agent_host_copy(h, AGENT_COPY_IN, transfer, path, fd, e);
+    return agent_host_copy(h, AGENT_COPY_IN, transfer, path, fd, false, e);
 }
 
 int agent_host_copy_out(struct agent_host *h, uint32_t transfer, const char *path, int fd,
                         struct error *e)
 {
-    return agent_host_copy(h, AGENT_COPY_OUT, transfer, path, fd, e);
+    return agent_host_copy(h, AGENT_COPY_OUT, transfer, path, fd, false, e);
 }
