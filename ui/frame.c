@@ -41,7 +41,7 @@ static char *console_keys(const struct ui_console *c)
 static char *bottom_keys(const struct ui_model *m)
 {
     if (m->dialog == UI_DIALOG_LAUNCH)
-        return str_dup("Up Down profile  Enter start  Esc not now");
+        return str_dup("Up Down profile  Enter start  Esc back");
     if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
         return console_keys(&m->console);
     if (m->page == UI_PAGE_LIST && m->console.ended)

@@ -100,6 +100,17 @@ static void console_open(struct ui_model *m, const struct ui_row *r)
     m->focus = r->terminal ? UI_FOCUS_CONSOLE : UI_FOCUS_LIST;
 }
 
+/* Keys go to the list again, which is then to be seen. */
+static void console_leave(struct ui_model *m)
+{
+    m->focus = UI_FOCUS_LIST;
+    if (!m->console.zoomed)
+        return;
+    m->console.zoomed = false;
+    if (!m->console.ended)
+        ui_intend(m, UI_INTENT_RESIZE, m->console.id, NULL, 0);
+}
+
 /* The key behind the first one of the chord. */
 static void console_chord(struct ui_model *m, char key)
 {
@@ -107,7 +118,7 @@ static void console_chord(struct ui_model *m, char key)
     const char both[] = {chord->first, key};
     m->console.chord = false;
     if (key == chord->second) {
-        m->focus = UI_FOCUS_LIST;
+        console_leave(m);
         return;
     }
     if (key == chord->first || !chord->more) {
@@ -126,7 +137,7 @@ static void console_chord(struct ui_model *m, char key)
         console_close(m);
         break;
     default: /* Tab, Esc and anything else: back to the list */
-        m->focus = UI_FOCUS_LIST;
+        console_leave(m);
         break;
     }
 }
@@ -177,7 +188,7 @@ static size_t console_input(struct ui_model *m, const char *data, size_t size)
     if (m->console.keys.second)
         m->console.chord = true;
     else
-        m->focus = UI_FOCUS_LIST;
+        console_leave(m);
     m->dirty = true;
     return 1;
 }
@@ -415,7 +426,7 @@ static const char help_text[] =
 void ui_update_key(struct ui_model *m, uint32_t key)
 {
     m->dirty = true;
-    if (!m->message_bad)
+    if (!m->message_bad || key == UI_KEY_ESC)
         ui_model_no_message(m); /* it has been read */
     switch (m->dialog) {
     case UI_DIALOG_CONFIRM:
@@ -503,7 +514,7 @@ void ui_update_ended(struct ui_model *m, const char *how)
     m->console.how = str_escape_z(how);
     m->console.ended = true;
     m->console.chord = false;
-    m->focus = UI_FOCUS_LIST;
+    console_leave(m);
     m->dirty = true;
     if (m->page != UI_PAGE_LIST) {
         autofree char *text = str_format("%s %s", m->console.name, how);

@@ -15,7 +15,7 @@ void view_console(const struct ui_model *m, const struct ui_rect *r)
                        : !c->may_type ? watching
                        : c->chord     ? chord
                        : focus        ? ""
-                                      : "  (Tab types into it)";
+                                      : "  (Tab to type)";
     autofree char *title = str_format("%s%s", c->name, note);
     if (r->row > 0)
         paint_line(r->row - 1, 0, r->cols, title);

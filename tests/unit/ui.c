@@ -222,6 +222,28 @@ static void test_console_takes_every_key(void **state)
     ui_model_done(&m);
 }
 
+static void test_what_has_the_keys_is_seen(void **state)
+{
+    struct ui_model m;
+    struct ui_rect list, pane;
+    begin(&m);
+    type(&m, "\r\x1dz");
+    assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
+    assert_intent(&m, UI_INTENT_RESIZE, "aaaa00000001", NULL);
+    ui_model_layout(&m, &list, &pane);
+    assert_int_equal(list.rows, 0);
+    type(&m, "\x1d\t"); /* to the list, which so far had no place */
+    assert_intent(&m, UI_INTENT_RESIZE, "aaaa00000001", NULL);
+    ui_model_layout(&m, &list, &pane);
+    assert_true(list.rows >= 3 && pane.rows >= 3);
+    ui_model_message(&m, true, "it went wrong");
+    type(&m, "j");
+    assert_non_null(m.message);
+    type(&m, "\x1b");
+    assert_null(m.message);
+    ui_model_done(&m);
+}
+
 static void test_launch_sheet(void **state)
 {
     struct ui_model m;
@@ -361,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_the_question_keeps_its_workload),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_console_takes_every_key),
+        cmocka_unit_test(test_what_has_the_keys_is_seen),
         cmocka_unit_test(test_launch_sheet),
         cmocka_unit_test(test_a_launch_is_shown_to_its_end),
         cmocka_unit_test(test_words),
