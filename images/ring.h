@@ -4,6 +4,8 @@
  *
  *   a reader that trusts the writer little copies a piece before it looks at it twice;
  *   a ring that is sealed is read-only for every process but its maker, who writes.
+ *
+ * SIGPIPE has to be ignored.
  */
 #ifndef COFFERDAM_IMAGES_RING_H
 #define COFFERDAM_IMAGES_RING_H
