@@ -1,5 +1,6 @@
 #include "app/monitor/launches.h"
 
+#include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
 
@@ -13,6 +14,7 @@ static const struct {
     {"crun",   &oci_launch_ops   },
     {"runc",   &oci_launch_ops   },
     {"runsc",  &oci_launch_ops   },
+    {"qemu",   &qemu_launch_ops  },
     {"/",      &oci_launch_ops   }, /* any by its path, which stands in the plan */
 };
 

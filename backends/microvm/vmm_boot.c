@@ -253,10 +253,7 @@ static void boot_copied(void *data, uint32_t transfer, const struct error *e)
 
 static void boot_closed(void *data, const char *why)
 {
-    struct boot_wait *w = data;
-    w->l->agent_closed = true;
-    if (why && !w->l->why[0])
-        snprintf(w->l->why, sizeof(w->l->why), "%s", why);
+    vmm_agent_gone(((struct boot_wait *)data)->l, why);
 }
 
 static void boot_ready(void *data, const struct agent_ready *ready)
@@ -294,14 +291,16 @@ static bool boot_spoken(const struct launch *l)
 
 static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
 {
-    uint64_t until = loop_now_ms() + BOOT_MS;
+    uint64_t limit = l->plan->time_limit_ms;
+    limit = limit ? MIN(limit, (uint64_t)BOOT_MS) : BOOT_MS;
+    uint64_t until = loop_now_ms() + limit;
     bool asked = false;
     while (!w->started && !w->failed) {
         uint64_t now = loop_now_ms();
         struct pollfd p = {.fd = l->epoll, .events = POLLIN};
         if (now >= until)
-            return error_set(e, ETIMEDOUT, "the guest has not answered within %d s",
-                             BOOT_MS / 1000);
+            return error_set(e, ETIMEDOUT, "the guest has not answered within %u s",
+                             (unsigned)(limit / 1000));
         if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
             return error_errno(e, errno, "waiting for the guest");
         vmm_drain(l);

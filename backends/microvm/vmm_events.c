@@ -5,6 +5,7 @@
 #include "base/loop.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EVENTS_LAST_WORDS = 4096, EVENTS_READS = 16 };
+enum { EVENTS_LAST_WORDS = 4096, EVENTS_READS = 16, EVENTS_LAST_MS = 1000 };
 
 /* --- what is printed ----------------------------------------------------------------------------
  */
@@ -139,11 +140,12 @@ void vmm_explain_end(struct launch *l)
     autofree char *own = tail_find(&l->kernel_tail, "cofferdam-init: ");
     autofree char *error = tail_last(&l->errors_tail);
     const char *program = l->driver->name;
-    if (l->reaped && WIFSIGNALED(l->wait_status)) {
+    if (l->why[0]) {
+        return;
+    } else if (l->reaped && WIFSIGNALED(l->wait_status)) {
         int signo = WTERMSIG(l->wait_status);
-        if (!l->why[0])
-            snprintf(l->why, sizeof(l->why), "%s was killed by signal %d (%s)", program, signo,
-                     strsignal(signo));
+        snprintf(l->why, sizeof(l->why), "%s was killed by signal %d (%s)", program, signo,
+                 strsignal(signo));
     } else if (panic) {
         snprintf(l->why, sizeof(l->why), "the guest's kernel gave up: %s", panic);
     } else if (own) {
@@ -151,11 +153,29 @@ void vmm_explain_end(struct launch *l)
     } else if (l->reaped && WEXITSTATUS(l->wait_status) != 0) {
         snprintf(l->why, sizeof(l->why), "%s ended with status %d%s%s", program,
                  WEXITSTATUS(l->wait_status), error ? ": " : "", error ? error : "");
-    } else if (!l->why[0] && l->status < 0) {
+    } else if (l->status < 0) {
         snprintf(l->why, sizeof(l->why), "%s",
                  l->reaped ? "the guest turned itself off or restarted"
                            : "the guest's agent is gone");
     }
+}
+
+/*
+ * A breach is the guest's, and said; an end is the machine's own, which its program then tells in a
+ * moment, if nobody has taken it over.
+ */
+void vmm_agent_gone(struct launch *l, const char *why)
+{
+    l->agent_closed = true;
+    if (why && strstr(why, "protocol") && l->status < 0) {
+        snprintf(l->why, sizeof(l->why), "%s", why);
+        return;
+    }
+    struct pollfd p = {.fd = l->pidfd, .events = POLLIN};
+    if (!l->reaped && l->pidfd >= 0)
+        poll(&p, 1, EVENTS_LAST_MS);
+    vmm_reap(l);
+    vmm_drain(l);
 }
 
 struct events_relay {
@@ -203,9 +223,7 @@ static void relay_closed(void *data, const char *why)
 {
     struct events_relay *r = data;
     struct launch *l = r->l;
-    l->agent_closed = true;
-    if (why && !l->why[0] && l->status < 0)
-        snprintf(l->why, sizeof(l->why), "%s", why);
+    vmm_agent_gone(l, why);
     events_kill(l);
 }
 

@@ -64,9 +64,10 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
 /* vmm_events.c */
 size_t vmm_watch(const struct launch *l, int fds[4]);
 void vmm_dispatch(struct launch *l, const struct launch_events *events, void *data);
-int vmm_watch_open(struct launch *l, struct error *e); /* all there is to watch, in l->epoll */
-void vmm_drain(struct launch *l);                      /* what is printed, the control channel */
-bool vmm_reap(struct launch *l);                       /* true: it has ended, now or before */
+int vmm_watch_open(struct launch *l, struct error *e);  /* all there is to watch, in l->epoll */
+void vmm_drain(struct launch *l);                       /* what is printed, the control channel */
+bool vmm_reap(struct launch *l);                        /* true: it has ended, now or before */
+void vmm_agent_gone(struct launch *l, const char *why); /* as agent_host's closed() says it */
 void vmm_explain_end(struct launch *l); /* fills in l->why from what is known of the end */
 /* Kills the program and forgets all of this run but what was said last. */
 void vmm_stop(struct launch *l);

@@ -1,0 +1,255 @@
+#!/bin/bash
+# Machines with a kernel of their own, on QEMU: what they do, what is left of them, and what guests
+# that mean ill get out of it. Debian's kernel comes from its package; emulation will do.
+. "$(dirname "$0")/lib.sh"
+
+# The package of Debian's kernel for clouds, fetched once for the build.
+kernel_package() {
+    local package cache=$BUILD_DIR/guest
+    package=$(find "$cache" -maxdepth 1 -name 'linux-image-*-cloud-*.deb' 2>/dev/null | head -n 1)
+    if [ -z "$package" ]; then
+        package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
+        [ -n "$package" ] && apt-get download -q "$package" >apt.log 2>&1 || return 1
+        package=$(echo "$PWD/$package"_*.deb)
+        mkdir -p "$cache" 2>/dev/null && cp "$package" "$cache" 2>/dev/null || :
+    fi
+    echo "$package"
+}
+
+# A kernel and an image called "small", once for the run.
+need_machine() {
+    local package tool
+    need userns qemu-system-x86_64 tar2sqfs apt-get busybox
+    [ "$(uname -m)" = x86_64 ] || { echo "needs an x86_64 machine" >"$T/skip"; exit 77; }
+    [ ! -e "$RUN/machine" ] || return 0
+    package=$(kernel_package) || { echo "needs the package linux-image-cloud-amd64" >"$T/skip"; exit 77; }
+    cofferdam image kernel import "$package" >out
+    mkdir -p root/{bin,etc,root,tmp}
+    cp "$(command -v busybox)" root/bin/busybox
+    for tool in sh cat cp dd echo env false head hostname id kill ls mkdir mount ps rm sleep stty tail test true uname wc yes; do
+        ln -s busybox "root/bin/$tool"
+    done
+    echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
+    echo 'nobody:x:65534:65534::/:/bin/sh' >>root/etc/passwd
+    echo 'root:x:0:' >root/etc/group
+    cofferdam image import root small >out
+    touch "$RUN/machine"
+}
+
+machine() { cofferdam run --boundary microvm --image small --memory 192M --cpus 1 "$@"; }
+
+# The program that runs the machine of this workload.
+vmm_of() {
+    local pid
+    for pid in $(pgrep -f "^[^ ]*qemu-system-x86_64 -name cofferdam-$1 "); do echo "$pid"; done | head -n 1
+}
+nothing_runs() { ! pgrep -f 'qemu-system-x86_64 -name cofferdam-' >pids; }
+
+test_a_command() {
+    need_machine
+    capture machine -- sh -c 'echo out; echo err >&2; exit 7'
+    expect_status 7
+    expect_out "out"
+    expect_err_has "err"
+    capture machine -- /nope
+    expect_status 127
+    capture machine -- /etc/passwd
+    expect_status 126
+    capture machine -- sh -c 'kill -9 $$'
+    expect_status 137
+    await 5 nothing_runs
+}
+
+test_streams() {
+    need_machine
+    head -c 3000000 /dev/urandom >in
+    "$COFFERDAM" run --boundary microvm --image small --memory 192M --cpus 1 -- cat <in >out 2>err || fail "status $?"
+    cmp in out || fail "other bytes came back"
+}
+
+test_its_own_kernel() {
+    need_machine
+    capture machine --name its-own -- sh -c 'uname -r; hostname; id -u; cat /etc/machine-id'
+    expect_status 0
+    expect_out_has "-cloud-amd64"
+    expect_out_has "its-own"
+    [ "$(head -n 1 out)" != "$(uname -r)" ] || fail "the host's kernel"
+    capture cofferdam plan --boundary microvm --image small --accel tcg -- true
+    expect_out_has "tcg"
+    capture cofferdam plan --explain --boundary microvm --image small --accel tcg -- true
+    [ "$STATUS" = 0 ] || capture cofferdam plan --boundary microvm --image small --accel tcg -- true
+    expect_out_has "security boundary"
+}
+
+test_refused() {
+    need_machine
+    capture cofferdam run --boundary microvm -- true
+    expect_status 125
+    expect_err_has "--image"
+    capture machine --mount .:/src -- true
+    expect_status 125
+    expect_err_has "--copy-in"
+    capture machine --network host -- true
+    expect_status 125
+    if ! "$BUILD_DIR/tests/tools/kvm-works" 2>/dev/null; then
+        capture cofferdam run --profile strong --image small -- true
+        expect_status 125
+        expect_err_has "--accel tcg"
+        capture cofferdam run --profile strong --accel tcg --memory 192M --image small -- echo yes
+        expect_status 0
+        expect_out "yes"
+    fi
+}
+
+test_exec_pause_signals() {
+    need_machine
+    ID=$(machine --detach --name worker -- sleep 600)
+    capture cofferdam exec worker -- sh -c 'echo in; exit 3'
+    expect_status 3
+    expect_out "in"
+    capture cofferdam exec --user nobody worker -- id -u
+    expect_out 65534
+    capture cofferdam ps
+    expect_out_has microvm
+    cofferdam pause worker
+    capture cofferdam ps
+    expect_out_has paused
+    cofferdam resume worker
+    capture cofferdam exec worker -- true
+    expect_status 0
+    capture cofferdam stop worker
+    expect_status 0
+    await 5 nothing_runs
+    capture cofferdam ps -a
+    expect_out_lacks "$ID"
+}
+
+test_files_go_in_and_out() {
+    need_machine
+    mkdir -p tree/sub
+    head -c 300000 /dev/urandom >tree/sub/large
+    echo small >tree/small
+    capture machine --copy-in "$PWD/tree:/data" -- sh -c 'cat /data/small; wc -c </data/sub/large'
+    expect_status 0
+    expect_out_has small
+    expect_out_has 300000
+    machine --detach --name files -- sleep 600 >out
+    cofferdam cp tree files:/root/tree
+    cofferdam cp files:/root/tree back
+    diff -r tree back || fail "other files came back"
+    cofferdam kill files
+}
+
+# What QEMU is allowed, seen from outside.
+test_the_jail() {
+    need_machine
+    ID=$(machine --detach --name jailed -- sleep 600)
+    PID=$(vmm_of "$ID")
+    [ -n "$PID" ] || fail "no QEMU"
+    if [ "$(id -u)" = 0 ]; then
+        expect_equal "$(stat -c %u "/proc/$PID")" "$(awk '/^Uid:/ { print $2 }' "/proc/$PID/status")" owner
+        [ "$(awk '/^Uid:/ { print $2 }' "/proc/$PID/status")" != 0 ] || fail "it is root"
+        expect_equal "$(ls "/proc/$PID/root" | tr '\n' ' ')" "etc initramfs kernel lib lib64 usr " "its root"
+        for ns in user mnt pid net ipc uts cgroup; do
+            [ "$(readlink "/proc/$PID/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || fail "the host's $ns namespace"
+        done
+        expect_equal "$(grep -c ' rw' "/proc/$PID/mounts" || :)" 0 "writable mounts"
+    fi
+    expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapEff
+    expect_equal "$(awk '/^CapBnd:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapBnd
+    expect_equal "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$PID/status")" 1 NoNewPrivs
+    expect_equal "$(awk '/^Seccomp:/ { print $2 }' "/proc/$PID/status")" 2 Seccomp
+    cofferdam kill jailed
+}
+
+test_kill_9_of_qemu() {
+    need_machine
+    machine --name victim -- sleep 600 >out 2>err &
+    CLIENT=$!
+    await 60 test -n "$(true; vmm=; echo x)"
+    await 60 is_running victim
+    kill -9 "$(vmm_of "$(cofferdam ps --json | sed -n 's/.*"id": "\([0-9a-f]*\)".*/\1/p' | head -n 1)")"
+    STATUS=0
+    wait $CLIENT || STATUS=$?
+    expect_equal "$STATUS" 137 status
+    grep -q "killed by signal 9" err || { cat err; fail "not said"; }
+    await 5 nothing_runs
+}
+is_running() { cofferdam ps 2>/dev/null | grep -q "$1 *running"; }
+
+test_kill_9_of_the_monitor() {
+    need_machine
+    ID=$(machine --detach --name orphan -- sleep 600)
+    kill -9 "$(cofferdam inspect --json orphan | sed -n 's/.*"monitor_pid": *\([0-9]*\).*/\1/p' | head -n 1)"
+    await 5 nothing_runs
+    capture cofferdam ps -a
+    expect_out_has lost
+    cofferdam prune --force >out
+    capture cofferdam ps -a
+    expect_out_lacks "$ID"
+}
+
+test_kill_9_of_init_inside() {
+    need_machine
+    capture machine -- sh -c 'kill -9 1; echo still here'
+    expect_status 0
+    expect_out "still here"
+}
+
+test_a_full_disk() {
+    need_machine
+    capture machine --set resources.disk=8M -- sh -c 'dd if=/dev/zero of=/root/x bs=1M count=64 2>/dev/null; echo $?'
+    expect_status 0
+    expect_out 1
+}
+
+# hostile MODE SECONDS: our programs with another PID 1 for guests.
+hostile() {
+    local mode=$1 limit=$2
+    rm -rf bad
+    mkdir -p bad/share
+    find "$(dirname "$COFFERDAM")" -maxdepth 1 -type f -name 'cofferdam*' -exec cp -t bad {} +
+    cp -r "$SOURCE_DIR/profiles/shipped" bad/share/profiles
+    cp "$BUILD_DIR/tests/tools/hostile-init-$mode" bad/cofferdam-init
+    capture timeout 120 bad/cofferdam run --boundary microvm --image small --memory 192M --cpus 1 \
+        --time-limit "$limit" -- true
+    expect_status 125
+    await 5 nothing_runs
+}
+
+test_guests_that_never_answer() {
+    need_machine
+    hostile 0 4s
+    expect_err_has "has not answered"
+    hostile 1 4s
+    expect_err_has "has not answered"
+}
+
+test_a_guest_that_panics() {
+    need_machine
+    hostile 2 60s
+    expect_err_has "Kernel panic"
+}
+
+test_a_guest_that_floods_the_console() {
+    need_machine
+    hostile 3 5s
+    expect_err_has "has not answered"
+}
+
+test_guests_that_lie() {
+    need_machine
+    local mode
+    for mode in 4 5 6 8; do
+        hostile $mode 60s
+        expect_err_has "protocol"
+    done
+}
+
+test_a_guest_that_leaves() {
+    need_machine
+    hostile 7 60s
+    expect_err_has "turned itself off"
+}
+
+run_tests "$@"
