@@ -323,6 +323,35 @@ assert "e\u0301".encode() in names and "\u00e9".encode() in names and b"\xff\xfe
 EOF
 }
 
+# What is unpacked while it is being looked at, or is there already, is looked at all the same.
+test_a_blob_that_unpacks_well_has_to_be_the_right_one() {
+    need userns busybox
+    new_store
+    make_rootfs
+    make_second_layer
+    make_layout good good:1 '{}' rootfs.tar second.tar
+    cp -r good bad
+    local blob
+    blob=bad/blobs/sha256/$(hash_of second.tar.gz)
+    # the same stream behind another time in gzip's header
+    printf '\1\2\3\4' | dd of="$blob" bs=1 seek=4 conv=notrunc status=none
+    gzip -dc "$blob" | cmp - second.tar
+    capture cofferdam image import bad
+    expect_status 125
+    expect_err_has 'has the digest'
+    nothing_half_done
+    expect_equal "$(find "$STORE/blobs" "$STORE/layers" -type f)" '' 'what came of it'
+    cofferdam image import good
+    cofferdam image rm good:1
+    cofferdam image import good
+    rm "$STORE/blobs/sha256/$(hash_of second.tar.gz)"
+    capture cofferdam image import bad other:1
+    expect_status 125
+    expect_err_has 'has the digest'
+    expect_no_file "$STORE/blobs/sha256/$(hash_of second.tar.gz)"
+    nothing_half_done
+}
+
 # Killed at any instant: the image is there and verifies, or it is not there; the next one clears up.
 test_killed_at_any_moment() {
     need userns
