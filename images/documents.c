@@ -14,7 +14,17 @@ void document_index_done(struct document_index *i)
     for (size_t n = 0; n < i->count; n++)
         document_descriptor_done(&i->list[n]);
     free(i->list);
+    free(i->media_type);
     *i = (struct document_index){0};
+}
+
+/* What a document says it is has to be of the kind it is read as. */
+static int document_own_type(const json_t *object, enum document_kind kind, char **ret,
+                             struct error *e)
+{
+    int r = document_text(object, "mediaType", ret, e);
+    struct document_descriptor self = {.media_type = *ret};
+    return r < 0 || !*ret ? r : document_descriptor_type(&self, 1u << kind, e);
 }
 
 static int index_read(const json_t *object, struct document_index *i, struct error *e)
@@ -25,6 +35,9 @@ static int index_read(const json_t *object, struct document_index *i, struct err
     if (json_object_get(object, "layers") || json_object_get(object, "config") ||
         json_object_get(object, "fsLayers"))
         return document_bad(e, "it could be an index and a manifest");
+    r = document_own_type(object, DOCUMENT_INDEX, &i->media_type, e);
+    if (r < 0)
+        return r;
     const json_t *list = json_object_get(object, "manifests");
     if (!json_is_array(list) || json_array_size(list) > 10000)
         return document_bad(e, "it has no list of manifests");
@@ -98,8 +111,9 @@ int document_choose(const struct document_index *i, const char *architecture)
     int any = -1;
     for (size_t n = 0; n < i->count; n++) {
         const struct document_descriptor *d = &i->list[n];
-        if (!d->architecture && any < 0)
-            any = (int)n;
+        bool same = any >= 0 && memcmp(i->list[any].hex, d->hex, 65) == 0;
+        if (!d->architecture)
+            any = any == -1 || same ? (int)n : -2;
         if (str_equal(d->architecture, architecture) && str_equal(d->os, "linux"))
             return (int)n;
     }
@@ -111,6 +125,7 @@ int document_choose(const struct document_index *i, const char *architecture)
 
 void document_manifest_done(struct document_manifest *m)
 {
+    free(m->media_type);
     document_descriptor_done(&m->config);
     for (size_t n = 0; n < m->count; n++)
         document_descriptor_done(&m->layers[n]);
@@ -125,11 +140,7 @@ static int manifest_read(const json_t *object, struct document_manifest *m, stru
         return r;
     if (json_object_get(object, "manifests") || json_object_get(object, "fsLayers"))
         return document_bad(e, "it could be a manifest and an index");
-    struct document_descriptor self = {0};
-    r = document_text(object, "mediaType", &self.media_type, e);
-    if (r == 0 && self.media_type)
-        r = document_descriptor_type(&self, 1u << DOCUMENT_MANIFEST, e);
-    document_descriptor_done(&self);
+    r = document_own_type(object, DOCUMENT_MANIFEST, &m->media_type, e);
     if (r < 0)
         return r;
     r = document_descriptor_read(json_object_get(object, "config"), 1u << DOCUMENT_CONFIG,

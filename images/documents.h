@@ -23,12 +23,15 @@ struct document_descriptor {
     char *architecture, *os, *variant; /* owned or NULL */
 };
 
+/* `media_type`: owned; what the document says of itself, or NULL. */
 struct document_index {
+    char *media_type;
     struct document_descriptor *list; /* owned */
     size_t count;
 };
 
 struct document_manifest {
+    char *media_type;
     struct document_descriptor config;
     struct document_descriptor *layers; /* owned; the oldest first */
     size_t count;
@@ -72,7 +75,10 @@ char *document_write_index(const struct document_index *i);
 char *document_write_manifest(const struct document_manifest *m);
 char *document_write_config(const char *architecture, char *const *diff_ids, const char *by);
 
-/* The entry for this machine; -1: none. Entries that say no platform are for every one. */
+/*
+ * The entry for this machine; -1: none; -2: several that do not say for what they are. Entries that
+ * say no platform are for every one.
+ */
 int document_choose(const struct document_index *i, const char *architecture);
 const char *document_architecture(void); /* this machine's, as OCI calls it */
 

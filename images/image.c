@@ -137,11 +137,10 @@ int image_unpack(struct image_store *s, const struct image *i, const struct imag
     for (size_t n = 0; n < i->manifest.count; n++) {
         const struct document_descriptor *d = &i->manifest.layers[n];
         const char *diff_id = i->config.diff_ids[n];
-        if (image_store_has_layer(s, image_store_owner(s)->how, diff_id))
-            continue;
         int r = image_check_compression(s, d, e);
-        if (r == 0)
-            r = image_store_add_layer(s, w, d->hex, diff_id, NULL, e);
+        if (r < 0)
+            return r;
+        r = image_store_add_layer(s, w, d->hex, diff_id, NULL, e);
         if (r < 0) { /* a damaged blob is the better word for what comes of it */
             struct error why;
             if (image_store_settle(s, &why) == -EBADMSG)

@@ -1,11 +1,13 @@
 /* What is this, and whose way in is it. */
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/sha256.h"
 #include "images/import_parts.h"
 #include "images/names.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,14 +16,19 @@ enum { IMPORT_NESTED_MAX = 4 };
 
 int import_open(int dir, const char *path, uint64_t resolve)
 {
-    autoclose int fd = fd_openat2(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
-                                  RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve);
+    autoclose int found =
+        fd_openat2(dir, path, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve);
     struct stat st;
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
+    char self[32];
+    if (found < 0)
+        return found;
+    if (fstat(found, &st) < 0)
         return -errno;
-    return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
+    if (!S_ISREG(st.st_mode)) /* opening a device can do things already */
+        return -EINVAL;
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", found);
+    int fd = open(self, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
 }
 
 int import_read(int dir, const char *path, char **ret, size_t *ret_size, struct error *e)
@@ -62,25 +69,54 @@ int import_finish(struct image_import *m, const struct document_descriptor *d, c
 /* --- OCI layout ----------------------------------------------------------------------------------
  */
 
+static int layout_check(int fd, const struct document_descriptor *d, struct error *e)
+{
+    char hex[65];
+    struct stat st;
+    int r = fstat(fd, &st) < 0 ? -errno : sha256_fd(fd, UINT64_MAX, hex);
+    if (r < 0)
+        return error_errno(e, -r, "blob sha256:%.16s…", d->hex);
+    if ((uint64_t)st.st_size == d->size && memcmp(hex, d->hex, sizeof(hex)) == 0)
+        return 0;
+    return error_set(e, EBADMSG, "the blob sha256:%.16s… is not what it says", d->hex);
+}
+
 static int layout_blob(struct image_import *m, int dir, bool ours,
                        const struct document_descriptor *d, struct error *e)
 {
     autofree char *path = str_format("blobs/sha256/%s", d->hex);
-    autoclose int have = image_store_open_blob(m->store, d->hex);
-    struct stat st;
-    if (have >= 0 && fstat(have, &st) == 0 && (uint64_t)st.st_size != d->size)
-        return error_set(e, EBADMSG, "the blob sha256:%.16s… has %llu bytes and not %llu", d->hex,
-                         (unsigned long long)st.st_size, (unsigned long long)d->size);
-    if (have >= 0)
-        return 0;
     autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);
     if (fd == -EINVAL || fd == -ELOOP)
         return error_set(e, EINVAL, "%s is no regular file", path);
     if (fd < 0)
         return error_errno(e, -fd, "%s", path);
+    int have = image_store_check_blob(m->store, d->hex, d->size, e);
+    if (have < 0)
+        return have;
+    if (have == 0) /* a layout is judged by what is in it, not by what happens to be here */
+        return layout_check(fd, d, e);
     if (d->kind == DOCUMENT_LAYER)
         return image_store_add_layer_blob(m->store, fd, ours, d->hex, d->size, e);
     return image_store_add_blob(m->store, fd, ours, d->hex, d->size, NULL, NULL, e);
+}
+
+/* The same bytes must not be one thing by their descriptor and another by themselves. */
+static int layout_same_type(const struct document_descriptor *d, const char *own, struct error *e)
+{
+    if (!own || str_equal(own, d->media_type))
+        return 0;
+    return error_set(e, EBADMSG, "it is said to be %s, and says it is %s", d->media_type, own);
+}
+
+static int layout_choose(const struct document_index *i, const char *what, struct error *e)
+{
+    int at = document_choose(i, document_architecture());
+    if (at == -2)
+        return error_set(e, EEXIST, "several images in %s do not say for which machine they are",
+                         what);
+    return at >= 0 ? at
+                   : error_set(e, ENOENT, "no image in %s is for linux/%s", what,
+                               document_architecture());
 }
 
 static int layout_manifest(struct image_import *m, int dir, bool ours,
@@ -94,8 +130,14 @@ static int layout_manifest(struct image_import *m, int dir, bool ours,
         r = image_store_read_document(m->store, d, &text, &size, e);
     if (r == 0)
         r = document_read_manifest(text, size, &manifest, e);
-    if (r < 0)
+    if (r == 0)
+        r = layout_same_type(d, manifest.media_type, e);
+    if (r == 0 && !manifest.count)
+        r = error_set(e, EBADMSG, "it has no layers: there would be nothing to run");
+    if (r < 0) {
+        document_manifest_done(&manifest);
         return error_wrap(e, "manifest");
+    }
     r = layout_blob(m, dir, ours, &manifest.config, e);
     for (size_t i = 0; r == 0 && i < manifest.count; i++)
         r = layout_blob(m, dir, ours, &manifest.layers[i], e);
@@ -120,13 +162,25 @@ static int layout_entry(struct image_import *m, int dir, bool ours,
         r = image_store_read_document(m->store, d, &text, &size, e);
     if (r == 0)
         r = document_read_index(text, size, &i, e);
-    int at = r < 0 ? -1 : document_choose(&i, document_architecture());
-    if (r == 0 && at < 0)
-        r = error_set(e, ENOENT, "no image in the list is for linux/%s", document_architecture());
     if (r == 0)
-        r = layout_entry(m, dir, ours, &i.list[at], name, depth + 1, e);
+        r = layout_same_type(d, i.media_type, e);
+    int at = r < 0 ? r : layout_choose(&i, "the list", e);
+    r = at < 0 ? at : layout_entry(m, dir, ours, &i.list[at], name, depth + 1, e);
     document_index_done(&i);
     return r;
+}
+
+/* Which of two images a name means is nobody's to guess. */
+static int layout_names_are_one(const struct document_index *i, struct error *e)
+{
+    for (size_t n = 0; n < i->count; n++)
+        for (size_t k = 0; k < n && i->list[n].name; k++)
+            if (str_equal(i->list[n].name, i->list[k].name) &&
+                memcmp(i->list[n].hex, i->list[k].hex, 65) != 0) {
+                autofree char *shown = str_escape_z(i->list[n].name);
+                return error_set(e, EEXIST, "two images in it are called %.200s", shown);
+            }
+    return 0;
 }
 
 /* One that is asked for by name, the only one, or all that have names. */
@@ -135,14 +189,11 @@ static int layout_entries(struct image_import *m, int dir, bool ours,
 {
     if (i->count == 0)
         return error_set(e, ENOENT, "there is no image in it");
-    int platform = document_choose(i, document_architecture());
-    bool one = i->count == 1 || !i->list[0].name;
-    if (m->name && one) {
-        if (platform < 0)
-            return error_set(e, ENOENT, "no image in it is for linux/%s", document_architecture());
-        return layout_entry(m, dir, ours, &i->list[platform], m->name, 0, e);
+    if (m->name && (i->count == 1 || !i->list[0].name)) {
+        int at = layout_choose(i, "it", e);
+        return at < 0 ? at : layout_entry(m, dir, ours, &i->list[at], m->name, 0, e);
     }
-    int r = 0;
+    int r = layout_names_are_one(i, e);
     for (size_t n = 0; r == 0 && n < i->count; n++) {
         const char *said = i->list[n].name;
         const char *tag = m->name ? strrchr(m->name, ':') + 1 : NULL;
@@ -208,7 +259,13 @@ static int import_known(struct image_import *m, int dir, bool ours, struct error
     if (r <= 0)
         return r < 0 ? r : image_import_layout(m, dir, ours, e);
     r = import_wants(m, IMAGE_SOURCE_DOCKER) ? import_lacks(dir, "manifest.json", e) : 1;
-    return r != 0 ? r : import_saved(m, dir, ours, e);
+    if (r <= 0)
+        return r < 0 ? r : import_saved(m, dir, ours, e);
+    if (ours && import_lacks(dir, "repositories", e) == 0)
+        return error_set(e, ENOTSUP,
+                         "a docker archive from before 2016, without manifest.json: "
+                         "docker load and docker save make a newer one");
+    return 1;
 }
 
 /* Unpacked into the session first: 1 if it is no archive of an image. */

@@ -28,7 +28,7 @@ static const char *saved_layer_type(enum compression c)
     return NULL;
 }
 
-static int saved_add_layer(struct image_import *m, int fd, bool ours,
+static int saved_add_layer(struct image_import *m, int fd, bool ours, const char *want,
                            struct document_manifest *manifest, struct error *e)
 {
     int how = unpack_compression(fd);
@@ -38,7 +38,7 @@ static int saved_add_layer(struct image_import *m, int fd, bool ours,
     manifest->layers = mem_grow(manifest->layers, manifest->count + 1, sizeof(manifest->layers[0]));
     struct document_descriptor *d = &manifest->layers[manifest->count++];
     *d = (struct document_descriptor){.kind = DOCUMENT_LAYER, .media_type = str_dup(type)};
-    return image_store_add_blob(m->store, fd, ours, NULL, UINT64_MAX, d->hex, &d->size, e);
+    return image_store_add_blob(m->store, fd, ours, want, UINT64_MAX, d->hex, &d->size, e);
 }
 
 /* Writes the manifest and gives the image its name. */
@@ -66,19 +66,36 @@ static int saved_open(int dir, const char *path, struct error *e)
     return error_errno(e, -fd, "%s", shown);
 }
 
+/* "HEX.json" and "blobs/sha256/HEX" say what their bytes hash to; NULL: the name says nothing. */
+static const char *saved_digest(const char *path, char hex[65])
+{
+    static const char blobs[] = "blobs/sha256/", json[] = ".json";
+    const char *p = str_starts(path, blobs) ? path + sizeof(blobs) - 1 : path;
+    size_t length = strspn(p, "0123456789abcdef");
+    if (length != 64 || !str_equal(p + 64, p == path ? json : ""))
+        return NULL;
+    memcpy(hex, p, 64);
+    hex[64] = '\0';
+    return hex;
+}
+
 static int saved_image(struct image_import *m, int dir, bool ours, const struct document_saved *s,
                        const char *name, struct error *e)
 {
     struct document_manifest manifest = {
         .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
     };
+    char want[65];
     autoclose int config = saved_open(dir, s->config, e);
-    int r = config < 0 ? config
-                       : image_store_add_blob(m->store, config, ours, NULL, UINT64_MAX,
-                                              manifest.config.hex, &manifest.config.size, e);
+    int r = config < 0
+                ? config
+                : image_store_add_blob(m->store, config, ours, saved_digest(s->config, want),
+                                       UINT64_MAX, manifest.config.hex, &manifest.config.size, e);
     for (size_t i = 0; r == 0 && s->layers && s->layers[i]; i++) {
         autoclose int layer = saved_open(dir, s->layers[i], e);
-        r = layer < 0 ? layer : saved_add_layer(m, layer, ours, &manifest, e);
+        r = layer < 0
+                ? layer
+                : saved_add_layer(m, layer, ours, saved_digest(s->layers[i], want), &manifest, e);
     }
     if (r == 0)
         r = saved_finish(m, &manifest, name, e);
@@ -134,6 +151,20 @@ static int rootfs_plain(struct image_import *m, int fd, struct error *e)
     return r < 0 ? r : TAKE_FD(to);
 }
 
+/* With other things beside it at the top, an image's archive would pass for a root file system. */
+static int rootfs_is_no_image(const struct image_import *m, const char *diff_id, struct error *e)
+{
+    bool oci = image_store_layer_has(m->store, diff_id, "oci-layout") &&
+               image_store_layer_has(m->store, diff_id, "index.json");
+    bool docker = image_store_layer_has(m->store, diff_id, "manifest.json") &&
+                  !image_store_layer_has(m->store, diff_id, "bin");
+    if (!oci && !docker)
+        return 0;
+    return error_set(e, EBADMSG,
+                     "it could be the archive of an image, with things in it that do not belong "
+                     "there; --type rootfs takes it for a root file system");
+}
+
 int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, struct error *e)
 {
     int how = unpack_compression(fd);
@@ -149,9 +180,11 @@ int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, s
         .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
     };
     char diff_id[65];
-    int r = saved_add_layer(m, fd, ours, &manifest, e);
+    int r = saved_add_layer(m, fd, ours, NULL, &manifest, e);
     if (r == 0)
         r = image_store_add_layer(m->store, &m->work, manifest.layers[0].hex, NULL, diff_id, e);
+    if (r == 0 && m->source == IMAGE_SOURCE_ANY)
+        r = rootfs_is_no_image(m, diff_id, e);
     if (r == 0) {
         char *ids[] = {diff_id, NULL};
         autofree char *text =

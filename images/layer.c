@@ -139,6 +139,8 @@ static int layer_hard_link(struct layer *l, const struct tar_member *m, int pare
 {
     autobuf target = {0};
     int r = layer_plain_path(m->link, l->job->limits.depth, &target);
+    if (r == -EPERM)
+        return error_set(e, EPERM, "it is a hard link that would leave the layer");
     if (r < 0)
         return r;
     if (str_equal(target.data, l->path.data))

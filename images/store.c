@@ -223,7 +223,10 @@ int image_store_session(struct image_store *s, char **ret, struct error *e)
     return 0;
 }
 
-/* Moves everything of one folder of the session; what is there already stays as it is. */
+/*
+ * Moves everything of one folder of the session. A layer that is there already stays as it is; a
+ * blob takes the place of its like, which has the same bytes unless the disk has lost some.
+ */
 static int store_move(const struct image_store *s, const char *from, const char *to,
                       struct error *e)
 {
@@ -240,10 +243,10 @@ static int store_move(const struct image_store *s, const char *from, const char 
         return r;
     }
     int r = 0;
+    unsigned flags = str_equal(to, "blobs/sha256") ? 0 : RENAME_NOREPLACE;
     for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(d));)
         if (entry->d_name[0] != '.' &&
-            renameat2(source, entry->d_name, target, entry->d_name, RENAME_NOREPLACE) < 0 &&
-            errno != EEXIST)
+            renameat2(source, entry->d_name, target, entry->d_name, flags) < 0 && errno != EEXIST)
             r = error_errno(e, errno, "%s/%s", s->path, to);
     if (r == 0 && errno) /* not the end */
         r = error_errno(e, errno, "%s/%s", s->path, from);

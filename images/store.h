@@ -52,6 +52,12 @@ int image_store_tag(struct image_store *s, const char *name, const struct docume
  */
 /* A regular file of this digest, of the store or the session: its descriptor, or -ENOENT. */
 int image_store_open_blob(const struct image_store *s, const char *hex);
+/*
+ * Reads a blob of the store again: 0 it is there (or in the session), 1 it is not there. One that
+ * the disk has broken is taken away, so that a good one can come. -EBADMSG: its size is not what is
+ * said.
+ */
+int image_store_check_blob(struct image_store *s, const char *hex, uint64_t size, struct error *e);
 /* A document, with size and digest checked. NUL-terminated, owned by the caller. */
 int image_store_read_document(const struct image_store *s, const struct document_descriptor *d,
                               char **ret, size_t *ret_size, struct error *e);
@@ -80,7 +86,12 @@ char *image_store_layer_path(const struct image_store *s, enum image_owner_how h
                              const char *diff_id);
 bool image_store_has_layer(const struct image_store *s, enum image_owner_how how,
                            const char *diff_id);
-/* Unpacks a blob into the session unless its diff-id is there already. */
+/* Whether an unpacked layer of this process's owner has `name` at its top. */
+bool image_store_layer_has(const struct image_store *s, const char *diff_id, const char *name);
+/*
+ * Unpacks a blob into the session; where its diff-id is there already, from another blob, sees that
+ * this one would become the same.
+ */
 struct image_work {
     struct image_limits limits;
     /* `what` is a short hexadecimal digest; `done` of `total` bytes. May be NULL. */

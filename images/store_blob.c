@@ -65,6 +65,39 @@ int image_store_read_document(const struct image_store *s, const struct document
     return 0;
 }
 
+static int blob_check(const char *want, uint64_t want_size, const char *hex, uint64_t size,
+                      struct error *e)
+{
+    if (want_size != UINT64_MAX && size != want_size)
+        return error_set(e, EBADMSG, "the blob sha256:%.16s… has %llu bytes and not %llu",
+                         want ? want : hex, (unsigned long long)size,
+                         (unsigned long long)want_size);
+    if (want && memcmp(want, hex, 65) != 0)
+        return error_set(e, EBADMSG, "the blob sha256:%.16s… has the digest sha256:%.16s…", want,
+                         hex);
+    return 0;
+}
+
+/* Into a new file of the session: its name there, owned by the caller, and its descriptor. */
+int image_store_check_blob(struct image_store *s, const char *hex, uint64_t size, struct error *e)
+{
+    char got[65];
+    struct stat st;
+    autofree char *path = str_join_path("blobs/sha256", hex);
+    autoclose int old = blob_open(s->dir, path);
+    int r = old < 0 ? 0 : sha256_fd(old, UINT64_MAX, got);
+    if (r < 0)
+        return error_errno(e, -r, "blob sha256:%.16s…", hex);
+    if (old >= 0 && memcmp(got, hex, sizeof(got)) != 0 && unlinkat(s->dir, path, 0) < 0)
+        return error_errno(e, errno, "removing %s/%s", s->path, path);
+    autoclose int fd = image_store_open_blob(s, hex);
+    if (fd == -ENOENT)
+        return 1;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_errno(e, fd < 0 ? -fd : errno, "blob sha256:%.16s…", hex);
+    return blob_check(NULL, size, hex, (uint64_t)st.st_size, e);
+}
+
 /* --- adding --------------------------------------------------------------------------------------
  */
 
@@ -108,20 +141,6 @@ static int blob_link(const struct image_store *s, int fd, const char *to)
                                                                                         : 0;
 }
 
-static int blob_check(const char *want, uint64_t want_size, const char *hex, uint64_t size,
-                      struct error *e)
-{
-    if (want_size != UINT64_MAX && size != want_size)
-        return error_set(e, EBADMSG, "the blob sha256:%.16s… has %llu bytes and not %llu",
-                         want ? want : hex, (unsigned long long)size,
-                         (unsigned long long)want_size);
-    if (want && memcmp(want, hex, 65) != 0)
-        return error_set(e, EBADMSG, "the blob sha256:%.16s… has the digest sha256:%.16s…", want,
-                         hex);
-    return 0;
-}
-
-/* Into a new file of the session: its name there, owned by the caller, and its descriptor. */
 static int blob_new(const struct image_store *s, char **ret, struct error *e)
 {
     autofree char *temp = str_format("%s/new/blob", s->session);

@@ -15,6 +15,16 @@ char *image_store_layer_path(const struct image_store *s, enum image_owner_how h
     return str_format("%s/layers/%s/%s/fs", s->path, image_owner_names[how], diff_id);
 }
 
+bool image_store_layer_has(const struct image_store *s, const char *diff_id, const char *name)
+{
+    const char *how = image_owner_names[s->owner.how];
+    autofree char *path = str_format("layers/%s/%s/fs/%s", how, diff_id, name);
+    autofree char *fresh =
+        str_format("%s/%s/%s/fs/%s", s->session ? s->session : "layers", how, diff_id, name);
+    return faccessat(s->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+           faccessat(s->dir, fresh, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool image_store_has_layer(const struct image_store *s, enum image_owner_how how,
                            const char *diff_id)
 {
@@ -51,15 +61,54 @@ static void layer_warn(const struct image_work *w, const char *hex, const struct
     w->warn(w->data, text);
 }
 
+/* Whether the folder that is there was unpacked from this very blob. */
+static bool layer_is_of(const struct image_store *s, const char *diff_id, const char *blob_hex)
+{
+    const char *how = image_owner_names[s->owner.how];
+    const char *const folders[] = {"layers", s->session};
+    autofree char *want = str_format("\"blob\":\"%s\"", blob_hex);
+    for (size_t i = 0; i < ARRAY_SIZE(folders) && folders[i]; i++) {
+        autofree char *path = str_format("%s/%s/%s/layer.json", folders[i], how, diff_id);
+        autofree char *text = NULL;
+        size_t size;
+        if (file_read(s->dir, path, 4096, &text, &size) == 0 && strstr(text, want))
+            return true;
+    }
+    return false;
+}
+
+/* A layer's folder being there says nothing of a blob that claims to be the same layer. */
+static int layer_verify(struct image_store *s, const struct image_work *w, const char *blob_hex,
+                        const char *diff_id, struct error *e)
+{
+    if (layer_is_of(s, diff_id, blob_hex))
+        return 0;
+    autoclose int blob = image_store_open_blob(s, blob_hex);
+    autoclose int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (blob < 0 || nothing < 0)
+        return error_errno(e, blob < 0 ? -blob : errno, "blob sha256:%.16s…", blob_hex);
+    struct unpack_job job = {
+        .blob = blob,
+        .owner = {.how =
+                      s->owner.how == IMAGE_OWNER_SHIFTED ? IMAGE_OWNER_SHIFTED : IMAGE_OWNER_SELF},
+        .limits = w->limits,
+        .diff_id = diff_id,
+    };
+    struct unpack_result u;
+    int r = unpack_stream(&job, nothing, &u, e);
+    return r < 0 ? error_wrap(e, "layer sha256:%.12s", blob_hex) : 0;
+}
+
 /* new/layer/{fs,spill} → HOW/HEX */
-static int layer_finish(struct image_store *s, const char *folder, const struct unpack_result *u,
-                        struct error *e)
+static int layer_finish(struct image_store *s, const char *folder, const char *blob_hex,
+                        const struct unpack_result *u, struct error *e)
 {
     autoclose int dir = openat(s->dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     autofree char *text =
-        str_format("{\"version\":1,\"stream\":%llu,\"bytes\":%llu,\"entries\":%llu,\"devices\":"
+        str_format("{\"version\":1,\"blob\":\"%s\",\"stream\":%llu,\"bytes\":%llu,\"entries\":%llu,"
+                   "\"devices\":"
                    "%llu,\"xattrs\":%llu}\n",
-                   (unsigned long long)u->stream, (unsigned long long)u->counts.bytes,
+                   blob_hex, (unsigned long long)u->stream, (unsigned long long)u->counts.bytes,
                    (unsigned long long)u->counts.entries, (unsigned long long)u->counts.devices,
                    (unsigned long long)u->counts.xattrs);
     int r = dir < 0 ? -errno : 0;
@@ -78,7 +127,7 @@ int image_store_add_layer(struct image_store *s, const struct image_work *w, con
                           const char *diff_id, char ret_diff_id[65], struct error *e)
 {
     if (diff_id && image_store_has_layer(s, s->owner.how, diff_id))
-        return 0;
+        return layer_verify(s, w, blob_hex, diff_id, e);
     int r = image_store_session(s, NULL, e);
     if (r < 0)
         return r;
@@ -109,7 +158,7 @@ int image_store_add_layer(struct image_store *s, const struct image_work *w, con
     struct unpack_result u;
     r = unpack_layer(&job, root, times, &u, e);
     if (r == 0)
-        r = layer_finish(s, folder, &u, e);
+        r = layer_finish(s, folder, blob_hex, &u, e);
     if (r < 0)
         return error_wrap(e, "layer sha256:%.12s", blob_hex);
     store_is_verified(s, blob_hex);

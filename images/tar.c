@@ -247,6 +247,9 @@ static int tar_content(struct tar *t, const struct tar_header *h, const struct t
         size = said->size;
     if (size > tar_size_max)
         return tar_bad(t, e, "a size beyond reason");
+    /* some readers pass over such content, others take it for headers */
+    if (size && m->type != TAR_FILE)
+        return tar_bad(t, e, "a member that can have no content has some");
     t->left = size;
     t->pad = (unsigned)(-size % TAR_BLOCK);
     m->size = m->type == TAR_FILE ? size : 0;
