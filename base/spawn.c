@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -88,6 +89,8 @@ static IN_CHILD int spawn_child_main(void *data)
     spawn_reset_signals();
     if (s->new_session && setsid() < 0)
         return spawn_fail(c, "setsid");
+    if (s->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return spawn_fail(c, "prctl");
     if (spawn_place_fds(s) < 0)
         return spawn_fail(c, "descriptors");
     execve(c->path, (char *const *)s->argv, (char *const *)(s->env ? s->env : (void *)environ));

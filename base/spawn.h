@@ -18,6 +18,7 @@ struct spawn {
     const int *fds;          /* borrowed */
     size_t fds_count;        /* 0 to 16 */
     bool new_session;        /* setsid() */
+    bool dies_with_us;       /* SIGKILL when whoever starts it ends */
 };
 
 /* Starts it by vfork-like clone. The child's exec error is our error. Gives pid and/or pidfd. */

@@ -19,7 +19,7 @@ struct document_descriptor {
     char hex[65];            /* of its sha256 digest */
     uint64_t size;
     /* in an index */
-    char *name;                        /* owned or NULL: org.opencontainers.image.ref.name */
+    char *name;                        /* owned or NULL: org.opencontainers.image.ref.name, or containerd's */
     char *architecture, *os, *variant; /* owned or NULL */
 };
 

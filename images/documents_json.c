@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const char document_ref_name[] = "org.opencontainers.image.ref.name";
+static const char document_ref_name[] = "org.opencontainers.image.ref.name",
+                  document_whole_name[] = "io.containerd.image.name";
 
 static const struct {
     const char *media_type;
@@ -173,7 +174,10 @@ int document_descriptor_read(const json_t *j, unsigned kinds, struct document_de
         r = document_text(platform, "os", &d->os, e);
     if (r == 0)
         r = document_text(platform, "variant", &d->variant, e);
-    return r < 0 ? r : document_text(notes, document_ref_name, &d->name, e);
+    if (r == 0)
+        r = document_text(notes, document_ref_name, &d->name, e);
+    /* docker has the tag alone in the one, and the whole name in the other */
+    return r < 0 ? r : document_text(notes, document_whole_name, &d->name, e);
 }
 
 json_t *document_descriptor_write(const struct document_descriptor *d)

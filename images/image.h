@@ -44,11 +44,16 @@ struct image_import {
     struct image_store *store;
     struct image_work work;
     const char *name;         /* plain; NULL: what the source says, else the file's */
+    const char *ref;          /* plain; the one of several in it that is meant; NULL: all */
     enum image_source source; /* what it has to be */
+    const char *architecture; /* as OCI calls it; NULL: this machine's */
+    const char *variant;      /* of the architecture; NULL: any */
     char **names;             /* owned; out: what has been put into the index */
+    const char *file;         /* image_import()'s: where it comes from; NULL: a pipe */
 };
 
-/* A layout (folder or tar), a docker archive, a root file system (tar or folder). */
+/* A layout (folder or tar), a docker archive, a root file system (tar or folder); "-": a tar from
+ * standard input. */
 int image_import(struct image_import *m, const char *path, struct error *e);
 /* A layout in a folder that is ours: blobs are moved. */
 int image_import_layout(struct image_import *m, int dir, bool ours, struct error *e);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IMPORT_NESTED_MAX = 4 };
+enum { IMPORT_NESTED_MAX = 4, IMPORT_CHUNK = 256 * 1024 };
 
 int import_open(int dir, const char *path, uint64_t resolve)
 {
@@ -108,15 +108,30 @@ static int layout_same_type(const struct document_descriptor *d, const char *own
     return error_set(e, EBADMSG, "it is said to be %s, and says it is %s", d->media_type, own);
 }
 
-static int layout_choose(const struct document_index *i, const char *what, struct error *e)
+static int layout_choose(const struct image_import *m, const struct document_index *i,
+                         const char *what, struct error *e)
 {
-    int at = document_choose(i, document_architecture());
+    const char *machine = m->architecture ? m->architecture : document_architecture();
+    int at = m->variant ? -1 : document_choose(i, machine);
+    for (size_t n = 0; m->variant && at < 0 && n < i->count; n++)
+        if (str_equal(i->list[n].architecture, machine) &&
+            str_equal(i->list[n].variant, m->variant) && str_equal(i->list[n].os, "linux"))
+            at = (int)n;
+    if (m->variant && at < 0) /* a list that says no machine may lead to one that does */
+        at = document_choose(i, "");
     if (at == -2)
         return error_set(e, EEXIST, "several images in %s do not say for which machine they are",
                          what);
-    return at >= 0 ? at
-                   : error_set(e, ENOENT, "no image in %s is for linux/%s", what,
-                               document_architecture());
+    if (at >= 0)
+        return at;
+    autostrv char **has = NULL;
+    for (size_t n = 0; n < i->count && strv_length(has) < 20; n++)
+        if (i->list[n].architecture)
+            strv_take(&has, str_escape_z(i->list[n].architecture));
+    autofree char *list = strv_join(has, ", ");
+    return error_set(e, ENOENT, "no image in %s is for linux/%s%s%s; it has: %.200s", what, machine,
+                     m->variant ? "/" : "", m->variant ? m->variant : "",
+                     has ? list : "none that says for what it is");
 }
 
 static int layout_manifest(struct image_import *m, int dir, bool ours,
@@ -164,7 +179,7 @@ static int layout_entry(struct image_import *m, int dir, bool ours,
         r = document_read_index(text, size, &i, e);
     if (r == 0)
         r = layout_same_type(d, i.media_type, e);
-    int at = r < 0 ? r : layout_choose(&i, "the list", e);
+    int at = r < 0 ? r : layout_choose(m, &i, "the list", e);
     r = at < 0 ? at : layout_entry(m, dir, ours, &i.list[at], name, depth + 1, e);
     document_index_done(&i);
     return r;
@@ -183,34 +198,67 @@ static int layout_names_are_one(const struct document_index *i, struct error *e)
     return 0;
 }
 
+/*
+ * What an entry's image shall be called. A bare tag ("latest", "1.2") is one of the file it comes
+ * in, as "umoci --image FILE:TAG" has it.
+ */
+static char *layout_name(const struct image_import *m, const char *said)
+{
+    struct error why;
+    bool tag = said && !strchr(said, '/') && !strchr(said, ':') &&
+               (str_equal(said, "latest") || (*said >= '0' && *said <= '9') ||
+                (*said == 'v' && said[1] >= '0' && said[1] <= '9'));
+    autofree char *file = tag && m->file ? image_name_of_file(m->file) : NULL;
+    if (m->name || !said)
+        return m->name ? str_dup(m->name) : NULL;
+    if (!file)
+        return image_name_plain(said, &why);
+    *strrchr(file, ':') = '\0';
+    autofree char *whole = str_format("%s:%s", file, said);
+    return image_name_plain(whole, &why);
+}
+
+static bool layout_is_meant(const char *said, const char *ref)
+{
+    struct error why;
+    autofree char *plain = said ? image_name_plain(said, &why) : NULL;
+    return str_equal(said, ref) || str_equal(plain, ref) || str_equal(said, strrchr(ref, ':') + 1);
+}
+
+static int layout_no_such(const struct document_index *i, const char *ref, struct error *e)
+{
+    autostrv char **has = NULL;
+    for (size_t n = 0; n < i->count && strv_length(has) < 20; n++)
+        if (i->list[n].name)
+            strv_take(&has, str_escape_z(i->list[n].name));
+    autofree char *list = strv_join(has, ", ");
+    return error_set(e, ENOENT, "no image in it is called %s; there are: %.200s", ref,
+                     has ? list : "none with names");
+}
+
 /* One that is asked for by name, the only one, or all that have names. */
 static int layout_entries(struct image_import *m, int dir, bool ours,
                           const struct document_index *i, struct error *e)
 {
+    const char *ref = m->ref ? m->ref : m->name;
     if (i->count == 0)
         return error_set(e, ENOENT, "there is no image in it");
-    if (m->name && (i->count == 1 || !i->list[0].name)) {
-        int at = layout_choose(i, "it", e);
+    if (m->name && !m->ref && (i->count == 1 || !i->list[0].name)) {
+        int at = layout_choose(m, i, "it", e);
         return at < 0 ? at : layout_entry(m, dir, ours, &i->list[at], m->name, 0, e);
     }
     int r = layout_names_are_one(i, e);
     for (size_t n = 0; r == 0 && n < i->count; n++) {
         const char *said = i->list[n].name;
-        const char *tag = m->name ? strrchr(m->name, ':') + 1 : NULL;
-        if (m->name && !str_equal(said, m->name) && !str_equal(said, tag))
+        if (ref && !layout_is_meant(said, ref))
             continue;
-        struct error why;
-        autofree char *name = m->name ? str_dup(m->name)
-                              : said  ? image_name_plain(said, &why)
-                                      : NULL;
+        autofree char *name = layout_name(m, said);
         if (!name)
             return error_set(e, EINVAL,
                              "the image has no name of its own: give one behind the path");
         r = layout_entry(m, dir, ours, &i->list[n], name, 0, e);
     }
-    if (r == 0 && !m->names)
-        r = error_set(e, ENOENT, "no image in it is called %s", m->name);
-    return r;
+    return r == 0 && !m->names ? layout_no_such(i, ref ? ref : "so", e) : r;
 }
 
 int image_import_layout(struct image_import *m, int dir, bool ours, struct error *e)
@@ -329,10 +377,56 @@ static int import_folder(struct image_import *m, int dir, const char *path, stru
     return r < 0 ? r : import_rootfs(m, fd, true, name, e);
 }
 
+/* What comes through a pipe is kept in the session: it is read more than once. */
+static int import_stdin(struct image_import *m, struct error *e)
+{
+    struct stat st;
+    autofree char *session = NULL, *chunk = NULL;
+    if (fstat(STDIN_FILENO, &st) < 0)
+        return error_errno(e, errno, "standard input");
+    if (S_ISREG(st.st_mode)) {
+        int fd = open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? error_errno(e, errno, "standard input") : fd;
+    }
+    if (isatty(STDIN_FILENO))
+        return error_set(e, EINVAL, "an archive does not come from a terminal");
+    int r = image_store_session(m->store, &session, e);
+    if (r < 0)
+        return r;
+    autofree char *temp = str_format("%s/new/stdin", session);
+    autoclose int to = openat(image_store_dir(m->store), temp,
+                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (to < 0)
+        return error_errno(e, errno, "%s", temp);
+    chunk = mem_alloc(IMPORT_CHUNK);
+    for (uint64_t all = 0;;) {
+        ssize_t n = read(STDIN_FILENO, chunk, IMPORT_CHUNK);
+        if (image_cancelled)
+            return error_set(e, ECANCELED, "given up");
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || (r = fd_write_full(to, chunk, (size_t)n)) < 0)
+            return error_errno(e, n < 0 ? errno : -r, "reading standard input");
+        all += (uint64_t)n;
+        if (n == 0 && all == 0)
+            return error_set(e, ENODATA, "nothing came through standard input");
+        if (n == 0)
+            return TAKE_FD(to);
+        if (all > m->work.limits.bytes)
+            return error_set(e, EFBIG, "it is larger than the limit of %llu bytes",
+                             (unsigned long long)m->work.limits.bytes);
+    }
+}
+
 static int import_path(struct image_import *m, const char *path, struct error *e)
 {
-    autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool piped = str_equal(path, "-");
+    m->file = piped ? NULL : path;
+    autoclose int fd =
+        piped ? import_stdin(m, e) : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;
+    if (piped && fd < 0)
+        return fd;
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_errno(e, errno, "cannot be opened");
     if (S_ISDIR(st.st_mode)) {
@@ -358,6 +452,7 @@ int image_import(struct image_import *m, const char *path, struct error *e)
     int r = import_path(m, path, e);
     if (r == 0)
         return 0;
-    autofree char *shown = str_escape(path, strnlen(path, 150));
+    autofree char *shown =
+        str_equal(path, "-") ? str_dup("standard input") : str_escape(path, strnlen(path, 150));
     return error_wrap(e, "%s", shown);
 }

@@ -103,6 +103,29 @@ static int saved_image(struct image_import *m, int dir, bool ours, const struct 
     return r;
 }
 
+static bool saved_is_meant(const struct document_saved *s, const char *ref)
+{
+    struct error why;
+    for (size_t n = 0; s->names && s->names[n]; n++) {
+        autofree char *plain = image_name_plain(s->names[n], &why);
+        if (str_equal(plain, ref))
+            return true;
+    }
+    return false;
+}
+
+static int saved_no_such(const struct document_saved *s, size_t count, const char *ref,
+                         struct error *e)
+{
+    autostrv char **has = NULL;
+    for (size_t i = 0; i < count; i++)
+        for (size_t n = 0; s[i].names && s[i].names[n] && strv_length(has) < 20; n++)
+            strv_take(&has, str_escape_z(s[i].names[n]));
+    autofree char *list = strv_join(has, ", ");
+    return error_set(e, ENOENT, "no image in it is called %s; there are: %.200s", ref ? ref : "so",
+                     has ? list : "none with names");
+}
+
 int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
 {
     autofree char *text = NULL;
@@ -113,9 +136,10 @@ int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
         r = document_read_saved(text, size, &s, &count, e);
     if (r < 0)
         return error_wrap(e, "manifest.json");
-    if (m->name && count > 1)
-        r = error_set(e, EINVAL, "%zu images are in it: one name cannot be for all", count);
+    const char *ref = m->ref ? m->ref : count > 1 ? m->name : NULL;
     for (size_t i = 0; r == 0 && i < count; i++) {
+        if (ref && !saved_is_meant(&s[i], ref))
+            continue;
         if (!m->name && !s[i].names)
             r = error_set(e, EINVAL, "the image has no name of its own: give one behind the path");
         for (size_t n = 0; r == 0 && (m->name ? n == 0 : s[i].names[n] != NULL); n++) {
@@ -123,6 +147,8 @@ int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
             r = name ? saved_image(m, dir, ours, &s[i], name, e) : -e->code;
         }
     }
+    if (r == 0 && !m->names)
+        r = saved_no_such(s, count, ref, e);
     document_saved_free(s, count);
     return r;
 }

@@ -1,9 +1,13 @@
 #include "app/cli/images.h"
 
+#include "app/cli/out.h"
 #include "app/plan/plan.h"
 #include "console/state.h"
+#include "images/names.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 struct image_owner images_owner(const struct plan_host *host, bool ranges)
@@ -89,6 +93,92 @@ int images_work(const struct cli *c, struct image_work *ret, struct error *e)
     if (isatty(STDERR_FILENO))
         w.progress = images_progress;
     *ret = w;
+    return 0;
+}
+
+/* --- what is wished for
+ * ---------------------------------------------------------------------------
+ */
+
+void images_wish_done(struct images_wish *w)
+{
+    free(w->name);
+    free(w->ref);
+    free(w->architecture);
+    free(w->variant);
+}
+
+static int wish_platform(const char *platform, struct images_wish *w, struct error *e)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    autostrv char **parts = platform ? strv_split(platform, "/") : NULL;
+    size_t count = strv_length(parts);
+    if (!platform)
+        return 0;
+    bool plain = count == 2 || count == 3;
+    for (size_t i = 0; plain && i < count; i++)
+        plain = *parts[i] && strspn(parts[i], good) == strlen(parts[i]);
+    if (!plain || !str_equal(parts[0], "linux"))
+        return error_set(e, EINVAL,
+                         "--platform is linux/ARCHITECTURE[/VARIANT], as in linux/arm64");
+    w->architecture = str_dup(parts[1]);
+    w->variant = str_dup_or_null(parts[2]);
+    return 0;
+}
+
+int images_wish(const struct cli *c, struct images_wish *ret, struct image_import *m,
+                struct error *e)
+{
+    struct images_wish w = {0};
+    const char *name = c->args_count == 3 ? c->args[2] : NULL, *said = cli_option(c, "name"),
+               *ref = cli_option(c, "ref");
+    int r = wish_platform(cli_option(c, "platform"), &w, e);
+    if (r == 0 && name && said)
+        r = error_set(e, EINVAL, "the name is given twice: --name, and behind the path");
+    if (r == 0 && (name || said) && !(w.name = image_name_plain(name ? name : said, e)))
+        r = -e->code;
+    if (r == 0 && ref && !(w.ref = image_name_plain(ref, e)))
+        r = -e->code;
+    *ret = w;
+    m->name = w.name;
+    m->ref = w.ref;
+    m->architecture = w.architecture;
+    m->variant = w.variant;
+    return r;
+}
+
+static void images_on_signal(int signo)
+{
+    if (signo != SIGALRM && !image_cancelled) /* an alarm only ends a wait */
+        image_cancelled = signo;
+}
+
+void images_cancel_on_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
+    struct sigaction act = {.sa_handler = images_on_signal}, old;
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &act, NULL);
+}
+
+void images_end_by_signal(void)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    if (!image_cancelled)
+        return;
+    sigaction(image_cancelled, &plain, NULL);
+    raise(image_cancelled);
+}
+
+int images_said(struct cli *c, const char *what, char *const *names)
+{
+    if (c->json)
+        out_json(json_pack("{s:o}", what, out_json_strings(names)));
+    for (size_t i = 0; !c->json && names && names[i]; i++) {
+        autofree char *shown = out_text(names[i]);
+        out_line("%s", shown);
+    }
     return 0;
 }
 

@@ -16,6 +16,27 @@ int images_open(bool make, struct image_store **ret, struct error *e);
 int images_work(const struct cli *c, struct image_work *ret, struct error *e);
 void images_work_end(const struct image_work *w); /* ends a line of progress */
 
+/*
+ * What the command line says of a new image: its name (the argument behind the path, or --name),
+ * --ref, --platform. Points into `ret`, which images_wish_done() ends, also after an error.
+ */
+struct images_wish {
+    char *name, *ref, *architecture, *variant; /* owned */
+};
+int images_wish(const struct cli *c, struct images_wish *ret, struct image_import *m,
+                struct error *e);
+void images_wish_done(struct images_wish *w);
+
+/*
+ * From here on an interrupt makes the work give up and clear up (image_cancelled); then the process
+ * ends by that signal.
+ */
+void images_cancel_on_signals(void);
+void images_end_by_signal(void); /* returns if there was none */
+
+/* Names, one a line, or as the member `what`. Returns 0. */
+int images_said(struct cli *c, const char *what, char *const *names);
+
 /* Folders of layers that living workloads stand on; owned by the caller. */
 char **images_in_use(void);
 

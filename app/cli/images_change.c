@@ -1,27 +1,14 @@
-/* image import, pull, export, tag, rm, prune: what changes the store. */
+/* image import, export, tag, rm, prune: what changes the store. */
 #include "app/cli/images.h"
 #include "app/cli/out.h"
 #include "base/fd.h"
-#include "base/spawn.h"
 #include "images/names.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static int change_said(struct cli *c, const char *what, char *const *names)
-{
-    if (c->json)
-        out_json(json_pack("{s:o}", what, out_json_strings(names)));
-    for (size_t i = 0; !c->json && names && names[i]; i++) {
-        autofree char *shown = out_text(names[i]);
-        out_line("%s", shown);
-    }
-    return 0;
-}
 
 static enum image_source change_source(const char *type)
 {
@@ -36,91 +23,20 @@ int images_import(struct cli *c, struct image_store *s)
 {
     struct error e;
     if (c->args_count < 2 || c->args_count > 3)
-        return cli_usage(c, "import: PATH, and a name if you like");
+        return cli_usage(c, "import: PATH (or -), and a name if you like");
+    struct images_wish w;
     struct image_import m = {.store = s, .source = change_source(cli_option(c, "type"))};
-    autofree char *name = c->args_count == 3 ? image_name_plain(c->args[2], &e) : NULL;
-    if (c->args_count == 3 && !name)
-        return cli_fail(c, &e);
-    m.name = name;
-    int r = images_work(c, &m.work, &e);
+    int r = images_wish(c, &w, &m, &e);
+    if (r == 0)
+        r = images_work(c, &m.work, &e);
     if (r == 0) {
+        images_cancel_on_signals();
         r = image_import(&m, c->args[1], &e);
         images_work_end(&m.work);
     }
-    int status = r < 0 ? cli_fail(c, &e) : change_said(c, "imported", m.names);
+    int status = r < 0 ? cli_fail(c, &e) : images_said(c, "imported", m.names);
     strv_free(m.names);
-    return status;
-}
-
-/* --- pull ----------------------------------------------------------------------------------------
- */
-
-/* skopeo brings registries, credentials, mirrors and signatures; its words are for the person. */
-static int pull_run(const char *from, const char *to, struct error *e)
-{
-    const char *const argv[] = {"skopeo", "copy", from, to, NULL};
-    const int fds[] = {FD_NONE, STDERR_FILENO, STDERR_FILENO};
-    struct spawn sp = {.argv = argv, .fds = fds, .fds_count = 3};
-    pid_t pid;
-    int r = spawn_start(&sp, &pid, NULL, e), status;
-    if (r == -ENOENT)
-        return error_set(e, ENOENT, "pulling needs skopeo: apt install skopeo");
-    if (r < 0)
-        return r;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return error_errno(e, errno, "skopeo");
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0
-               ? 0
-               : error_set(e, EIO, "skopeo could not copy %s", from);
-}
-
-static bool pull_has_transport(const char *ref)
-{
-    static const char *const known[] = {"docker://",
-                                        "docker-archive:",
-                                        "docker-daemon:",
-                                        "containers-storage:",
-                                        "oci:",
-                                        "oci-archive:",
-                                        "dir:"};
-    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-        if (str_starts(ref, known[i]))
-            return true;
-    return false;
-}
-
-int images_pull(struct cli *c, struct image_store *s)
-{
-    struct error e;
-    if (c->args_count < 2 || c->args_count > 3)
-        return cli_usage(c, "pull: a reference, and a name if you like");
-    const char *ref = c->args[1];
-    bool transport = pull_has_transport(ref);
-    if (transport && !str_starts(ref, "docker://") && c->args_count != 3)
-        return cli_usage(c, "pull: give the image a name behind the reference");
-    autofree char *from = transport ? str_dup(ref) : str_format("docker://%s", ref);
-    const char *said = c->args_count == 3 ? c->args[2] : from + strlen("docker://");
-    autofree char *name = image_name_plain(said, &e);
-    if (!name)
-        return cli_fail(c, &e);
-    autofree char *session = NULL;
-    struct image_import m = {.store = s, .name = name};
-    int r = images_work(c, &m.work, &e);
-    if (r == 0)
-        r = image_store_session(s, &session, &e);
-    autofree char *folder = str_format("%s/%s/new/pull", image_store_path(s), session);
-    autofree char *to = str_format("oci:%s:pulled", folder);
-    if (r == 0)
-        r = pull_run(from, to, &e);
-    autoclose int dir = r < 0 ? FD_NONE : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r == 0 && dir < 0)
-        r = error_errno(&e, errno, "what skopeo brought");
-    if (r == 0)
-        r = image_import_layout(&m, dir, true, &e);
-    images_work_end(&m.work);
-    int status = r < 0 ? cli_fail(c, &e) : change_said(c, "pulled", m.names);
-    strv_free(m.names);
+    images_wish_done(&w);
     return status;
 }
 
@@ -180,6 +96,7 @@ int images_export(struct cli *c, struct image_store *s)
     const char *path = c->args[2];
     if (str_equal(path, "-") && isatty(STDOUT_FILENO))
         return cli_usage(c, "export: an archive is nothing for a terminal");
+    images_cancel_on_signals();
     int r = image_find(s, c->args[1], &one, &e);
     if (r == 0)
         r = image_load(s, &one.list[0], &i, &e);
@@ -257,7 +174,7 @@ static int change_collect(struct cli *c, struct image_store *s, const char *what
             json_pack("{s:o, s:I}", what, out_json_strings(names), "freed", (json_int_t)freed));
         return 0;
     }
-    change_said(c, what, names);
+    images_said(c, what, names);
     char size[32];
     fprintf(stderr, "%s freed\n", str_from_size(freed, size, sizeof(size)));
     return 0;
@@ -287,7 +204,7 @@ int images_rm(struct cli *c, struct image_store *s)
         document_index_done(&one);
     }
     if (cli_switch(c, "dry-run"))
-        change_said(c, "removed", gone);
+        images_said(c, "removed", gone);
     if (cli_switch(c, "dry-run") || !gone)
         return status;
     int collected = change_collect(c, s, "removed", gone);

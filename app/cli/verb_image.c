@@ -9,6 +9,9 @@ static const char *const subverbs[] = {"list", "inspect", "history", "import", "
 static const struct option_row options[] = {
     {"quiet",         'q', NULL,     "list, kernel list: names alone; disk: its path alone", NULL},
     {"type",          't', "TYPE",   "import: what it has to be (default: auto)", "auto|oci|docker|rootfs"},
+    {"name",          0,   "NAME",   "import, pull: what it shall be called (default: what it says itself)", NULL},
+    {"ref",           0,   "NAME",   "import: the one of several images in it (default: all)", NULL},
+    {"platform",      0,   "OS/ARCH", "import, pull: for which machine (default: linux and this one's)", NULL},
     {"limit-size",    0,   "SIZE",   "import, pull: most bytes a layer may unpack to (64G)", NULL},
     {"limit-entries", 0,   "NUMBER", "import, pull: most files in a layer (4194304)", NULL},
     {"limit-ratio",   0,   "NUMBER", "import, pull: most a layer may grow when decompressed (200)", NULL},
@@ -53,6 +56,7 @@ static int image_run(struct cli *c)
         int r = image_rows[i].holds ? image_store_hold(s, &e) : 0;
         int status = r < 0 ? cli_fail(c, &e) : image_rows[i].run(c, s);
         image_store_free(s);
+        images_end_by_signal();
         return status;
     }
     return cli_usage(c, "%s: not known", c->args[0]);
