@@ -15,6 +15,7 @@ struct launch; /* a backend's own */
 /* What the monitor itself has to see to. Borrowed from the launch, constant for its life. */
 struct launch_wishes {
     const char *id, *name, *profile, *boundary, *runtime, *image, *command;
+    const char *accel; /* of a machine: "kvm", or "tcg", which is no boundary; else NULL */
     char *const *labels;
     bool terminal;
     uint32_t scrollback; /* lines */
@@ -66,6 +67,12 @@ struct launch_sample {
     uint64_t io_read, io_write; /* bytes */
     uint64_t oom_kills;
     uint64_t pressure_memory_us, pressure_cpu_us, pressure_io_us; /* PSI "some" totals */
+};
+
+/* A point on the way of a start. */
+struct launch_phase {
+    const char *name; /* static: "jail", "kernel" */
+    uint64_t us;      /* since start() was called */
 };
 
 /* A further command inside a running workload. Strings are borrowed. */
@@ -178,6 +185,9 @@ struct launch_ops {
      */
     int (*snapshot)(struct launch *l, uint32_t request, const struct launch_snapshot *s,
                     struct error *e);
+
+    /* How the start went, in order; fills in at most `most`, returns how many. optional */
+    size_t (*phases)(const struct launch *l, struct launch_phase *ret, size_t most);
 
     /* What could not be limited or watched, for the report; NULL-terminated, borrowed. optional */
     char *const *(*shortfalls)(const struct launch *l);

@@ -33,6 +33,7 @@ static void fill_record(struct monitor *m)
         .image = str_dup_or_null(w->image),
         .command = w->command ? str_escape_z(w->command) : NULL,
         .snapshot = str_dup_or_null(w->snapshot),
+        .accel = str_dup_or_null(w->accel),
         .labels = w->labels ? strv_copy(w->labels) : NULL,
         .phase = STATE_STARTING,
         .created_ms = real_ms(),
@@ -41,6 +42,15 @@ static void fill_record(struct monitor *m)
         .kept = m->setup->kept,
         .restarts = m->setup->restarts,
     };
+}
+
+static void fill_phases(struct monitor *m)
+{
+    struct launch_phase list[16];
+    size_t count = m->ops->phases ? m->ops->phases(m->launch, list, ARRAY_SIZE(list)) : 0;
+    for (size_t i = 0; i < count; i++)
+        strv_take(&m->record.phases,
+                  str_format("%s=%llu", list[i].name, (unsigned long long)list[i].us));
 }
 
 /* While the workload is being made: none of it has been able to say anything yet. */
@@ -114,6 +124,7 @@ static int start(struct monitor *m, struct error *e)
     signal(SIGPIPE, SIG_IGN); /* it may have ended already, with input for it waiting here */
     m->record.pid = m->ops->pid(m->launch);
     m->record.started_ms = real_ms();
+    fill_phases(m);
     int fds[4];
     size_t count = m->ops->watch(m->launch, fds);
     for (size_t i = 0; i < count; i++)

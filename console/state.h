@@ -34,7 +34,9 @@ const char *state_phase_name(enum state_phase p);
 struct state_record {
     char *id, *name, *profile, *boundary, *runtime, *image, *command; /* owned; command escaped */
     char *snapshot;     /* owned or NULL: the id of the snapshot it was started from */
+    char *accel;        /* owned or NULL: as launch_wishes has it */
     char **labels;      /* owned */
+    char **phases;      /* owned; of the start: "NAME=MICROSECONDS" */
     enum state_phase phase;
     int64_t created_ms, started_ms, ended_ms; /* CLOCK_REALTIME, 0: not yet */
     pid_t monitor_pid, pid;                   /* 0: none */
@@ -46,6 +48,8 @@ struct state_record {
     unsigned viewers; /* clients attached now; live only */
 };
 void state_record_done(struct state_record *r);
+/* The boundary for lists: an emulated machine, which is none, says so. Owned by the caller. */
+char *state_boundary_text(const struct state_record *r);
 static inline bool state_phase_lives(enum state_phase p)
 {
     return p < STATE_EXITED;

@@ -3,7 +3,7 @@
 #include "base/str.h"
 
 static const char *const phase_names[] = {
-    [STATE_STARTING] = "starting", [STATE_RUNNING] = "running", [STATE_PAUSED] = "paused",
+    [STATE_STARTING] = "starting", [STATE_RUNNING] = "running",       [STATE_PAUSED] = "paused",
     [STATE_STOPPING] = "stopping", [STATE_RESTARTING] = "restarting", [STATE_EXITED] = "exited",
     [STATE_LOST] = "lost",
 };
@@ -26,7 +26,7 @@ static const struct member {
     enum { MEMBER_TEXT, MEMBER_TIME, MEMBER_PID, MEMBER_FLAG, MEMBER_NUMBER } kind;
 } members[] = {
     TEXT(id), TEXT(name), TEXT(profile), TEXT(boundary), TEXT(runtime), TEXT(image), TEXT(command),
-    TEXT(snapshot),
+    TEXT(snapshot), TEXT(accel),
     TIME(created_ms), TIME(started_ms), TIME(ended_ms), PID(monitor_pid), PID(pid),
     FLAG(terminal), FLAG(kept), NUMBER(status), TEXT(reason), NUMBER(restarts), NUMBER(viewers),
 };
@@ -39,7 +39,15 @@ void state_record_done(struct state_record *r)
         if (members[i].kind == MEMBER_TEXT)
             free(*(char **)((char *)r + members[i].at));
     strv_free(r->labels);
+    strv_free(r->phases);
     *r = (struct state_record){0};
+}
+
+char *state_boundary_text(const struct state_record *r)
+{
+    if (str_equal(r->accel, "tcg"))
+        return str_format("%s (emulated!)", r->boundary);
+    return str_dup_or_null(r->boundary);
 }
 
 static json_t *text_json(const char *s)
@@ -83,7 +91,20 @@ json_t *state_record_to_json(const struct state_record *r)
     for (size_t i = 0; r->labels && r->labels[i]; i++)
         json_array_append_new(labels, text_json(r->labels[i]));
     json_object_set_new(o, "labels", labels);
+    if (!r->phases)
+        return o;
+    json_t *phases = json_array();
+    for (size_t i = 0; r->phases[i]; i++)
+        json_array_append_new(phases, text_json(r->phases[i]));
+    json_object_set_new(o, "phases", phases);
     return o;
+}
+
+static void texts_from_json(const json_t *array, char ***ret)
+{
+    for (size_t i = 0; i < json_array_size(array); i++)
+        if (json_string_value(json_array_get(array, i)))
+            strv_add(ret, json_string_value(json_array_get(array, i)));
 }
 
 int state_record_from_json(const json_t *j, struct state_record *ret)
@@ -115,10 +136,8 @@ int state_record_from_json(const json_t *j, struct state_record *ret)
             break;
         }
     }
-    const json_t *labels = json_object_get(j, "labels");
-    for (size_t i = 0; i < json_array_size(labels); i++)
-        if (json_string_value(json_array_get(labels, i)))
-            strv_add(&r.labels, json_string_value(json_array_get(labels, i)));
+    texts_from_json(json_object_get(j, "labels"), &r.labels);
+    texts_from_json(json_object_get(j, "phases"), &r.phases);
     *ret = r;
     return 0;
 }

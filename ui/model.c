@@ -119,11 +119,12 @@ static char *safe(const char *s)
 
 static struct ui_row row_of(const struct state_record *r)
 {
+    autofree char *boundary = state_boundary_text(r);
     return (struct ui_row){
         .id = safe(r->id),
         .name = safe(r->name),
         .profile = safe(r->profile),
-        .boundary = safe(r->boundary),
+        .boundary = safe(boundary),
         .command = safe(r->command),
         .reason = r->reason ? safe(r->reason) : NULL,
         .phase = r->phase,

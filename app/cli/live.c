@@ -65,7 +65,8 @@ uint64_t live_cpu(const struct live *before, const struct live *now)
 
 uint64_t live_cpu_life(const struct live *l)
 {
-    int64_t age = live_now_ms() - l->record->started_ms;
+    /* making it counts: a machine's boot is most of the time a short one has used */
+    int64_t age = live_now_ms() - l->record->created_ms;
     if (!l->sampled || l->sample.cpu_us == UINT64_MAX || !l->record->started_ms || age <= 0)
         return UINT64_MAX;
     return l->sample.cpu_us * 10 / (uint64_t)age;

@@ -20,6 +20,23 @@ static void inspect_when(const char *what, int64_t ms)
     printf("  %-14s %s\n", what, text);
 }
 
+/* How the start went: each point with its time since the first, and since the one before. */
+static void inspect_phases(const struct state_record *s)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; s->phases && s->phases[i]; i++) {
+        uint64_t us;
+        const char *equals = strchr(s->phases[i], '=');
+        if (!equals || str_to_uint(equals + 1, &us) < 0)
+            continue;
+        autofree char *name = str_ndup(s->phases[i], (size_t)(equals - s->phases[i]));
+        autofree char *shown = out_text(name);
+        printf("  %-14s %-14s %9.1f ms  +%.1f ms\n", i ? "" : "start", shown, (double)us / 1000,
+               (double)(us - MIN(us, before)) / 1000);
+        before = us;
+    }
+}
+
 static void inspect_state_text(const struct state_record *s)
 {
     autofree char *name = out_text(s->name), *reason = s->reason ? out_text(s->reason) : NULL;
@@ -31,6 +48,7 @@ static void inspect_state_text(const struct state_record *s)
     inspect_when("created", s->created_ms);
     inspect_when("started", s->started_ms);
     inspect_when("ended", s->ended_ms);
+    inspect_phases(s);
     if (state_phase_lives(s->phase))
         printf("  %-14s %d\n  %-14s %d\n", "monitor", (int)s->monitor_pid, "process", (int)s->pid);
 }

@@ -97,7 +97,8 @@ static void add_row(struct out_table *t, const struct live *l, const char *from)
     autofree char *memory = live_text_size(l->sample.memory);
     autofree char *state = r->phase == STATE_EXITED ? str_format("exited %d", r->status)
                                                     : str_dup(state_phase_name(r->phase));
-    const char *cells[] = {r->id, r->name, state,      r->profile, r->boundary,
+    autofree char *boundary = state_boundary_text(r);
+    const char *cells[] = {r->id, r->name, state,      r->profile, boundary,
                            cpu,   memory,  age,        r->command, r->command};
     if (t->columns == columns_from)
         cells[8] = from;

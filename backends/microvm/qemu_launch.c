@@ -63,6 +63,7 @@ const struct launch_ops qemu_launch_ops = {
     .freeze = vmm_freeze,
     .sample = vmm_sample,
     .kill = vmm_kill,
+    .phases = vmm_phases,
     .shortfalls = vmm_shortfalls,
     .reach = vmm_reach,
     .clean = vmm_clean,

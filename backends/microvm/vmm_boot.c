@@ -258,7 +258,9 @@ static void boot_closed(void *data, const char *why)
 
 static void boot_ready(void *data, const struct agent_ready *ready)
 {
-    ((struct boot_wait *)data)->l->phases[VMM_PHASE_READY] = loop_now_us();
+    struct launch *l = ((struct boot_wait *)data)->l;
+    l->phases[VMM_PHASE_READY] = loop_now_us();
+    memcpy(l->guest_us, ready->phase_us, sizeof(l->guest_us));
 }
 
 static void boot_broken(void *data, const struct error *e)

@@ -30,6 +30,7 @@ static void launch_make_wishes(struct launch *l)
         .runtime = p->runtime,
         .image = p->image,
         .command = l->command,
+        .accel = p->machine.accel == PLAN_ACCEL_TCG ? "tcg" : "kvm",
         .labels = p->labels,
         .terminal = p->terminal,
         .scrollback = p->scrollback,
@@ -200,6 +201,39 @@ size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, 
     for (size_t i = 0; i < count; i++)
         ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
     *ret_proc = cgroup_reads_proc(l->cgroup);
+    return count;
+}
+
+static int phases_compare(const void *a, const void *b)
+{
+    uint64_t x = ((const struct launch_phase *)a)->us, y = ((const struct launch_phase *)b)->us;
+    return (x > y) - (x < y);
+}
+
+/* Ours by our clock; the guest's, of which the last is the moment it told us, put in between. */
+size_t vmm_phases(const struct launch *l, struct launch_phase *ret, size_t most)
+{
+    static const char *const ours[VMM_PHASES] = {
+        [VMM_PHASE_JAIL] = "sockets", [VMM_PHASE_EXEC] = "program", [VMM_PHASE_KERNEL] = "console",
+        [VMM_PHASE_HELLO] = "agent",  [VMM_PHASE_READY] = "root",   [VMM_PHASE_STARTED] = "command",
+    };
+    static const char *const guests[AGENT_PHASES] = {
+        [AGENT_PHASE_INIT] = "guest: init",
+        [AGENT_PHASE_MODULES] = "guest: modules",
+        [AGENT_PHASE_ROOT] = "guest: root",
+    };
+    uint64_t begin = l->phases[VMM_PHASE_BEGIN], ready = l->phases[VMM_PHASE_READY];
+    uint64_t told = l->guest_us[AGENT_PHASE_READY];
+    size_t count = 0;
+    for (size_t i = 0; i < VMM_PHASES && count < most; i++)
+        if (ours[i] && l->phases[i] >= begin && begin)
+            ret[count++] = (struct launch_phase){ours[i], l->phases[i] - begin};
+    for (size_t i = 0; i < AGENT_PHASES && count < most; i++) {
+        uint64_t ago = told - MIN(told, l->guest_us[i]);
+        if (guests[i] && ready && ago <= ready - begin)
+            ret[count++] = (struct launch_phase){guests[i], ready - begin - ago};
+    }
+    qsort(ret, count, sizeof(ret[0]), phases_compare);
     return count;
 }
 

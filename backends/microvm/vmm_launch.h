@@ -46,7 +46,8 @@ struct launch {
     struct vmm_copy *copies; /* owned; during a start */
     size_t copies_count, copies_taken;
     uint64_t phases[VMM_PHASES];
-    int status; /* of main; -1: not known */
+    uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
+    int status;                      /* of main; -1: not known */
     bool agent_closed, reaped, ended, frozen;
     int wait_status; /* as waitpid(2), once reaped */
     char why[320];   /* what went wrong; empty: nothing */
@@ -83,6 +84,7 @@ int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, 
 int vmm_freeze(struct launch *l, bool frozen, struct error *e);
 int vmm_sample(struct launch *l, struct launch_sample *ret);
 int vmm_kill(struct launch *l, struct error *e);
+size_t vmm_phases(const struct launch *l, struct launch_phase *ret, size_t most);
 char *const *vmm_shortfalls(const struct launch *l);
 size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, bool *ret_proc);
 int vmm_clean(struct launch *l, struct error *e);
