@@ -29,7 +29,7 @@ static void set_title(struct cells *c, const char *title, size_t size)
     snprintf(c->title, sizeof(c->title), "%s", safe);
 }
 
-static void got_screen(struct client *c, const struct wire_frame *f)
+static int got_screen(struct client *c, const struct wire_frame *f)
 {
     struct wire_screen s;
     wire_get(f, &s, sizeof(s));
@@ -56,6 +56,7 @@ static void got_screen(struct client *c, const struct wire_frame *f)
         memset(m->cells.dirty, true, s.rows * sizeof(bool));
     if (f->flags & WIRE_LAST && c->events->screen)
         c->events->screen(c->data, f->console, &m->cells);
+    return 0;
 }
 
 /* The head of a line in LINES and HISTORY: its row or its width, and the bytes of its compact form.
@@ -203,79 +204,50 @@ static int got_hello(struct client *c, const struct wire_frame *f)
     return 0;
 }
 
+static int got_started(struct client *c, const struct wire_frame *f)
+{
+    if (c->events->started)
+        c->events->started(c->data, f->console);
+    return 0;
+}
+
+static int got_state(struct client *c, const struct wire_frame *f)
+{
+    if (c->events->state)
+        c->events->state(c->data, f->payload, f->size);
+    return 0;
+}
+
+static int got_log(struct client *c, const struct wire_frame *f)
+{
+    if (c->events->log)
+        c->events->log(c->data, f->payload, f->size, f->flags & WIRE_LAST);
+    return 0;
+}
+
+/* What a monitor may send, but for descriptors. */
+static int (*const frames[WIRE_TYPE_COUNT])(struct client *c, const struct wire_frame *f) = {
+    [WIRE_HELLO] = got_hello,     [WIRE_SCREEN] = got_screen,     [WIRE_LINES] = got_lines,
+    [WIRE_HISTORY] = got_history, [WIRE_STREAM] = got_stream,     [WIRE_ROLE] = got_role,
+    [WIRE_STARTED] = got_started, [WIRE_EXITED] = got_result,     [WIRE_FAILED] = got_result,
+    [WIRE_DONE] = got_result,     [WIRE_STATE] = got_state,       [WIRE_LOG] = got_log,
+    [WIRE_REPORT] = got_report,   [WIRE_INPUT_TAKEN] = got_taken,
+};
+
 /* Deals with one frame; takes `fd` over. */
 int client_frame(struct client *c, const struct wire_frame *f, int fd)
 {
-    const struct client_events *ev = c->events;
-    if (!c->greeted && f->type != WIRE_HELLO)
+    if (!c->greeted && f->type != WIRE_HELLO) {
+        fd_close(fd);
         return -EPROTO;
+    }
     if (f->type == WIRE_DESCRIPTOR) {
-        if (ev->fd)
-            ev->fd(c->data, f->request, fd);
+        if (c->events->fd)
+            c->events->fd(c->data, f->request, fd);
         else
             fd_close(fd);
         return 0;
     }
     fd_close(fd);
-    switch (f->type) {
-    case WIRE_HELLO:
-        return got_hello(c, f);
-    case WIRE_SCREEN:
-        got_screen(c, f);
-        return 0;
-    case WIRE_LINES:
-        return got_lines(c, f);
-    case WIRE_HISTORY:
-        return got_history(c, f);
-    case WIRE_STREAM:
-        return got_stream(c, f);
-    case WIRE_ROLE:
-        return got_role(c, f);
-    case WIRE_STARTED:
-        if (ev->started)
-            ev->started(c->data, f->console);
-        return 0;
-    case WIRE_EXITED:
-    case WIRE_FAILED:
-    case WIRE_DONE:
-        return got_result(c, f);
-    case WIRE_STATE:
-        if (ev->state)
-            ev->state(c->data, f->payload, f->size);
-        return 0;
-    case WIRE_LOG:
-        if (ev->log)
-            ev->log(c->data, f->payload, f->size, f->flags & WIRE_LAST);
-        return 0;
-    case WIRE_REPORT:
-        return got_report(c, f);
-    case WIRE_INPUT_TAKEN:
-        return got_taken(c, f);
-    case WIRE_ATTACH:
-    case WIRE_DETACH:
-    case WIRE_TAKE_OVER:
-    case WIRE_INPUT:
-    case WIRE_INPUT_END:
-    case WIRE_OUTPUT_CLOSED:
-    case WIRE_RESIZE:
-    case WIRE_ASK_HISTORY:
-    case WIRE_SIGNAL:
-    case WIRE_STOP:
-    case WIRE_KILL:
-    case WIRE_PAUSE:
-    case WIRE_WAIT:
-    case WIRE_ASK_STATE:
-    case WIRE_ASK_LOG:
-    case WIRE_ASK_CHANGES:
-    case WIRE_ASK_REPORT:
-    case WIRE_COPY_IN:
-    case WIRE_COPY_OUT:
-    case WIRE_EXEC:
-    case WIRE_HOLD:
-    case WIRE_SNAPSHOT:
-    case WIRE_DESCRIPTOR:
-    case WIRE_TYPE_COUNT:
-        break;
-    }
-    return -EBADMSG;
+    return f->type < WIRE_TYPE_COUNT && frames[f->type] ? frames[f->type](c, f) : -EBADMSG;
 }

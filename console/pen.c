@@ -1,5 +1,7 @@
 #include "console/pen.h"
 
+#include "base/mem.h"
+
 static void pen_attr(struct cell *pen, unsigned on, unsigned off)
 {
     pen->attrs = (uint8_t)((pen->attrs & ~off) | on);
@@ -44,75 +46,49 @@ static unsigned pen_colour(const struct tokens *t, unsigned i, uint32_t *colour)
     return joined ? end : i + 1;
 }
 
+/* What an attribute's number turns on and off. */
+static const struct {
+    uint16_t set, clear;
+} pen_attrs[] = {
+    [1] = {CELL_BOLD,      0                   },
+    [2] = {CELL_DIM,       0                   },
+    [3] = {CELL_ITALIC,    0                   },
+    [4] = {CELL_UNDERLINE, 0                   },
+    [5] = {CELL_BLINK,     0                   },
+    [6] = {CELL_BLINK,     0                   },
+    [7] = {CELL_REVERSE,   0                   },
+    [8] = {CELL_CONCEAL,   0                   },
+    [9] = {CELL_STRIKE,    0                   },
+    [21] = {CELL_UNDERLINE, 0                   },
+    [22] = {0,              CELL_BOLD | CELL_DIM},
+    [23] = {0,              CELL_ITALIC         },
+    [24] = {0,              CELL_UNDERLINE      },
+    [25] = {0,              CELL_BLINK          },
+    [27] = {0,              CELL_REVERSE        },
+    [28] = {0,              CELL_CONCEAL        },
+    [29] = {0,              CELL_STRIKE         },
+};
+
 static void pen_simple(struct cell *pen, unsigned n)
 {
-    switch (n) {
-    case 0:
+    if (n == 0) {
         pen->fg = pen->bg = 0;
         pen->attrs = 0;
-        break;
-    case 1:
-        pen_attr(pen, CELL_BOLD, 0);
-        break;
-    case 2:
-        pen_attr(pen, CELL_DIM, 0);
-        break;
-    case 3:
-        pen_attr(pen, CELL_ITALIC, 0);
-        break;
-    case 4:
-    case 21:
-        pen_attr(pen, CELL_UNDERLINE, 0);
-        break;
-    case 5:
-    case 6:
-        pen_attr(pen, CELL_BLINK, 0);
-        break;
-    case 7:
-        pen_attr(pen, CELL_REVERSE, 0);
-        break;
-    case 8:
-        pen_attr(pen, CELL_CONCEAL, 0);
-        break;
-    case 9:
-        pen_attr(pen, CELL_STRIKE, 0);
-        break;
-    case 22:
-        pen_attr(pen, 0, CELL_BOLD | CELL_DIM);
-        break;
-    case 23:
-        pen_attr(pen, 0, CELL_ITALIC);
-        break;
-    case 24:
-        pen_attr(pen, 0, CELL_UNDERLINE);
-        break;
-    case 25:
-        pen_attr(pen, 0, CELL_BLINK);
-        break;
-    case 27:
-        pen_attr(pen, 0, CELL_REVERSE);
-        break;
-    case 28:
-        pen_attr(pen, 0, CELL_CONCEAL);
-        break;
-    case 29:
-        pen_attr(pen, 0, CELL_STRIKE);
-        break;
-    case 39:
-        pen->fg = 0;
-        break;
-    case 49:
-        pen->bg = 0;
-        break;
-    }
-    if (n >= 30 && n <= 37)
+    } else if (n < ARRAY_SIZE(pen_attrs)) {
+        pen_attr(pen, pen_attrs[n].set, pen_attrs[n].clear);
+    } else if (n >= 30 && n <= 37) {
         pen->fg = 1 + n - 30;
-    else if (n >= 40 && n <= 47)
+    } else if (n >= 40 && n <= 47) {
         pen->bg = 1 + n - 40;
-    else if (n >= 90 && n <= 97)
+    } else if (n >= 90 && n <= 97) {
         pen->fg = 1 + 8 + n - 90;
-    else if (n >= 100 && n <= 107)
+    } else if (n >= 100 && n <= 107) {
         pen->bg = 1 + 8 + n - 100;
+    } else if (n == 39) {
+        pen->fg = 0;
+    } else if (n == 49) {
+        pen->bg = 0;
+    }
 }
 
 void pen_apply(struct cell *pen, const struct tokens *t)

@@ -74,7 +74,7 @@ struct screen {
     void *data;
 };
 
-/* screen.c: what needs libvterm, the cursor and printing. */
+/* screen.c: what needs libvterm, and the cursor. */
 
 /*
  * Has libvterm obey a control or a short sequence. `unwraps`: it forgets a pending wrap (it does in
@@ -84,8 +84,17 @@ void screen_obey(struct screen *s, const char *bytes, bool unwraps, bool keeps_h
 void screen_reset_state(struct screen *s, bool hard);           /* libvterm's; nothing is drawn */
 void screen_move(struct screen *s, uint16_t row, uint16_t col); /* clamped */
 void screen_settle(struct screen *s); /* libvterm learns the cursor and has its say about it */
-void screen_print(struct screen *s, uint32_t c);
 void screen_set_unusual(struct screen *s, unsigned bit, bool on);
+void screen_write(struct screen *s, uint16_t row, uint16_t col, const struct cell *glyph);
+void screen_scroll(struct screen *s, uint16_t top, uint16_t bottom, int count);
+void screen_print_slowly(struct screen *s, unsigned width); /* s->glyph, where libvterm says */
+
+/* screen_print.c */
+void screen_print(struct screen *s, uint32_t c);
+/* A run of printable ASCII: what most output is made of. Returns where it ends. */
+const char *screen_print_run(struct screen *s, const char *p, const char *end);
+void screen_control(struct screen *s, uint32_t c);
+void screen_control_at_once(struct screen *s, uint32_t c); /* BS, HT, CR, LF and its like */
 
 /* screen_modes.c */
 void screen_save_cursor(struct screen *s);

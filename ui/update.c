@@ -1,197 +1,5 @@
-#include "ui/update.h"
-
-#include <stdio.h>
-
-/* --- lines being typed --- */
-
-static void line_set(struct ui_line *l, const char *text)
-{
-    snprintf(l->text, sizeof(l->text), "%s", text);
-    l->used = strlen(l->text);
-}
-
-/* True if the key was one for it. */
-static bool line_key(struct ui_line *l, uint32_t key)
-{
-    char utf8[4];
-    if (key == UI_KEY_BACKSPACE) {
-        while (l->used && (l->text[--l->used] & 0xc0) == 0x80)
-            ;
-    } else if (key == 0x15) { /* ctrl-u */
-        l->used = 0;
-    } else if (key == 0x17) { /* ctrl-w */
-        while (l->used && l->text[l->used - 1] == ' ')
-            l->used--;
-        while (l->used && l->text[l->used - 1] != ' ')
-            l->used--;
-    } else if (key >= ' ' && key < UI_KEY_UP) {
-        size_t length = str_utf8_encode(key, utf8);
-        if (l->used + length >= sizeof(l->text))
-            return true;
-        memcpy(l->text + l->used, utf8, length);
-        l->used += length;
-    } else {
-        return false;
-    }
-    l->text[l->used] = '\0';
-    return true;
-}
-
-char **ui_words(const char *line)
-{
-    char **words = mem_zero(1, sizeof(char *));
-    while (*line) {
-        struct buf word = {0};
-        char quote = 0;
-        while (*line == ' ' || *line == '\t')
-            line++;
-        if (!*line)
-            break;
-        for (; *line && (quote || (*line != ' ' && *line != '\t')); line++) {
-            if (quote != '\'' && *line == '\\' && line[1])
-                buf_putc(&word, *++line);
-            else if (quote && *line == quote)
-                quote = 0;
-            else if (!quote && (*line == '\'' || *line == '"'))
-                quote = *line;
-            else
-                buf_putc(&word, *line);
-        }
-        strv_take(&words, buf_take(&word));
-        if (quote) {
-            strv_free(words);
-            return NULL;
-        }
-    }
-    return words;
-}
-
-/* --- the console --- */
-
-static void console_close(struct ui_model *m)
-{
-    ui_intend(m, UI_INTENT_CLOSE, m->console.id, NULL, 0);
-    free(m->console.id);
-    free(m->console.name);
-    free(m->console.how);
-    cells_done(&m->console.cells);
-    m->console = (struct ui_console){0};
-    m->focus = UI_FOCUS_LIST;
-}
-
-static void console_take(struct ui_model *m, const char *id, const char *name, bool terminal)
-{
-    m->console.id = str_dup(id);
-    m->console.name = str_escape_z(name);
-    m->console.may_type = true;
-    m->console.streams = !terminal;
-    ui_model_keys(m, NULL);
-}
-
-static void console_open(struct ui_model *m, const struct ui_row *r)
-{
-    m->page = UI_PAGE_LIST;
-    if (!str_equal(m->console.id, r->id) || m->console.ended) { /* ended: it was started again */
-        if (m->console.id)
-            console_close(m);
-        console_take(m, r->id, r->name, r->terminal);
-        ui_intend(m, UI_INTENT_OPEN, r->id, NULL, 0);
-    }
-    m->focus = r->terminal ? UI_FOCUS_CONSOLE : UI_FOCUS_LIST;
-}
-
-/* Keys go to the list again, which is then to be seen. */
-static void console_leave(struct ui_model *m)
-{
-    m->focus = UI_FOCUS_LIST;
-    if (!m->console.zoomed)
-        return;
-    m->console.zoomed = false;
-    if (!m->console.ended)
-        ui_intend(m, UI_INTENT_RESIZE, m->console.id, NULL, 0);
-}
-
-/* The key behind the first one of the chord. */
-static void console_chord(struct ui_model *m, char key)
-{
-    const struct attach_chord *chord = &m->console.keys;
-    const char both[] = {chord->first, key};
-    m->console.chord = false;
-    if (key == chord->second) {
-        console_leave(m);
-        return;
-    }
-    if (key == chord->first || !chord->more) {
-        ui_intend(m, UI_INTENT_INPUT, m->console.id, both, key == chord->first ? 1 : 2);
-        return;
-    }
-    switch (key) {
-    case 't':
-        ui_intend(m, UI_INTENT_TAKE_OVER, m->console.id, NULL, 0);
-        break;
-    case 'z':
-        m->console.zoomed = !m->console.zoomed;
-        ui_intend(m, UI_INTENT_RESIZE, m->console.id, NULL, 0);
-        break;
-    case 'x':
-        console_close(m);
-        break;
-    default: /* Tab, Esc and anything else: back to the list */
-        console_leave(m);
-        break;
-    }
-}
-
-/* A terminal in its usual mode sends ESC [ A; a program that asked for application keys wants ESC O
- * A. */
-static void console_type(struct ui_model *m, const char *data, size_t size)
-{
-    autobuf to = {0};
-    for (size_t i = 0; i < size; i++) {
-        bool cursor = m->console.cells.modes.app_cursor && i >= 2 && data[i - 2] == 0x1b &&
-                      data[i - 1] == '[' && strchr("ABCDHF", data[i]);
-        if (cursor)
-            to.data[to.used - 1] = 'O';
-        buf_putc(&to, data[i]);
-    }
-    ui_intend(m, UI_INTENT_INPUT, m->console.id, to.data, to.used);
-}
-
-static void console_refuse(struct ui_model *m)
-{
-    autofree char *prefix = ui_console_prefix(&m->console);
-    autofree char *leave = attach_chord_name(&m->console.keys);
-    autofree char *text =
-        m->console.ended       ? str_format("it has ended; %s leads back to the list", leave)
-        : m->console.keys.more ? str_format("somebody else types; %s t takes over", prefix)
-                               : str_dup("somebody else types");
-    ui_model_message(m, false, text);
-}
-
-/* Bytes up to the chord's first key go to the workload as they are. */
-static size_t console_input(struct ui_model *m, const char *data, size_t size)
-{
-    if (m->console.chord) {
-        console_chord(m, data[0]);
-        m->dirty = true;
-        return 1;
-    }
-    const char *chord = memchr(data, m->console.keys.first, size);
-    size_t plain = chord ? (size_t)(chord - data) : size;
-    if (plain) {
-        if (m->console.ended || !m->console.may_type)
-            console_refuse(m);
-        else
-            console_type(m, data, plain);
-        return plain;
-    }
-    if (m->console.keys.second)
-        m->console.chord = true;
-    else
-        console_leave(m);
-    m->dirty = true;
-    return 1;
-}
+/* Keys for lists, dialogs and pages. */
+#include "ui/update_inner.h"
 
 /* --- asking first --- */
 
@@ -248,7 +56,7 @@ static void launch_start(struct ui_model *m)
     m->dialog = UI_DIALOG_NONE;
     m->page = UI_PAGE_LIST;
     ui_model_message(m, false, "starting…");
-    line_set(&m->command, "");
+    update_line_set(&m->command, "");
 }
 
 static void launch_key(struct ui_model *m, uint32_t key)
@@ -262,7 +70,7 @@ static void launch_key(struct ui_model *m, uint32_t key)
     else if (key == UI_KEY_DOWN || key == UI_KEY_RIGHT || key == UI_KEY_TAB)
         profile_move(m, 1);
     else
-        line_key(&m->command, key);
+        update_line_key(&m->command, key);
 }
 
 /* --- lists --- */
@@ -284,11 +92,11 @@ static void select_move(struct ui_model *m, long by)
 static void filter_key(struct ui_model *m, uint32_t key)
 {
     if (key == UI_KEY_ESC)
-        line_set(&m->filter, "");
+        update_line_set(&m->filter, "");
     if (key == UI_KEY_ESC || key == UI_KEY_ENTER)
         m->dialog = UI_DIALOG_NONE;
     else
-        line_key(&m->filter, key);
+        update_line_key(&m->filter, key);
     if (!ui_model_selected(m))
         select_move(m, 0);
 }
@@ -333,7 +141,7 @@ static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
     case UI_KEY_ENTER:
     case 'c':
         if (lives)
-            console_open(m, r);
+            update_console_open(m, r);
         else
             ui_intend(m, UI_INTENT_DETAILS, r->id, NULL, 0);
         return;
@@ -369,9 +177,9 @@ static void list_key(struct ui_model *m, uint32_t key)
     else if (key == UI_KEY_TAB && m->console.id)
         m->focus = m->console.streams || m->console.ended ? UI_FOCUS_LIST : UI_FOCUS_CONSOLE;
     else if (key == UI_KEY_ESC && m->console.id)
-        console_close(m);
+        update_console_close(m);
     else if (key == UI_KEY_ESC)
-        line_set(&m->filter, "");
+        update_line_set(&m->filter, "");
     else if (r && (key < 0x80 || key == UI_KEY_RIGHT || key == UI_KEY_DELETE))
         row_key(m, r, key);
 }
@@ -468,7 +276,7 @@ size_t ui_update_input(struct ui_model *m, const char *data, size_t size, bool l
     while (used < size) {
         size_t n;
         if (m->focus == UI_FOCUS_CONSOLE && m->dialog == UI_DIALOG_NONE) {
-            n = console_input(m, data + used, size - used);
+            n = update_console_input(m, data + used, size - used);
         } else {
             uint32_t key = UI_KEY_NONE;
             n = ui_key_decode(data + used, size - used, last, &key);
@@ -491,37 +299,6 @@ void ui_update_size(struct ui_model *m, int rows, int cols)
         ui_intend(m, UI_INTENT_RESIZE, m->console.id, NULL, 0);
 }
 
-void ui_update_started(struct ui_model *m, const char *id, const char *name)
-{
-    if (m->console.id)
-        console_close(m);
-    console_take(m, id, name, true);
-    m->page = UI_PAGE_LIST;
-    m->focus = UI_FOCUS_CONSOLE;
-    line_set(&m->filter, "");
-    if (ui_model_row(m, id)) {
-        free(m->selected);
-        m->selected = str_dup(id);
-    }
-    ui_intend(m, UI_INTENT_RESIZE, id, NULL, 0);
-    ui_model_no_message(m);
-    m->dirty = true;
-}
-
-void ui_update_ended(struct ui_model *m, const char *how)
-{
-    free(m->console.how);
-    m->console.how = str_escape_z(how);
-    m->console.ended = true;
-    m->console.chord = false;
-    console_leave(m);
-    m->dirty = true;
-    if (m->page != UI_PAGE_LIST) {
-        autofree char *text = str_format("%s %s", m->console.name, how);
-        ui_model_message(m, false, text);
-    }
-}
-
 void ui_update_relaunch(struct ui_model *m, const char *profile, const char *command)
 {
     if (m->dialog != UI_DIALOG_NONE || m->focus != UI_FOCUS_LIST || m->command.used)
@@ -529,6 +306,6 @@ void ui_update_relaunch(struct ui_model *m, const char *profile, const char *com
     for (size_t i = 0; i < m->profiles_count; i++)
         if (str_equal(m->profiles[i].name, profile))
             m->profile = i;
-    line_set(&m->command, command);
+    update_line_set(&m->command, command);
     launch_open(m);
 }
