@@ -2,8 +2,10 @@
  * A guest's agent as it is: a real cofferdam-init as PID 1 of a real kernel in QEMU, software
  * emulation, through the host's side. TAP on stdout.
  *
- *     agent KERNEL INITRAMFS ROOT SCRATCH FOLDER    ROOT: squashfs with busybox; SCRATCH: ext4;
- *                                                   FOLDER: for what is made, removed by the caller
+ *     agent KERNEL INITRAMFS ROOT SCRATCH FOLDER [BOOTS]
+ *
+ * ROOT: squashfs with busybox; SCRATCH: ext4; FOLDER: for what is made, removed by the caller.
+ * BOOTS: no tests, that many starts one after another, and when each came how far.
  */
 #include "backends/agent/agent_guest.h"
 #include "base/fd.h"
@@ -20,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORDS(...) ((char **)(const char *[]){__VA_ARGS__, NULL})
@@ -603,7 +606,7 @@ static void test_quiet(struct guest *g, bool disk)
 static void say_phases(const struct agent_ready *r, uint64_t exec_us)
 {
     printf("# phases, us of the guest's clock: init %llu modules %llu port %llu steps %llu root "
-           "%llu ready %llu; from exec to ready %llu us here\n",
+           "%llu ready %llu; from exec %llu us here\n",
            (unsigned long long)r->phase_us[0], (unsigned long long)r->phase_us[1],
            (unsigned long long)r->phase_us[2], (unsigned long long)r->phase_us[3],
            (unsigned long long)r->phase_us[4], (unsigned long long)r->phase_us[5],
@@ -652,6 +655,152 @@ static void one_life(bool disk)
     ok(raw == 0, "the machine ends by itself");
 }
 
+/* --- clones ------------------------------------------------------------------------------------
+ */
+
+/* Sends a line, with a descriptor if there is one, and reads until `expect` has come. */
+static bool qmp(struct guest *g, const char *line, int fd, const char *expect)
+{
+    autobuf said = {0};
+    char chunk[4096];
+    if (fd_send(g->qmp, line, strlen(line), &fd, fd >= 0) < 0)
+        return false;
+    for (;;) {
+        struct pollfd p = {.fd = g->qmp, .events = POLLIN};
+        ssize_t n = poll(&p, 1, WAIT_MS) > 0 ? read(g->qmp, chunk, sizeof(chunk)) : 0;
+        if (n <= 0 || has(&said, "\"error\"")) {
+            printf("# QMP, %s: %.*s\n", line, (int)said.used, said.data);
+            return false;
+        }
+        buf_add(&said, chunk, (size_t)n);
+        if (has(&said, expect))
+            return true;
+    }
+}
+
+static bool save(struct guest *g, int state)
+{
+    bool good =
+        qmp(g, "{\"execute\":\"qmp_capabilities\"}", FD_NONE, "\"return\"") &&
+        qmp(g, "{\"execute\":\"stop\"}", FD_NONE, "\"return\"") &&
+        qmp(g,
+            "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":["
+            "{\"capability\":\"x-ignore-shared\",\"state\":true},"
+            "{\"capability\":\"events\",\"state\":true}]}}",
+            FD_NONE, "\"return\"") &&
+        qmp(g, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"o\"}}", state, "\"return\"");
+    return good && qmp(g, "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"fd:o\"}}", FD_NONE,
+                       "\"completed\"");
+}
+
+static bool load(struct guest *g, int state)
+{
+    return qmp(g, "{\"execute\":\"qmp_capabilities\"}", FD_NONE, "\"return\"") &&
+           qmp(g,
+               "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":["
+               "{\"capability\":\"x-ignore-shared\",\"state\":true},"
+               "{\"capability\":\"events\",\"state\":true}]}}",
+               FD_NONE, "\"return\"") &&
+           qmp(g, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"i\"}}", state,
+               "\"return\"") &&
+           qmp(g, "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:i\"}}", FD_NONE,
+               "\"completed\"") &&
+           qmp(g, "{\"execute\":\"cont\"}", FD_NONE, "\"return\"");
+}
+
+/* Main goes on in the clone, as somebody else. */
+static void one_clone(int memory, int state, const char *name, char *random, size_t room)
+{
+    struct guest c;
+    struct error e;
+    struct agent_ready ready = {0};
+    struct console *main_console = &c.consoles[0];
+    pid_t pid = 0;
+    uint64_t begun = loop_now_ms();
+    machine_start(&c, &(struct machine){.memory = memory, .incoming = true});
+    lseek(state, 0, SEEK_SET);
+    ok(load(&c, state), "a clone goes on");
+    uint64_t resumed = loop_now_ms();
+    agent_guest_adopt(c.host, true, &e);
+    agent_guest_refresh(c.host, name, &e);
+    autofree char *id = str_format("%s00000000000000000000000000\n", name);
+    STEP(&c, .kind = AGENT_STEP_FILE, .target = "/etc/machine-id", .mode = 0444, .data = id,
+         .data_size = strlen(id));
+    agent_guest_end(c.host, &e);
+    int r = agent_guest_wait_adopted(c.host, WAIT_MS, &main_console->streams, &pid, &ready, &e);
+    printf("# clone: %llu ms to the agent's answer, %llu of them the agent's\n",
+           (unsigned long long)(loop_now_ms() - begun),
+           (unsigned long long)(loop_now_ms() - resumed));
+    if (r < 0)
+        printf("# %s\n", e.text);
+    int64_t off = (int64_t)(ready.realtime_ns / 1000000000) - (int64_t)time(NULL);
+    ok(r == 0 && strcmp(ready.hostname, name) == 0 && strncmp(ready.machine_id, name, 6) == 0 &&
+           ready.seeded == 2 && off > -10 && off < 10,
+       "with a name, machine-id and clock of its own");
+    type(&c, main_console, "the clone\n");
+    ok(until(&c, has(&main_console->out, "got the clone")), "main's console is there again");
+    struct buf out;
+    ok(shell(&c, "hostname; cat /tmp/before; head -c 16 /dev/urandom | od -An -tx1", &out) == 0 &&
+           has(&out, name) && has(&out, "kept"),
+       "commands run in it");
+    snprintf(random, room, "%.*s", (int)out.used, out.data);
+    ok(shell(&c, "ps | grep -c '[s]leep 1234'", &out) == 0 || has(&out, "0"),
+       "what lost its console is gone");
+    type(&c, main_console, "end\n");
+    ok(until(&c, main_console->status == 4), "main's end in the clone");
+    agent_host_shutdown(c.host, &e);
+    ok(until(&c, c.closed) && !*c.why, "the clone's shutdown");
+    machine_end(&c, c.closed ? false : true);
+}
+
+static void clones(void)
+{
+    struct guest g;
+    struct error e;
+    char random[2][256] = {"", ""};
+    autoclose int memory = memfd_create("memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    autoclose int state = memfd_create("state", MFD_CLOEXEC);
+    if (ftruncate(memory, (off_t)MEMORY_MB << 20) < 0)
+        abort();
+    machine_start(&g, &(struct machine){.memory = memory, .shared = true});
+    make_root(&g, false);
+    agent_guest_end(g.host, &e);
+    start(
+        &g, 0, true,
+        WORDS(
+            "sh", "-c",
+            "stty -echo; echo begun; while read x; do [ $x = end ] && exit 4; echo got $x; done"));
+    until(&g, has(&g.consoles[0].out, "begun"));
+    shell(&g, "echo kept >/tmp/before", NULL);
+    start(&g, 2, true, WORDS("sleep", "1234"));
+    until(&g, g.consoles[2].started);
+    g.quiet = false;
+    agent_guest_quiesce(g.host, AGENT_QUIESCE_ON, &e);
+    ok(until(&g, g.quiet) && g.quiet_code == 0 && save(&g, state), "a snapshot");
+    fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+    ok(qmp(&g, "{\"execute\":\"quit\"}", FD_NONE, "\"return\""), "the template ends");
+    machine_end(&g, true);
+    one_clone(memory, state, "second", random[0], sizeof(random[0]));
+    one_clone(memory, state, "second", random[1], sizeof(random[1]));
+    ok(*random[0] && strcmp(random[0], random[1]) != 0, "two clones draw different random bytes");
+}
+
+/* A start to main's first byte, and away. */
+static void one_boot(void)
+{
+    struct guest g;
+    struct error e;
+    uint64_t begun = loop_now_ms();
+    machine_start(&g, &(struct machine){.memory = FD_NONE});
+    make_root(&g, false);
+    agent_guest_end(g.host, &e);
+    start(&g, 0, false, WORDS("echo", "main"));
+    ok(until(&g, has(&g.consoles[0].out, "main\n")), "a start");
+    show(&g, "guest");
+    say_phases(&g.said, (loop_now_ms() - begun) * 1000);
+    machine_end(&g, true);
+}
+
 static uint64_t measure_khz(void)
 {
     uint64_t begun = loop_now_ms(), from;
@@ -666,8 +815,8 @@ static uint64_t measure_khz(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: agent KERNEL INITRAMFS ROOT SCRATCH FOLDER\n");
+    if (argc < 6) {
+        fprintf(stderr, "usage: agent KERNEL INITRAMFS ROOT SCRATCH FOLDER [BOOTS]\n");
         return 2;
     }
     kernel = argv[1];
@@ -677,8 +826,14 @@ int main(int argc, char **argv)
     folder = argv[5];
     signal(SIGPIPE, SIG_IGN);
     khz = measure_khz();
-    one_life(false);
-    one_life(true);
+    if (argc > 6) {
+        for (int i = atoi(argv[6]); i > 0; i--)
+            one_boot();
+    } else {
+        one_life(false);
+        one_life(true);
+        clones();
+    }
     printf("1..%d\n", points);
     return failures != 0;
 }
