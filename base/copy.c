@@ -240,18 +240,29 @@ static int copy_folder(struct copier *c, int from, int to, const char *name, con
         if (out < 0)
             return -errno;
     }
-    if (st->st_dev != c->dev) /* mounted there; what it covers is nobody's business */
-        return 0;
     autoclose int in = openat(from, name, how);
     if (in < 0) /* who only counts may not see everything */
         return to < 0 && errno == EACCES ? 0 : -errno;
     return copy_entries(c, in, out, depth + 1);
 }
 
+/* Mounted there, with owners of its own; what it covers cannot be seen. Only the place is made. */
+static int copy_place(int to, const char *name, const struct stat *st)
+{
+    if (to < 0)
+        return 0;
+    if (S_ISDIR(st->st_mode))
+        return mkdirat(to, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    autoclose int fd = openat(to, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd < 0 ? -errno : 0;
+}
+
 static int copy_one(struct copier *c, int from, int to, const char *name, const struct stat *st,
                     unsigned depth)
 {
     int r = 0;
+    if (st->st_dev != c->dev)
+        return copy_place(to, name, st);
     if (S_ISDIR(st->st_mode)) {
         r = copy_folder(c, from, to, name, st, depth);
     } else {

@@ -29,8 +29,9 @@ struct copy_wish {
 };
 
 /*
- * No link is followed, on either side, and no mount of the source is crossed: what is mounted there
- * becomes an empty folder. Files with several names get them again. Device nodes are refused
+ * No link is followed, on either side, and no mount of the source is crossed: of what is
+ * mounted there only an empty place is made, a folder or a file, which is ours. Files with several
+ * names get them again. Device nodes are refused
  * (-EPERM), except overlayfs's whiteouts (character 0:0). Of attributes user.*, security.capability
  * and ACLs are copied; one that the target cannot hold is an error, for in an overlay's layer they
  * decide what is seen. A folder that is there already in `to` is filled. Nothing of the source's

@@ -8,4 +8,7 @@
  */
 void plain_main(char **argv, char **env) __attribute__((noreturn));
 
+/* "identity HOSTNAME [PATH TEXT]…": sets the one and writes the others; 1: no host name was set. */
+void identity_main(char **argv) __attribute__((noreturn));
+
 #endif

@@ -171,9 +171,13 @@ static int take_by_backend(struct taking *t, struct snapshot_writer *w, struct c
 {
     autofree char *path = snapshot_writer_path(w);
     int files = snapshot_writer_files(w);
+    struct error ignored;
     if (!t->lives)
         return error_set(e, ENODATA, "it has ended and its changes were not kept");
-    int r = talk_await(&t->talk, client_snapshot(t->talk.client, t->kind, path, files), e);
+    int r = talk_await(&t->talk, client_ask_changes(t->talk.client), &ignored);
+    if (r == 0 && (r = root_snapshot_give(t->plan, t->talk.fd, files, e)) < 0)
+        return r;
+    r = talk_await(&t->talk, client_snapshot(t->talk.client, t->kind, path, files), e);
     struct copy_wish count = {.from = files, .to = FD_NONE, .bytes_most = UINT64_MAX};
     return r < 0 ? r : copy_tree(&count, ret, e);
 }

@@ -101,8 +101,10 @@ void plan_renew(struct plan *p, const struct plan_renewal *r)
         }
         bool along = renew_came_along(p, i++);
         autofree char *text = m->kind == PLAN_MOUNT_FILE ? identity_text(p, m->target) : NULL;
-        bool new = text && (r->fresh || !along);
-        if (new)
+        /* what memory knows of its files must hold; who it is then is said when it runs again */
+        bool said = r->kind == PLAN_SNAPSHOT_MEMORY && along;
+        bool new = text && (r->fresh || !along) && !said;
+        if (new || (text && r->fresh))
             renew_text(&m->content, text);
         m->flags &= ~(unsigned)PLAN_MOUNT_KEPT;
         if (along && !new)

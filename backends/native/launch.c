@@ -121,7 +121,7 @@ static int native_command(struct launch *l, struct error *e)
 
 static int native_open_snapshot(struct launch *l, struct error *e)
 {
-    int fd = root_snapshot_open(l->plan, &l->ids, e);
+    int fd = root_snapshot_open(l->plan, &l->ids, false, e);
     if (fd < 0 && fd != FD_NONE)
         return fd;
     l->snapshot = fd;

@@ -20,11 +20,13 @@ enum hands_word {
     HANDS_SIGNAL,    /* number: the console, HANDS_ALL: every process; value: the signal */
     HANDS_COPY_IN,   /* number: the transfer; a path behind; a descriptor with records */
     HANDS_COPY_OUT,
+    HANDS_SNAPSHOT, /* number: the transfer; the descriptor of a folder */
     HANDS_PAUSE, /* value: 1, 0. answered by HANDS_PAUSED */
     /* to the monitor */
     HANDS_STARTED, /* number: the console; value: its pid; descriptors: a pty, or three pipes */
     HANDS_FAILED,  /* number; error */
     HANDS_EXITED,  /* number; value: status as the shell's */
+    HANDS_SNAPPED, /* number: the transfer; error.code 0: well */
     HANDS_COPIED,  /* number: the transfer; error.code 0: well */
     HANDS_PAUSED,  /* error.code 0: well */
 };
@@ -68,6 +70,12 @@ void hands_serve(struct setup *s, const struct hands_wish *w) __attribute__((nor
  */
 void hands_copy(int rootfs, const struct plan *p, int control, const struct hands_message *m,
                 const char *path, int fd) __attribute__((noreturn));
+
+/* hands_snapshot.c: in a child of its own, never returns. */
+void hands_snapshot(const struct oci_runtime *r, const char *id, int scratch, int control,
+                    uint32_t number, int dir) __attribute__((noreturn));
+/* The command that tells one restored from memory who it is; owned by the caller. */
+char **hands_identity(const struct plan *p, const struct oci_runtime *r);
 
 /* hands_user.c: "NAME|UID[:GROUP|GID]" by the root's own passwd(5) and group(5). 0 or -errno. */
 int hands_find_user(int rootfs, const char *text, uint32_t *ret_uid, uint32_t *ret_gid);

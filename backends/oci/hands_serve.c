@@ -52,7 +52,7 @@ struct call {
 struct tool {
     pid_t pid;
     uint64_t late_ms;
-    bool copy;
+    bool copy, snapshot;
     uint32_t transfer;
 };
 
@@ -60,6 +60,7 @@ struct hands {
     const struct hands_wish *w;
     struct oci_runtime runtime;
     int control, signals, notify, rootfs; /* owned */
+    int scratch, image; /* borrowed; the changes; a checkpoint it starts from, or FD_NONE */
     unsigned made;                        /* names given so far */
     struct call calls[CALLS_MAX];
     struct tool tools[TOOLS_MAX];
@@ -89,13 +90,15 @@ static void tell(struct hands *h, enum hands_word word, uint32_t number, int val
 /* --- starting a runtime -------------------------------------------------------------------------
  */
 
-static int spawn(char *const *argv, const int fds[3], pid_t *ret, struct error *e)
+/* `image` becomes descriptor 3, if there is one. */
+static int spawn(char *const *argv, const int fds[3], int image, pid_t *ret, struct error *e)
 {
+    const int all[4] = {fds[0], fds[1], fds[2], image};
     const struct spawn s = {
         .argv = (const char *const *)argv,
         .env = hands_env,
-        .fds = fds,
-        .fds_count = 3,
+        .fds = all,
+        .fds_count = image >= 0 ? 4 : 3,
         .new_session = true,
     };
     return spawn_start(&s, ret, NULL, e);
@@ -197,7 +200,7 @@ static int call_spawn(struct hands *h, struct call *c, char *const *argv, unsign
     int inner[3] = {FD_NONE, FD_NONE, FD_NONE};
     int r = call_streams(h, c, inner, e);
     if (r == 0)
-        r = spawn(argv, inner, &c->runtime, e);
+        r = spawn(argv, inner, c->number ? FD_NONE : h->image, &c->runtime, e);
     for (int i = 0; i < 3; i++)
         fd_close(inner[i]);
     c->late_ms = loop_now_ms() + limit_ms;
@@ -250,6 +253,8 @@ static void call_fail(struct hands *h, struct call *c, const struct error *why)
     call_done(c);
 }
 
+static int tool_wait(char **argv, struct error *e);
+
 /* --- a call's progress --------------------------------------------------------------------------
  */
 
@@ -280,6 +285,13 @@ static void call_check(struct hands *h, struct call *c)
         return;
     c->state = CALL_RUNNING;
     c->late_ms = 0;
+    struct error e;
+    if (c->number == 0 && h->image >= 0 &&
+        tool_wait(hands_identity(h->w->whole, &h->runtime), &e) < 0) {
+        error_wrap(&e, "saying who it is now");
+        call_fail(h, c, &e); /* never two of the same */
+        return;
+    }
     if (c->terminal) {
         call_set_size(c);
         tell(h, HANDS_STARTED, c->number, c->command, NULL, &c->master, 1);
@@ -368,7 +380,7 @@ static void tool_run(struct hands *h, char **argv)
     const int none[3] = {FD_NONE, FD_NONE, FD_NONE};
     struct error e;
     struct tool *t = tool_new(h, TOOL_MS);
-    if (t && spawn(argv, none, &t->pid, &e) < 0)
+    if (t && spawn(argv, none, FD_NONE, &t->pid, &e) < 0)
         t->pid = 0;
     strv_free(argv);
 }
@@ -411,8 +423,10 @@ static void reap_one(struct hands *h, pid_t pid, int raw)
         struct error e;
         if (t->copy && raw != 0) {
             error_set(&e, EIO, "the copying process was ended");
-            tell(h, HANDS_COPIED, t->transfer, 0, &e, NULL, 0);
+            tell(h, t->snapshot ? HANDS_SNAPPED : HANDS_COPIED, t->transfer, 0, &e, NULL, 0);
         }
+        if (t->snapshot && raw != 0) /* it may have left it standing */
+            tool_run(h, oci_argv_simple(&h->runtime, "resume", h->w->whole->id));
         return;
     }
 }
@@ -559,6 +573,32 @@ static void request_copy(struct hands *h, const struct hands_message *m, const c
     t->transfer = m->number;
 }
 
+/* A further command has streams of ours that no checkpoint could bring back. */
+static void request_snapshot(struct hands *h, const struct hands_message *m, int fd)
+{
+    autoclose int dir = fd;
+    struct error e;
+    struct tool *t = NULL;
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        if (h->calls[i].state != CALL_FREE && h->calls[i].number) {
+            error_set(&e, EBUSY, "a command of exec runs in it, which no snapshot could hold");
+            tell(h, HANDS_SNAPPED, m->number, 0, &e, NULL, 0);
+            return;
+        }
+    t = tool_new(h, 0);
+    pid_t pid = t && dir >= 0 ? fork() : -1;
+    if (pid == 0)
+        hands_snapshot(&h->runtime, h->w->whole->id, h->scratch, h->control, m->number, dir);
+    if (pid < 0) {
+        error_set(&e, EAGAIN, "too much at once");
+        tell(h, HANDS_SNAPPED, m->number, 0, &e, NULL, 0);
+        return;
+    }
+    t->pid = pid;
+    t->copy = t->snapshot = true;
+    t->transfer = m->number;
+}
+
 /* Where there is no freezer: gVisor has one of its own, and what runs here can be stopped. */
 static void request_pause(struct hands *h, const struct hands_message *m)
 {
@@ -602,6 +642,10 @@ static int request(struct hands *h)
     case HANDS_PAUSE:
         request_pause(h, &m);
         break;
+    case HANDS_SNAPSHOT:
+        request_snapshot(h, &m, TAKE_FD(got));
+        break;
+    case HANDS_SNAPPED:
     case HANDS_STARTED: /* ours to say */
     case HANDS_FAILED:
     case HANDS_EXITED:
@@ -728,7 +772,15 @@ static int begin(struct hands *h, struct setup *s)
     struct call *c = call_new(h, 0, p->terminal);
     c->rows = h->w->words.rows;
     c->cols = h->w->words.cols;
-    autostrv char **argv = oci_argv_run(&h->runtime, p->id, p->terminal ? c->console : NULL);
+    const char *console = p->terminal ? c->console : NULL;
+    if (p->snapshot_kind == PLAN_SNAPSHOT_MEMORY) {
+        h->runtime.restored = true;
+        h->image = openat(s->snapshot, OCI_MEMORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (h->image < 0)
+            return setup_fail(s, "the snapshot's memory");
+    }
+    autostrv char **argv = h->image >= 0 ? oci_argv_restore(&h->runtime, p->id, console)
+                                         : oci_argv_run(&h->runtime, p->id, console);
     r = call_spawn(h, c, argv, START_MS, &s->error);
     if (r == -ENOENT)
         error_set(&s->error, ENOENT, "%s is not installed", h->runtime.program);
@@ -745,6 +797,8 @@ void hands_serve(struct setup *s, const struct hands_wish *w)
                     .network_host = w->whole->network == PLAN_NETWORK_HOST,
                     .filter = w->whole->seccomp},
         .control = s->control,
+        .scratch = s->scratch,
+        .image = FD_NONE,
     };
     if (begin(&h, s) < 0) {
         setup_tell(s, SETUP_FAILED, FD_NONE);

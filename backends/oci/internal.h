@@ -20,6 +20,7 @@ struct launch {
     struct root_ids ids;
     struct root_lowers lowers;  /* owned; during a start */
     struct root_lent lent;      /* owned; during a start */
+    int snapshot;               /* owned; during a start */
     struct cgroup *cgroup;      /* owned */
     pid_t pid;                  /* of our own process beside the workload; 0: none, or reaped */
     int pidfd, control;         /* owned */

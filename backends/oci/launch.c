@@ -4,6 +4,7 @@
 
 #include "backends/agent/agent_streams.h"
 #include "backends/root/check.h"
+#include "backends/root/snapshot.h"
 #include "base/fd.h"
 #include "base/loop.h"
 
@@ -39,6 +40,8 @@ static void oci_make_wishes(struct launch *l)
         .stop_signal = p->stop_signal,
         .stop_grace_ms = p->stop_grace_ms,
         .restart_most = p->restart_most,
+        .snapshot = p->snapshot,
+        .snapshot_on_exit = p->snapshot_on_exit,
         /* the same names in the same order */
         .keep = (int)p->keep,
         .restart = (int)p->restart,
@@ -55,7 +58,7 @@ static int oci_open(const char *plan, size_t size, const struct launch_env *env,
 {
     struct launch *l = NEW(struct launch);
     l->env = *env;
-    l->pidfd = l->control = l->scratch = FD_NONE;
+    l->pidfd = l->control = l->scratch = l->snapshot = FD_NONE;
     l->status = -1;
     root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->whole, e);
@@ -80,6 +83,25 @@ static const struct launch_wishes *oci_wishes(const struct launch *l)
     return &l->wishes;
 }
 
+/* gVisor refuses to restore for one that is not root in its own namespace. */
+static bool oci_keeps_memory(const struct launch *l)
+{
+    return l->kind == OCI_RUNSC && root_ids_outside(l->plan->uid_map, l->plan->uid_map_count, 0, NULL);
+}
+
+static int oci_open_snapshot(struct launch *l, struct error *e)
+{
+    bool memory = l->plan->snapshot_kind == PLAN_SNAPSHOT_MEMORY;
+    if (memory && !oci_keeps_memory(l))
+        return error_set(e, ENOTSUP, "%s starts from no memory%s", l->whole->runtime,
+                         l->kind == OCI_RUNSC ? " without an id 0 inside: isolation.user = root" : "");
+    int fd = root_snapshot_open(l->plan, &l->ids, memory, e);
+    if (fd < 0 && fd != FD_NONE)
+        return fd;
+    l->snapshot = fd;
+    return 0;
+}
+
 static int oci_make(struct launch *l, struct launch_streams *ret, struct error *e)
 {
     struct cgroup_wish wish = {
@@ -92,9 +114,12 @@ static int oci_make(struct launch *l, struct launch_streams *ret, struct error *
     if (r == 0)
         r = root_lent_open(l->plan, &l->ids, &l->lent, e);
     if (r == 0)
+        r = oci_open_snapshot(l, e);
+    if (r == 0)
         r = oci_start_workload(l, ret, e);
     root_lowers_close(&l->lowers);
     root_lent_close(&l->lent);
+    l->snapshot = fd_close(l->snapshot);
     return r;
 }
 
@@ -161,6 +186,11 @@ static void oci_event(struct launch *l, struct oci_late *m, const struct launch_
     case HANDS_COPIED:
         events->copy_done(data, h->number, h->error.code ? &h->error : NULL);
         break;
+    case HANDS_SNAPPED:
+        if (events->snapshot_done)
+            events->snapshot_done(data, h->number, h->error.code ? &h->error : NULL);
+        break;
+    case HANDS_SNAPSHOT:
     case HANDS_PAUSED: /* nobody waits for it any more */
     case HANDS_EXEC:
     case HANDS_SIGNAL:
@@ -335,6 +365,31 @@ static int oci_changes(const struct launch *l)
     return l->scratch;
 }
 
+static unsigned oci_snapshots(const struct launch *l, uint64_t ret_cost[2])
+{
+    struct launch_sample s;
+    ret_cost[0] = ret_cost[1] = UINT64_MAX;
+    if (l->scratch < 0 || l->whole->read_only)
+        return 0;
+    if (!oci_keeps_memory(l))
+        return LAUNCH_SNAPSHOT_FILES;
+    if (l->cgroup && cgroup_sample(l->cgroup, &s) == 0)
+        ret_cost[1] = s.memory;
+    return LAUNCH_SNAPSHOT_FILES | LAUNCH_SNAPSHOT_MEMORY;
+}
+
+static int oci_snapshot(struct launch *l, uint32_t request, const struct launch_snapshot *s,
+                        struct error *e)
+{
+    autoclose int dir = s->dir;
+    const struct hands_message m = {.word = HANDS_SNAPSHOT, .number = request};
+    if (s->kind != LAUNCH_SNAPSHOT_MEMORY)
+        return error_set(e, ENOTSUP, "files alone are copied by who asks");
+    if (l->frozen)
+        return error_set(e, EBUSY, "it is paused; resume it first");
+    return oci_ask(l, &m, sizeof(m), dir, e);
+}
+
 static size_t oci_reach(const struct launch *l, struct launch_reach *ret, size_t most,
                         bool *ret_proc)
 {
@@ -405,6 +460,8 @@ const struct launch_ops oci_launch_ops = {
     .sample = oci_sample,
     .kill = oci_kill,
     .changes = oci_changes,
+    .snapshots = oci_snapshots,
+    .snapshot = oci_snapshot,
     .shortfalls = oci_shortfalls,
     .reach = oci_reach,
     .clean = oci_clean,

@@ -1,5 +1,7 @@
 #include "backends/oci/runtime.h"
 
+#include "backends/oci/config.h"
+
 #include "base/str.h"
 
 #include <string.h>
@@ -46,7 +48,9 @@ static char **argv_begin(const struct oci_runtime *r)
     case OCI_OTHER:
         break;
     case OCI_RUNSC:
-        ADD(argv, "--rootless", "--ignore-cgroups", "--file-access=shared");
+        if (!r->restored) /* what it does for the rootless has been done by us */
+            ADD(argv, "--rootless");
+        ADD(argv, "--ignore-cgroups", "--file-access=shared");
         ADD(argv, r->network_host ? "--network=host" : "--network=none");
         if (r->filter)
             ADD(argv, "--oci-seccomp");
@@ -100,6 +104,33 @@ char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char
 {
     char **argv = argv_begin(r);
     ADD(argv, verb, id);
+    return argv;
+}
+
+char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "checkpoint", "--image-path=/proc/self/fd/3", "--compression=none",
+        "--leave-running", id);
+    return argv;
+}
+
+char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char *console)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "restore", "--bundle", OCI_BUNDLE, "--pid-file", OCI_PID_FILE,
+        "--image-path=/proc/self/fd/3");
+    if (console)
+        ADD(argv, "--console-socket", console);
+    ADD(argv, id);
+    return argv;
+}
+
+char **oci_argv_identity(const struct oci_runtime *r, const char *id)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "exec", "--user=0:0", "--cap=CAP_SYS_ADMIN", "--cap=CAP_DAC_OVERRIDE", "--cwd=/", id,
+        OCI_INIT_INSIDE, "identity");
     return argv;
 }
 

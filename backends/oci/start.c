@@ -128,6 +128,7 @@ int oci_start_workload(struct launch *l, struct launch_streams *ret, struct erro
         .ids = &l->ids,
         .lowers = &l->lowers,
         .lent = &l->lent,
+        .snapshot = l->snapshot,
         .cgroup = l->cgroup,
         .namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
         .child = start_child,

@@ -24,15 +24,25 @@
 int root_snapshot_take(const struct plan *p, int scratch, int to, uint64_t bytes_most,
                        struct copy_counts *ret, struct error *e);
 
+/* The same in a process that has the workload's ids already, while the workload stands still. */
+int root_snapshot_copy(int scratch, int to, uint64_t bytes_most, struct copy_counts *ret,
+                       struct error *e);
+
+/* Gives the empty folder `to` to the workload whose changes are in `scratch`, so that it can fill
+ * it. */
+int root_snapshot_give(const struct plan *p, int scratch, int to, struct error *e);
+
 /* Empties `files` below the snapshot's folder, as those ids. */
 int root_snapshot_clear(const struct plan *p, int folder, struct error *e);
 
 /*
  * For the parent of a container that starts from one: its folder, FD_NONE if it starts from none;
- * as root with the owners that `ids` has (an idmapped mount). A descriptor of the caller's, or
+ * as root with the owners that `ids` has (an idmapped mount). One with memory is refused unless
+ * `memory` says that the caller can restore that. A descriptor of the caller's, or
  * -errno.
  */
-int root_snapshot_open(const struct plan *p, const struct root_ids *ids, struct error *e);
+int root_snapshot_open(const struct plan *p, const struct root_ids *ids, bool memory,
+                       struct error *e);
 
 /*
  * Stage of the child's: fills the new scratch folder from s->snapshot; notes in s->made what of it

@@ -39,11 +39,12 @@ static int restore_map(const struct plan *p, const struct root_ids *ids, int fol
     return fd < 0 ? error_errno(e, errno, "%s", p->snapshot_path) : fd;
 }
 
-int root_snapshot_open(const struct plan *p, const struct root_ids *ids, struct error *e)
+int root_snapshot_open(const struct plan *p, const struct root_ids *ids, bool memory,
+                       struct error *e)
 {
     if (p->snapshot_kind == PLAN_SNAPSHOT_NONE)
         return FD_NONE;
-    if (p->snapshot_kind != PLAN_SNAPSHOT_FILES)
+    if (p->snapshot_kind != PLAN_SNAPSHOT_FILES && !memory)
         return error_set(e, ENOTSUP, "%s keeps no memory in snapshots", p->runtime);
     const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     autoclose int fd = p->snapshot_path ? open(p->snapshot_path, how) : FD_NONE;

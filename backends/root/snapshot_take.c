@@ -72,7 +72,8 @@ static int take_copy(struct take *t, struct take_report *report)
 
 static int take_clear(struct take *t, struct take_report *report)
 {
-    static const char *const names[] = {"layers", "root", "void", "empty", "made", "changed"};
+    static const char *const names[] = {"layers", "root",    "void",  "empty",
+                                        "made",   "changed", "memory"};
     int r = 0;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         int one = file_remove_tree(t->to, names[i]);
@@ -179,6 +180,32 @@ static int take_run(struct take *t, const struct root_ids *ids, struct copy_coun
     return r;
 }
 
+int root_snapshot_copy(int scratch, int to, uint64_t bytes_most, struct copy_counts *ret,
+                       struct error *e)
+{
+    struct take t = {.from = scratch, .to = to, .bytes_most = bytes_most};
+    struct take_report report = {0};
+    int r = take_copy(&t, &report);
+    made_done(&t.made);
+    buf_done(&t.changed);
+    buf_done(&t.inside);
+    if (r < 0)
+        *e = report.error;
+    else
+        *ret = report.counts;
+    return r;
+}
+
+int root_snapshot_give(const struct plan *p, int scratch, int to, struct error *e)
+{
+    struct root_ids ids;
+    int r = take_ids(p, scratch, &ids, e);
+    if (r == 0 && p->map_by == PLAN_MAP_PARENT &&
+        fchown(to, ids.uid_map[0].outside, ids.gid_map[0].outside) < 0)
+        r = error_errno(e, errno, "the snapshot's folder");
+    return r;
+}
+
 int root_snapshot_take(const struct plan *p, int scratch, int to, uint64_t bytes_most,
                        struct copy_counts *ret, struct error *e)
 {
@@ -186,9 +213,8 @@ int root_snapshot_take(const struct plan *p, int scratch, int to, uint64_t bytes
         .plan = p, .from = scratch, .to = to, .bytes_most = bytes_most, .run = take_copy};
     struct root_ids ids;
     int r = take_ids(p, scratch, &ids, e);
-    if (r == 0 && to >= 0 && p->map_by == PLAN_MAP_PARENT &&
-        fchown(to, ids.uid_map[0].outside, ids.gid_map[0].outside) < 0)
-        r = error_errno(e, errno, "the snapshot's folder");
+    if (r == 0 && to >= 0)
+        r = root_snapshot_give(p, scratch, to, e);
     return r < 0 ? r : take_run(&t, &ids, ret, e);
 }
 

@@ -50,6 +50,7 @@ static void __attribute__((noreturn)) start_child(struct root_start *r, int cont
         .copies = copies,
         .init = r->env->init,
         .lent = r->lent->fds,
+        .snapshot = r->snapshot,
         .lowers = r->lowers->fds,
         .lowers_count = r->lowers->count,
         .lowers_hang = r->lowers->count > 0,

@@ -14,6 +14,7 @@ struct root_start {
     struct root_ids *ids;
     struct root_lowers *lowers;
     struct root_lent *lent;
+    int snapshot; /* of root_snapshot_open(); 0 or FD_NONE: it starts from nothing */
     struct cgroup *cgroup;
     uint64_t namespaces; /* CLONE_NEW… */
     /* In the child, single-threaded, with `s` filled in but for what is the caller's own. */
