@@ -120,6 +120,7 @@ int guest_each(int dir, const char *path, int (*each)(int dir, const char *name,
 void guest_power_off(void)
 {
     kill(-1, SIGKILL);
+    port_flush();
     sync();
     reboot(RB_POWER_OFF);
     reboot(RB_AUTOBOOT); /* a machine without ACPI ends by being reset */
@@ -309,6 +310,7 @@ static void guest_loop(const sigset_t *waiting)
         fds[0] = (struct pollfd){.fd = here ? AGENT_FD : other, .events = POLLIN};
         size_t reaps = guest_quiet ? 0 : reap_watch(fds + 1);
         size_t count = 1 + reaps + (guest_quiet ? 0 : pump_watch(fds + 1 + reaps));
+        port_flush();
         int r = ppoll(fds, count, NULL, waiting);
         if (r < 0 && errno != EINTR)
             guest_die("ppoll", errno);

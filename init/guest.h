@@ -57,7 +57,9 @@ void port_open(sigset_t *waiting);
  * comes). */
 bool port_is_connected(int *ret_wait);
 ssize_t port_read(void *to, size_t size);
-int port_write(const void *from, size_t size); /* waits for room; -errno: the host is gone */
+/* At most 64 KiB at a time, sent by port_flush() or when much is waiting. */
+int port_write(const void *from, size_t size);
+int port_flush(void); /* waits for room; -errno: the host is gone */
 
 /* --- guest_tree.c: paths below the root to be ------------------------------------------------- */
 

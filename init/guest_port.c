@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PORT_AHEAD = 32 * 1024 };
+enum { PORT_AHEAD = 32 * 1024, PORT_BEHIND = 64 * 1024 };
 
 static struct {
     const char *name;   /* of a virtio port; NULL: vsock */
@@ -22,6 +22,8 @@ static struct {
     size_t ahead, next; /* bytes read but not asked for yet */
 } port = {.events = FD_NONE, .listen = FD_NONE};
 static char port_bytes[PORT_AHEAD];
+static char port_later[PORT_BEHIND]; /* not sent yet */
+static size_t port_later_used;
 
 static void port_on_signal(int signo)
 {
@@ -180,9 +182,24 @@ ssize_t port_read(void *to, size_t size)
     return (ssize_t)n;
 }
 
+/* Each write costs an exit to the VMM: what is said in one turn goes in one. */
 int port_write(const void *from, size_t size)
 {
-    const char *p = from;
+    if (port_later_used + size > sizeof(port_later)) {
+        int r = port_flush();
+        if (r < 0)
+            return r;
+    }
+    memcpy(port_later + port_later_used, from, size);
+    port_later_used += size;
+    return 0;
+}
+
+int port_flush(void)
+{
+    const char *p = port_later;
+    size_t size = port_later_used;
+    port_later_used = 0;
     while (size) {
         ssize_t n = write(AGENT_FD, p, size);
         if (n >= 0) {
