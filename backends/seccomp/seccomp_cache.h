@@ -25,7 +25,7 @@ struct seccomp_file_head {
     uint64_t key; /* of what it was made from */
     uint64_t sum; /* of the instructions */
 };
-enum { SECCOMP_FILE_VERSION = 2, SECCOMP_INSTRUCTIONS_MAX = 4096 /* BPF_MAXINSNS */ };
+enum { SECCOMP_FILE_VERSION = 3, SECCOMP_INSTRUCTIONS_MAX = 4096 /* BPF_MAXINSNS */ };
 
 /* FNV-1a, 64 bits. */
 #define SECCOMP_HASH_START 0xcbf29ce484222325ull

@@ -50,7 +50,7 @@ struct shrink {
     int place[SHRINK_NODES]; /* out_count once the node's first instruction was written; 0: not */
 };
 
-enum shrink_known { KNOWN_NOTHING, KNOWN_NUMBER, KNOWN_ARCH };
+enum shrink_known { KNOWN_NOTHING, KNOWN_NUMBER, KNOWN_ARCH, KNOWN_ZERO };
 
 /* --- folding --------------------------------------------------------------------------------- */
 
@@ -83,7 +83,7 @@ static int shrink_jumps(const struct shrink *s, const struct sock_filter *f,
 {
     if (known == KNOWN_ARCH && s->other)
         return f->code == (BPF_JMP | BPF_JEQ | BPF_K) && shrink_is_ours(s, f->k) ? 0 : -EOPNOTSUPP;
-    uint32_t a = known == KNOWN_ARCH ? s->arch : s->number;
+    uint32_t a = known == KNOWN_ARCH ? s->arch : known == KNOWN_NUMBER ? s->number : 0;
     switch (f->code) {
     case BPF_JMP | BPF_JEQ | BPF_K:
         return a == f->k;
@@ -111,6 +111,15 @@ static int shrink_fold_way(struct shrink *s, unsigned pc)
     return s->memo[pc];
 }
 
+/* What is not looked at is not loaded. */
+static int shrink_load(struct shrink *s, uint32_t offset, int then)
+{
+    if (then >= 0 && (s->nodes[then].code == (BPF_RET | BPF_K) ||
+                      s->nodes[then].code == (BPF_LD | BPF_W | BPF_ABS)))
+        return then;
+    return shrink_node(s, BPF_LD | BPF_W | BPF_ABS, offset, then, 0);
+}
+
 static int shrink_fold(struct shrink *s, unsigned pc, enum shrink_known known)
 {
     for (; pc < s->program->count; pc++) {
@@ -123,11 +132,15 @@ static int shrink_fold(struct shrink *s, unsigned pc, enum shrink_known known)
                     : f->k == offsetof(struct seccomp_data, arch) ? KNOWN_ARCH
                                                                   : KNOWN_NOTHING;
             if (known == KNOWN_NOTHING)
-                return shrink_node(s, f->code, f->k, shrink_fold(s, pc + 1, KNOWN_NOTHING), 0);
+                return shrink_load(s, f->k, shrink_fold(s, pc + 1, KNOWN_NOTHING));
             continue;
         case BPF_ALU | BPF_AND | BPF_K:
             if (known != KNOWN_NOTHING)
                 return -EOPNOTSUPP;
+            if (!f->k) { /* the upper half of an argument of which only the lower matters */
+                known = KNOWN_ZERO;
+                continue;
+            }
             return shrink_node(s, f->code, f->k, shrink_fold(s, pc + 1, KNOWN_NOTHING), 0);
         case BPF_JMP | BPF_JA:
             if (f->k >= s->program->count)
