@@ -103,6 +103,31 @@ static int file_sync_parent(int dir, const char *name)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
+/*
+ * Takes the place of what is there at one stroke. A replacement makes ext4 write the data out at
+ * once, and whoever removes the file soon waits for that; an exchange does not.
+ */
+static int file_take_place(int dir, const char *temporary, const char *name)
+{
+    if (renameat2(dir, temporary, dir, name, RENAME_EXCHANGE) < 0)
+        return renameat(dir, temporary, dir, name) < 0 ? -errno : 0;
+    return unlinkat(dir, temporary, 0) < 0 ? -errno : 0;
+}
+
+int file_write_brief(int dir, const char *name, const void *data, size_t size)
+{
+    autofree char *temporary = NULL;
+    autoclose int fd = file_make_neighbour(dir, name, &temporary);
+    if (fd < 0)
+        return fd;
+    int r = fd_write_full(fd, data, size);
+    if (r == 0)
+        r = file_take_place(dir, temporary, name);
+    if (r < 0)
+        unlinkat(dir, temporary, 0);
+    return r;
+}
+
 int file_write_whole(int dir, const char *name, const void *data, size_t size, mode_t mode,
                      bool sync)
 {

@@ -20,6 +20,9 @@ int file_read_virtual(int dir, const char *path, size_t most, char **ret, size_t
 int file_write_whole(int dir, const char *name, const void *data, size_t size, mode_t mode,
                      bool sync);
 
+/* The same, mode 0600, for a file that need not outlive the machine's run and will go soon. */
+int file_write_brief(int dir, const char *name, const void *data, size_t size);
+
 /* One write(2) to an existing file (proc, cgroup). 0 or -errno. */
 int file_put(int dir, const char *path, const char *text);
 

@@ -185,7 +185,7 @@ static void name_unclaim(struct state_writer *w)
 static int put_file(int dir, const char *name, const void *data, size_t size, bool fresh)
 {
     if (!fresh)
-        return file_write_whole(dir, name, data, size, 0600, false);
+        return file_write_brief(dir, name, data, size);
     autoclose int fd =
         openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -198,7 +198,7 @@ static int put_both(struct state_writer *w, const char *name, const void *data, 
 {
     int r = put_file(w->dir, name, data, size, fresh);
     if (r == 0 && w->kept_dir >= 0)
-        r = put_file(w->kept_dir, name, data, size, false);
+        r = file_write_whole(w->kept_dir, name, data, size, 0600, false);
     return r < 0 ? error_errno(e, -r, "cannot write the workload's %s", name) : 0;
 }
 

@@ -75,6 +75,13 @@ static void test_write_replaces_whole(void **state)
 {
     assert_int_equal(file_write_whole(dir, "a", "long content", 12, 0600, false), 0);
     assert_int_equal(file_write_whole(dir, "a", "b", 1, 0600, true), 0);
+    assert_int_equal(file_write_brief(dir, "a", "brief", 5), 0); /* in the place of another */
+    assert_int_equal(file_write_brief(dir, "b", "first", 5), 0); /* and of none */
+    autofree char *brief = NULL;
+    assert_int_equal(file_read(dir, "a", 100, &brief, NULL), 0);
+    assert_string_equal(brief, "brief");
+    assert_int_equal(unlinkat(dir, "b", 0), 0);
+    assert_int_equal(file_write_whole(dir, "a", "b", 1, 0600, true), 0);
     autofree char *text = NULL;
     assert_int_equal(file_read(dir, "a", 100, &text, NULL), 0);
     assert_string_equal(text, "b");
