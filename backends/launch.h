@@ -30,8 +30,21 @@ struct launch_wishes {
     unsigned restart_most; /* 0: no end */
 };
 
+/*
+ * A first process of the boundary, made before its plan is known (launch_ops.foresee): it has done
+ * what hangs on no plan, waits, and dies with its parent. Zero: there is none.
+ */
+struct launch_ahead {
+    pid_t pid;      /* 0: none */
+    int pidfd;      /* owned */
+    int control;    /* owned; takes the plan and the filter by launch_ahead_tell() */
+    uint32_t shape; /* what it was made for */
+};
+
 /* Descriptors the monitor was born with; borrowed, FD_NONE if absent. */
 struct launch_env {
+    struct launch_ahead *ahead; /* told by open(), taken by start() if it fits; NULL: none */
+    int plan;                /* what open() is given, as a sealed file; where there is an `ahead` */
     int filter;              /* the workload's compiled seccomp filter, a sealed or read-only file */
     int init;                /* cofferdam-init, opened O_PATH from the fixed place */
     int runtime_dir;         /* $XDG_RUNTIME_DIR/cofferdam/ID */
@@ -129,6 +142,14 @@ struct launch_reach {
 struct launch_ops {
     const char *name;
 
+    /*
+     * Makes what takes long and hangs on little of the plan while that is still being written:
+     * `shape` says what its writer expects (plan_foresee()); an expectation that fails costs time,
+     * nothing else. Without PLAN_NS_PID a group of v2 is expected too, into which PID 1 has to be
+     * born. What could not be made is left to start(). `init` as in launch_env. optional
+     */
+    void (*foresee)(uint32_t shape, int init, struct launch_ahead *ret);
+
     /* Reads the plan; nothing is made. mandatory */
     int (*open)(const char *plan, size_t size, const struct launch_env *env, struct launch **ret,
                 struct error *e);
@@ -202,6 +223,11 @@ struct launch_ops {
     int (*clean)(struct launch *l, struct error *e);
     void (*free)(struct launch *l); /* NULL is fine */
 };
+
+/* Hands on the sealed plan and the filter (FD_NONE: none) as soon as they are known. */
+void launch_ahead_tell(const struct launch_ahead *a, int plan, int filter);
+/* Ends it, sees it off and zeroes it; of one that start() has taken nothing is left to end. */
+void launch_ahead_end(struct launch_ahead *a);
 
 /*
  * Undoes one journalled line of a launch whose monitor is gone. Idempotent; only what is provably ours.

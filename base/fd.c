@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FD_SEND_MAX = 8 };
+enum { FD_SEND_MAX = 16 };
 
 int fd_close(int fd)
 {

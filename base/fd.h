@@ -37,7 +37,7 @@ int fd_cloexec(int fd, int on);
 int fd_socketpair(int ret_pair[2]);
 int fd_pipe(int ret_pair[2], int flags);
 
-/* Sends `size` bytes with up to 8 descriptors attached (kept by the caller). 0 or -errno. */
+/* Sends `size` bytes with up to 16 descriptors attached (kept by the caller). 0 or -errno. */
 int fd_send(int socket, const void *data, size_t size, const int *fds, size_t count);
 
 /*

@@ -18,6 +18,7 @@ struct monitor_setup {
     int client;  /* owned; the first client's connected socket, or FD_NONE */
     int filter;  /* owned; the compiled seccomp filter, or FD_NONE */
     int init;    /* owned; cofferdam-init, or FD_NONE */
+    struct launch_ahead *ahead; /* borrowed; NULL: there is none */
     int plan_fd; /* owned; handed on when the workload is started again */
     int earlier; /* owned; what its former runs wrote, as log.h has it, or FD_NONE */
 

@@ -7,8 +7,10 @@
 #include "base/module.h"
 #include "base/spawn.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +75,21 @@ static int launching_machine(struct launching *l, struct error *e)
     return r;
 }
 
+/* As long as it is cheaper to guess than to wait. */
+static int launching_foretell(struct launching *l)
+{
+    const char *runtime = NULL;
+    uint32_t shape = 0;
+    struct statfs fs;
+    if (!l->settings_ready || !plan_foresee(&l->settings, &runtime, &shape))
+        runtime = NULL;
+    /* one is born into a control group of v2, and which that is a plan has to say */
+    if (geteuid() == 0 || (statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC))
+        shape &= ~(uint32_t)PLAN_NS_PID;
+    l->foretold = true;
+    return birth_foretell(l->socket, runtime, shape);
+}
+
 static int launching_dirs(struct launching *l, struct error *e)
 {
     return l->dirs.runtime ? 0 : dirs_init(&l->dirs, e);
@@ -80,6 +97,8 @@ static int launching_dirs(struct launching *l, struct error *e)
 
 int launching_build(struct launching *l, struct error *e)
 {
+    if (l->begun && !l->foretold)
+        launching_foretell(l); /* a monitor that is gone is found out when it is told its plan */
     int r = launching_dirs(l, e);
     if (r == 0)
         r = plan_host_read(&l->host, e);
@@ -195,7 +214,7 @@ static void launching_give_up(struct launching *l)
     l->socket = fd_close(l->socket);
     while (waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
         ;
-    l->begun = false;
+    l->begun = l->foretold = false;
 }
 
 /* Where a service manager rules the control groups, limits need a scope from it; nothing else does.
@@ -252,10 +271,12 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
     /* a path stands in the plan: here is room for which table it takes alone */
     snprintf(b.runtime, sizeof(b.runtime), "%s",
              l->plan->runtime[0] == '/' ? "/" : l->plan->runtime);
-    r = birth_send(l->socket, &b, &(struct birth_fds){plan, filter, FD_NONE});
+    r = l->foretold ? 0 : launching_foretell(l);
+    if (r == 0)
+        r = birth_send(l->socket, &b, &(struct birth_fds){plan, filter, FD_NONE});
     if (r < 0)
         return error_errno(e, -r, "the monitor is gone");
-    l->begun = false;
+    l->begun = l->foretold = false;
     *ret_monitor = l->monitor;
     *ret = client_from_fd(TAKE_FD(l->socket), events, data);
     return 0;

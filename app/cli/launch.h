@@ -27,6 +27,7 @@ struct launching {
     struct machine_parts *machine; /* owned; NULL: it is no machine */
     bool settings_ready, detach;
     bool begun;    /* a monitor waits to hear what to start: */
+    bool foretold; /* and has heard what the settings will probably make necessary */
     int socket;    /* owned, if begun */
     pid_t monitor; /* ours to wait for, if begun */
     bool report;   /* launch_run() shows the page of report.h on stderr when it has ended */

@@ -1,7 +1,7 @@
 /*
- * The first packet on the monitor's descriptor 3: what to start. The monitor is spawned before its
+ * The first packets on the monitor's descriptor 3: what to start. The monitor is spawned before its
  * starter knows, so that both get ready at once; if the starter gives up, end of file comes instead
- * and the monitor leaves as it came. Behind the packet the same socket speaks console/wire.h.
+ * and the monitor leaves as it came. Behind the packets the same socket speaks console/wire.h.
  */
 #ifndef COFFERDAM_APP_MONITOR_BIRTH_H
 #define COFFERDAM_APP_MONITOR_BIRTH_H
@@ -12,7 +12,18 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BIRTH_VERSION = 3, BIRTH_CLIENT_FD = 3 };
+enum { BIRTH_VERSION = 4, BIRTH_CLIENT_FD = 3 };
+
+/*
+ * Before it, always: what will probably be started, so that the boundary is being made while the
+ * plan is being written (launch_ops.foresee).
+ */
+struct birth_forecast {
+    uint32_t version;
+    uint32_t shape;
+    char runtime[32]; /* empty: nothing can be said */
+};
+_Static_assert(sizeof(struct birth_forecast) == 40, "the same to both");
 
 struct birth {
     uint32_t version;
@@ -25,6 +36,32 @@ struct birth {
     char id[16], runtime[32];
 };
 _Static_assert(sizeof(struct birth) == 72, "the same to both");
+
+/* `runtime` NULL: nothing can be said. 0 or -errno. */
+static inline int birth_foretell(int socket, const char *runtime, uint32_t shape)
+{
+    struct birth_forecast f = {.version = BIRTH_VERSION, .shape = shape};
+    if (runtime)
+        strncpy(f.runtime, runtime, sizeof(f.runtime) - 1);
+    return fd_send(socket, &f, sizeof(f), NULL, 0);
+}
+
+/* 0; -EPIPE: there will be none; or -errno. */
+static inline int birth_hear_forecast(int socket, struct birth_forecast *ret)
+{
+    struct birth_forecast f;
+    size_t none = 0;
+    ssize_t n = fd_receive(socket, &f, sizeof(f), NULL, &none);
+    if (n == 0 || n == -ECONNRESET)
+        return -EPIPE;
+    if (n < 0)
+        return (int)n;
+    if (n != (ssize_t)sizeof(f) || f.version != BIRTH_VERSION ||
+        !memchr(f.runtime, 0, sizeof(f.runtime)))
+        return -EPROTO;
+    *ret = f;
+    return 0;
+}
 
 /* Each a descriptor or FD_NONE, but for the plan. */
 struct birth_fds {

@@ -68,6 +68,19 @@ static int read_arguments(int argc, char **argv, struct monitor_setup *s, struct
     return 0;
 }
 
+/* Begins what will probably be wanted. Returns -EPIPE where the starter has given up. */
+static int await_forecast(struct monitor_setup *s, struct launch_ahead *ahead, struct error *e)
+{
+    struct birth_forecast f;
+    int r = birth_hear_forecast(s->client, &f);
+    if (r < 0)
+        return error_errno(e, -r, "hearing what to prepare");
+    const struct launch_ops *ops = launch_ops_find(f.runtime);
+    if (ops && ops->foresee)
+        ops->foresee(f.shape, s->init, ahead);
+    return 0;
+}
+
 /* Returns -EPIPE where the starter has given up. */
 static int await_birth(struct monitor_setup *s, struct error *e)
 {
@@ -103,7 +116,8 @@ static void again(const struct monitor_setup *s)
     b.restarts = s->restarts;
     b.client = false;
     const struct birth_fds fds = {s->plan_fd, s->filter, s->earlier};
-    if (fd_socketpair(pair) < 0 || birth_send(pair[0], &b, &fds) < 0)
+    if (fd_socketpair(pair) < 0 || birth_foretell(pair[0], NULL, 0) < 0 ||
+        birth_send(pair[0], &b, &fds) < 0)
         return;
     close(pair[0]);
     if (pair[1] != BIRTH_CLIENT_FD) {
@@ -133,7 +147,9 @@ static int refuse(int client, const struct error *e)
 int main(int argc, char **argv)
 {
     struct error e;
+    struct launch_ahead ahead = {0};
     struct monitor_setup s = {.client = FD_NONE,
+                              .ahead = &ahead,
                               .plan_fd = FD_NONE,
                               .filter = FD_NONE,
                               .earlier = FD_NONE,
@@ -147,18 +163,25 @@ int main(int argc, char **argv)
     leave_home();
     s.init = open_init();
     json_object_seed(1); /* our own few keys: no need to open /dev/urandom */
-    int r = await_birth(&s, &e);
+    int r = await_forecast(&s, &ahead, &e);
+    if (r == 0)
+        r = await_birth(&s, &e);
+    if (r < 0)
+        launch_ahead_end(&ahead);
     if (r == -EPIPE)
         return 0;
     if (r < 0 || read_plan(s.plan_fd, &s.plan, &s.plan_size, &e) < 0)
         return refuse(s.client, &e);
     const struct launch_ops *ops = launch_ops_find(birth.runtime);
     if (!ops) {
+        launch_ahead_end(&ahead);
         error_set(&e, EOPNOTSUPP, "this version cannot start the runtime \"%s\"", birth.runtime);
         return refuse(s.client, &e);
     }
 #ifdef MONITOR_UNCONFINED
     s.unconfined = true;
 #endif
-    return monitor_run(ops, &s);
+    int status = monitor_run(ops, &s);
+    launch_ahead_end(&ahead); /* if it never came to a start */
+    return status;
 }

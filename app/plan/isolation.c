@@ -79,16 +79,43 @@ static char *isolation_label(const struct settings *s, enum key_id key)
     return str_empty(label) ? NULL : str_dup(label);
 }
 
+static enum plan_network isolation_network(const struct settings *s)
+{
+    int network = plan_name_find(plan_network_names, settings_text(s, KEY_NETWORK_MODE));
+    return network < 0 ? PLAN_NETWORK_NONE : (enum plan_network)network;
+}
+
+static uint32_t isolation_namespaces(const struct settings *s)
+{
+    uint32_t all =
+        PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_UTS | PLAN_NS_IPC | PLAN_NS_CGROUP;
+    return isolation_network(s) == PLAN_NETWORK_HOST ? all : all | PLAN_NS_NET;
+}
+
+bool plan_foresee(const struct settings *s, const char **ret_runtime, uint32_t *ret_shape)
+{
+    const char *boundary = settings_text(s, KEY_ISOLATION_BOUNDARY);
+    const char *runtime = settings_text(s, KEY_ISOLATION_RUNTIME);
+    const char *image = settings_text(s, KEY_WORKLOAD_IMAGE);
+    if (str_empty(image))
+        image = settings_text(s, KEY_FILES_IMAGE);
+    if ((boundary && !str_equal(boundary, plan_boundary_name(PLAN_CONTAINER))) ||
+        (!str_empty(runtime) && !str_equal(runtime, "auto") && !str_equal(runtime, "native")))
+        return false;
+    /* layers of a stored image may have to be mounted before the first process is made */
+    if (!str_equal(image, "host") && !str_starts(image, "dir:"))
+        return false;
+    *ret_runtime = "native";
+    *ret_shape = isolation_namespaces(s);
+    return true;
+}
+
 void build_isolation(struct build *b)
 {
     struct plan *p = b->p;
     const struct settings *s = b->s;
-    int network = plan_name_find(plan_network_names, settings_text(s, KEY_NETWORK_MODE));
-    p->network = network < 0 ? PLAN_NETWORK_NONE : (enum plan_network)network;
-    p->namespaces =
-        PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_UTS | PLAN_NS_IPC | PLAN_NS_CGROUP;
-    if (p->network != PLAN_NETWORK_HOST)
-        p->namespaces |= PLAN_NS_NET;
+    p->network = isolation_network(s);
+    p->namespaces = isolation_namespaces(s);
     if (b->host->timens)
         p->namespaces |= PLAN_NS_TIME;
 

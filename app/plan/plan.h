@@ -280,6 +280,12 @@ struct plan_request {
  */
 int plan_build(const struct settings *s, const struct plan_request *r, const struct plan_host *host,
                struct plan **ret, struct error *e);
+/*
+ * What can be told of a plan before there are facts to build it from: the runtime (a literal) and
+ * its namespaces, but for those the host may lack (PLAN_NS_TIME). A guess: the plan decides.
+ * Nothing is told (false) where it could not be used.
+ */
+bool plan_foresee(const struct settings *s, const char **ret_runtime, uint32_t *ret_shape);
 void plan_free(struct plan *p); /* NULL and half-built are fine */
 DEFINE_CLEANUP(struct plan *, plan_free);
 

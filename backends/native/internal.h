@@ -31,6 +31,7 @@ struct launch {
     pid_t pid;                 /* 0: none, or reaped */
     int pidfd;                 /* owned */
     int scratch;               /* owned; the folder of backends/changes.h */
+    int mounts;                /* owned; keeps them in being until free(); FD_NONE: nothing does */
     int status;                /* of main; -1: not known */
     bool agent_closed, ended, frozen;
     char why[256]; /* the agent's misbehaviour; empty: none */

@@ -1,9 +1,9 @@
 /* The native container as the monitor drives it. */
+#include "backends/native/ahead.h"
 #include "backends/native/internal.h"
 #include "backends/native/native.h"
-#include "backends/native/start.h"
-#include "backends/root/snapshot.h"
 #include "backends/root/check.h"
+#include "backends/root/snapshot.h"
 #include "base/fd.h"
 #include "base/str.h"
 
@@ -72,8 +72,10 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
                        struct launch **ret, struct error *e)
 {
     struct launch *l = NEW(struct launch);
+    if (env->ahead) /* it reads the plan while we do, on a processor the starter has just left */
+        launch_ahead_tell(env->ahead, env->plan, env->filter);
     l->env = *env;
-    l->pidfd = l->scratch = l->snapshot = FD_NONE;
+    l->pidfd = l->scratch = l->snapshot = l->mounts = FD_NONE;
     l->status = -1;
     root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->plan, e);
@@ -360,6 +362,7 @@ static void native_free(struct launch *l)
     native_clean(l, &ignored);
     cgroup_free(l->cgroup);
     fd_close(l->scratch);
+    fd_close(l->mounts);
     seccomp_program_done(&l->filter);
     strv_free(l->shortfalls);
     free(l->command);
@@ -369,6 +372,7 @@ static void native_free(struct launch *l)
 
 const struct launch_ops native_launch_ops = {
     .name = "native",
+    .foresee = native_foresee,
     .open = native_open,
     .wishes = native_wishes,
     .start = native_start,

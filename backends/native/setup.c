@@ -1,4 +1,4 @@
-#include "backends/native/start.h"
+#include "backends/native/ahead.h"
 
 #include "backends/root/steps.h"
 #include "backends/root/tree.h"
@@ -33,7 +33,7 @@ enum { SETUP_FD_LOW = 16 };
 
 static int setup_loopback(struct setup *s)
 {
-    if (!(s->plan->namespaces & PLAN_NS_NET))
+    if (!(s->early ? s->shape & PLAN_NS_NET : s->plan->namespaces & PLAN_NS_NET))
         return 0;
     autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -212,24 +212,50 @@ static int setup_exec(struct setup *s)
     return setup_fail(s, "starting cofferdam-init");
 }
 
+/* Whether nothing but the machine's own programs is mounted: nothing a person wants back. */
+static bool setup_lends_nothing(const struct plan *p)
+{
+    bool own = str_equal(p->image, "host") && !p->scratch;
+    for (size_t i = 0; i < p->mounts_count; i++)
+        own = own && !p->mounts[i].origin && !(p->mounts[i].flags & PLAN_MOUNT_LENT);
+    return own;
+}
+
+/*
+ * The scratch folder, and a hold on our mounts: undoing them takes the kernel as long as the rest
+ * of PID 1's end, and then happens when the monitor goes. What was lent is given back first.
+ */
+static int setup_show_mounts(struct setup *s)
+{
+    const struct setup_message m = {.word = SETUP_SCRATCH};
+    autoclose int mounts =
+        setup_lends_nothing(s->plan) ? open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) : FD_NONE;
+    const int fds[] = {s->scratch, mounts};
+    fd_send(s->control, &m, sizeof(m), fds, mounts >= 0 ? 2 : 1);
+    return 0;
+}
+
 /* The order matters: each stage needs rights or sights that a later one takes away. */
 static int (*const setup_stages[])(struct setup *s) = {
     setup_begin,
+    setup_leave,
     setup_private_mounts,
+    setup_loopback,
+    setup_learn,
     setup_open_sources, /* while we are still who the person is */
-    setup_wait,
+    setup_heed,
     setup_ids,
     setup_cgroup_namespace,
     setup_scratch,
-    setup_send_scratch,
+    setup_show_mounts,
     setup_mounts,
     setup_pivot,
     setup_sysctls,
-    setup_loopback,
     setup_hostname,
     setup_limits,
     setup_labels,
     setup_keyring,
+    setup_heed_at_last,
     setup_descriptors,
     setup_bounding_set,
     setup_no_new_privileges,

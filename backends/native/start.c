@@ -1,5 +1,6 @@
 #include "backends/native/start.h"
 
+#include "backends/native/ahead.h"
 #include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -34,6 +35,8 @@ static const struct {
 struct start_channels {
     int control[2], copies[2]; /* owned; ours first, the child's second */
     pid_t sender;              /* of the copies; 0: none */
+    bool early;                /* the child is one that was made ahead: */
+    bool mother;               /* it is only the mother of PID 1, as yet */
 };
 
 static void start_close(struct start_channels *c)
@@ -44,20 +47,12 @@ static void start_close(struct start_channels *c)
     }
 }
 
-static bool start_has_copies(const struct plan *p)
+bool native_has_copies(const struct plan *p)
 {
     for (size_t i = 0; i < p->mounts_count; i++)
         if (p->mounts[i].kind == PLAN_MOUNT_COPY)
             return true;
     return false;
-}
-
-static int start_open_channels(const struct launch *l, struct start_channels *c, struct error *e)
-{
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->control) < 0)
-        return error_errno(e, errno, "a channel to set-up");
-    int r = start_has_copies(l->plan) ? fd_socketpair(c->copies) : 0;
-    return r < 0 ? error_errno(e, -r, "a channel for copies") : 0;
 }
 
 /* Whether the child has to wait for us before it goes on. */
@@ -67,13 +62,26 @@ static bool start_has_work(const struct launch *l)
 }
 
 /* By itself and first of all: moving it from outside would wait for every processor. */
-static int start_join(const struct launch *l, struct error *e)
+int native_join(const int *joins, size_t count, struct error *e)
 {
-    int joins[CGROUP_JOINS_MAX];
-    for (size_t i = cgroup_joins(l->cgroup, joins, CGROUP_JOINS_MAX); i > 0; i--)
+    for (size_t i = count; i > 0; i--)
         if (write(joins[i - 1], "0", 1) != 1)
             return error_errno(e, errno, "joining the control group");
     return 0;
+}
+
+void native_setup_room(struct setup *s)
+{
+    const struct plan *p = s->plan;
+    s->sources = mem_zero(p->mounts_count + 1, sizeof(int));
+    s->cover = mem_zero(p->mounts_count + 1, sizeof(int));
+    s->skip = mem_zero(p->mounts_count + 1, sizeof(bool));
+    s->sysctls = mem_zero(p->sysctls_count + 1, sizeof(int));
+    for (size_t i = 0; i < p->mounts_count; i++)
+        s->sources[i] = FD_NONE;
+    for (size_t i = 0; i < p->sysctls_count; i++)
+        s->sysctls[i] = FD_NONE;
+    s->scratch = s->root = s->proc = s->executable = FD_NONE;
 }
 
 static void __attribute__((noreturn))
@@ -93,55 +101,87 @@ start_child(struct launch *l, struct start_channels *c, int agent_inside)
         .lowers_count = l->lowers.count,
         .lowers_hang = l->lowers.count > 0,
         .snapshot = l->snapshot,
-        .sources = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
-        .cover = mem_zero(l->plan->mounts_count + 1, sizeof(int)),
-        .skip = mem_zero(l->plan->mounts_count + 1, sizeof(bool)),
-        .sysctls = mem_zero(l->plan->sysctls_count + 1, sizeof(int)),
-        .scratch = FD_NONE,
-        .root = FD_NONE,
-        .proc = FD_NONE,
-        .executable = FD_NONE,
     };
-    for (size_t i = 0; i < l->plan->mounts_count; i++)
-        s.sources[i] = FD_NONE;
-    for (size_t i = 0; i < l->plan->sysctls_count; i++)
-        s.sysctls[i] = FD_NONE;
+    native_setup_room(&s);
     fd_close(c->control[0]); /* else our own copy would hide that the parent has gone */
     fd_close(c->copies[0]);
-    if (start_join(l, &s.error) < 0) {
-        const struct setup_message m = {.word = SETUP_FAILED, .error = s.error};
-        fd_send(s.control, &m, sizeof(m), NULL, 0);
+    int joins[CGROUP_JOINS_MAX];
+    if (native_join(joins, cgroup_joins(l->cgroup, joins, CGROUP_JOINS_MAX), &s.error) < 0) {
+        setup_tell(&s, SETUP_FAILED, FD_NONE);
         _exit(125);
     }
     native_setup_run(&s);
 }
 
-static int start_clone(struct launch *l, struct start_channels *c, int agent_inside,
-                       struct error *e)
+uint64_t native_clone_flags(uint32_t namespaces)
+{
+    uint64_t flags = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(start_namespaces); i++)
+        if (namespaces & start_namespaces[i].plan)
+            flags |= start_namespaces[i].flag;
+    return flags;
+}
+
+bool native_same_shape(uint32_t a, uint32_t b)
+{
+    return native_clone_flags(a) == native_clone_flags(b);
+}
+
+pid_t native_clone(uint32_t namespaces, int group, bool sibling, int *ret_pidfd)
 {
     int pidfd = FD_NONE;
     struct clone_args args = {
-        .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+        .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | native_clone_flags(namespaces),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
-        .exit_signal = SIGCHLD,
+        .exit_signal = sibling ? 0 : SIGCHLD,
     };
-    for (size_t i = 0; i < ARRAY_SIZE(start_namespaces); i++)
-        if (l->plan->namespaces & start_namespaces[i].plan)
-            args.flags |= start_namespaces[i].flag;
-    int group = cgroup_clone_fd(l->cgroup);
+    if (sibling)
+        args.flags |= CLONE_PARENT;
     if (group >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)group;
     }
     long pid = syscall(SYS_clone3, &args, sizeof(args));
+    if (pid > 0)
+        *ret_pidfd = pidfd;
+    return (pid_t)pid;
+}
+
+static int start_clone(struct launch *l, struct start_channels *c, int agent_inside,
+                       struct error *e)
+{
+    pid_t pid = native_clone(l->plan->namespaces, cgroup_clone_fd(l->cgroup), false, &l->pidfd);
     if (pid < 0)
         return error_errno(e, errno, "making namespaces");
     if (pid == 0)
         start_child(l, c, agent_inside);
-    l->pid = (pid_t)pid;
-    l->pidfd = pidfd;
+    l->pid = pid;
     c->control[1] = fd_close(c->control[1]);
     return 0;
+}
+
+/* The one that is there already, or a new one. */
+static int start_child_of(struct launch *l, struct start_channels *c, int agent_inside,
+                          struct error *e)
+{
+    int r = native_has_copies(l->plan) ? fd_socketpair(c->copies) : 0;
+    if (r < 0)
+        return error_errno(e, -r, "a channel for copies");
+    struct launch_ahead *a = l->env.ahead;
+    if (native_ahead_fits(l)) {
+        c->early = true;
+        c->mother = !(a->shape & PLAN_NS_PID);
+        c->control[0] = a->control;
+        l->pid = a->pid;
+        l->pidfd = a->pidfd;
+        *a = (struct launch_ahead){0};
+        return 0;
+    }
+    if (a)
+        launch_ahead_end(a);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c->control) < 0)
+        return error_errno(e, errno, "a channel to set-up");
+    return start_clone(l, c, agent_inside, e);
 }
 
 /* A process that may read what the person may, and that only writes to a socket. */
@@ -149,12 +189,12 @@ static int start_sender(struct launch *l, struct start_channels *c, struct error
 {
     if (c->copies[0] < 0)
         return 0;
-    c->copies[1] = fd_close(c->copies[1]);
     pid_t pid = fork();
     if (pid < 0)
         return error_errno(e, errno, "starting the copies");
     if (pid == 0) {
         c->control[0] = fd_close(c->control[0]);
+        c->copies[1] = fd_close(c->copies[1]);
         root_send_copies(l->plan, c->copies[0]);
         _exit(0);
     }
@@ -184,12 +224,31 @@ static int start_verify_owner(const struct launch *l, struct error *e)
     return 0;
 }
 
-static int start_do_work(struct launch *l, struct start_channels *c, struct error *e)
+/* Her id maps can be written once she has left our namespaces. */
+static int start_await_mother(struct start_channels *c, struct error *e)
 {
-    if (!start_has_work(l))
+    struct setup_message m = {0};
+    size_t none = 0;
+    ssize_t n = fd_receive(c->control[0], &m, sizeof(m), NULL, &none);
+    if (n != (ssize_t)sizeof(m) || (m.word != SETUP_LEFT && m.word != SETUP_FAILED))
+        return error_set(e, EPROTO, "set-up ended without a word (killed?)");
+    if (m.word == SETUP_LEFT)
         return 0;
-    int r = root_ids_write(&l->ids, l->plan->map_by, l->pid, e);
-    if (r < 0)
+    *e = m.error;
+    e->text[sizeof(e->text) - 1] = '\0';
+    return -(e->code ? e->code : (e->code = EPROTO));
+}
+
+static int start_do_work(struct launch *l, struct start_channels *c, int agent_inside,
+                         struct error *e)
+{
+    int r = c->mother ? start_await_mother(c, e) : 0;
+    if (r == 0 && start_has_work(l))
+        r = root_ids_write(&l->ids, l->plan->map_by, l->pid, e);
+    if (r == 0 && c->early)
+        r = native_ahead_go(l, c->control[0], agent_inside, c->copies[1], e);
+    c->copies[1] = fd_close(c->copies[1]);
+    if (r < 0 || c->early || !start_has_work(l))
         return r;
     char go = SETUP_GO;
     r = fd_write_full(c->control[0], &go, 1);
@@ -219,20 +278,34 @@ static void start_settle(struct launch *l)
         l->env.settled(l->env.settled_data);
 }
 
+/* PID 1 has come; its mother goes. */
+static void start_born(struct launch *l, struct start_channels *c, pid_t pid, int pidfd)
+{
+    while (waitpid(l->pid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+    fd_close(l->pidfd);
+    l->pid = pid;
+    l->pidfd = pidfd;
+    c->mother = false;
+    if (l->scratch >= 0) /* it was faster than the word of its birth */
+        start_settle(l);
+}
+
 /* Listens until the child has become cofferdam-init, which closes its end, or has given up. */
 static int start_listen(struct launch *l, struct start_channels *c, struct error *e)
 {
     bool about_to = false;
     for (;;) {
         struct setup_message m;
-        int fd = FD_NONE;
-        size_t count = 1;
-        ssize_t n = fd_receive(c->control[0], &m, sizeof(m), &fd, &count);
-        autoclose int got = n > 0 && count ? fd : FD_NONE;
+        int fds[2];
+        size_t count = 2;
+        ssize_t n = fd_receive(c->control[0], &m, sizeof(m), fds, &count);
+        autoclose int got = n > 0 && count > 0 ? fds[0] : FD_NONE;
+        autoclose int mounts = n > 0 && count > 1 ? fds[1] : FD_NONE;
         if (n == -ECONNRESET) /* our word was not read; theirs is still to come */
             continue;
         if (n == 0) {
-            if (about_to)
+            if (about_to && !c->mother)
                 return start_verify_owner(l, e);
             return error_set(e, EPROTO, "set-up ended without a word (killed?)");
         }
@@ -242,8 +315,17 @@ static int start_listen(struct launch *l, struct start_channels *c, struct error
         case SETUP_SCRATCH:
             if (l->scratch < 0) {
                 l->scratch = TAKE_FD(got);
-                start_settle(l);
+                l->mounts = TAKE_FD(mounts);
+                if (!c->mother)
+                    start_settle(l);
             }
+            break;
+        case SETUP_LEFT:
+            return error_set(e, EPROTO, "set-up cannot be understood");
+        case SETUP_BORN:
+            if (!c->mother || got < 0)
+                return error_set(e, EPROTO, "set-up cannot be understood");
+            start_born(l, c, m.pid, TAKE_FD(got));
             break;
         case SETUP_ABOUT_TO_EXEC:
             about_to = true;
@@ -290,19 +372,16 @@ static int start_make_scratch(struct launch *l, struct error *e)
 int native_start_container(struct launch *l, int agent_inside, struct error *e)
 {
     struct start_channels c = {
-        {FD_NONE, FD_NONE},
-        {FD_NONE, FD_NONE},
-        0
+        .control = {FD_NONE, FD_NONE},
+        .copies = {FD_NONE, FD_NONE},
     };
     int r = start_make_scratch(l, e);
     if (r == 0)
-        r = start_open_channels(l, &c, e);
-    if (r == 0)
-        r = start_clone(l, &c, agent_inside, e);
+        r = start_child_of(l, &c, agent_inside, e);
     if (r == 0)
         r = start_sender(l, &c, e);
     if (r == 0)
-        r = start_do_work(l, &c, e);
+        r = start_do_work(l, &c, agent_inside, e);
     if (r == 0)
         r = start_listen(l, &c, e);
     start_close(&c);

@@ -18,6 +18,20 @@ void native_thaw(struct launch *l);
 /* Ends PID 1, with it everything inside, and waits for it. `*ret_status` as waitpid(2), or NULL. */
 void native_end(struct launch *l, int *ret_status);
 
+/*
+ * Clones a first process into new namespaces (PLAN_NS_…, as far as these are made by cloning) and
+ * the v2 control group `group` (FD_NONE: ours). As fork(2); the caller also owns `*ret_pidfd`.
+ * `sibling`: it is a child of our parent's, who waits for it as for us.
+ */
+pid_t native_clone(uint32_t namespaces, int group, bool sibling, int *ret_pidfd);
+uint64_t native_clone_flags(uint32_t namespaces);
+bool native_same_shape(uint32_t a, uint32_t b); /* whether that makes no difference */
+
+/* In the child: joins control groups by what cgroup_joins() gave; room for what a plan needs. */
+int native_join(const int *joins, size_t count, struct error *e);
+void native_setup_room(struct setup *s);
+bool native_has_copies(const struct plan *p);
+
 /* Runs every stage of a native container's set-up and becomes cofferdam-init. Never returns. */
 void native_setup_run(struct setup *s) __attribute__((noreturn));
 

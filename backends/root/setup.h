@@ -18,9 +18,12 @@ enum setup_word {
     SETUP_SCRATCH = 1, /* the scratch folder is attached */
     SETUP_ABOUT_TO_EXEC,
     SETUP_FAILED, /* `error` says where and why */
+    SETUP_LEFT,   /* a mother is in her namespaces, whose id maps can be written */
+    SETUP_BORN,   /* PID 1 is `pid`, a child of the parent's; the sender goes */
 };
 struct setup_message {
     enum setup_word word;
+    int pid; /* as the parent sees it */
     struct error error;
 };
 
@@ -31,7 +34,10 @@ struct setup {
     const struct plan *plan;
     const struct root_ids *ids;
     const struct seccomp_program *filter;
-    bool wait; /* the parent has work to do first: wait for its word */
+    bool wait;  /* the parent has work to do first: wait for its word */
+    bool early; /* cloned before there was a plan: this comes through `control`, as much else */
+    bool mother; /* of PID 1, not to become it */
+    uint32_t shape; /* of one cloned early: PLAN_NS_… */
 
     int control; /* SOCK_SEQPACKET to the parent */
     int agent;   /* becomes AGENT_FD */

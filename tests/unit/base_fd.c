@@ -104,8 +104,8 @@ static void test_descriptors_travel(void **state)
     assert_int_equal(after, before);
     fd_close(after);
 
-    int many[9] = {0};
-    assert_int_equal(fd_send(pair[0], "x", 1, many, 9), -EINVAL);
+    int many[17] = {0};
+    assert_int_equal(fd_send(pair[0], "x", 1, many, 17), -EINVAL);
     fd_close(pair[0]);
     count = 4;
     assert_int_equal(fd_receive(pair[1], text, sizeof(text), got, &count), 0);
