@@ -23,7 +23,9 @@ static const struct hands_wish *wish;
 static char program[300];
 static int program_tree = FD_NONE; /* owned */
 
-enum { HANDS_RUN_SIZE = 64 * 1024 * 1024 };
+enum { HANDS_RUN_SIZE = 64 * 1024 * 1024, HANDS_DETACH = 2 /* MNT_DETACH */ };
+
+int umount2(const char *, int); /* <sys/mount.h> does not go with <linux/mount.h> everywhere */
 
 static int hands_mount(struct setup *s, const char *type, const char *const *options,
                        const char *target, uint64_t attributes)
@@ -71,6 +73,28 @@ static int hands_proc(struct setup *s)
                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
+static int hands_attach(struct setup *s, int tree, const char *place)
+{
+    autoclose int fd = open(place, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int r = fd < 0 ? -errno : tree_attach(tree, fd);
+    return r < 0 ? error_errno(&s->error, -r, "%s", place) : 0;
+}
+
+/* runsc opens its terminals here: an instance of its own, as bounded as a workload's. */
+static int hands_ptys(struct setup *s)
+{
+    static const char *const options[] = {"newinstance", "ptmxmode=0666", "mode=620", "max=64",
+                                          NULL};
+    int r = hands_mount(s, "devpts", options, "/dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    struct stat st;
+    if (r < 0 || lstat("/dev/ptmx", &st) < 0 || S_ISLNK(st.st_mode))
+        return r;
+    autoclose int ptmx = tree_clone(AT_FDCWD, "/dev/pts/ptmx", false);
+    if (ptmx < 0)
+        return error_errno(&s->error, -ptmx, "/dev/ptmx");
+    return hands_attach(s, ptmx, "/dev/ptmx");
+}
+
 /* crun wants no control groups of ours and refuses to look at a hybrid host's. */
 static int hands_cgroups(struct setup *s)
 {
@@ -81,11 +105,24 @@ static int hands_cgroups(struct setup *s)
                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
-static int hands_attach(struct setup *s, int tree, const char *place)
+/*
+ * Where the root has been made only the folder stays that holds the changes: who reads them through
+ * a descriptor must not find what is mounted in the workload.
+ */
+static int hands_leave_place(struct setup *s)
 {
-    autoclose int fd = open(place, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    int r = fd < 0 ? -errno : tree_attach(tree, fd);
-    return r < 0 ? error_errno(&s->error, -r, "%s", place) : 0;
+    for (;;) {
+        autoclose int top = openat(s->scratch, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct statx st;
+        if (top < 0 || statx(top, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0)
+            return setup_fail(s, "the scratch layer");
+        if (!(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+            return 0;
+        char path[48];
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", top);
+        if (umount2(path, HANDS_DETACH) < 0)
+            return setup_fail(s, "the scratch layer");
+    }
 }
 
 /* /run: the runtime's state, the bundle, the root as it will be, PID 1's program. */
@@ -176,12 +213,28 @@ static int hands_go(struct setup *s)
 }
 
 static int (*const hands_stages[])(struct setup *s) = {
-    setup_begin,        setup_private_mounts, setup_open_sources, /* while we are still who the
-                                                                     person is */
-    hands_open_runtime, setup_wait,           setup_ids,          setup_scratch,
-    setup_send_scratch, setup_mounts,         setup_write_made,   hands_readonly_root,
-    hands_proc,         hands_cgroups,        hands_run_folder,   hands_sysctls,
-    hands_ambient,      hands_lock,           hands_go,
+    // clang-format off
+    setup_begin,
+    setup_private_mounts,
+    setup_open_sources, /* while we are still who the person is */
+    hands_open_runtime,
+    setup_wait,
+    setup_ids,
+    setup_scratch,
+    setup_send_scratch,
+    setup_mounts,
+    setup_write_made,
+    hands_readonly_root,
+    hands_proc,
+    hands_ptys,
+    hands_cgroups,
+    hands_run_folder,
+    hands_leave_place,
+    hands_sysctls,
+    hands_ambient,
+    hands_lock,
+    hands_go,
+    // clang-format on
 };
 
 void hands_run(struct setup *s, void *data)

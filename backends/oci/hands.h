@@ -21,7 +21,7 @@ enum hands_word {
     HANDS_COPY_IN,   /* number: the transfer; a path behind; a descriptor with records */
     HANDS_COPY_OUT,
     HANDS_SNAPSHOT, /* number: the transfer; the descriptor of a folder */
-    HANDS_PAUSE, /* value: 1, 0. answered by HANDS_PAUSED */
+    HANDS_PAUSE,    /* value: 1, 0. answered by HANDS_PAUSED */
     /* to the monitor */
     HANDS_STARTED, /* number: the console; value: its pid; descriptors: a pty, or three pipes */
     HANDS_FAILED,  /* number; error */

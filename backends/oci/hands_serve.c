@@ -61,7 +61,7 @@ struct hands {
     struct oci_runtime runtime;
     int control, signals, notify, rootfs; /* owned */
     int scratch, image; /* borrowed; the changes; a checkpoint it starts from, or FD_NONE */
-    unsigned made;                        /* names given so far */
+    unsigned made;      /* names given so far */
     struct call calls[CALLS_MAX];
     struct tool tools[TOOLS_MAX];
     bool over;
@@ -258,13 +258,22 @@ static int tool_wait(char **argv, struct error *e);
 /* --- a call's progress --------------------------------------------------------------------------
  */
 
-static void call_read_pid(struct call *c)
+static pid_t read_pid(const char *path)
 {
     autofree char *text = NULL;
     uint64_t pid;
-    if (c->command == 0 && file_read(AT_FDCWD, c->pid_file, 64, &text, NULL) == 0 &&
-        str_to_uint(str_trim(text), &pid) == 0 && pid > 1)
-        c->command = (pid_t)pid;
+    return file_read(AT_FDCWD, path, 64, &text, NULL) == 0 &&
+                   str_to_uint(str_trim(text), &pid) == 0 && pid > 1 && pid < INT32_MAX
+               ? (pid_t)pid
+               : 0;
+}
+
+/* gVisor's own number of a command, beside that of the process which waits for it. */
+static pid_t call_inside(const struct call *c)
+{
+    char path[sizeof(c->pid_file) + 8];
+    snprintf(path, sizeof(path), "%s" OCI_PID_INSIDE, c->pid_file);
+    return read_pid(path);
 }
 
 static void call_set_size(const struct call *c)
@@ -274,14 +283,21 @@ static void call_set_size(const struct call *c)
         ioctl(c->master, TIOCSWINSZ, &size);
 }
 
+/* runsc's own process runs as long as main does; for others, and for its execs, one is left behind.
+ */
+static bool call_waits(const struct hands *h, const struct call *c)
+{
+    return h->runtime.kind == OCI_RUNSC && c->number == 0;
+}
+
 /* Everything that was waited for has come: the command runs. */
 static void call_check(struct hands *h, struct call *c)
 {
     if (c->state != CALL_STARTING || (c->terminal && c->master < 0))
         return;
-    call_read_pid(c);
-    bool waits = h->runtime.kind == OCI_RUNSC; /* its own process ends with the command */
-    if (c->command == 0 || (!waits && !c->called))
+    if (c->command == 0)
+        c->command = read_pid(c->pid_file);
+    if (c->command == 0 || (!call_waits(h, c) && !c->called))
         return;
     c->state = CALL_RUNNING;
     c->late_ms = 0;
@@ -315,7 +331,7 @@ static void call_exited(struct hands *h, struct call *c, int raw)
 static void call_runtime_ended(struct hands *h, struct call *c, int raw)
 {
     c->runtime = 0;
-    if (h->runtime.kind == OCI_RUNSC) {
+    if (call_waits(h, c)) {
         call_check(h, c);
         if (c->state == CALL_RUNNING)
             call_exited(h, c, raw);
@@ -410,7 +426,7 @@ static void reap_one(struct hands *h, pid_t pid, int raw)
             call_runtime_ended(h, c, raw);
             return;
         }
-        if (c->command == pid && h->runtime.kind != OCI_RUNSC) {
+        if (c->command == pid && !call_waits(h, c)) {
             call_exited(h, c, raw);
             return;
         }
@@ -548,8 +564,8 @@ static void request_signal(struct hands *h, const struct hands_message *m)
     if (!c || c->state != CALL_RUNNING)
         return;
     if (h->runtime.kind == OCI_RUNSC || (h->runtime.kind == OCI_OTHER && m->number == 0)) {
-        tool_run(h,
-                 oci_argv_kill(&h->runtime, h->w->whole->id, m->value, m->number ? c->command : 0));
+        tool_run(h, oci_argv_kill(&h->runtime, h->w->whole->id, m->value,
+                                  m->number ? call_inside(c) : 0));
     } else if (m->number == 0 || kill(-c->command, m->value) < 0) {
         kill(c->command, m->value); /* PID 1 hands it on */
     }

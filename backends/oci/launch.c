@@ -86,7 +86,8 @@ static const struct launch_wishes *oci_wishes(const struct launch *l)
 /* gVisor refuses to restore for one that is not root in its own namespace. */
 static bool oci_keeps_memory(const struct launch *l)
 {
-    return l->kind == OCI_RUNSC && root_ids_outside(l->plan->uid_map, l->plan->uid_map_count, 0, NULL);
+    return l->kind == OCI_RUNSC &&
+           root_ids_outside(l->plan->uid_map, l->plan->uid_map_count, 0, NULL);
 }
 
 static int oci_open_snapshot(struct launch *l, struct error *e)
@@ -94,7 +95,8 @@ static int oci_open_snapshot(struct launch *l, struct error *e)
     bool memory = l->plan->snapshot_kind == PLAN_SNAPSHOT_MEMORY;
     if (memory && !oci_keeps_memory(l))
         return error_set(e, ENOTSUP, "%s starts from no memory%s", l->whole->runtime,
-                         l->kind == OCI_RUNSC ? " without an id 0 inside: isolation.user = root" : "");
+                         l->kind == OCI_RUNSC ? " without an id 0 inside: isolation.user = root"
+                                              : "");
     int fd = root_snapshot_open(l->plan, &l->ids, memory, e);
     if (fd < 0 && fd != FD_NONE)
         return fd;

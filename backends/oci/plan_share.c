@@ -61,6 +61,10 @@ void oci_share_plan(struct plan *p, enum oci_kind kind)
     share_need_folder(p, "/dev", 0755);
     share_need_folder(p, "/sys", 0755);
     share_need_folder(p, "/tmp", 01777);
+    if (kind == OCI_RUNSC) { /* made by its gofer, else, and seen as a change */
+        share_need_folder(p, OCI_INIT_INSIDE, 0755);
+        p->mounts[p->mounts_count - 1].kind = PLAN_MOUNT_FILE;
+    }
     if (oci_nests(p, kind)) { /* the one id is ours, and root's, in the namespace above */
         p->uid_map[0].inside = p->gid_map[0].inside = 0;
         p->uid = p->gid = 0;

@@ -77,10 +77,11 @@ char **oci_argv_exec(const struct oci_runtime *r, const char *id, const char *pr
                      const char *console, const char *pid_file)
 {
     char **argv = argv_begin(r);
-    ADD(argv, "exec", "--process", process);
-    ADD(argv, r->kind == OCI_RUNSC ? "--internal-pid-file" : "--pid-file", pid_file);
-    if (console && r->kind != OCI_RUNSC)
-        ADD(argv, "--detach");
+    ADD(argv, "exec", "--detach", "--process", process, "--pid-file", pid_file);
+    if (r->kind == OCI_RUNSC) {
+        autofree char *inside = str_format("%s" OCI_PID_INSIDE, pid_file);
+        ADD(argv, "--internal-pid-file", inside);
+    }
     if (console)
         ADD(argv, "--console-socket", console);
     ADD(argv, id);
@@ -110,8 +111,8 @@ char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char
 char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id)
 {
     char **argv = argv_begin(r);
-    ADD(argv, "checkpoint", "--image-path=/proc/self/fd/3", "--compression=none",
-        "--leave-running", id);
+    ADD(argv, "checkpoint", "--image-path=/proc/self/fd/3", "--compression=none", "--leave-running",
+        id);
     return argv;
 }
 

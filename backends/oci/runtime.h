@@ -15,6 +15,7 @@ enum oci_kind oci_kind_of(const char *runtime);
 #define OCI_STATE OCI_RUN "/state"
 #define OCI_INIT OCI_RUN "/init"
 #define OCI_PID_FILE OCI_RUN "/pids/main"
+#define OCI_PID_INSIDE ".inside" /* behind a pid file's name: gVisor's own number */
 
 /* In a snapshot's folder, beside the files: what gVisor has written. */
 #define OCI_MEMORY "memory"
@@ -24,7 +25,7 @@ struct oci_runtime {
     enum oci_kind kind;
     const char *program; /* borrowed: a name, or an absolute path */
     bool old;            /* a runsc of before 2023: it knows neither systrap nor overlays */
-    bool restored; /* from memory, which it refuses to one that calls itself rootless */
+    bool restored;       /* from memory, which it refuses to one that calls itself rootless */
     bool network_host;
     bool filter; /* the plan wants one */
 };
@@ -39,7 +40,8 @@ char **oci_argv_exec(const struct oci_runtime *r, const char *id, const char *pr
                      const char *console, const char *pid_file);
 char **oci_argv_kill(const struct oci_runtime *r, const char *id, int signo, long pid_inside);
 char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char *id);
-/* gVisor's: the folder for the memory is descriptor 3, in both. restore is called instead of run. */
+/* gVisor's: the folder for the memory is descriptor 3, in both. restore is called instead of run.
+ */
 char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id);
 char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char *console);
 /* Our program inside, as its root, allowed to set the host name; its arguments are to be added. */
