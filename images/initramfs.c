@@ -120,9 +120,12 @@ static int initramfs_name(const struct initramfs_wish *w, char **ret, struct err
                    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
                    (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
                    (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    char kernel[65];
     int r = kernel_key(w->kernel, more, key, e);
     if (r == 0)
-        *ret = str_format("%s.cpio", key);
+        r = kernel_key(w->kernel, "", kernel, e);
+    if (r == 0) /* so that it can be told whose it is */
+        *ret = str_format("%.*s-%s.cpio", KERNEL_KEY_SHORT, kernel, key);
     return r;
 }
 

@@ -60,6 +60,10 @@ int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *
 /* Whether its configuration has "NAME=y" or "=m"; -1 if there is none to look into. */
 int kernel_config_has(const struct kernel *k, const char *name);
 
+/* What a vmlinux of the cache is named by; so many digits of the key of "" begin an initramfs'
+ * name. */
+#define KERNEL_VMLINUX_FORMAT "vmlinux 1"
+enum { KERNEL_KEY_SHORT = 16 };
 /* A key for the cache: the same while the kernel's file and modules are the same ones. */
 int kernel_key(const struct kernel *k, const char *more, char ret[65], struct error *e);
 

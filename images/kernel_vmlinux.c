@@ -123,7 +123,7 @@ int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *
             *ret = str_dup(k->path);
         return r < 0 ? error_wrap(e, "kernel %s", k->release) : 0;
     }
-    int r = kernel_key(k, "vmlinux 1", key, e);
+    int r = kernel_key(k, KERNEL_VMLINUX_FORMAT, key, e);
     if (r < 0)
         return r;
     autofree char *folder = str_join_path(cache, "vmlinux");

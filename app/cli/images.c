@@ -3,12 +3,15 @@
 #include "app/cli/out.h"
 #include "app/plan/plan.h"
 #include "console/state.h"
+#include "images/cache_prune.h"
 #include "images/names.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { IMAGES_CACHE_DAYS = 30 };
 
 struct image_owner images_owner(const struct plan_host *host, bool ranges)
 {
@@ -184,6 +187,67 @@ int images_said(struct cli *c, const char *what, char *const *names)
 
 /* --- who uses what -------------------------------------------------------------------------------
  */
+
+/* Every plan there is, in one text. */
+static void images_plans(const struct dirs *d, struct buf *to)
+{
+    struct error ignored;
+    struct state_record *list = NULL;
+    size_t count = 0;
+    if (state_list(d, &list, &count, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        autofree char *json = NULL;
+        size_t size;
+        if (state_read_plan(d, list[i].id, &json, &size, &ignored) == 0)
+            buf_add(to, json, size);
+    }
+    state_list_free(list, count);
+    buf_puts(to, "");
+}
+
+static bool images_plan_has(void *data, const char *path)
+{
+    const struct buf *plans = data;
+    return plans->data && strstr(plans->data, path);
+}
+
+int images_prune_cache(struct cli *c, const struct image_store *s, bool dry)
+{
+    struct cache_figures f[CACHE_KINDS];
+    struct dirs d = {0};
+    struct error e;
+    struct kernel_list kernels = {0};
+    autobuf plans = {0};
+    if (dirs_init(&d, &e) < 0)
+        return cli_fail(c, &e);
+    images_plans(&d, &plans);
+    struct cache_prune p = {
+        .cache = d.cache,
+        .store = s,
+        .kernels = &kernels,
+        .all = cli_switch(c, "cache"),
+        .dry_run = dry,
+        .days = IMAGES_CACHE_DAYS,
+        .in_use = images_plan_has,
+        .data = &plans,
+    };
+    int r = kernel_list_read(d.data, "", &kernels, &e);
+    if (r == 0)
+        r = cache_prune(&p, f, &e);
+    for (int kind = 0; r == 0 && kind < CACHE_KINDS; kind++) {
+        char kept[32], gone[32];
+        if (f[kind].files || f[kind].removed)
+            fprintf(stderr, "cache, %s: %s %llu of %s, %llu of %s left\n", cache_names[kind],
+                    dry ? "would remove" : "removed", (unsigned long long)f[kind].removed,
+                    str_from_size(f[kind].freed, gone, sizeof(gone)),
+                    (unsigned long long)f[kind].files,
+                    str_from_size(f[kind].bytes, kept, sizeof(kept)));
+    }
+    kernel_list_done(&kernels);
+    dirs_done(&d);
+    return r < 0 ? cli_fail(c, &e) : 0;
+}
 
 static void images_of_plan(const struct dirs *d, const char *id, char ***to)
 {

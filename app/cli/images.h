@@ -34,6 +34,9 @@ void images_wish_done(struct images_wish *w);
 void images_cancel_on_signals(void);
 void images_end_by_signal(void); /* returns if there was none */
 
+/* Disks, kernels and initramfs that nobody needs any more, with figures on stderr. A status. */
+int images_prune_cache(struct cli *c, const struct image_store *s, bool dry);
+
 /* Names, one a line, or as the member `what`. Returns 0. */
 int images_said(struct cli *c, const char *what, char *const *names);
 

@@ -215,7 +215,9 @@ int images_prune(struct cli *c, struct image_store *s)
 {
     struct error e;
     struct change_removal x = {0};
-    if (image_store_edit_index(s, change_remove, &x, &e) < 0)
+    bool dry = cli_switch(c, "dry-run");
+    if (!dry && image_store_edit_index(s, change_remove, &x, &e) < 0)
         return cli_fail(c, &e);
-    return change_collect(c, s, "pruned", NULL);
+    int status = images_prune_cache(c, s, dry);
+    return dry || status ? status : change_collect(c, s, "pruned", NULL);
 }

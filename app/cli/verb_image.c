@@ -15,7 +15,8 @@ static const struct option_row options[] = {
     {"limit-size",    0,   "SIZE",   "import, pull: most bytes a layer may unpack to (64G)", NULL},
     {"limit-entries", 0,   "NUMBER", "import, pull: most files in a layer (4194304)", NULL},
     {"limit-ratio",   0,   "NUMBER", "import, pull: most a layer may grow when decompressed (200)", NULL},
-    {"dry-run",       0,   NULL,     "rm: only say what would go", NULL},
+    {"dry-run",       0,   NULL,     "rm, prune: only say what would go", NULL},
+    {"cache",         0,   NULL,     "prune: all disks and kernels of machines that can be made again", NULL},
     {0},
 };
 

@@ -164,6 +164,42 @@ test_a_killed_builder() {
     expect_equal "$(find "$T/cache" -type f | wc -l)" 1 "files in the cache"
 }
 
+# The disk of an image that is gone goes, and what a killed builder left; the others stay.
+test_a_cache_is_pruned() {
+    need tar2sqfs python3
+    make_image
+    export XDG_DATA_HOME=$T/data XDG_CACHE_HOME=$T/cache
+    cofferdam image import "$T/layout" stays:1 >out
+    DISK=$(cofferdam image disk --quiet stays:1)
+    mkdir -p other && echo x >other/file
+    cofferdam image import other goes:1 >out
+    cofferdam image disk --quiet goes:1 >gone
+    echo half >"$(cat gone).new"
+    : >"$(cat gone).lock"
+    mkdir -m 700 "$T/cache/cofferdam/initramfs"
+    echo old >"$T/cache/cofferdam/initramfs/0123456789abcdef-0.cpio"
+    cofferdam image rm goes:1 >out 2>&1
+    capture cofferdam image prune --dry-run
+    expect_err_has 'would remove 1 of'
+    expect_file "$(cat gone)"
+    capture cofferdam image prune
+    expect_status 0
+    expect_err_has 'disks: removed 1 of'
+    expect_err_has 'initramfs: removed 1 of'
+    expect_no_file "$(cat gone)"
+    expect_file "$DISK"
+    expect_equal "$(find "$T/cache/cofferdam/disks" "$T/cache/cofferdam/initramfs" -type f)" "$DISK"
+    # what has not been used for a month, and everything
+    touch -d '40 days ago' "$DISK"
+    cofferdam image prune 2>out
+    expect_no_file "$DISK"
+    DISK=$(cofferdam image disk --quiet stays:1)
+    cofferdam image prune 2>out
+    expect_file "$DISK"
+    cofferdam image prune --cache 2>out
+    expect_no_file "$DISK"
+}
+
 test_several_builders() {
     need tar2sqfs python3
     local n

@@ -235,6 +235,31 @@ test_an_interrupt_clears_up() {
     expect_out ''
 }
 
+# The lines of the README that others fit in by, as they stand there.
+test_the_lines_of_the_readme() {
+    begin podman buildah
+    [ "$(id -u)" = 0 ] || need subids
+    [ -r "$SOURCE_DIR/README.md" ] || { echo 'needs the source tree' >"$T/skip"; exit 77; }
+    # shellcheck disable=SC2064
+    trap "rm -rf '$XDG_RUNTIME_DIR/containers' '$XDG_RUNTIME_DIR/libpod'" EXIT
+    local line container count=0
+    printf 'FROM scratch\nADD rootfs.tar /\n' >Containerfile
+    container=$(buildah from scratch)
+    buildah add -q "$container" rootfs.tar / >buildah.log
+    mkdir programs && ln -s "$COFFERDAM" programs/cofferdam
+    while read -r line; do
+        rm -f tool.tar
+        case $line in
+        mmdebstrap*) continue ;;
+        esac
+        case $line in "podman save tool"* | *'podman load'*) ;; *) cofferdam image rm tool >errors 2>&1 </dev/null || : ;; esac
+        PATH=$T/programs:$PATH bash -euc "${line/CONTAINER/$container}" >said 2>&1 </dev/null || fail "$line: $(cat said)"
+        expect_equal "$(cofferdam run --image tool -- cat /etc/old </dev/null)" old "$line"
+        count=$((count + 1))
+    done < <(sed -n '/those who do fit in:$/,/^Every digest/p' "$SOURCE_DIR/README.md" | sed -n 's/^    \(mmdebstrap\|podman\|buildah\|cofferdam\)/\1/p')
+    [ "$count" = 4 ] || fail "$count lines"
+}
+
 test_mmdebstrap() {
     [ -n "${COFFERDAM_LONG:-}" ] || { echo 'needs --long' >"$T/skip"; exit 77; }
     begin mmdebstrap

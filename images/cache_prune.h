@@ -1,0 +1,31 @@
+/* What machines boot from is made again whenever it is missing: what nobody needs any more goes. */
+#ifndef COFFERDAM_IMAGES_CACHE_PRUNE_H
+#define COFFERDAM_IMAGES_CACHE_PRUNE_H
+
+#include "images/kernel.h"
+#include "images/store.h"
+
+struct cache_figures {
+    uint64_t files, bytes, removed, freed; /* what is there afterwards, and what went */
+};
+
+enum cache_kind { CACHE_DISKS, CACHE_VMLINUX, CACHE_INITRAMFS, CACHE_KINDS };
+extern const char *const cache_names[]; /* by enum cache_kind: folders of the cache */
+
+struct cache_prune {
+    const char *cache;               /* dirs.cache; borrowed */
+    const struct image_store *store; /* whose images' disks stay; NULL: there are none */
+    const struct kernel_list *kernels;
+    bool all;      /* also what an image or a kernel still leads to */
+    bool dry_run;  /* only counts */
+    unsigned days; /* what was not used for so long goes, whoever leads to it; 0: no matter */
+    /* Whether somebody's machine was made with this file. May be NULL. */
+    bool (*in_use)(void *data, const char *path);
+    void *data;
+};
+
+/* Files that are being made stay. On an error of the store or the kernels nothing is removed. */
+int cache_prune(const struct cache_prune *p, struct cache_figures ret[CACHE_KINDS],
+                struct error *e);
+
+#endif
