@@ -154,7 +154,26 @@ static int disk_file_size(int fd, uint64_t *ret, struct error *e)
     return ioctl(fd, BLKGETSIZE64, ret) < 0 ? error_errno(e, errno, "its size") : 0;
 }
 
-int disk_base_open(const char *path, struct disk_base *ret, struct error *e)
+/* `told`: NULL, or what its owner says. */
+static int disk_base_look(int fd, uint64_t file_size, const enum disk_format *told,
+                          struct disk_base *b, struct error *e)
+{
+    unsigned char head[DISK_HEAD];
+    ssize_t n = pread(fd, head, sizeof(head), 0);
+    if (n < 0)
+        return error_errno(e, errno, "reading it");
+    if (told && *told == DISK_RAW) {
+        n = 0; /* whatever stands there is the guest's */
+        memset(head, 0, sizeof(head));
+    }
+    int r = disk_base_read(head, (size_t)n, file_size, &b->format, &b->size, e);
+    if (r == 0 && told && b->format != *told)
+        r = error_set(e, EMEDIUMTYPE, "it is said to be %s, and is none", disk_format_name(*told));
+    return r;
+}
+
+static int disk_base_open_any(const char *path, const enum disk_format *told, struct disk_base *ret,
+                              struct error *e)
 {
     struct disk_base b = {.fd = FD_NONE, .path = realpath(path, NULL)};
     autofree char *shown = str_escape_z(path);
@@ -163,16 +182,23 @@ int disk_base_open(const char *path, struct disk_base *ret, struct error *e)
     b.fd = open(b.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     uint64_t file_size = 0;
     int r = b.fd < 0 ? error_errno(e, errno, "opening it") : disk_file_size(b.fd, &file_size, e);
-    if (r == 0) {
-        unsigned char head[DISK_HEAD];
-        ssize_t n = pread(b.fd, head, sizeof(head), 0);
-        r = n < 0 ? error_errno(e, errno, "reading it")
-                  : disk_base_read(head, (size_t)n, file_size, &b.format, &b.size, e);
-    }
+    if (r == 0)
+        r = disk_base_look(b.fd, file_size, told, &b, e);
     if (r < 0) {
         disk_base_done(&b);
         return error_wrap(e, "disk %s", shown);
     }
     *ret = b;
     return 0;
+}
+
+int disk_base_open(const char *path, struct disk_base *ret, struct error *e)
+{
+    return disk_base_open_any(path, NULL, ret, e);
+}
+
+int disk_base_open_as(const char *path, enum disk_format told, struct disk_base *ret,
+                      struct error *e)
+{
+    return disk_base_open_any(path, &told, ret, e);
 }

@@ -32,6 +32,13 @@ int disk_base_read(const void *head, size_t size, uint64_t file_size, enum disk_
 /* Opens and reads it: a regular file or a block device. */
 int disk_base_open(const char *path, struct disk_base *ret, struct error *e);
 
+/*
+ * The same of one whose format its owner has told. A raw disk whose guest has written a qcow2 header
+ * to its start stays raw. -EMEDIUMTYPE: it was told to be qcow2 and is not.
+ */
+int disk_base_open_as(const char *path, enum disk_format told, struct disk_base *ret,
+                      struct error *e);
+
 /* qemu-img's own word (qemu-img info --output=json) against ours. Pure. -EPERM, -EBADMSG. */
 int disk_base_agree(const struct disk_base *b, const char *json, size_t size, struct error *e);
 

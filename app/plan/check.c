@@ -59,8 +59,17 @@ static void check_image(struct check *c)
     if (str_equal(image, "host") || str_starts(image, "dir:"))
         return;
     if (str_starts(image, "disk:")) {
-        check_refuse(c, "--image host, or --image dir:PATH",
-                     "the image %s needs disks, which this version does not have", image);
+        if (plan_is_machine(c->p))
+            check_refuse(c, "--image NAME: a machine is made from an image of the store",
+                         "a machine of this version boots no disk of somebody's: %s", image);
+        else
+            check_refuse(
+                c,
+                "--image dir:PATH or --image NAME; mount the disk's file system or pack it as "
+                "a tar, then cofferdam image import",
+                "%s is a machine's disk, and a container has no machine to boot it: it "
+                "runs from a folder or from layers",
+                image);
         return;
     }
     if (c->p->machine.root)
@@ -173,8 +182,9 @@ static void check_life(struct check *c)
                      "lifecycle.snapshot-on-exit: this kernel's first Landlock lets no confined "
                      "monitor move a folder");
     if (c->p->snapshot_on_exit && c->p->read_only)
-        check_refuse(c, NULL, "lifecycle.snapshot-on-exit: its root is read-only, so it changes "
-                              "nothing a snapshot could hold");
+        check_refuse(c, NULL,
+                     "lifecycle.snapshot-on-exit: its root is read-only, so it changes "
+                     "nothing a snapshot could hold");
 }
 
 /* --- files -------------------------------------------------------------------------------------

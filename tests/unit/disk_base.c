@@ -138,6 +138,22 @@ static void what_it_opens(void **state)
     assert_string_equal(b.path, name);
     assert_int_equal(b.size, 8192);
     disk_base_done(&b);
+    assert_int_equal(disk_base_open_as(name, DISK_QCOW2, &b, &e), -EMEDIUMTYPE);
+
+    /* a guest has written to the start of its raw disk what would read this machine's files */
+    unsigned char h[512];
+    make_qcow2(h);
+    h[15] = 1;
+    f = fopen(name, "r+");
+    assert_non_null(f);
+    assert_int_equal(fwrite(h, sizeof(h), 1, f), 1);
+    fclose(f);
+    assert_int_equal(disk_base_open(name, &b, &e), -EPERM);
+    assert_int_equal(disk_base_open_as(name, DISK_QCOW2, &b, &e), -EPERM);
+    assert_int_equal(disk_base_open_as(name, DISK_RAW, &b, &e), 0);
+    assert_int_equal(b.format, DISK_RAW);
+    assert_int_equal(b.size, 8192);
+    disk_base_done(&b);
     unlink(link);
     unlink(name);
     rmdir(place);
