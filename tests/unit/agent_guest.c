@@ -1,0 +1,506 @@
+/* The host's side of a guest over a socket with a made-up guest at the other end. */
+#include "backends/agent/agent_guest.h"
+
+#include "base/fd.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WORDS(...) ((char **)(const char *[]){__VA_ARGS__, NULL})
+
+struct peer {
+    struct agent_host *host; /* owned */
+    int socket;              /* owned; the guest's end */
+    struct launch_streams streams[4];
+    int status[4], failed[4];
+    int ready, quiet, changes_count;
+    char first_change[64];
+    struct error broken;
+    bool closed;
+    char why[128];
+};
+
+static void on_started(void *data, uint32_t n, pid_t pid, struct launch_streams *streams)
+{
+    ((struct peer *)data)->streams[n] = *streams;
+}
+
+static void on_failed(void *data, uint32_t n, const struct error *e)
+{
+    ((struct peer *)data)->failed[n] = e->code;
+}
+
+static void on_exited(void *data, uint32_t n, int status)
+{
+    ((struct peer *)data)->status[n] = status;
+}
+
+static void on_closed(void *data, const char *why)
+{
+    struct peer *p = data;
+    p->closed = true;
+    snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
+}
+
+static void on_ready(void *data, const struct agent_ready *ready)
+{
+    ((struct peer *)data)->ready++;
+}
+
+static void on_quiet(void *data, const struct error *e)
+{
+    ((struct peer *)data)->quiet = e ? e->code : 0;
+}
+
+static void on_broken(void *data, const struct error *e)
+{
+    ((struct peer *)data)->broken = *e;
+}
+
+static void on_changes(void *data, struct changes *c, const struct error *e)
+{
+    struct peer *p = data;
+    p->changes_count = e ? -e->code : (int)c->count;
+    if (c->count)
+        snprintf(p->first_change, sizeof(p->first_change), "%s", c->list[0].path);
+}
+
+static const struct agent_host_events events = {
+    .started = on_started,
+    .failed = on_failed,
+    .exited = on_exited,
+    .closed = on_closed,
+    .ready = on_ready,
+    .quiet = on_quiet,
+    .broken = on_broken,
+    .changes = on_changes,
+};
+
+static int set_up(void **state)
+{
+    struct peer *p = NEW(struct peer);
+    int pair[2];
+    if (fd_socketpair(pair) < 0)
+        return -1;
+    p->host = agent_guest_new(pair[0]);
+    p->socket = pair[1];
+    for (size_t i = 0; i < 4; i++) {
+        p->streams[i] = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+        p->status[i] = p->failed[i] = -1;
+    }
+    p->quiet = p->changes_count = -1;
+    *state = p;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct peer *p = *state;
+    agent_host_free(p->host);
+    fd_close(p->socket);
+    for (size_t i = 0; i < 4; i++) {
+        fd_close(p->streams[i].terminal);
+        fd_close(p->streams[i].in);
+        fd_close(p->streams[i].out);
+        fd_close(p->streams[i].err);
+    }
+    free(p);
+    return 0;
+}
+
+static void turn(struct peer *p)
+{
+    for (int i = 0; i < 4; i++)
+        agent_host_dispatch(p->host, &events, p);
+}
+
+static void say(struct peer *p, enum agent_type type, uint16_t channel, const void *payload,
+                size_t size)
+{
+    struct agent_head head;
+    agent_encode_head(&head, type, channel, (uint32_t)size);
+    assert_int_equal(fd_write_full(p->socket, &head, sizeof(head)), 0);
+    assert_int_equal(fd_write_full(p->socket, payload, size), 0);
+    turn(p);
+}
+
+static void say_data(struct peer *p, uint16_t channel, unsigned stream, const char *bytes,
+                     size_t size)
+{
+    char payload[1 + AGENT_DATA_MAX] = {(char)stream};
+    memcpy(payload + 1, bytes, size);
+    say(p, AGENT_DATA, channel, payload, 1 + size);
+}
+
+static void say_number(struct peer *p, enum agent_type type, uint16_t channel, uint32_t n)
+{
+    say(p, type, channel, &n, sizeof(n));
+}
+
+static void say_result(struct peer *p, enum agent_type type, uint16_t channel, uint32_t code)
+{
+    char payload[5] = "";
+    memcpy(payload, &code, sizeof(code));
+    say(p, type, channel, payload, sizeof(payload));
+}
+
+/* What the host says next: its type; the payload is kept in `to`. */
+static unsigned hear(struct peer *p, char *to, size_t room, struct agent_head *head)
+{
+    turn(p);
+    assert_int_equal(fd_read_full(p->socket, head, sizeof(*head)), 0);
+    assert_true(head->size <= room);
+    assert_int_equal(fd_read_full(p->socket, to, head->size), 0);
+    return head->type;
+}
+
+static bool silent(struct peer *p)
+{
+    char c;
+    turn(p);
+    return recv(p->socket, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+static void greet(struct peer *p)
+{
+    uint32_t hello[2] = {AGENT_VERSION, 0};
+    say(p, AGENT_HELLO, 0, hello, sizeof(hello));
+}
+
+static void start(struct peer *p, uint32_t n, bool terminal)
+{
+    struct error e;
+    struct agent_head head;
+    char payload[4096];
+    struct agent_host_command c = {
+        .argv = WORDS("x"), .env = WORDS("A=b"), .cwd = "/", .terminal = terminal};
+    assert_int_equal(agent_host_start(p->host, n, &c, &e), 0);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_START);
+    say_number(p, AGENT_STARTED, head.channel, 5);
+}
+
+/* --- streams -----------------------------------------------------------------------------------
+ */
+
+static void test_out_before_the_exit(void **state)
+{
+    struct peer *p = *state;
+    char bytes[64];
+    greet(p);
+    start(p, 0, false);
+    say_data(p, 0, 1, "out", 3);
+    say_data(p, 0, 2, "err", 3);
+    say_number(p, AGENT_EXITED, 0, 9);
+    assert_int_equal(p->status[0], 9);
+    assert_int_equal(read(p->streams[0].out, bytes, sizeof(bytes)), 3);
+    assert_int_equal(read(p->streams[0].err, bytes, sizeof(bytes)), 3);
+    /* what others still write comes after it */
+    say_data(p, 0, 1, "late", 4);
+    assert_int_equal(read(p->streams[0].out, bytes, sizeof(bytes)), 4);
+    say_data(p, 0, 1, "", 0);
+    assert_int_equal(read(p->streams[0].out, bytes, sizeof(bytes)), 0);
+    assert_false(p->closed);
+}
+
+/* A reader that takes nothing costs a window of memory, no more credit, and holds up nobody. */
+static void test_credit(void **state)
+{
+    struct peer *p = *state;
+    static char bytes[AGENT_DATA_MAX], back[8 * AGENT_DATA_MAX];
+    struct agent_head head;
+    greet(p);
+    start(p, 0, true);
+    for (unsigned i = 0; i < AGENT_WINDOW / AGENT_DATA_MAX; i++)
+        say_data(p, 0, 1, bytes, sizeof(bytes));
+    say_number(p, AGENT_EXITED, 0, 1);
+    struct agent_credit credit;
+    size_t granted = 0, got = 0;
+    while (got < AGENT_WINDOW) {
+        ssize_t n = read(p->streams[0].terminal, back, sizeof(back));
+        if (n > 0)
+            got += (size_t)n;
+        turn(p);
+        assert_false(p->closed);
+    }
+    turn(p);
+    assert_int_equal(got, AGENT_WINDOW);
+    assert_int_equal(p->status[0], 1);
+    while (!silent(p)) {
+        assert_int_equal(hear(p, (char *)&credit, sizeof(credit), &head), AGENT_CREDIT);
+        granted += credit.bytes;
+    }
+    assert_in_range(granted, AGENT_WINDOW / 2, AGENT_WINDOW);
+}
+
+static void test_more_than_credit_is_a_breach(void **state)
+{
+    struct peer *p = *state;
+    static char bytes[AGENT_DATA_MAX];
+    greet(p);
+    start(p, 0, true);
+    for (unsigned i = 0; i < 64 && !p->closed; i++)
+        say_data(p, 0, 1, bytes, sizeof(bytes));
+    assert_true(p->closed);
+    assert_string_equal(p->why, "the agent broke the protocol");
+}
+
+static void test_in_waits_for_credit(void **state)
+{
+    struct peer *p = *state;
+    static char bytes[AGENT_WINDOW], payload[1 + AGENT_DATA_MAX];
+    struct agent_head head;
+    greet(p);
+    start(p, 0, false);
+    size_t heard = 0, written = 0;
+    for (;;) {
+        ssize_t n = write(p->streams[0].in, bytes, sizeof(bytes));
+        written += n > 0 ? (size_t)n : 0;
+        if (silent(p))
+            break;
+        assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_DATA);
+        assert_int_equal(payload[0], 0);
+        heard += head.size - 1;
+    }
+    assert_int_equal(heard, AGENT_WINDOW);
+    assert_true(written > heard);
+    struct agent_credit credit = {.bytes = 100};
+    say(p, AGENT_CREDIT, 0, &credit, sizeof(credit));
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_DATA);
+    assert_int_equal(head.size, 101);
+    assert_true(silent(p));
+    /* signals pass the stream that stands still */
+    struct error e;
+    assert_int_equal(agent_host_signal(p->host, 0, 15, &e), 0);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_SIGNAL);
+}
+
+static void test_a_reader_that_goes(void **state)
+{
+    struct peer *p = *state;
+    struct agent_head head;
+    struct agent_credit credit;
+    greet(p);
+    start(p, 0, false);
+    p->streams[0].out = fd_close(p->streams[0].out);
+    assert_int_equal(hear(p, (char *)&credit, sizeof(credit), &head), AGENT_CREDIT);
+    assert_int_equal(credit.bytes, 0);
+    assert_int_equal(credit.stream, 1);
+    say_data(p, 0, 1, "on its way", 10);
+    say_data(p, 0, 1, "", 0);
+    assert_false(p->closed);
+}
+
+static void test_the_end_of_input(void **state)
+{
+    struct peer *p = *state;
+    struct agent_head head;
+    char payload[64];
+    greet(p);
+    start(p, 0, false);
+    p->streams[0].in = fd_close(p->streams[0].in);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_DATA);
+    assert_int_equal(head.size, 1);
+}
+
+/* --- set-up ------------------------------------------------------------------------------------
+ */
+
+static void test_a_copy_holds_up_what_follows(void **state)
+{
+    struct peer *p = *state;
+    struct agent_head head;
+    struct error e;
+    char payload[4096];
+    int pair[2];
+    greet(p);
+    assert_int_equal(fd_pipe(pair, 0), 0);
+    assert_int_equal(agent_guest_copy(p->host, "/x", pair[0], &e), 0);
+    assert_int_equal(agent_guest_end(p->host, &e), 0);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_COPY_IN);
+    assert_int_equal(write(pair[1], "records", 7), 7);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_DATA);
+    assert_int_equal(head.channel, AGENT_TRANSFER);
+    assert_true(silent(p));
+    say_result(p, AGENT_COPIED, 0, 0);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_STEP);
+    struct agent_ready ready = {.hostname = "x"};
+    say(p, AGENT_READY, 0, &ready, sizeof(ready));
+    assert_int_equal(p->ready, 1);
+    fd_close(pair[1]);
+}
+
+static void test_a_copy_that_fails_is_a_broken_set_up(void **state)
+{
+    struct peer *p = *state;
+    struct error e;
+    int pair[2];
+    greet(p);
+    assert_int_equal(fd_pipe(pair, 0), 0);
+    assert_int_equal(agent_guest_copy(p->host, "/x", pair[0], &e), 0);
+    turn(p);
+    say_result(p, AGENT_COPIED, 0, ENOSPC);
+    assert_int_equal(p->broken.code, ENOSPC);
+    fd_close(pair[1]);
+}
+
+/* --- what nobody asked for ---------------------------------------------------------------------
+ */
+
+static void test_breaches(void **state)
+{
+    static const struct {
+        enum agent_type type;
+        uint16_t channel;
+        size_t size;
+    } rows[] = {
+        {AGENT_READY,   0,                    sizeof(struct agent_ready)  },
+        {AGENT_SAMPLED, 0,                    sizeof(struct agent_sample) },
+        {AGENT_RUNNING, 0,                    sizeof(struct agent_running)},
+        {AGENT_QUIET,   0,                    5                           },
+        {AGENT_BROKEN,  0,                    5                           }, /* of error 0 */
+        {AGENT_COPIED,  3,                    5                           },
+        {AGENT_EXITED,  0,                    4                           },
+        {AGENT_EXITED,  63,                   4                           },
+        {AGENT_DATA,    0,                    2                           },
+        {AGENT_DATA,    0xffff,               2                           },
+        {AGENT_DATA,    AGENT_TRANSFER,       2                           },
+        {AGENT_CREDIT,  0,                    sizeof(struct agent_credit) },
+        {AGENT_CREDIT,  AGENT_TRANSFER + 200, sizeof(struct agent_credit) },
+        {AGENT_DATA,    0,                    0                           },
+        {AGENT_STEP,    0,                    40                          },
+    };
+    static const char zeros[256];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct peer *p = *state;
+        greet(p);
+        say(p, rows[i].type, rows[i].channel, zeros, rows[i].size);
+        if (!p->closed)
+            print_error("row %zu\n", i);
+        assert_true(p->closed);
+        assert_string_equal(p->why, "the agent broke the protocol");
+        tear_down(state);
+        set_up(state);
+    }
+}
+
+/* --- clones and changes ------------------------------------------------------------------------
+ */
+
+static void test_adopting(void **state)
+{
+    struct peer *p = *state;
+    struct error e;
+    struct agent_running running = {.pid = 7, .room_in = 10, .ended = 4};
+    char bytes[8];
+    assert_int_equal(agent_guest_adopt(p->host, false, &e), 0);
+    greet(p);
+    say(p, AGENT_RUNNING, 0, &running, sizeof(running));
+    say_result(p, AGENT_QUIET, 0, 0);
+    assert_int_equal(p->quiet, 0);
+    assert_true(p->streams[0].in >= 0);
+    assert_int_equal(read(p->streams[0].err, bytes, sizeof(bytes)), 0);
+    say_number(p, AGENT_EXITED, 0, 3);
+    assert_int_equal(p->status[0], 3);
+}
+
+static void test_adopting_nobody(void **state)
+{
+    struct peer *p = *state;
+    struct error e;
+    assert_int_equal(agent_guest_adopt(p->host, true, &e), 0);
+    greet(p);
+    say_result(p, AGENT_QUIET, 0, 0);
+    assert_int_equal(p->failed[0], ESRCH);
+}
+
+static void test_another_kind_of_console_is_a_breach(void **state)
+{
+    struct peer *p = *state;
+    struct error e;
+    struct agent_running running = {.pid = 7, .flags = AGENT_START_TERMINAL};
+    assert_int_equal(agent_guest_adopt(p->host, false, &e), 0);
+    greet(p);
+    say(p, AGENT_RUNNING, 0, &running, sizeof(running));
+    assert_true(p->closed);
+}
+
+static void changes(struct peer *p, const char *path, uint32_t mode)
+{
+    struct error e;
+    struct agent_change c = {.kind = 0, .name_size = (uint16_t)strlen(path), .mode = mode};
+    char bytes[256];
+    greet(p);
+    assert_int_equal(agent_guest_changes(p->host, 10, &e), 0);
+    memcpy(bytes, &c, sizeof(c));
+    memcpy(bytes + sizeof(c), path, c.name_size);
+    /* in two parts */
+    say_data(p, AGENT_TRANSFER + AGENT_TRANSFERS_MAX - 16, 1, bytes, 5);
+    if (!p->closed)
+        say_data(p, AGENT_TRANSFER, 1, bytes + 5, sizeof(c) + c.name_size - 5);
+    if (p->closed)
+        return;
+    say_data(p, AGENT_TRANSFER, 1, "", 0);
+    say_result(p, AGENT_COPIED, 0, 0);
+}
+
+static void test_changes(void **state)
+{
+    struct peer *p = *state;
+    changes(p, "/etc/x", 0100644);
+    assert_int_equal(p->changes_count, 1);
+    assert_string_equal(p->first_change, "/etc/x");
+}
+
+static void test_changes_that_lead_elsewhere(void **state)
+{
+    static const char *const paths[] = {"etc", "/etc/../x", "/./x", "//x", "/x/", "/"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct peer *p = *state;
+        changes(p, paths[i], 0100644);
+        if (!p->closed)
+            print_error("%s\n", paths[i]);
+        assert_true(p->closed);
+        assert_int_equal(p->changes_count, -ECONNRESET);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
+static void test_the_end_answers_all(void **state)
+{
+    struct peer *p = *state;
+    greet(p);
+    start(p, 0, false);
+    start(p, 1, false);
+    p->socket = fd_close(p->socket);
+    turn(p);
+    assert_true(p->closed);
+    assert_int_equal(p->status[1], 128 + 9);
+    assert_string_equal(p->why, "the agent ended unasked");
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(test_out_before_the_exit),
+        ROW(test_credit),
+        ROW(test_more_than_credit_is_a_breach),
+        ROW(test_in_waits_for_credit),
+        ROW(test_a_reader_that_goes),
+        ROW(test_the_end_of_input),
+        ROW(test_a_copy_holds_up_what_follows),
+        ROW(test_a_copy_that_fails_is_a_broken_set_up),
+        ROW(test_breaches),
+        ROW(test_adopting),
+        ROW(test_adopting_nobody),
+        ROW(test_another_kind_of_console_is_a_breach),
+        ROW(test_changes),
+        ROW(test_changes_that_lead_elsewhere),
+        ROW(test_the_end_answers_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
