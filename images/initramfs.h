@@ -4,7 +4,7 @@
  * compressed: at two megabytes that costs a boot more than it saves.
  *
  *   /init                 cofferdam-init
- *   /modules/NAME.ko      decompressed
+ *   /modules/NAME.ko      decompressed, without its signature
  *   /modules/load         one file name a line ("virtio.ko"), in the order to load them; may be
  * empty /dev /proc /sys /run /root    empty folders to mount on; the image's root goes on /root
  */
@@ -14,7 +14,7 @@
 #include "images/kernel.h"
 
 /* Part of every key. */
-#define INITRAMFS_FORMAT "initramfs 1"
+#define INITRAMFS_FORMAT "initramfs 2"
 #define INITRAMFS_LOAD "/modules/load"
 
 struct initramfs_wish {

@@ -175,6 +175,34 @@ static void the_same_bytes(void **state)
     reads_same(one, two);
 }
 
+/* Nothing but the signature goes, and not where its length is a lie. */
+static void signatures_are_cut(void **state)
+{
+    struct kernel k;
+    struct initramfs_wish w;
+    static const char true_one[] =
+        "SIGNED!!!\0\0\0\0\0\0\0\0\0\0\0\x09~Module signature appended~\n";
+    static const char lie[] = "\0\0\0\0\0\0\0\0\xff\xff\xff\xff~Module signature appended~\n";
+    autoclose int plain = memfd_create("cpio", MFD_CLOEXEC),
+                  cut = memfd_create("cpio", MFD_CLOEXEC);
+    autoclose int whole = memfd_create("cpio", MFD_CLOEXEC);
+    make_wish(&k, &w);
+    autofree char *path = str_join_path(place, "m/kernel/virtio-blk.ko");
+    assert_int_equal(initramfs_write(&w, plain, &e), 0);
+    autoclose int module = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(fd_write_full(module, true_one, sizeof(true_one) - 1), 0);
+    assert_int_equal(initramfs_write(&w, cut, &e), 0);
+    reads_same(plain, cut);
+    assert_int_equal(fd_write_full(module, lie, sizeof(lie) - 1), 0);
+    assert_int_equal(initramfs_write(&w, whole, &e), 0);
+    autofree char *a = list(plain), *b = list(whole);
+    struct stat x, y;
+    assert_int_equal(fstat(plain, &x), 0);
+    assert_int_equal(fstat(whole, &y), 0);
+    assert_true(y.st_size >= x.st_size);
+    free_wish(&k, &w);
+}
+
 static void the_cache(void **state)
 {
     struct kernel k;
@@ -253,8 +281,8 @@ static void two_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(content),     ROW(the_same_bytes),         ROW(the_cache),
-        ROW(two_at_once), ROW(failures_leave_nothing),
+        ROW(content),   ROW(the_same_bytes), ROW(signatures_are_cut),
+        ROW(the_cache), ROW(two_at_once),    ROW(failures_leave_nothing),
     };
     return cmocka_run_group_tests_name("initramfs", tests, NULL, NULL);
 }
