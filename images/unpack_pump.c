@@ -56,25 +56,49 @@ static int pump_check_cost(const struct pump *p, struct error *e)
     return 0;
 }
 
-/* The blob up to `end`, of which the other process says that it is behind it: no more is true. */
-static int pump_hash_blob(struct pump *p, uint64_t end)
+static bool pump_hashes_blob(const struct pump *p)
 {
-    if (!p->job->digest || !p->from.slots)
-        return 0;
+    return p->job->digest && p->from.slots;
+}
+
+/* The next bytes of the blob, as far as `end`, collected: how many, 0 at its end. */
+static ssize_t pump_fetch_blob(struct pump *p, uint64_t end)
+{
     if (!p->blob_chunk)
         p->blob_chunk = mem_alloc(PUMP_CHUNK);
-    while (p->blob_done < end) {
-        ssize_t n = pread(p->job->blob, p->blob_chunk, PUMP_CHUNK, (off_t)p->blob_done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        sha256_add(&p->blob_hash, p->blob_chunk, (size_t)n);
-        p->blob_done += (uint64_t)n;
-    }
+    size_t most = (size_t)MIN(end - p->blob_done, (uint64_t)PUMP_CHUNK);
+    ssize_t n;
+    do
+        n = pread(p->job->blob, p->blob_chunk, most, (off_t)p->blob_done);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    p->blob_done += (uint64_t)n;
+    return n;
+}
+
+/* A piece of the stream and, beside it, what is behind the other process of the blob. */
+static int pump_hash(struct pump *p, const char *chunk, size_t size, uint64_t end)
+{
+    ssize_t n = 0;
+    /* whole blocks, for both at once; the end is for pump_verify() */
+    if (pump_hashes_blob(p) && end - end % 64 > p->blob_done)
+        n = pump_fetch_blob(p, end - end % 64);
+    if (n < 0)
+        return (int)n;
+    if (n == 0)
+        sha256_add(&p->hash, chunk, size);
+    else
+        sha256_add_two(&p->hash, chunk, size, &p->blob_hash, p->blob_chunk, (size_t)n);
     return 0;
+}
+
+static int pump_hash_rest(struct pump *p)
+{
+    ssize_t n;
+    while ((n = pump_fetch_blob(p, UINT64_MAX)) > 0)
+        sha256_add(&p->blob_hash, p->blob_chunk, (size_t)n);
+    return (int)n;
 }
 
 static int pump_piece(struct pump *p, struct error *e)
@@ -93,9 +117,9 @@ static int pump_piece(struct pump *p, struct error *e)
     r = p->into.slots ? ring_put(&p->into, (size_t)n) : fd_write_full(p->to, chunk, (size_t)n);
     if (r < 0)
         return error_errno(e, -r, "writing");
-    sha256_add(&p->hash, chunk, (size_t)n); /* nobody else can have changed it */
     off_t at = p->from.slots ? lseek(p->job->blob, 0, SEEK_CUR) : (off_t)p->stream;
-    r = at < 0 ? -errno : pump_hash_blob(p, (uint64_t)at);
+    /* passed on already, but nobody else can have changed it */
+    r = at < 0 ? -errno : pump_hash(p, chunk, (size_t)n, (uint64_t)at);
     if (r < 0)
         return error_errno(e, -r, "reading the blob");
     if (p->job->progress)
@@ -124,9 +148,9 @@ int pump_verify(struct pump *p, const struct unpack_result *result, struct error
     const char *digest = p->job->digest, *diff_id = p->job->diff_id;
     char hex[65];
     memcpy(hex, result->diff_id, sizeof(hex));
-    if (digest && p->from.slots) {
+    if (pump_hashes_blob(p)) {
         unsigned char sum[32];
-        int r = pump_hash_blob(p, UINT64_MAX);
+        int r = pump_hash_rest(p);
         if (r < 0)
             return error_errno(e, -r, "reading the blob");
         sha256_end(&p->blob_hash, sum);

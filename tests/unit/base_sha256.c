@@ -54,11 +54,40 @@ static void a_million_from_a_file(void **state)
     assert_int_equal(sha256_fd(again, 999999, hex), -EFBIG);
 }
 
+/* Two at once are what each is alone, wherever their pieces end. */
+static void two_beside_one_another(void **state)
+{
+    static const size_t sizes[] = {1, 63, 64, 65, 128, 640, 1000};
+    unsigned char data[2][8000], one[32], two[32];
+    for (size_t i = 0; i < sizeof(data[0]); i++) {
+        data[0][i] = (unsigned char)(i * 7 >> 3);
+        data[1][i] = (unsigned char)(i * 13 >> 2);
+    }
+    for (size_t x = 0; x < ARRAY_SIZE(sizes); x++) {
+        for (size_t y = 0; y < ARRAY_SIZE(sizes); y++) {
+            struct sha256 pair[2], alone;
+            sha256_init(&pair[0]);
+            sha256_init(&pair[1]);
+            for (size_t n = 0; n < 5; n++)
+                sha256_add_two(&pair[0], data[0] + n * sizes[x], sizes[x], &pair[1],
+                               data[1] + n * sizes[y], sizes[y]);
+            for (size_t l = 0; l < 2; l++) {
+                sha256_init(&alone);
+                sha256_add(&alone, data[l], 5 * sizes[l ? y : x]);
+                sha256_end(&alone, one);
+                sha256_end(&pair[l], two);
+                assert_memory_equal(one, two, sizeof(one));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors),
         cmocka_unit_test(a_million_from_a_file),
+        cmocka_unit_test(two_beside_one_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
