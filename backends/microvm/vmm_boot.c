@@ -242,9 +242,13 @@ static void boot_failed(void *data, uint32_t console, const struct error *e)
     *w->error = *e;
 }
 
+/* It was quick: the monitor hears of it as soon as it listens. */
 static void boot_exited(void *data, uint32_t console, int status)
 {
-    ((struct boot_wait *)data)->l->status = status;
+    struct launch *l = ((struct boot_wait *)data)->l;
+    l->status = status;
+    l->exit_untold = true;
+    vmm_switch_off(l);
 }
 
 static void boot_copied(void *data, uint32_t transfer, const struct error *e)
@@ -306,7 +310,7 @@ static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
         if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
             return error_errno(e, errno, "waiting for the guest");
         vmm_drain(l);
-        bool over = vmm_reap(l);
+        vmm_reap(l);
         if (!asked && boot_spoken(l)) {
             l->phases[VMM_PHASE_HELLO] = loop_now_us();
             asked = true;
@@ -316,7 +320,7 @@ static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
         }
         if (asked)
             agent_host_dispatch(l->agent, &boot_events, w);
-        if (!w->started && !w->failed && (over || l->agent_closed)) {
+        if (!w->started && !w->failed && (l->reaped || l->agent_closed)) {
             vmm_explain_end(l);
             return error_set(e, EIO, "%s", l->why);
         }
@@ -342,7 +346,7 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     struct launch_streams streams = {FD_NONE, FD_NONE, FD_NONE, FD_NONE};
     struct boot_wait w = {.l = l, .streams = &streams, .error = &mine};
     l->status = -1;
-    l->agent_closed = l->reaped = l->ended = l->frozen = false;
+    l->agent_closed = l->reaped = l->ended = l->frozen = l->exit_untold = false;
     l->why[0] = '\0';
     l->kernel_tail = l->errors_tail = (struct vmm_tail){{0}, 0, 0};
     memset(l->phases, 0, sizeof(l->phases));

@@ -196,7 +196,7 @@ static void relay_failed(void *data, uint32_t console, const struct error *e)
     r->events->failed(r->data, console, e);
 }
 
-static void events_kill(struct launch *l)
+void vmm_switch_off(struct launch *l)
 {
     if (l->pidfd >= 0 && !l->reaped)
         syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
@@ -208,7 +208,7 @@ static void relay_exited(void *data, uint32_t console, int status)
     struct events_relay *r = data;
     if (console == 0) {
         r->l->status = status;
-        events_kill(r->l);
+        vmm_switch_off(r->l);
     }
     r->events->exited(r->data, console, status);
 }
@@ -224,7 +224,7 @@ static void relay_closed(void *data, const char *why)
     struct events_relay *r = data;
     struct launch *l = r->l;
     vmm_agent_gone(l, why);
-    events_kill(l);
+    vmm_switch_off(l);
 }
 
 static const struct agent_host_events relay_events = {
@@ -255,11 +255,15 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
     struct events_relay relay = {l, events, data};
     if (l->ended)
         return;
-    bool over = vmm_reap(l);
+    if (l->exit_untold) {
+        l->exit_untold = false;
+        events->exited(data, 0, l->status);
+    }
+    vmm_reap(l);
     vmm_drain(l);
     if (l->agent && !l->agent_closed)
         agent_host_dispatch(l->agent, &relay_events, &relay);
-    if (over)
+    if (l->reaped)
         events_end(l, &relay);
 }
 

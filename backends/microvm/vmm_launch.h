@@ -48,6 +48,7 @@ struct launch {
     uint64_t phases[VMM_PHASES];
     uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
     int status;                      /* of main; -1: not known */
+    bool exit_untold;                /* main ended while we still waited for its start */
     bool agent_closed, reaped, ended, frozen;
     int wait_status; /* as waitpid(2), once reaped */
     char why[320];   /* what went wrong; empty: nothing */
@@ -68,6 +69,7 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
 int vmm_watch_open(struct launch *l, struct error *e);  /* all there is to watch, in l->epoll */
 void vmm_drain(struct launch *l);                       /* what is printed, the control channel */
 bool vmm_reap(struct launch *l);                        /* true: it has ended, now or before */
+void vmm_switch_off(struct launch *l);                  /* at once, without waiting */
 void vmm_agent_gone(struct launch *l, const char *why); /* as agent_host's closed() says it */
 void vmm_explain_end(struct launch *l); /* fills in l->why from what is known of the end */
 /* Kills the program and forgets all of this run but what was said last. */
