@@ -82,11 +82,50 @@ static int take_clear(struct take *t, struct take_report *report)
     return r < 0 ? error_errno(&report->error, -r, "emptying it") : 0;
 }
 
+/* Nothing else is held open: if who asked is killed, the workload goes on at once. */
+static int take_close_others(const struct take *t, int control, struct error *e)
+{
+    int keep[] = {t->from, t->to, control};
+    for (size_t i = 0; i < ARRAY_SIZE(keep); i++) /* rising */
+        for (size_t k = i + 1; k < ARRAY_SIZE(keep); k++)
+            if (keep[k] < keep[i]) {
+                int lower = keep[k];
+                keep[k] = keep[i];
+                keep[i] = lower;
+            }
+    unsigned first = 3;
+    for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+        unsigned fd = (unsigned)keep[i];
+        if (keep[i] < 3)
+            continue;
+        if (fd > first && close_range(first, fd - 1, 0) < 0)
+            return error_errno(e, errno, "closing descriptors");
+        first = fd + 1;
+    }
+    return close_range(first, ~0u, 0) < 0 ? error_errno(e, errno, "closing descriptors") : 0;
+}
+
+/* Dies with who asked; one that has gone already has hung up. */
+static int take_follow(int control, struct error *e)
+{
+    struct pollfd p = {.fd = control};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return error_errno(e, errno, "a process of its own");
+    if (poll(&p, 1, 0) != 0 && (p.revents & (POLLHUP | POLLERR)))
+        return error_set(e, ESRCH, "given up");
+    return 0;
+}
+
 static int take_become(const struct take *t, const struct root_ids *ids, int control,
                        struct error *e)
 {
     char word = 0;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    int r = take_follow(control, e);
+    if (r == 0)
+        r = take_close_others(t, control, e);
+    if (r < 0)
+        return r;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(e, errno, "a process of its own");
     if (t->plan->map_by == PLAN_MAP_SELF)
         return root_ids_write_own(ids, e);
@@ -95,8 +134,7 @@ static int take_become(const struct take *t, const struct root_ids *ids, int con
     if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
         syscall(SYS_setresuid, 0, 0, 0) < 0)
         return error_errno(e, errno, "switching to the workload's ids");
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    return 0;
+    return take_follow(control, e); /* switching ids has undone it */
 }
 
 static void __attribute__((noreturn))
