@@ -2,16 +2,18 @@
  * A guest's agent as it is: a real cofferdam-init as PID 1 of a real kernel in QEMU, software
  * emulation, through the host's side. TAP on stdout.
  *
- *     agent KERNEL INITRAMFS ROOT SCRATCH FOLDER [BOOTS]
+ *     agent KERNEL INIT ROOT SCRATCH FOLDER [BOOTS]
  *
- * ROOT: squashfs with busybox; SCRATCH: ext4; FOLDER: for what is made, removed by the caller.
- * BOOTS: no tests, that many starts one after another, and when each came how far.
+ * KERNEL: a folder with a kernel's package in it; INIT: cofferdam-init; ROOT: squashfs with
+ * busybox; SCRATCH: ext4; FOLDER: for what is made, removed by the caller. BOOTS: no tests, that
+ * many starts one after another, and when each came how far.
  */
 #include "backends/agent/agent_guest.h"
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/records.h"
 #include "base/str.h"
+#include "images/initramfs.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -27,7 +29,7 @@
 
 #define WORDS(...) ((char **)(const char *[]){__VA_ARGS__, NULL})
 
-enum { WAIT_MS = 20000, CONSOLES = 8, MEMORY_MB = 192 };
+enum { WAIT_MS = 120000, CONSOLES = 8, MEMORY_MB = 192 };
 
 /* --- what is seen ------------------------------------------------------------------------------
  */
@@ -813,18 +815,47 @@ static uint64_t measure_khz(void)
     return (__builtin_ia32_rdtsc() - from) / 50;
 }
 
+/* What a launch would start with, of the package in `root`. */
+static int make_boot(const char *root, const char *init)
+{
+    struct kernel_list list = {0};
+    const struct kernel *k;
+    struct error e;
+    autofree char *path = str_format("%s/initramfs", folder);
+    autoclose int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+    int r = kernel_list_read(folder, root, &list, &e);
+    if (r == 0)
+        r = kernel_choose(&list, NULL, &k, &e);
+    struct initramfs_wish w = {.kernel = r == 0 ? k : NULL,
+                               .drivers = 1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK |
+                                          1u << KERNEL_CONSOLE | 1u << KERNEL_SQUASHFS |
+                                          1u << KERNEL_OVERLAY | 1u << KERNEL_EXT4,
+                               .init = init};
+    if (r == 0)
+        r = initramfs_write(&w, fd, &e);
+    if (r < 0) {
+        printf("Bail out! %s\n", e.text);
+        return r;
+    }
+    kernel = str_dup(k->path);
+    initramfs = TAKE(path);
+    printf("# kernel %s\n", k->release);
+    kernel_list_done(&list);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "usage: agent KERNEL INITRAMFS ROOT SCRATCH FOLDER [BOOTS]\n");
+        fprintf(stderr, "usage: agent KERNEL INIT ROOT SCRATCH FOLDER [BOOTS]\n");
         return 2;
     }
-    kernel = argv[1];
-    initramfs = argv[2];
     root_disk = argv[3];
     scratch_disk = argv[4];
     folder = argv[5];
     signal(SIGPIPE, SIG_IGN);
+    if (make_boot(argv[1], argv[2]) < 0)
+        return 1;
     khz = measure_khz();
     if (argc > 6) {
         for (int i = atoi(argv[6]); i > 0; i--)
