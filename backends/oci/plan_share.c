@@ -32,13 +32,15 @@ static bool share_has(const struct plan *p, const char *target)
     return false;
 }
 
-static void share_need_folder(struct plan *p, const char *target, unsigned mode)
+/* In front of all: below an overlay it is made in its upper folder, and it may be read-only. */
+static void share_need(struct plan *p, const char *target, enum plan_mount_kind kind, unsigned mode)
 {
     if (share_has(p, target))
         return;
     p->mounts = mem_grow(p->mounts, p->mounts_count + 1, sizeof(p->mounts[0]));
-    p->mounts[p->mounts_count++] =
-        (struct plan_mount){.kind = PLAN_MOUNT_DIR, .target = str_dup(target), .mode = mode};
+    memmove(p->mounts + 1, p->mounts, p->mounts_count * sizeof(p->mounts[0]));
+    p->mounts_count++;
+    p->mounts[0] = (struct plan_mount){.kind = kind, .target = str_dup(target), .mode = mode};
 }
 
 void oci_share_plan(struct plan *p, enum oci_kind kind)
@@ -57,14 +59,12 @@ void oci_share_plan(struct plan *p, enum oci_kind kind)
         p->mounts[kept++] = *m;
     }
     p->mounts_count = kept;
-    share_need_folder(p, "/proc", 0755);
-    share_need_folder(p, "/dev", 0755);
-    share_need_folder(p, "/sys", 0755);
-    share_need_folder(p, "/tmp", 01777);
-    if (kind == OCI_RUNSC) { /* made by its gofer, else, and seen as a change */
-        share_need_folder(p, OCI_INIT_INSIDE, 0755);
-        p->mounts[p->mounts_count - 1].kind = PLAN_MOUNT_FILE;
-    }
+    if (kind == OCI_RUNSC) /* made by its gofer, else, and seen as a change */
+        share_need(p, OCI_INIT_INSIDE, PLAN_MOUNT_FILE, 0755);
+    share_need(p, "/proc", PLAN_MOUNT_DIR, 0755);
+    share_need(p, "/dev", PLAN_MOUNT_DIR, 0755);
+    share_need(p, "/sys", PLAN_MOUNT_DIR, 0755);
+    share_need(p, "/tmp", PLAN_MOUNT_DIR, 01777);
     if (oci_nests(p, kind)) { /* the one id is ours, and root's, in the namespace above */
         p->uid_map[0].inside = p->gid_map[0].inside = 0;
         p->uid = p->gid = 0;

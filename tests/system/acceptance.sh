@@ -1,0 +1,239 @@
+#!/bin/bash
+# The same twenty scripts behind every runtime, from one table: what a workload may count on.
+# ACCEPT_RUNTIMES and ACCEPT_IMAGE choose others: a name of the store, host or dir:/PATH.
+# shellcheck disable=SC2016 # what is quoted is for the shell inside
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+RUNTIMES=${ACCEPT_RUNTIMES:-native crun runc runsc}
+
+# Everything a script starts goes through these: the runtime and the image stand here alone.
+box() { cofferdam run --runtime "$RT" --image "$IMAGE" "$@"; }
+keep_box() { box --detach --keep always --name "$BOX" "$@" >"$T/id"; }
+inside() { cofferdam exec "$BOX" -- "$@"; }
+drop_box() { cofferdam rm --force "$BOX" >/dev/null; }
+
+# A root of one static program, in the store once for each run.
+make_image() {
+    local busybox name
+    IMAGE=${ACCEPT_IMAGE:-accept}
+    [ "$IMAGE" = accept ] || return 0
+    cofferdam image inspect accept >/dev/null 2>&1 && return 0
+    busybox=$(type -P busybox) || need busybox
+    if ldd "$busybox" >"$T/ldd" 2>&1; then
+        echo 'needs a busybox that is static' >"$T/skip"
+        exit 77
+    fi
+    mkdir -p rootfs/bin rootfs/etc rootfs/data
+    cp "$busybox" rootfs/bin/busybox
+    for name in sh ls cat echo id env pwd stat touch rm mkdir sleep test head wc tr stty hostname kill ps \
+        seq true dd sort grep cut trap; do
+        ln -s busybox "rootfs/bin/$name"
+    done
+    printf '%s\n' root:x:0:0::/root:/bin/sh app:x:1000:1000::/data:/bin/sh >rootfs/etc/passwd
+    printf '%s\n' root:x:0: app:x:1000: >rootfs/etc/group
+    cofferdam image import rootfs accept >/dev/null
+}
+
+# ---- the twenty ------------------------------------------------------------------------------------
+
+accept_streams() {
+    head -c 300000 /dev/urandom >random
+    box -- cat <random >copy
+    cmp random copy
+    capture box -- sh -c 'echo out; echo err >&2'
+    expect_out out
+    expect_equal "$(cat "$T/err")" err stderr
+    expect_equal "$(box -- head -c 2000000 /dev/zero | wc -c)" 2000000 bytes
+}
+
+accept_stdin() {
+    expect_equal "$(box -- wc -c </dev/null | tr -d ' ')" 0 'an empty input'
+    expect_equal "$(printf 'a\nb\n' | box -- sh -c 'read -r x; echo "got $x"; cat')" "$(printf 'got a\nb')" lines
+}
+
+accept_status() {
+    local status
+    for status in 0 1 7 255; do
+        capture box -- sh -c "exit $status"
+        expect_status "$status"
+        expect_err_empty
+    done
+}
+
+accept_what_cannot_run() {
+    capture box -- no-such-program
+    expect_status 127
+    capture box -- /nowhere/at/all
+    expect_status 127
+    capture box -- /etc/passwd
+    expect_status 126
+}
+
+accept_signals() {
+    capture box -- sh -c 'kill -9 $$'
+    expect_status 137
+    capture box -- sh -c 'kill -TERM $$'
+    expect_status 143
+}
+
+accept_stop_and_kill() {
+    keep_box -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done'
+    await 10 says ready
+    cofferdam stop --time 10 "$BOX"
+    capture cofferdam wait "$BOX"
+    expect_status 42
+    drop_box
+    keep_box -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+    await 10 says ready
+    cofferdam kill "$BOX"
+    capture cofferdam wait "$BOX"
+    expect_status 137
+    drop_box
+}
+
+says() { cofferdam logs "$BOX" 2>/dev/null | grep -qF -e "$1"; }
+
+accept_tty_size() {
+    box --detach --tty --keep always --name "$BOX" -- sh -c \
+        'stty size; trap "stty size; exit 0" WINCH; while :; do sleep 0.1; done' >/dev/null
+    await 10 says '24 80'
+    drop_box
+}
+
+accept_users() {
+    keep_box -- sleep 100
+    local own
+    own=$(inside id -u)
+    expect_equal "$(cofferdam exec --user "$own" "$BOX" -- id -u)" "$own" uid
+    drop_box
+    [ "$(id -u)" != 0 ] || expect_equal "$(box --user 1000 -- id -u)" 1000 'a number asked for'
+}
+
+accept_environment() {
+    expect_equal "$(box --env 'A=b c' --env EMPTY= -- sh -c 'echo "$A[$EMPTY]${SECRET-none}"')" 'b c[]none' variables
+    expect_equal "$(SECRET=1 box -- sh -c 'echo "${SECRET-none}"')" none 'the caller'\''s'
+}
+
+accept_workdir() {
+    expect_equal "$(box --workdir /etc -- pwd)" /etc 'the working directory'
+    keep_box -- sleep 100
+    expect_equal "$(cofferdam exec --workdir /etc "$BOX" -- pwd)" /etc 'a command'\''s'
+    drop_box
+}
+
+accept_mounts() {
+    mkdir shown && echo host >shown/file
+    chmod 0777 shown
+    expect_equal "$(box --mount "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file)" host content
+    capture box --mount "$PWD/shown:/mnt/shown" -- sh -c 'echo no >/mnt/shown/new'
+    [ "$STATUS" != 0 ] || fail 'a read-only mount was written'
+    expect_no_file shown/new
+    box --mount "$PWD/shown:/mnt/shown:rw" -- sh -c 'echo yes >/mnt/shown/new'
+    expect_equal "$(cat shown/new)" yes 'what was written'
+}
+
+accept_limits() {
+    need cgroup
+    capture box --memory 96M -- sh -c 'x=$(head -c 400000000 /dev/zero | tr "\0" x); echo ${#x}'
+    [ "$STATUS" != 0 ] || fail 'four times the limit was had'
+    keep_box --memory 256M --pids 500 -- sleep 100
+    cofferdam stats --json "$BOX" >stats
+    grep -q '"memory"' stats
+    drop_box
+}
+
+accept_read_only() {
+    capture box --set isolation.read-only=yes -- sh -c 'echo no >/etc/new'
+    [ "$STATUS" != 0 ] || fail 'a read-only root was written'
+    capture box --set isolation.read-only=yes -- sh -c 'echo yes >/tmp/new && cat /tmp/new'
+    expect_out yes
+}
+
+accept_exec() {
+    keep_box -- sleep 100
+    capture inside sh -c 'echo in; echo err >&2; exit 3'
+    expect_status 3
+    expect_out in
+    expect_equal "$(printf 'a\0b' | inside wc -c | tr -d ' ')" 3 bytes
+    capture inside no-such-program
+    expect_status 127
+    drop_box
+}
+
+accept_exec_terminal() {
+    keep_box -- sleep 100
+    capture "$ATTEND" -- "$COFFERDAM" exec --tty "$BOX" -- sh -c 'stty size; exit 4'
+    expect_status 4
+    drop_box
+}
+
+accept_pause() {
+    keep_box -- sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/count; done'
+    await 10 inside test -s /tmp/count
+    cofferdam pause "$BOX"
+    cofferdam ps --json | grep -q paused
+    cofferdam resume "$BOX"
+    inside true
+    drop_box
+}
+
+accept_cp() {
+    keep_box -- sleep 100
+    head -c 100000 /dev/urandom >file
+    cofferdam cp file "$BOX:/tmp/in"
+    expect_equal "$(inside wc -c /tmp/in | cut -d' ' -f1)" 100000 'bytes that came in'
+    inside sh -c 'mkdir /tmp/tree && echo a >/tmp/tree/a'
+    cofferdam cp "$BOX:/tmp/in" out
+    cmp file out
+    cofferdam cp "$BOX:/tmp/tree" tree
+    expect_equal "$(cat tree/a)" a 'a tree'
+    drop_box
+}
+
+accept_diff() {
+    keep_box -- sleep 100
+    inside sh -c 'echo new >/tmp/added'
+    capture cofferdam diff "$BOX"
+    expect_out_has added
+    expect_out_lacks cofferdam-init
+    drop_box
+}
+
+accept_network_none() {
+    expect_equal "$(box -- sh -c 'grep -c : /proc/net/dev || :' | tr -d ' ')" 1 'interfaces, lo alone'
+}
+
+accept_hostname() {
+    expect_equal "$(box --name "$BOX" -- hostname)" "$BOX" 'the host name'
+}
+
+accept_many_processes() {
+    capture box -- sh -c 'for i in $(seq 50); do (sh -c "sleep 0.01 &") ; done; sleep 0.3; ps | grep -c "[Zz]ombie\|\[sleep\]" || :'
+    expect_status 0
+    expect_out 0
+}
+
+# ---- the table -------------------------------------------------------------------------------------
+
+SCRIPTS='streams stdin status what_cannot_run signals stop_and_kill tty_size users environment workdir mounts
+limits read_only exec exec_terminal pause cp diff network_none hostname many_processes'
+
+accept() {
+    RT=$1
+    BOX=box-${RT##*/}-${2//_/-}
+    need userns
+    case $RT in native) ;; *) need "$RT" ;; esac
+    make_image
+    "accept_$2"
+}
+
+TESTS=''
+for runtime in $RUNTIMES; do
+    for script in $SCRIPTS; do
+        TESTS="$TESTS test_${script}_on_${runtime//[^a-z0-9]/_}"
+        eval "test_${script}_on_${runtime//[^a-z0-9]/_}() { accept '$runtime' $script; }"
+    done
+done
+
+run_tests "$@"
