@@ -1,4 +1,5 @@
 /* cofferdam plan: what run would do, without doing it. */
+#include "app/cli/bundle.h"
 #include "app/cli/launch.h"
 #include "app/cli/out.h"
 #include "app/cli/plan_show.h"
@@ -6,6 +7,7 @@
 
 static const struct option_row options[] = {
     LAUNCH_OPTIONS,
+    {"bundle", 0, "FOLDER", "make FOLDER an OCI bundle of it, for a runtime by hand", "dir"},
     {0},
 };
 
@@ -23,7 +25,13 @@ static int plan_run(struct cli *c)
         struct plan_finding *found = NULL;
         size_t count = 0;
         r = launching_check(&l, &found, &count, &e);
-        plan_show(c, l.plan, found, count, r < 0 ? e.text : NULL);
+        const char *folder = cli_option(c, "bundle");
+        if (r == 0 && folder)
+            r = bundle_write(l.plan, folder, &e);
+        if (folder && r < 0)
+            cli_fail(c, &e);
+        else if (!folder)
+            plan_show(c, l.plan, found, count, r < 0 ? e.text : NULL);
         plan_findings_free(found, count);
         status = r < 0 ? EXIT_OURS : 0;
     }

@@ -26,6 +26,9 @@ struct oci_words {
     uint16_t rows, cols;
 };
 
+/* Not pure: no limit higher than our own, which not every root may raise. */
+void oci_lower_limits(struct plan *p);
+
 /* Where cofferdam-init appears inside. */
 #define OCI_INIT_INSIDE "/dev/cofferdam-init"
 

@@ -41,8 +41,6 @@ struct oci_late {
 
 /* plan_share.c: leaves in `p` what we make; makes the places the runtime will mount on. */
 void oci_share_plan(struct plan *p, enum oci_kind kind);
-/* Limits no higher than our own, which not every root may raise. */
-void oci_lower_limits(struct plan *p);
 
 /* start.c: up to the command's start. On failure what is left is for oci_end(). */
 int oci_start_workload(struct launch *l, struct launch_streams *ret, struct error *e);

@@ -3,7 +3,6 @@
 #include "base/str.h"
 
 #include <string.h>
-#include <sys/resource.h>
 
 static void share_drop(struct plan_mount *m)
 {
@@ -68,42 +67,5 @@ void oci_share_plan(struct plan *p, enum oci_kind kind)
     if (oci_nests(p, kind)) { /* the one id is ours, and root's, in the namespace above */
         p->uid_map[0].inside = p->gid_map[0].inside = 0;
         p->uid = p->gid = 0;
-    }
-}
-
-static const struct {
-    const char *name;
-    int resource;
-} share_rlimits[] = {
-    {"as",         RLIMIT_AS        },
-    {"core",       RLIMIT_CORE      },
-    {"cpu",        RLIMIT_CPU       },
-    {"data",       RLIMIT_DATA      },
-    {"fsize",      RLIMIT_FSIZE     },
-    {"locks",      RLIMIT_LOCKS     },
-    {"memlock",    RLIMIT_MEMLOCK   },
-    {"msgqueue",   RLIMIT_MSGQUEUE  },
-    {"nice",       RLIMIT_NICE      },
-    {"nofile",     RLIMIT_NOFILE    },
-    {"nproc",      RLIMIT_NPROC     },
-    {"rss",        RLIMIT_RSS       },
-    {"rtprio",     RLIMIT_RTPRIO    },
-    {"rttime",     RLIMIT_RTTIME    },
-    {"sigpending", RLIMIT_SIGPENDING},
-    {"stack",      RLIMIT_STACK     },
-};
-
-void oci_lower_limits(struct plan *p)
-{
-    for (size_t i = 0; i < p->rlimits_count; i++) {
-        struct plan_rlimit *l = &p->rlimits[i];
-        for (size_t k = 0; k < ARRAY_SIZE(share_rlimits); k++) {
-            struct rlimit now;
-            if (!str_equal(share_rlimits[k].name, l->name) ||
-                getrlimit((__rlimit_resource_t)share_rlimits[k].resource, &now) < 0)
-                continue;
-            l->hard = MIN(l->hard, (uint64_t)now.rlim_max);
-            l->soft = MIN(l->soft, l->hard);
-        }
     }
 }
