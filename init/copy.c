@@ -75,6 +75,9 @@ static int copy_in(const char *path, int fd, char *what, size_t room)
 /* Nothing but the transfer and the report is left to a process that handles strangers' bytes. */
 static int copy_seclude(int *fd, int *report, const struct agent_command *main_command)
 {
+    int settled = init_hooks ? init_hooks->settle() : 0;
+    if (settled < 0)
+        return settled;
     int confined = main_command && init_hooks ? init_hooks->confine() : 0;
     if (confined < 0)
         return confined;

@@ -332,10 +332,21 @@ static void guest_loop(const sigset_t *waiting)
     }
 }
 
+/* Before the root is entered "/" is the initramfs: what is copied in then must not land there. */
+static int guest_settle(void)
+{
+    if (steps_entered())
+        return 0;
+    if (tree_root < 0)
+        return -ENOENT;
+    return syscall(SYS_fchdir, tree_root) < 0 || syscall(SYS_chroot, ".") < 0 ? -errno : 0;
+}
+
 static const struct init_hooks guest_hooks = {
     .started = pump_started,
     .exited = pump_exited,
     .copied = pump_copied,
+    .settle = guest_settle,
     .confine = confine_apply,
     .read = port_read,
     .write = port_write,

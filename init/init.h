@@ -28,6 +28,7 @@ struct init_hooks {
     void (*started)(uint16_t channel, pid_t pid, const int *fds, size_t count);
     void (*exited)(uint16_t channel, int status);
     void (*copied)(uint16_t number, int code, const char *text);
+    int (*settle)(void);                    /* in a child: copies go into the workload's root */
     int (*confine)(void);                   /* in a child, before it becomes a command's user */
     ssize_t (*read)(void *to, size_t size); /* -errno; 0: the host is gone */
     int (*write)(const void *from, size_t size);
