@@ -271,8 +271,9 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL},
 
     [KEY_MACHINE_KERNEL] = {
-        "machine", "kernel", KEY_TYPE_TEXT, NULL, NULL, "PATH",
-        "The kernel a microVM boots; one that fits is found by default.",
+        "machine", "kernel", KEY_TYPE_TEXT, NULL, NULL, "RELEASE",
+        "The kernel a microVM boots, by its release or the beginning of it (see *image kernel* in "
+        "cofferdam(1)); one that fits is found by default.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_FIRMWARE] = {
         "machine", "firmware", KEY_TYPE_WORD, "bios|uefi|secure-boot", NULL,
