@@ -281,6 +281,26 @@ static void check_machine_files(struct check *c)
     }
 }
 
+/* What a key says and no machine of this version does. */
+static void check_machine_keys(struct check *c)
+{
+    const struct plan *p = c->p;
+    if (p->origins[KEY_MACHINE_DISK])
+        check_refuse(c, "take it out", "machine.disk (%s): this version adds no further disks",
+                     p->origins[KEY_MACHINE_DISK]);
+    if (p->limits.nice)
+        check_refuse(c, "--set resources.nice=0", "resources.nice is not kept for machines yet");
+    if (p->limits.swap)
+        check_refuse(c, "--set resources.swap=0", "resources.swap: the guest has none");
+    if (p->snapshot_on_exit)
+        check_refuse(c, "--set lifecycle.snapshot-on-exit=no",
+                     "lifecycle.snapshot-on-exit: of machines no snapshot is taken yet");
+    if (p->keep != PLAN_KEEP_NEVER)
+        check_warn(c, "cofferdam cp, while it runs",
+                   "lifecycle.keep: of a machine its log and report are kept; the files it changed "
+                   "are in its memory and go with it");
+}
+
 static void check_machine(struct check *c)
 {
     const struct plan *p = c->p;
@@ -303,6 +323,7 @@ static void check_machine(struct check *c)
         check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",
                      plan_network_names[p->network]);
     check_machine_files(c);
+    check_machine_keys(c);
     if (!c->h->userns)
         check_refuse(c, "sysctl kernel.unprivileged_userns_clone=1",
                      "this host does not let %s make user namespaces, in which the machine's "
