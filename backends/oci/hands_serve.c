@@ -207,21 +207,23 @@ static int call_spawn(struct hands *h, struct call *c, char *const *argv, unsign
     return r;
 }
 
-/* The last line of what a runtime has said, without its date, as one line of ours. */
-static void call_reason(struct hands *h, struct call *c, struct error *e)
+/* What a runtime that has failed said, up to a length; a second call says nothing. */
+static char *call_said(struct call *c)
 {
-    char text[SAID_MAX + 1];
+    char *text = mem_zero(SAID_MAX + 1, 1);
     int fd = c->terminal ? c->said : c->outer[2];
-    ssize_t n = -1;
-    if (fd >= 0) {
-        fd_nonblock(fd);
-        n = read(fd, text, SAID_MAX);
-    }
-    if (n <= 0) {
+    if (fd >= 0 && fd_nonblock(fd) == 0 && read(fd, text, SAID_MAX) < 0)
+        text[0] = '\0';
+    return text;
+}
+
+/* The last line of that, without its date, as one line of ours. */
+static void call_reason(struct hands *h, char *text, struct error *e)
+{
+    if (!text[0]) {
         error_set(e, EIO, "%s failed without a word", h->runtime.program);
         return;
     }
-    text[n] = '\0';
     char *line = str_trim(text), *end = strrchr(line, '\n');
     if (end)
         line = str_trim(end);
@@ -233,16 +235,18 @@ static void call_reason(struct hands *h, struct call *c, struct error *e)
                : strstr(line, "no such file")                            ? ENOENT
                : strstr(line, "ermission denied")                        ? EACCES
                                                                          : EIO;
-    error_set(e, c->number ? code : EIO, "%s: %.300s", h->runtime.program, shown);
+    error_set(e, code, "%s: %.300s", h->runtime.program, shown);
 }
 
 static void call_fail(struct hands *h, struct call *c, const struct error *why)
 {
     struct error e;
-    if (why)
+    if (why) {
         e = *why;
-    else
-        call_reason(h, c, &e);
+    } else {
+        autofree char *text = call_said(c);
+        call_reason(h, text, &e);
+    }
     if (c->runtime > 0)
         kill(c->runtime, SIGKILL);
     if (c->command > 0)
@@ -328,6 +332,30 @@ static void call_exited(struct hands *h, struct call *c, int raw)
     call_done(c);
 }
 
+static int start_main(struct hands *h, struct error *e);
+
+/*
+ * 2022's runsc does not know all the words of today's. To ask for its version first would cost each
+ * start more than what everything else of ours does.
+ */
+static void call_again(struct hands *h, struct call *c)
+{
+    struct error e;
+    autofree char *text = call_said(c);
+    bool old = strstr(text, "flag provided but not defined") && !h->runtime.old;
+    if (!old) {
+        call_reason(h, text, &e);
+        call_fail(h, c, &e);
+        return;
+    }
+    h->runtime.old = true;
+    call_done(c);
+    if (start_main(h, &e) < 0) {
+        h->over = true;
+        tell(h, HANDS_FAILED, 0, 0, &e, NULL, 0);
+    }
+}
+
 static void call_runtime_ended(struct hands *h, struct call *c, int raw)
 {
     c->runtime = 0;
@@ -336,7 +364,7 @@ static void call_runtime_ended(struct hands *h, struct call *c, int raw)
         if (c->state == CALL_RUNNING)
             call_exited(h, c, raw);
         else
-            call_fail(h, c, NULL);
+            call_again(h, c);
         return;
     }
     if (!WIFEXITED(raw) || WEXITSTATUS(raw) != 0) {
@@ -757,50 +785,21 @@ static int open_all(struct hands *h, struct setup *s)
     return 0;
 }
 
-/* 2022's runsc and today's do not know the same words. */
-static int learn_version(struct hands *h, struct setup *s)
+static int start_main(struct hands *h, struct error *e)
 {
-    if (h->runtime.kind != OCI_RUNSC)
-        return 0;
-    const char *const argv[] = {h->runtime.program, "--version", NULL};
-    autofree char *said = NULL;
-    int status;
-    int r = spawn_run(argv, TOOL_MS, SAID_MAX, &status, &said, &s->error);
-    if (r < 0)
-        return r;
-    const char *digits = said + strcspn(said, "0123456789");
-    while (*digits && strtoul(digits, NULL, 10) < 20000000) {
-        digits += strspn(digits, "0123456789");
-        digits += strcspn(digits, "0123456789");
-    }
-    h->runtime.old = *digits && strtoul(digits, NULL, 10) < 20230501;
-    return 0;
+    const struct plan *p = h->w->whole;
+    struct call *c = call_new(h, 0, p->terminal);
+    c->rows = h->w->words.rows;
+    c->cols = h->w->words.cols;
+    autostrv char **argv = oci_argv_run(&h->runtime, p->id, p->terminal ? c->console : NULL);
+    int r = call_spawn(h, c, argv, START_MS, e);
+    return r == -ENOENT ? error_set(e, ENOENT, "%s is not installed", h->runtime.program) : r;
 }
 
 static int begin(struct hands *h, struct setup *s)
 {
-    const struct plan *p = h->w->whole;
     int r = open_all(h, s);
-    if (r == 0)
-        r = learn_version(h, s);
-    if (r < 0)
-        return r;
-    struct call *c = call_new(h, 0, p->terminal);
-    c->rows = h->w->words.rows;
-    c->cols = h->w->words.cols;
-    const char *console = p->terminal ? c->console : NULL;
-    if (p->snapshot_kind == PLAN_SNAPSHOT_MEMORY) {
-        h->runtime.restored = true;
-        h->image = openat(s->snapshot, OCI_MEMORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (h->image < 0)
-            return setup_fail(s, "the snapshot's memory");
-    }
-    autostrv char **argv = h->image >= 0 ? oci_argv_restore(&h->runtime, p->id, console)
-                                         : oci_argv_run(&h->runtime, p->id, console);
-    r = call_spawn(h, c, argv, START_MS, &s->error);
-    if (r == -ENOENT)
-        error_set(&s->error, ENOENT, "%s is not installed", h->runtime.program);
-    return r;
+    return r < 0 ? r : start_main(h, &s->error);
 }
 
 void hands_serve(struct setup *s, const struct hands_wish *w)

@@ -55,7 +55,7 @@ static char **argv_begin(const struct oci_runtime *r)
         if (r->filter)
             ADD(argv, "--oci-seccomp");
         if (!r->old)
-            ADD(argv, "--overlay2=none", "--platform=systrap");
+            ADD(argv, "--overlay2=none");
         break;
     }
     return argv;

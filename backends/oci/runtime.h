@@ -24,7 +24,7 @@ enum oci_kind oci_kind_of(const char *runtime);
 struct oci_runtime {
     enum oci_kind kind;
     const char *program; /* borrowed: a name, or an absolute path */
-    bool old;            /* a runsc of before 2023: it knows neither systrap nor overlays */
+    bool old;            /* a runsc that has no overlay of its own, and so no word against it */
     bool restored;       /* from memory, which it refuses to one that calls itself rootless */
     bool network_host;
     bool filter; /* the plan wants one */
