@@ -204,7 +204,14 @@ static bool turns_readonly(const struct plan *p, const char *target)
     return false;
 }
 
-static void mount_tmpfs(json_t *mounts, const struct plan *p, const struct plan_mount *m)
+/* A device on a read-only /dev cannot be written in gVisor. */
+static bool may_turn_readonly(const struct oci_words *w, const char *target)
+{
+    return !str_equal(target, "/dev") || (w->kind != OCI_RUNSC && !w->by_hand);
+}
+
+static void mount_tmpfs(json_t *mounts, const struct plan *p, const struct oci_words *w,
+                        const struct plan_mount *m)
 {
     json_t *a = json_array();
     char text[48];
@@ -225,7 +232,8 @@ static void mount_tmpfs(json_t *mounts, const struct plan *p, const struct plan_
         snprintf(text, sizeof(text), "gid=%u", p->gid);
         option(a, text);
     }
-    if ((m->flags & PLAN_MOUNT_RO) || turns_readonly(p, m->target))
+    if ((m->flags & PLAN_MOUNT_RO) ||
+        (turns_readonly(p, m->target) && may_turn_readonly(w, m->target)))
         option(a, "ro");
     mount_add(mounts, m->target, "tmpfs", "tmpfs", a);
 }
@@ -253,7 +261,8 @@ static bool is_usual_device(const char *target)
     return false;
 }
 
-static void mount_step(json_t *mounts, const struct plan *p, const struct plan_mount *m)
+static void mount_step(json_t *mounts, const struct plan *p, const struct oci_words *w,
+                       const struct plan_mount *m)
 {
     switch (m->kind) {
     case PLAN_MOUNT_PROC:
@@ -269,7 +278,7 @@ static void mount_step(json_t *mounts, const struct plan *p, const struct plan_m
         mount_add(mounts, m->target, "cgroup", "cgroup", mount_options(m));
         break;
     case PLAN_MOUNT_TMPFS:
-        mount_tmpfs(mounts, p, m);
+        mount_tmpfs(mounts, p, w, m);
         break;
     case PLAN_MOUNT_DEVPTS:
         mount_devpts(mounts, m);
@@ -306,7 +315,7 @@ static json_t *mounts(const struct plan *p, const struct oci_words *w)
         const struct plan_mount *m = &p->mounts[i];
         bool theirs = oci_is_runtimes(m, w->kind);
         if (theirs ? !(w->kind == OCI_RUNSC && is_below(m->target, "/sys")) : w->by_hand)
-            mount_step(a, p, m);
+            mount_step(a, p, w, m);
     }
     if (w->kind == OCI_RUNSC && !w->by_hand)
         mount_tmp(a, w);

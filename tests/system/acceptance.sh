@@ -44,6 +44,8 @@ accept_streams() {
     capture box -- sh -c 'echo out; echo err >&2'
     expect_out out
     expect_equal "$(cat "$T/err")" err stderr
+    capture box -- sh -c 'echo gone >/dev/null && head -c 3 /dev/zero | wc -c | tr -d " "'
+    expect_out 3
     expect_equal "$(box -- head -c 2000000 /dev/zero | wc -c)" 2000000 bytes
 }
 
