@@ -437,7 +437,7 @@ static json_t *linux_part(const struct plan *p, const struct oci_words *w)
     put(o, "maskedPaths", masked(p, w));
     put(o, "readonlyPaths", readonly(p, w));
     if (p->seccomp)
-        put(o, "seccomp", oci_seccomp(p));
+        put(o, "seccomp", oci_seccomp(p, w));
     return o;
 }
 

@@ -43,7 +43,7 @@ char *oci_process(const struct plan *p, const struct oci_words *w, const struct 
                   uint32_t uid, uint32_t gid);
 
 /* linux.seccomp, from the list that also makes native's filter (seccomp_json.c). */
-json_t *oci_seccomp(const struct plan *p);
+json_t *oci_seccomp(const struct plan *p, const struct oci_words *w);
 
 /* Whether the runtime, not we, has to make this step: it is in /proc, /dev, or (runsc) /sys. */
 bool oci_is_runtimes(const struct plan_mount *m, enum oci_kind kind);

@@ -791,7 +791,9 @@ static int start_main(struct hands *h, struct error *e)
     struct call *c = call_new(h, 0, p->terminal);
     c->rows = h->w->words.rows;
     c->cols = h->w->words.cols;
-    autostrv char **argv = oci_argv_run(&h->runtime, p->id, p->terminal ? c->console : NULL);
+    const char *console = p->terminal ? c->console : NULL;
+    autostrv char **argv = h->image >= 0 ? oci_argv_restore(&h->runtime, p->id, console)
+                                         : oci_argv_run(&h->runtime, p->id, console);
     int r = call_spawn(h, c, argv, START_MS, e);
     return r == -ENOENT ? error_set(e, ENOENT, "%s is not installed", h->runtime.program) : r;
 }
@@ -799,6 +801,12 @@ static int start_main(struct hands *h, struct error *e)
 static int begin(struct hands *h, struct setup *s)
 {
     int r = open_all(h, s);
+    if (r == 0 && h->w->whole->snapshot_kind == PLAN_SNAPSHOT_MEMORY) {
+        h->runtime.restored = true;
+        h->image = openat(s->snapshot, OCI_MEMORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (h->image < 0)
+            return setup_fail(s, "the snapshot's memory");
+    }
     return r < 0 ? r : start_main(h, &s->error);
 }
 

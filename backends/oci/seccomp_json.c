@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 
 static bool is_given(const struct plan *p, uint32_t open, uint64_t capabilities)
 {
@@ -49,8 +50,8 @@ static json_t *name_list(const char *names, const char *const *but)
     return a;
 }
 
-/* Takes `names` and `args` (NULL: none). result as seccomp_rule's. */
-static void add(json_t *calls, json_t *names, int result, json_t *args)
+/* Takes `names` and `args` (NULL: none). */
+static void add_action(json_t *calls, json_t *names, const char *action, int number, json_t *args)
 {
     if (json_array_size(names) == 0) {
         json_decref(names);
@@ -59,13 +60,22 @@ static void add(json_t *calls, json_t *names, int result, json_t *args)
     }
     json_t *o = json_object();
     json_object_set_new(o, "names", names);
-    json_object_set_new(o, "action",
-                        json_string(result == 0 ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO"));
-    if (result != 0)
-        json_object_set_new(o, "errnoRet", json_integer(result == SECCOMP_PRETEND ? 0 : result));
+    json_object_set_new(o, "action", json_string(action));
+    if (number >= 0)
+        json_object_set_new(o, "errnoRet", json_integer(number));
     if (args)
         json_object_set_new(o, "args", args);
     json_array_append_new(calls, o);
+}
+
+/* The same. result as seccomp_rule's. */
+static void add(json_t *calls, json_t *names, int result, json_t *args)
+{
+    add_action(calls, names, result == 0 ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO",
+               result == 0                 ? -1
+               : result == SECCOMP_PRETEND ? 0
+                                           : result,
+               args);
 }
 
 /*
@@ -99,7 +109,18 @@ static void add_groups(json_t *calls, const struct plan *p)
     }
 }
 
-static void add_rules(json_t *calls, const struct plan *p)
+/*
+ * gVisor knows EPERM alone, whatever number is asked for, and a libc that gets it for clone3(2)
+ * makes no thread. A call that is left to a tracer fails with ENOSYS where there is none, and there
+ * can be none unless debuggers are allowed.
+ */
+static bool is_for_nobody(const struct plan *p, const struct oci_words *w, int result)
+{
+    return (w->kind == OCI_RUNSC || w->by_hand) && result == ENOSYS &&
+           !is_given(p, PLAN_OPEN_PTRACE, 1ull << CAP_SYS_PTRACE);
+}
+
+static void add_rules(json_t *calls, const struct plan *p, const struct oci_words *w)
 {
     for (size_t i = 0; i < seccomp_rules_count; i++) {
         const struct seccomp_rule *r = &seccomp_rules[i];
@@ -109,7 +130,10 @@ static void add_rules(json_t *calls, const struct plan *p)
         json_t *args = r->arguments_count ? json_array() : NULL;
         for (unsigned k = 0; k < r->arguments_count; k++)
             json_array_append_new(args, comparison_of(&r->arguments[k]));
-        add(calls, name_list(r->names, NULL), r->result, args);
+        if (is_for_nobody(p, w, r->result))
+            add_action(calls, name_list(r->names, NULL), "SCMP_ACT_TRACE", -1, args);
+        else
+            add(calls, name_list(r->names, NULL), r->result, args);
     }
 }
 
@@ -135,11 +159,11 @@ static json_t *architectures(void)
 #endif
 }
 
-json_t *oci_seccomp(const struct plan *p)
+json_t *oci_seccomp(const struct plan *p, const struct oci_words *w)
 {
     json_t *o = json_object(), *calls = json_array();
     add_groups(calls, p);
-    add_rules(calls, p);
+    add_rules(calls, p, w);
     add_all_but(calls, "ioctl", 1, seccomp_ioctls_refused, seccomp_ioctls_refused_count, 0, 0);
     for (size_t i = 0; i < seccomp_prctls_count; i++) {
         json_t *args = json_array();
