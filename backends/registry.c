@@ -1,5 +1,6 @@
 /* The one place that knows which runtimes this build has. */
 #include "backends/backend.h"
+#include "backends/libvirt/libvirt.h"
 #include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
@@ -11,6 +12,7 @@ const struct backend *const backends[] = {
     &runc_backend,
     &runsc_backend,
     &qemu_backend,
+    &libvirt_backend,
 };
 const size_t backends_count = ARRAY_SIZE(backends);
 
@@ -19,7 +21,7 @@ static const char *const boundary_lacks[] = {
     [PLAN_CONTAINER] = "a container runtime, and this build has none",
     [PLAN_SANDBOX] = "gVisor or Kata, which this build does not drive",
     [PLAN_MICROVM] = "a virtual machine monitor, and this build has none",
-    [PLAN_VM] = "libvirt or QEMU, which this version of cofferdam does not drive yet",
+    [PLAN_VM] = "libvirt, and this build has none",
 };
 
 const struct backend *backend_find(const char *runtime)

@@ -178,7 +178,8 @@ const struct key keys[KEY_COUNT] = {
         "The root file system. *host*: this machine's own, read-only underneath, with a throw-away "
         "layer on top and homes, keys, /run and /tmp hidden. *dir:PATH*: a folder used in place, "
         "read-only underneath too. *NAME[:TAG]*: an image of the store, see *image* in cofferdam(1). "
-        "Disks come with a later version and are refused until then.",
+        "*disk:PATH*: a qcow2 or raw disk, never written, that the vm boundary boots: an overlay "
+        "takes the changes.",
         BOTH, ALL, NULL},
     [KEY_FILES_WORKDIR] = {
         "files", "workdir", KEY_TYPE_TEXT, NULL, NULL, "PATH",
@@ -324,6 +325,11 @@ const struct key keys[KEY_COUNT] = {
         "machine", "warm", KEY_TYPE_BOOL, NULL, "no", "yes|no",
         "Start from a prepared snapshot of the booted machine instead of booting.",
         BOTH, MACHINES, NEEDS_MACHINE},
+    [KEY_MACHINE_URI] = {
+        "machine", "uri", KEY_TYPE_TEXT, NULL, NULL, "URI",
+        "Which libvirt runs a whole machine: *qemu:///session* (an ordinary user's default), "
+        "*qemu:///system* (root's), or qemu+unix: with the socket of another one of this host.",
+        BOTH, KEY_USED_VM, NEEDS_VM},
 
     [KEY_WORKLOAD_COMMAND] = {
         "workload", "command", KEY_TYPE_LIST, NULL, "", "PROGRAM [ARGUMENT…]",

@@ -63,8 +63,20 @@ static int launching_image(struct launching *l, struct error *e)
 }
 
 /* Where the boundary is a machine's: what it is put together from. */
+static int launching_whole(struct launching *l, struct error *e)
+{
+    const struct machine_whole w = {.uri = settings_text(&l->settings, KEY_MACHINE_URI),
+                                    .firmware = settings_text(&l->settings, KEY_MACHINE_FIRMWARE)};
+    l->machine = NEW(struct machine_parts);
+    int r = machine_find_whole(&l->dirs, &w, l->host.uid, l->machine, e);
+    l->request.parts = r < 0 ? NULL : &l->machine->parts;
+    return r;
+}
+
 static int launching_machine(struct launching *l, struct error *e)
 {
+    if (str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "vm"))
+        return launching_whole(l, e);
     if (!str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "microvm"))
         return 0;
     const char *release = settings_text(&l->settings, KEY_MACHINE_KERNEL);

@@ -1,8 +1,11 @@
 #include "app/cli/machine.h"
 
+#include "backends/libvirt/libvirt.h"
 #include "base/module.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Of every guest; others are loaded by those that have the device. */
 static const unsigned machine_drivers = 1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK |
@@ -75,6 +78,63 @@ int machine_find_parts(const struct dirs *d, const char *release, struct images_
     return image ? machine_disk(m, d, image, e) : 0;
 }
 
+/* --- whole machines ---------------------------------------------------------------------------- */
+
+/* Secure boot's come first where that is wanted; each is of the same size as its variables. */
+static void machine_firmware(struct machine_parts *m, bool secure)
+{
+    static const struct {
+        bool secure;
+        const char *loader, *vars;
+    } rows[] = {
+        {true, "/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"},
+        {true, "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"},
+        {false, "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+        {false, "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+        {false, "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows) && !m->parts.loader; i++)
+        if (rows[i].secure == secure && access(rows[i].loader, R_OK) == 0 &&
+            access(rows[i].vars, R_OK) == 0) {
+            m->parts.loader = rows[i].loader;
+            m->parts.vars = rows[i].vars;
+        }
+}
+
+static bool machine_has_iommu(void)
+{
+    DIR *groups = opendir("/sys/kernel/iommu_groups");
+    bool found = false;
+    for (struct dirent *d; groups && !found && (d = readdir(groups));)
+        found = d->d_name[0] != '.';
+    if (groups)
+        closedir(groups);
+    return found;
+}
+
+int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint32_t uid,
+                       struct machine_parts *ret, struct error *e)
+{
+    struct machine_parts *m = ret;
+    struct error why;
+    *m = (struct machine_parts){0};
+    if (qemu_facts(d->cache, &m->facts, &why) == 0) {
+        m->parts.program = m->facts.program;
+        m->parts.version = m->facts.version;
+        m->parts.no_kvm = m->facts.no_kvm;
+    }
+    m->client = libvirt_client_env(environ);
+    m->folder = str_join_path(d->state, "machines");
+    m->parts.client = m->client;
+    m->parts.folder = m->folder;
+    m->parts.sockets = d->runtime;
+    m->parts.uri = str_empty(w->uri) ? libvirt_default_uri(uid) : w->uri;
+    m->parts.iommu = machine_has_iommu();
+    if (!str_empty(w->firmware) && !str_equal(w->firmware, "bios"))
+        machine_firmware(m, str_equal(w->firmware, "secure-boot"));
+    return 0;
+}
+
 void machine_parts_done(struct machine_parts *m)
 {
     vmm_facts_done(&m->facts);
@@ -83,5 +143,7 @@ void machine_parts_done(struct machine_parts *m)
     disk_done(&m->disk);
     free(m->kernel);
     free(m->no_kernel);
+    free(m->folder);
+    strv_free(m->client);
     *m = (struct machine_parts){0};
 }

@@ -14,6 +14,7 @@ struct machine_parts {
     struct initramfs initramfs; /* owned */
     struct disk disk;           /* owned */
     char *kernel, *no_kernel;   /* owned */
+    char *folder, **client;     /* owned; of a whole machine */
     struct plan_parts parts;    /* points into the others */
 };
 
@@ -23,6 +24,14 @@ struct machine_parts {
  * kernel, or its beginning; NULL: the best. `image`: loaded, or NULL: none of the store.
  */
 int machine_find_parts(const struct dirs *d, const char *release, struct images_launch *image,
+                       struct machine_parts *ret, struct error *e);
+
+/* What a whole machine is to be, as the settings say it; borrowed, may be NULL. */
+struct machine_whole {
+    const char *uri, *firmware;
+};
+/* The same for a whole machine, whose disks bring their own kernels. */
+int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint32_t uid,
                        struct machine_parts *ret, struct error *e);
 void machine_parts_done(struct machine_parts *m); /* zeroed is fine */
 

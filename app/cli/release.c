@@ -9,6 +9,7 @@ const struct release_feature release_features[] = {
     {"archive", FEATURE_ARCHIVE},
     {"systemd", FEATURE_SYSTEMD},
     {"tui",     FEATURE_TUI    },
+    {"libvirt", FEATURE_LIBVIRT},
 };
 const size_t release_features_count = sizeof(release_features) / sizeof(release_features[0]);
 

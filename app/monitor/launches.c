@@ -1,5 +1,6 @@
 #include "app/monitor/launches.h"
 
+#include "backends/libvirt/libvirt.h"
 #include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
@@ -15,6 +16,7 @@ static const struct {
     {"runc",   &oci_launch_ops   },
     {"runsc",  &oci_launch_ops   },
     {"qemu",   &qemu_launch_ops  },
+    {"libvirt", &libvirt_launch_ops},
     {"/",      &oci_launch_ops   }, /* any by its path, which stands in the plan */
 };
 

@@ -199,6 +199,8 @@ static void build_origins(struct build *b)
 
 static int build_root(struct build *b, struct error *e)
 {
+    if (plan_boots_disk(b->p))
+        return 0;
     if (plan_is_machine(b->p)) {
         build_machine_root(b);
         int r = build_home(b, e);
@@ -242,6 +244,10 @@ static int build_all(struct build *b, struct error *e)
     build_limits(b);
     if (plan_is_machine(b->p))
         build_machine(b);
+    if (b->p->boundary == PLAN_VM)
+        r = build_whole(b, e);
+    if (r < 0)
+        return r;
     build_command(b);
     build_environment(b);
     build_origins(b);

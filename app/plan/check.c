@@ -58,10 +58,13 @@ static void check_image(struct check *c)
     }
     if (str_equal(image, "host") || str_starts(image, "dir:"))
         return;
+    if (plan_boots_disk(c->p))
+        return;
     if (str_starts(image, "disk:")) {
         if (plan_is_machine(c->p))
-            check_refuse(c, "--image NAME: a machine is made from an image of the store",
-                         "a machine of this version boots no disk of somebody's: %s", image);
+            check_refuse(c, "--boundary vm, or --image NAME",
+                         "a microVM is made from an image of the store: %s is a whole machine's",
+                         image);
         else
             check_refuse(
                 c,
@@ -335,6 +338,70 @@ static void check_machine(struct check *c)
                 c->h->cgroup == PLAN_CGROUP_V1 ? "blkio" : "io", "nothing limits it");
 }
 
+/* What a whole machine could do and this version cannot express, each by its name. */
+static void check_whole_devices(struct check *c)
+{
+    const struct plan_machine *m = &c->p->machine;
+    if (str_equal(m->type, "microvm") || str_equal(m->type, "virt"))
+        check_refuse(c, "--set machine.type=q35, or --boundary microvm",
+                     "machine.type = %s: the vm boundary has q35 and pc", m->type);
+    if (!str_equal(m->firmware, "bios") && !m->loader)
+        check_refuse(c, "apt install ovmf, dnf install edk2-ovmf",
+                     "machine.firmware = %s: no UEFI firmware is here", m->firmware);
+    if (str_equal(m->firmware, "secure-boot") && !str_equal(m->type, "q35"))
+        check_refuse(c, "--set machine.type=q35", "machine.firmware = secure-boot needs q35");
+    if (str_equal(m->type, "pc") && strv_length(m->disks) + strv_length(m->cdroms) > 4)
+        check_refuse(c, "--set machine.type=q35", "machine.type = pc has room for four disks");
+    if (str_equal(m->gpu, "passthrough") || m->devices) {
+        const char *what = str_equal(m->gpu, "passthrough") ? "machine.gpu = passthrough"
+                                                            : "machine.device";
+        check_refuse(c, m->iommu ? "--set machine.gpu=virtio"
+                                    : "turn on VT-d or AMD-Vi in the firmware and intel_iommu=on "
+                                      "on the kernel's command line",
+                     "%s: %s", what,
+                     m->iommu ? "this version hands no device over"
+                                 : "this host has no IOMMU groups: a device handed over could "
+                                   "write into all of its memory");
+    }
+}
+
+static void check_whole(struct check *c)
+{
+    const struct plan *p = c->p;
+    const struct plan_machine *m = &p->machine;
+    check_machine_accel(c);
+    check_whole_devices(c);
+    if (!m->uri)
+        check_refuse(c, "apt install libvirt-daemon libvirt-clients",
+                     "the vm boundary needs libvirt, which nobody looked for");
+    if (!plan_boots_disk(p))
+        check_refuse(c, "--image disk:PATH, or --boundary microvm",
+                     "the vm boundary boots disks in this version: %s is none", p->image);
+    else if (!p->argv || !str_equal(p->argv[0], "boot"))
+        check_refuse(c, "leave the command out",
+                     "a disk boots its own system: there is nobody in it to be given a command");
+    if (m->memory < 64ull << 20)
+        check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
+    if (m->warm)
+        check_refuse(c, "--set machine.warm=no", "machine.warm = yes is for microVMs");
+    if (p->network != PLAN_NETWORK_NONE && p->network != PLAN_NETWORK_HOST)
+        check_refuse(c, "--network none, or --network host",
+                     "network.mode = %s: a whole machine has none, or the host's through a "
+                     "translator in user space",
+                     plan_network_names[p->network]);
+    if (p->limits.cpu_milli % 1000)
+        check_refuse(c, "--cpus with a whole number",
+                     "resources.cpus: a whole machine has whole processors");
+    if (p->limits.io_weight)
+        check_refuse(c, "--set resources.io-weight=", "resources.io-weight is not for the vm boundary");
+    if (p->restart != PLAN_RESTART_NO)
+        check_refuse(c, "--set lifecycle.restart=no",
+                     "lifecycle.restart is not for the vm boundary yet");
+    if (p->snapshot_on_exit)
+        check_refuse(c, "--set lifecycle.snapshot-on-exit=no",
+                     "lifecycle.snapshot-on-exit is not for the vm boundary yet");
+}
+
 int plan_check(const struct plan *p, const struct plan_host *host, struct plan_finding **ret,
                size_t *ret_count, struct error *e)
 {
@@ -352,6 +419,8 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
         check_weak(&c);
     } else if (p->boundary == PLAN_MICROVM) {
         check_machine(&c);
+    } else if (p->boundary == PLAN_VM) {
+        check_whole(&c);
     }
     *ret = c.list;
     *ret_count = c.count;

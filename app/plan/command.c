@@ -11,6 +11,8 @@ void build_command(struct build *b)
         build_stored_command(b, argv);
     } else if (argv[0]) {
         p->argv = strv_copy(argv);
+    } else if (plan_boots_disk(p)) {
+        build_whole_command(b);
     } else {
         /* The caller's own shell is in a root made of the host's; elsewhere nobody knows. */
         strv_add(&p->argv, str_equal(p->image, "host") ? b->host->shell : "/bin/sh");

@@ -27,6 +27,18 @@ __attribute__((format(printf, 5, 6))) static void explain_add(struct explain *x,
 static void explain_kernel(struct explain *x)
 {
     const struct plan *p = x->p;
+    if (p->boundary == PLAN_VM) {
+        bool emulated = p->machine.accel == PLAN_ACCEL_TCG;
+        bool session = str_ends(p->machine.uri ? p->machine.uri : "", "/session");
+        explain_add(x, emulated ? 65 : 15, "kernel", emulated ? "machine.accel = kvm" : NULL,
+                    "a whole machine of its own%s; what gets out of it is %s",
+                    emulated ? ", but emulated (tcg): by QEMU's own word that is no security "
+                               "boundary"
+                             : "",
+                    session ? "a process of yours, with QEMU's own filter and your files in reach"
+                            : "what libvirt's qemu.conf makes of it, with QEMU's own filter");
+        return;
+    }
     if (plan_is_machine(p) && p->machine.accel == PLAN_ACCEL_TCG) {
         explain_add(x, 60, "kernel", "machine.accel = kvm",
                     "a kernel of its own, but emulated (tcg): by QEMU's own word that is no "

@@ -26,6 +26,17 @@ static void plan_machine_done(struct plan_machine *m)
     free(m->initramfs);
     free(m->root);
     free(m->root_type);
+    free(m->uri);
+    strv_free(m->client);
+    free(m->folder);
+    free(m->sockets);
+    free(m->firmware);
+    free(m->loader);
+    free(m->vars);
+    strv_free(m->disks);
+    strv_free(m->cdroms);
+    free(m->gpu);
+    strv_free(m->devices);
 }
 
 void plan_free(struct plan *p)

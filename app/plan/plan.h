@@ -164,6 +164,20 @@ struct plan_machine {
     char *initramfs;  /* owned */
     char *root;       /* owned; the read-only file system image below the layer for the changes */
     char *root_type;  /* owned; "squashfs" */
+
+    /* of a whole machine (the vm boundary) alone */
+    char *uri;           /* owned; libvirt's, "qemu:///session" */
+    char **client;       /* owned; the environment libvirt's client works in */
+    char *folder;        /* owned; made for it: overlays over the disks, variables of the firmware */
+    char *sockets;       /* owned; a folder for its sockets, short */
+    char *firmware;      /* owned; "bios", "uefi", "secure-boot" */
+    char *loader, *vars; /* owned; UEFI's code and the template of its variables; NULL: by libvirt */
+    char **disks;        /* owned; never written; the first is what it boots from */
+    char **cdroms;       /* owned */
+    char *gpu;           /* owned; "none", "virtio", "passthrough" */
+    char **devices;      /* owned; "pci:ADDRESS", "usb:VENDOR:PRODUCT" */
+    bool tpm, window;
+    bool iommu; /* this host has one */
 };
 
 struct plan {
@@ -256,6 +270,9 @@ struct plan_parts {
     uint64_t tsc_khz;
     const char *kernel, *no_kernel, *release, *initramfs;
     const char *root, *root_type;
+    const char *uri, *folder, *sockets, *loader, *vars; /* of a vm; folder: where each gets its own */
+    char *const *client;
+    bool iommu;
 };
 
 /* What the command line adds to the settings. All borrowed. */
@@ -334,6 +351,7 @@ char *plan_to_json(const struct plan *p, bool pretty);
 int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e);
 
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
+bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */
 const char *plan_capability_name(unsigned capability); /* "net-raw"; NULL beyond the last */
 

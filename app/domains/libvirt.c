@@ -1,0 +1,60 @@
+#include "app/domains/domains.h"
+
+#include "backends/libvirt/domain_xml.h"
+#include "base/str.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static void (*limit_word)(void);
+
+/* Said by the error structs alone. */
+static void say_nothing(void *data, virErrorPtr error)
+{
+}
+
+int domains_error(struct error *e, const char *what)
+{
+    virErrorPtr last = virGetLastError();
+    const char *text = last && last->message ? last->message : "unknown";
+    autofree char *shown = str_escape(text, strnlen(text, 360));
+    int code = last && last->code == VIR_ERR_OPERATION_UNSUPPORTED ? ENOTSUP : EIO;
+    return error_set(e, code, "%s: %s", what, shown);
+}
+
+virConnectPtr domains_connect(const char *uri, struct error *e)
+{
+    virSetErrorFunc(NULL, say_nothing);
+    virConnectPtr c = virInitialize() < 0 ? NULL : virConnectOpen(uri);
+    if (!c)
+        domains_error(e, uri);
+    return c;
+}
+
+static void limit_reached(int signo)
+{
+    if (limit_word)
+        limit_word();
+    _exit(124);
+}
+
+void domains_limit(unsigned seconds, void (*last_word)(void))
+{
+    limit_word = last_word;
+    signal(SIGALRM, seconds ? limit_reached : SIG_IGN);
+    alarm(seconds);
+}
+
+virDomainPtr domains_find(virConnectPtr c, const char *id)
+{
+    char uuid[DOMAIN_UUID_SIZE];
+    domain_uuid(id, uuid);
+    virDomainPtr d = virDomainLookupByUUIDString(c, uuid);
+    autofree char *name = str_format("cofferdam-%s", id);
+    if (d && !str_equal(virDomainGetName(d), name)) {
+        virDomainFree(d);
+        return NULL;
+    }
+    return d;
+}

@@ -1,0 +1,263 @@
+#include "backends/libvirt/domain_xml.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+void domain_uuid(const char *id, char ret[DOMAIN_UUID_SIZE])
+{
+    snprintf(ret, DOMAIN_UUID_SIZE, "c0ffe4da-0000-4000-8000-%.12s", id);
+}
+
+char *domain_name(const struct plan *p)
+{
+    return str_format("cofferdam-%s", p->id);
+}
+
+static char *domain_path(const char *folder, const char *name)
+{
+    return str_join_path(folder ? folder : "/", name);
+}
+
+char *domain_disk_path(const struct plan *p, size_t disk)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "disk%zu.qcow2", disk);
+    return domain_path(p->machine.folder, name);
+}
+
+char *domain_vars_path(const struct plan *p)
+{
+    return domain_path(p->machine.folder, "firmware.fd");
+}
+
+char *domain_console_path(const struct plan *p)
+{
+    return domain_path(p->machine.sockets, "serial");
+}
+
+char *domain_screen_path(const struct plan *p)
+{
+    return domain_path(p->machine.sockets, "screen");
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+/* Text of others, as text or between single quotes. What XML cannot hold at all is a '?'. */
+static void xml_text(struct buf *b, const char *s)
+{
+    for (; s && *s; s++) {
+        if (*s == '<')
+            buf_puts(b, "&lt;");
+        else if (*s == '>')
+            buf_puts(b, "&gt;");
+        else if (*s == '&')
+            buf_puts(b, "&amp;");
+        else if (*s == '\'')
+            buf_puts(b, "&apos;");
+        else if (*s == '"')
+            buf_puts(b, "&quot;");
+        else
+            buf_putc(b, (unsigned char)*s < ' ' ? '?' : *s);
+    }
+}
+
+static void xml_line(struct buf *b, const char *before, const char *text, const char *after)
+{
+    buf_puts(b, before);
+    xml_text(b, text);
+    buf_puts(b, after);
+    buf_putc(b, '\n');
+}
+
+static void xml_puts(struct buf *b, const char *line)
+{
+    buf_puts(b, line);
+    buf_putc(b, '\n');
+}
+
+static bool xml_old(const struct plan *p)
+{
+    return str_equal(p->machine.type, "pc");
+}
+
+static void xml_identity(struct buf *b, const struct plan *p)
+{
+    char uuid[DOMAIN_UUID_SIZE];
+    autofree char *name = domain_name(p);
+    domain_uuid(p->id, uuid);
+    xml_line(b, "  <name>", name, "</name>");
+    xml_line(b, "  <uuid>", uuid, "</uuid>");
+    xml_line(b, "  <title>", p->name, "</title>");
+    xml_puts(b, "  <metadata>");
+    xml_line(b, "    <cofferdam:workload xmlns:cofferdam='" DOMAIN_METADATA_URI "' id='", p->id,
+             "'>");
+    xml_line(b, "      <cofferdam:name>", p->name, "</cofferdam:name>");
+    xml_line(b, "      <cofferdam:profile>", p->profile, "</cofferdam:profile>");
+    xml_puts(b, "    </cofferdam:workload>");
+    xml_puts(b, "  </metadata>");
+}
+
+static void xml_size(struct buf *b, const struct plan *p)
+{
+    unsigned long long kib = p->machine.memory / 1024;
+    buf_printf(b, "  <memory unit='KiB'>%llu</memory>\n", kib);
+    buf_printf(b, "  <currentMemory unit='KiB'>%llu</currentMemory>\n", kib);
+    buf_printf(b, "  <vcpu placement='static'>%u</vcpu>\n", p->machine.cpus);
+}
+
+static void xml_firmware(struct buf *b, const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    bool secure = str_equal(m->firmware, "secure-boot");
+    if (str_equal(m->firmware, "bios"))
+        return;
+    autofree char *vars = domain_vars_path(p);
+    xml_line(b,
+             secure ? "    <loader readonly='yes' secure='yes' type='pflash'>"
+                    : "    <loader readonly='yes' type='pflash'>",
+             m->loader, "</loader>");
+    buf_puts(b, "    <nvram template='");
+    xml_text(b, m->vars);
+    xml_line(b, "'>", vars, "</nvram>");
+}
+
+/* A CD is where a system is installed from: it comes first as long as the disk boots nothing. */
+static void xml_boot(struct buf *b, const struct plan *p)
+{
+    xml_puts(b, "  <os>");
+    xml_line(b, "    <type arch='x86_64' machine='", p->machine.type, "'>hvm</type>");
+    xml_firmware(b, p);
+    xml_puts(b, "    <boot dev='hd'/>");
+    if (p->machine.cdroms)
+        xml_puts(b, "    <boot dev='cdrom'/>");
+    xml_puts(b, "  </os>");
+    xml_puts(b, "  <features>");
+    xml_puts(b, "    <acpi/>");
+    xml_puts(b, "    <apic/>");
+    if (str_equal(p->machine.firmware, "secure-boot"))
+        xml_puts(b, "    <smm state='on'/>");
+    xml_puts(b, "  </features>");
+}
+
+static void xml_cpu(struct buf *b, const struct plan *p)
+{
+    const char *model = p->machine.cpu_model;
+    if (p->machine.accel == PLAN_ACCEL_KVM && (!model || str_equal(model, "host")))
+        xml_puts(b, "  <cpu mode='host-passthrough' migratable='on'/>");
+    else if (str_equal(model, "max") || str_equal(model, "host"))
+        xml_puts(b, "  <cpu mode='maximum'/>");
+    else if (model)
+        xml_line(b, "  <cpu mode='custom' match='exact'><model fallback='forbid'>", model,
+                 "</model></cpu>");
+    else
+        xml_puts(b, "  <cpu mode='custom' match='exact'><model fallback='forbid'>qemu64</model>"
+                    "<feature policy='require' name='arat'/></cpu>");
+    xml_puts(b, "  <clock offset='utc'/>");
+    xml_puts(b, "  <on_poweroff>destroy</on_poweroff>");
+    xml_puts(b, "  <on_reboot>restart</on_reboot>");
+    xml_puts(b, "  <on_crash>destroy</on_crash>");
+}
+
+/* --- devices ---------------------------------------------------------------------------------- */
+
+static void xml_disk(struct buf *b, const struct plan *p, const char *path, const char *device,
+                     size_t number)
+{
+    bool cd = str_equal(device, "cdrom");
+    const char *bus = xml_old(p) ? "ide" : cd ? "sata" : "virtio";
+    const char *prefix = xml_old(p) ? "hd" : cd ? "sd" : "vd";
+    buf_printf(b, "    <disk type='file' device='%s'>\n", device);
+    if (cd)
+        xml_puts(b, "      <driver name='qemu' type='raw'/>");
+    else
+        xml_puts(b, "      <driver name='qemu' type='qcow2' discard='unmap'/>");
+    xml_line(b, "      <source file='", path, "'/>");
+    buf_printf(b, "      <target dev='%s%c' bus='%s'/>\n", prefix, (char)('a' + number), bus);
+    if (cd)
+        xml_puts(b, "      <readonly/>");
+    xml_puts(b, "    </disk>");
+}
+
+static void xml_disks(struct buf *b, const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    size_t disks = strv_length(m->disks);
+    for (size_t i = 0; i < disks; i++) {
+        autofree char *path = domain_disk_path(p, i);
+        xml_disk(b, p, path, "disk", i);
+    }
+    for (size_t i = 0; m->cdroms && m->cdroms[i]; i++)
+        xml_disk(b, p, m->cdroms[i], "cdrom", xml_old(p) ? disks + i : i);
+}
+
+/* A socket and no pty: QEMU looks but once a second whether somebody has opened that, and what is
+ * said until then is lost. */
+static void xml_consoles(struct buf *b, const struct plan *p)
+{
+    autofree char *console = domain_console_path(p);
+    xml_puts(b, "    <serial type='unix'>");
+    xml_line(b, "      <source mode='bind' path='", console, "'/>");
+    xml_puts(b, "      <target type='isa-serial' port='0'/>");
+    xml_puts(b, "    </serial>");
+    xml_puts(b, "    <channel type='unix'>");
+    xml_puts(b, "      <target type='virtio' name='org.qemu.guest_agent.0'/>");
+    xml_puts(b, "    </channel>");
+}
+
+static void xml_screen(struct buf *b, const struct plan *p)
+{
+    if (p->machine.window) {
+        autofree char *screen = domain_screen_path(p);
+        xml_puts(b, "    <input type='tablet' bus='usb'/>");
+        xml_line(b, "    <graphics type='vnc' socket='", screen, "'/>");
+    }
+    if (str_equal(p->machine.gpu, "virtio"))
+        xml_puts(b, "    <video><model type='virtio'/></video>");
+    else if (p->machine.window)
+        xml_puts(b, "    <video><model type='vga'/></video>");
+    else
+        xml_puts(b, "    <video><model type='none'/></video>");
+}
+
+static void xml_network(struct buf *b, const struct plan *p)
+{
+    if (p->network != PLAN_NETWORK_HOST)
+        return;
+    xml_puts(b, "    <interface type='user'>");
+    buf_printf(b, "      <mac address='52:54:00:%.2s:%.2s:%.2s'/>\n", p->id, p->id + 2, p->id + 4);
+    buf_printf(b, "      <model type='%s'/>\n", xml_old(p) ? "e1000" : "virtio");
+    xml_puts(b, "    </interface>");
+}
+
+static void xml_devices(struct buf *b, const struct plan *p)
+{
+    xml_puts(b, "  <devices>");
+    xml_disks(b, p);
+    buf_printf(b, "    <controller type='usb' model='%s'/>\n",
+               !p->machine.window ? "none" : xml_old(p) ? "piix3-uhci" : "qemu-xhci");
+    xml_network(b, p);
+    xml_consoles(b, p);
+    if (p->machine.tpm)
+        xml_puts(b, "    <tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
+    xml_screen(b, p);
+    xml_puts(b, "    <watchdog model='i6300esb' action='reset'/>");
+    xml_puts(b, "    <memballoon model='virtio'><stats period='5'/></memballoon>");
+    xml_puts(b, "    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
+    xml_puts(b, "  </devices>");
+}
+
+char *domain_xml(const struct plan *p)
+{
+    struct buf b = {0};
+    buf_printf(&b, "<domain type='%s'>\n", p->machine.accel == PLAN_ACCEL_KVM ? "kvm" : "qemu");
+    xml_identity(&b, p);
+    xml_size(&b, p);
+    xml_boot(&b, p);
+    xml_cpu(&b, p);
+    xml_devices(&b, p);
+    xml_puts(&b, "</domain>");
+    return buf_take(&b);
+}

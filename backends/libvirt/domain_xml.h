@@ -1,0 +1,26 @@
+/* The XML of a domain, from a plan: pure. As libvirt's "Domain XML format" has it, of 9.0 or newer. */
+#ifndef COFFERDAM_BACKENDS_LIBVIRT_DOMAIN_XML_H
+#define COFFERDAM_BACKENDS_LIBVIRT_DOMAIN_XML_H
+
+#include "app/plan/plan.h"
+
+#include <stdio.h>
+
+/* What marks a domain as ours, and tells whose it is. */
+#define DOMAIN_METADATA_URI "https://cofferdam.example/domain/1"
+
+enum { DOMAIN_UUID_SIZE = 37 };
+/* The domain's: made from the workload's id alone, so that it is found without any record. */
+void domain_uuid(const char *id, char ret[DOMAIN_UUID_SIZE]);
+char *domain_name(const struct plan *p); /* owned by the caller */
+
+/* Files in plan.machine.folder and sockets; owned by the caller. */
+char *domain_disk_path(const struct plan *p, size_t disk); /* the overlay over disks[disk] */
+char *domain_vars_path(const struct plan *p);
+char *domain_console_path(const struct plan *p);
+char *domain_screen_path(const struct plan *p); /* VNC, where there is a window */
+
+/* Owned by the caller. The plan is plan_check()ed. */
+char *domain_xml(const struct plan *p);
+
+#endif

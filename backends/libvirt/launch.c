@@ -1,0 +1,525 @@
+/* A libvirt domain as the monitor drives it: by words to cofferdam-domain. */
+#include "backends/libvirt/libvirt.h"
+#include "backends/libvirt/wire.h"
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/module.h"
+#include "base/spawn.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    DOMAIN_START_MS = 120000, /* a first connection asks each QEMU what it can: up to 12 s */
+    DOMAIN_ANSWER_MS = 20000,
+    DOMAIN_SAMPLE_MS = 100,
+    DOMAIN_CLEAN_MS = 30000,
+};
+
+struct late {
+    struct late *next;
+    struct domain_message message;
+};
+
+struct launch {
+    struct plan *plan; /* owned */
+    char *text;        /* owned; the plan as it came */
+    size_t size;
+    char *command; /* owned */
+    struct launch_wishes wishes;
+    struct launch_env env; /* its descriptors are borrowed */
+    char **shortfalls;     /* owned */
+
+    pid_t helper; /* 0: none, or reaped */
+    int control;  /* owned */
+    pid_t pid;    /* QEMU's; 0: not known */
+    int pidfd;    /* owned; QEMU's, where it can be signalled; FD_NONE */
+    bool silent, ended, told, cleaned;
+    struct late *late; /* owned; what came while something else was waited for */
+    struct launch_sample sample;
+    bool sampled;
+};
+
+static void domain_free(struct launch *l);
+
+/* --- reading the plan ------------------------------------------------------------------------- */
+
+static void domain_make_wishes(struct launch *l)
+{
+    const struct plan *p = l->plan;
+    l->command = strv_join(p->argv, " ");
+    l->wishes = (struct launch_wishes){
+        .id = p->id,
+        .name = p->name,
+        .profile = p->profile,
+        .boundary = plan_boundary_name(p->boundary),
+        .runtime = p->runtime,
+        .image = p->image,
+        .command = l->command,
+        .accel = p->machine.accel == PLAN_ACCEL_TCG ? "tcg" : "kvm",
+        .labels = p->labels,
+        .terminal = p->terminal,
+        .scrollback = p->scrollback,
+        .record = p->record,
+        .time_limit_ms = p->time_limit_ms,
+        .idle_limit_ms = p->idle_limit_ms,
+        .stop_signal = p->stop_signal,
+        .stop_grace_ms = p->stop_grace_ms,
+        .snapshot = p->snapshot,
+        /* the same names in the same order */
+        .keep = (int)p->keep,
+    };
+    _Static_assert((int)PLAN_KEEP_ALWAYS == (int)LAUNCH_KEEP_ALWAYS &&
+                       (int)PLAN_KEEP_ON_FAILURE == (int)LAUNCH_KEEP_ON_FAILURE,
+                   "one enum is the other");
+}
+
+/* What cannot be left to whoever made the plan. */
+static int domain_check(const struct plan *p, struct error *e)
+{
+    const struct plan_machine *m = &p->machine;
+    if (!str_equal(p->runtime, "libvirt") || !m->type || !m->firmware || !m->gpu)
+        return error_set(e, EINVAL, "the plan is not one for libvirt");
+    if (!m->uri || !m->folder || m->folder[0] != '/' || !m->sockets || m->sockets[0] != '/')
+        return error_set(e, EINVAL, "the plan does not say where the machine belongs");
+    if (!m->disks)
+        return error_set(e, EINVAL, "the plan lacks a disk");
+    return 0;
+}
+
+static int domain_open(const char *plan, size_t size, const struct launch_env *env,
+                       struct launch **ret, struct error *e)
+{
+    struct launch *l = NEW(struct launch);
+    l->env = *env;
+    l->control = l->pidfd = FD_NONE;
+    int r = plan_from_json(plan, size, &l->plan, e);
+    if (r == 0)
+        r = domain_check(l->plan, e);
+    if (r < 0) {
+        domain_free(l);
+        return r;
+    }
+    l->text = mem_copy(plan, size);
+    l->size = size;
+    domain_make_wishes(l);
+    *ret = l;
+    return 0;
+}
+
+static const struct launch_wishes *domain_wishes(const struct launch *l)
+{
+    return &l->wishes;
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+static int domain_say(struct launch *l, enum domain_word word, uint32_t number, int32_t value,
+                      const char *path, struct error *e)
+{
+    struct domain_message m = {.word = word, .number = number, .value = value};
+    if (l->control < 0 || l->silent || l->ended)
+        return error_set(e, ESRCH, "it is not running");
+    if (path && strlen(path) >= sizeof(m.path))
+        return error_set(e, ENAMETOOLONG, "the path is too long");
+    if (path)
+        strcpy(m.path, path);
+    int r = fd_send(l->control, &m, sizeof(m), NULL, 0);
+    return r < 0 ? error_errno(e, -r, "asking for it") : 0;
+}
+
+/* 1: a message; 0: none in this time; -EPIPE: the helper is gone. */
+static int domain_hear(struct launch *l, struct domain_message *m, int *fds, size_t *count,
+                       int timeout_ms)
+{
+    struct pollfd p = {.fd = l->control, .events = POLLIN};
+    if (l->control < 0 || l->silent)
+        return -EPIPE;
+    int ready = poll(&p, 1, timeout_ms);
+    if (ready <= 0)
+        return 0;
+    ssize_t n = fd_receive(l->control, m, sizeof(*m), fds, count);
+    if (n == -EAGAIN || n == -EINTR)
+        return 0;
+    if (n != (ssize_t)sizeof(*m)) {
+        l->silent = true;
+        return -EPIPE;
+    }
+    m->error.text[sizeof(m->error.text) - 1] = '\0';
+    return 1;
+}
+
+static void domain_keep(struct launch *l, const struct domain_message *m)
+{
+    struct late **last = &l->late;
+    while (*last)
+        last = &(*last)->next;
+    *last = NEW(struct late);
+    (*last)->message = *m;
+}
+
+/* Waits for one word; the others are kept for dispatch(). 0, or -ETIMEDOUT, -ESRCH with text. */
+static int domain_await(struct launch *l, enum domain_word word, int ms, struct domain_message *ret,
+                        struct error *e)
+{
+    uint64_t until = loop_now_ms() + (uint64_t)ms;
+    for (;;) {
+        uint64_t now = loop_now_ms();
+        struct domain_message m;
+        size_t none = 0;
+        if (now >= until)
+            return error_set(e, ETIMEDOUT, "libvirt does not answer");
+        int r = domain_hear(l, &m, NULL, &none, (int)(until - now));
+        if (r < 0)
+            return error_set(e, ESRCH, "it has just ended");
+        if (r == 1 && m.word == word) {
+            *ret = m;
+            return 0;
+        }
+        if (r == 1)
+            domain_keep(l, &m);
+    }
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+static int domain_spawn(struct launch *l, struct error *e)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_errno(e, errno, "a channel to " DOMAIN_PROGRAM);
+    autoclose int ours = pair[0], theirs = pair[1];
+    autoclose int plan = fd_sealed("cofferdam-plan", l->text, l->size);
+    if (plan < 0)
+        return error_errno(e, -plan, "handing the plan on");
+    autofree char *program = module_program(DOMAIN_PROGRAM);
+    const char *const argv[] = {program, "drive", NULL};
+    const int fds[] = {FD_NONE, FD_NONE, FD_NONE, theirs, plan};
+    const struct spawn s = {
+        .argv = argv,
+        .env = (const char *const *)l->plan->machine.client,
+        .fds = fds,
+        .fds_count = ARRAY_SIZE(fds),
+        .new_session = true,
+    };
+    int r = spawn_start(&s, &l->helper, NULL, e);
+    if (r == -ENOENT)
+        return error_set(e, EOPNOTSUPP, "this build of cofferdam has no libvirt");
+    if (r == 0)
+        l->control = TAKE_FD(ours);
+    return r;
+}
+
+static void domain_streams(struct launch *l, int console, struct launch_streams *ret)
+{
+    *ret = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    fd_nonblock(console);
+    if (l->plan->terminal) {
+        ret->terminal = console;
+        return;
+    }
+    int pair[2];
+    ret->in = console;
+    ret->out = fcntl(console, F_DUPFD_CLOEXEC, 0);
+    if (fd_pipe(pair, O_NONBLOCK) == 0) { /* a serial line has no second stream: it is at its end */
+        fd_close(pair[1]);
+        ret->err = pair[0];
+    }
+}
+
+static int domain_await_start(struct launch *l, struct launch_streams *ret, struct error *e)
+{
+    uint64_t limit = l->plan->time_limit_ms;
+    uint64_t until = loop_now_ms() + (limit ? MIN(limit, (uint64_t)DOMAIN_START_MS) : DOMAIN_START_MS);
+    for (;;) {
+        uint64_t now = loop_now_ms();
+        struct domain_message m;
+        int fds[2] = {FD_NONE, FD_NONE};
+        size_t count = 2;
+        if (now >= until)
+            return error_set(e, ETIMEDOUT, "libvirt has not started it in time");
+        int r = domain_hear(l, &m, fds, &count, (int)(until - now));
+        if (r < 0)
+            return error_set(e, EPROTO, DOMAIN_PROGRAM " ended without a word");
+        if (r == 0)
+            continue;
+        if (m.word == DOMAIN_STARTED && count >= 1) {
+            l->pid = m.value;
+            l->pidfd = count > 1 ? fds[1] : FD_NONE;
+            domain_streams(l, fds[0], ret);
+            return 0;
+        }
+        for (size_t i = 0; i < count; i++)
+            fd_close(fds[i]);
+        if (m.word == DOMAIN_FAILED) {
+            *e = m.error;
+            return -(e->code ? e->code : (e->code = EIO));
+        }
+    }
+}
+
+static void domain_stop_helper(struct launch *l)
+{
+    if (l->helper > 0) {
+        /* at the end of its socket it destroys what it has made, and leaves */
+        l->control = fd_close(l->control);
+        while (waitpid(l->helper, NULL, 0) < 0 && errno == EINTR)
+            ;
+        l->helper = 0;
+    }
+    l->control = fd_close(l->control);
+    l->pidfd = fd_close(l->pidfd);
+    while (l->late) {
+        struct late *next = l->late->next;
+        free(l->late);
+        l->late = next;
+    }
+}
+
+static int domain_start(struct launch *l, struct launch_streams *ret_streams, struct error *e)
+{
+    struct error mine;
+    l->silent = l->ended = l->told = l->sampled = l->cleaned = false;
+    autofree char *what = str_format("%s %s %s", l->plan->machine.uri, l->plan->id,
+                                     l->plan->scratch ? "-" : l->plan->machine.folder);
+    int r = l->env.journal(l->env.journal_data, "domain", what, &mine);
+    if (r == 0)
+        r = domain_spawn(l, &mine);
+    if (r == 0) {
+        if (l->plan->machine.accel == PLAN_ACCEL_TCG)
+            strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
+        if (l->env.settled)
+            l->env.settled(l->env.settled_data);
+        r = domain_await_start(l, ret_streams, &mine);
+    }
+    if (r == 0)
+        return 0;
+    if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC)
+        mine.code = EIO; /* whatever is wrong is not a command */
+    domain_stop_helper(l);
+    *e = mine;
+    return -mine.code;
+}
+
+/* --- while it runs ---------------------------------------------------------------------------- */
+
+static size_t domain_watch(const struct launch *l, int fds[4])
+{
+    size_t count = 0;
+    if (l->control >= 0 && !l->silent)
+        fds[count++] = l->control;
+    return count;
+}
+
+static void domain_end(struct launch *l, int status, const char *why,
+                       const struct launch_events *events, void *data)
+{
+    if (l->ended)
+        return;
+    l->ended = true;
+    events->exited(data, 0, status);
+    events->ended(data, status, str_empty(why) ? NULL : why);
+}
+
+static void domain_event(struct launch *l, const struct domain_message *m,
+                         const struct launch_events *events, void *data)
+{
+    switch ((enum domain_word)m->word) {
+    case DOMAIN_ENDED:
+        domain_end(l, m->value, m->error.text, events, data);
+        break;
+    case DOMAIN_SNAPPED:
+        if (events->snapshot_done)
+            events->snapshot_done(data, m->number, m->error.code ? &m->error : NULL);
+        break;
+    case DOMAIN_SAMPLED:
+        l->sample = m->sample;
+        l->sampled = true;
+        break;
+    case DOMAIN_NOTE:
+        strv_add(&l->shortfalls, m->error.text);
+        break;
+    case DOMAIN_CLEANED:
+        l->cleaned = true;
+        break;
+    case DOMAIN_STARTED:
+    case DOMAIN_FAILED:
+    case DOMAIN_PAUSED: /* nobody waits for it any more */
+    case DOMAIN_SHUTDOWN:
+    case DOMAIN_RESET:
+    case DOMAIN_DESTROY:
+    case DOMAIN_PAUSE:
+    case DOMAIN_SAMPLE:
+    case DOMAIN_SNAPSHOT:
+        break;
+    }
+}
+
+static void domain_dispatch(struct launch *l, const struct launch_events *events, void *data)
+{
+    while (l->late) {
+        struct late *first = l->late;
+        l->late = first->next;
+        domain_event(l, &first->message, events, data);
+        free(first);
+    }
+    int r = 0;
+    do {
+        struct domain_message m;
+        size_t none = 0;
+        r = domain_hear(l, &m, NULL, &none, 0);
+        if (r == 1)
+            domain_event(l, &m, events, data);
+    } while (r == 1);
+    if (r < 0 && !l->ended)
+        domain_end(l, 125, DOMAIN_PROGRAM " ended unasked; what it had made is being removed",
+                   events, data);
+}
+
+static pid_t domain_pid(const struct launch *l)
+{
+    return l->pid;
+}
+
+static int domain_signal(struct launch *l, uint32_t console, int signo, struct error *e)
+{
+    if (signo == SIGKILL)
+        return domain_say(l, DOMAIN_DESTROY, 0, 0, NULL, e);
+    if (signo == SIGHUP)
+        return domain_say(l, DOMAIN_RESET, 0, 0, NULL, e);
+    if (signo == l->plan->stop_signal || signo == SIGTERM || signo == SIGINT || signo == SIGPWR)
+        return domain_say(l, DOMAIN_SHUTDOWN, 0, 0, NULL, e);
+    return error_set(e, EINVAL, "a machine knows TERM (shut down), HUP (reset) and KILL (power off)");
+}
+
+/* A serial line has no size; who is at it says "stty rows R cols C". */
+static int domain_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols)
+{
+    return 0;
+}
+
+static int domain_freeze(struct launch *l, bool frozen, struct error *e)
+{
+    struct domain_message m;
+    int r = domain_say(l, DOMAIN_PAUSE, 0, frozen, NULL, e);
+    if (r == 0)
+        r = domain_await(l, DOMAIN_PAUSED, DOMAIN_ANSWER_MS, &m, e);
+    if (r == 0 && m.error.code) {
+        *e = m.error;
+        r = -e->code;
+    }
+    return r;
+}
+
+/* libvirt's figures, or, while it does not answer, its last ones. */
+static int domain_sample(struct launch *l, struct launch_sample *ret)
+{
+    struct error ignored;
+    struct domain_message m;
+    if (domain_say(l, DOMAIN_SAMPLE, 0, 0, NULL, &ignored) == 0 &&
+        domain_await(l, DOMAIN_SAMPLED, DOMAIN_SAMPLE_MS, &m, &ignored) == 0) {
+        l->sample = m.sample;
+        l->sampled = true;
+    }
+    if (!l->sampled)
+        return -ENODATA;
+    *ret = l->sample;
+    return 0;
+}
+
+/* The kernel is asked as well, which never hangs; libvirt then sees that it is gone. */
+static int domain_kill(struct launch *l, struct error *e)
+{
+    if (l->ended || l->helper <= 0)
+        return 0;
+    int r = domain_say(l, DOMAIN_DESTROY, 0, 0, NULL, e);
+    if (l->pidfd >= 0 && syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0) == 0)
+        return 0;
+    return r == -ESRCH ? 0 : r;
+}
+
+static unsigned domain_snapshots(const struct launch *l, uint64_t ret_cost[2])
+{
+    ret_cost[0] = ret_cost[1] = UINT64_MAX;
+    return LAUNCH_SNAPSHOT_FILES | LAUNCH_SNAPSHOT_MEMORY;
+}
+
+static int domain_snapshot(struct launch *l, uint32_t request, const struct launch_snapshot *s,
+                           struct error *e)
+{
+    autoclose int dir = s->dir;
+    return domain_say(l, DOMAIN_SNAPSHOT, request, (int32_t)s->kind, s->path, e);
+}
+
+static char *const *domain_shortfalls(const struct launch *l)
+{
+    static char *const none[] = {NULL};
+    return l->shortfalls ? l->shortfalls : none;
+}
+
+/* --- after the end ---------------------------------------------------------------------------- */
+
+static int domain_clean(struct launch *l, struct error *e)
+{
+    if (l->helper <= 0)
+        return 0;
+    struct error mine = {0};
+    if (!l->silent)
+        shutdown(l->control, SHUT_WR);
+    uint64_t until = loop_now_ms() + DOMAIN_CLEAN_MS;
+    while (!l->silent && !l->cleaned && loop_now_ms() < until) {
+        struct domain_message m;
+        size_t none = 0;
+        if (domain_hear(l, &m, NULL, &none, (int)(until - loop_now_ms())) == 1 &&
+            m.word == DOMAIN_CLEANED) {
+            l->cleaned = true;
+            mine = m.error;
+        }
+    }
+    domain_stop_helper(l);
+    if (!mine.code)
+        return 0;
+    *e = mine;
+    return -mine.code;
+}
+
+static void domain_free(struct launch *l)
+{
+    if (!l)
+        return;
+    struct error ignored;
+    domain_clean(l, &ignored);
+    domain_stop_helper(l);
+    strv_free(l->shortfalls);
+    free(l->command);
+    free(l->text);
+    plan_free(l->plan);
+    free(l);
+}
+
+const struct launch_ops libvirt_launch_ops = {
+    .name = "libvirt",
+    .open = domain_open,
+    .wishes = domain_wishes,
+    .start = domain_start,
+    .watch = domain_watch,
+    .dispatch = domain_dispatch,
+    .pid = domain_pid,
+    .signal = domain_signal,
+    .resize = domain_resize,
+    .freeze = domain_freeze,
+    .sample = domain_sample,
+    .kill = domain_kill,
+    .snapshots = domain_snapshots,
+    .snapshot = domain_snapshot,
+    .shortfalls = domain_shortfalls,
+    .clean = domain_clean,
+    .free = domain_free,
+};
