@@ -53,7 +53,7 @@ struct launch_env {
     uint16_t rows, cols;     /* of the first terminal */
     /*
      * Writes down, durably enough to survive our own kill -9, what is about to be made outside our
-     * folders, before it is made: kind is "cgroup", "scope", "ids", "mount"; what is its path or name.
+     * folders, before it is made: kind is "cgroup", "scope", "ids", "mount", "domain"; what is its path or name.
      */
     int (*journal)(void *data, const char *kind, const char *what, struct error *e);
     void *journal_data;

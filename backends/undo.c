@@ -2,6 +2,8 @@
 #include "backends/cgroup/cgroup.h"
 #include "backends/launch.h"
 #include "base/fd.h"
+#include "base/module.h"
+#include "base/spawn.h"
 #include "base/str.h"
 
 #include <fcntl.h>
@@ -57,6 +59,27 @@ static int undo_ids(const char *what, struct error *e)
     return 0;
 }
 
+enum { UNDO_DOMAIN_MS = 70000, UNDO_SAID = 4096 };
+
+/* "URI ID FOLDER": libvirt is asked by the one program that knows it, which looks whether it is
+ * ours. */
+static int undo_domain(const char *what, struct error *e)
+{
+    autofree char *text = str_dup(what), *program = module_program("cofferdam-domain");
+    char *folder = text, *uri = strsep(&folder, " "), *id = folder ? strsep(&folder, " ") : NULL;
+    if (!id || !folder || !*folder)
+        return error_set(e, EINVAL, "this names no domain");
+    const char *const argv[] = {program, "undo", uri, id, folder, NULL};
+    char *said = NULL;
+    int status = 0;
+    int r = spawn_run(argv, UNDO_DOMAIN_MS, UNDO_SAID, &status, &said, e);
+    autofree char *mine = said;
+    if (r < 0 || status == 0)
+        return r;
+    autofree char *shown = str_escape_z(said ? str_trim(said) : "");
+    return error_set(e, EIO, "%s", *shown ? shown : "libvirt does not answer");
+}
+
 int launch_undo(const char *kind, const char *what, struct error *e)
 {
     struct error why;
@@ -67,6 +90,8 @@ int launch_undo(const char *kind, const char *what, struct error *e)
         r = undo_mount(what, &why);
     else if (str_equal(kind, "ids"))
         r = undo_ids(what, &why);
+    else if (str_equal(kind, "domain"))
+        r = undo_domain(what, &why);
     else if (!str_equal(kind, "scope")) /* a scope ends by itself with its last process */
         r = error_set(&why, EINVAL, "nobody knows how to undo this");
     if (r == 0)

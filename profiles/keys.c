@@ -131,8 +131,9 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL, 0, INT64_MAX},
     [KEY_RESOURCES_PIDS] = {
         "resources", "pids", KEY_TYPE_INTEGER, NULL, NULL, "NUMBER",
-        "Most processes and threads at one time.",
-        BOTH, INSIDE, NEEDS_CONTAINER, 1, 4194304},
+        "Most processes and threads at one time. A whole machine (*vm*) counts its own, out of none of "
+        "the host's.",
+        BOTH, ALL, NULL, 1, 4194304},
     [KEY_RESOURCES_DISK] = {
         "resources", "disk", KEY_TYPE_SIZE, NULL, NULL, "SIZE",
         "Size of the throw-away layer that takes the changes. It is kept in memory.",
@@ -150,7 +151,7 @@ const struct key keys[KEY_COUNT] = {
         "What happens where no cgroup can be had for a limit. *strict* refuses to start. "
         "*best-effort* uses resource limits of single processes, see setrlimit(2), as far as they "
         "go, and the report says what could not be limited.",
-        BOTH, INSIDE, NEEDS_CONTAINER},
+        BOTH, ALL, NULL},
 
     [KEY_NETWORK_MODE] = {
         "network", "mode", KEY_TYPE_WORD, "none|private|allow-list|host", "none",
@@ -325,6 +326,10 @@ const struct key keys[KEY_COUNT] = {
         "machine", "warm", KEY_TYPE_BOOL, NULL, "no", "yes|no",
         "Start from a prepared snapshot of the booted machine instead of booting.",
         BOTH, MACHINES, NEEDS_MACHINE},
+    [KEY_MACHINE_DISK_SIZE] = {
+        "machine", "disk-size", KEY_TYPE_SIZE, NULL, NULL, "SIZE",
+        "How large the first disk is to the guest, if larger than it is.",
+        BOTH, KEY_USED_VM, NEEDS_VM, 512, INT64_MAX},
     [KEY_MACHINE_URI] = {
         "machine", "uri", KEY_TYPE_TEXT, NULL, NULL, "URI",
         "Which libvirt runs a whole machine: *qemu:///session* (an ordinary user's default), "

@@ -78,7 +78,8 @@ int machine_find_parts(const struct dirs *d, const char *release, struct images_
     return image ? machine_disk(m, d, image, e) : 0;
 }
 
-/* --- whole machines ---------------------------------------------------------------------------- */
+/* --- whole machines ----------------------------------------------------------------------------
+ */
 
 /* Secure boot's come first where that is wanted; each is of the same size as its variables. */
 static void machine_firmware(struct machine_parts *m, bool secure)
@@ -87,11 +88,12 @@ static void machine_firmware(struct machine_parts *m, bool secure)
         bool secure;
         const char *loader, *vars;
     } rows[] = {
-        {true, "/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"},
-        {true, "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"},
-        {false, "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
-        {false, "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
-        {false, "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+        {true,  "/usr/share/OVMF/OVMF_CODE_4M.ms.fd",        "/usr/share/OVMF/OVMF_VARS_4M.ms.fd" },
+        {true,  "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd",
+         "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"                                              },
+        {false, "/usr/share/OVMF/OVMF_CODE_4M.fd",           "/usr/share/OVMF/OVMF_VARS_4M.fd"    },
+        {false, "/usr/share/edk2/ovmf/OVMF_CODE.fd",         "/usr/share/edk2/ovmf/OVMF_VARS.fd"  },
+        {false, "/usr/share/edk2/x64/OVMF_CODE.4m.fd",       "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows) && !m->parts.loader; i++)
         if (rows[i].secure == secure && access(rows[i].loader, R_OK) == 0 &&

@@ -43,9 +43,9 @@ int domains_snapshot_disks(const struct plan *p, struct error *e);
 /* Brings it back with its memory, standing still. */
 virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p, struct error *e);
 
-int domains_drive(void);                                            /* drive.c */
-int domains_probe(const char *uri);                                 /* list.c */
-int domains_list(const char *uri);                                  /* list.c */
+int domains_drive(void);                                                  /* drive.c */
+int domains_probe(const char *uri);                                       /* list.c */
+int domains_list(const char *uri);                                        /* list.c */
 int domains_control(const char *uri, const char *uuid, const char *verb); /* list.c */
 
 #endif

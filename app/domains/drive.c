@@ -20,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DRIVE_AGAIN_MS = 200, DRIVE_AGAIN_MOST_MS = 3000 };
+/* libvirtd tells of an end when init has reaped the process, which can take it seconds */
+enum { DRIVE_AGAIN_MS = 200, DRIVE_AGAIN_MOST_MS = 3000, DRIVE_LAST_WORD_MS = 4000 };
 
 struct drive {
     struct plan *plan; /* owned */
@@ -29,7 +30,7 @@ struct drive {
     int pidfd; /* owned; QEMU's; FD_NONE */
     int pid_watch, again;
     unsigned again_ms;
-    bool asked, killed, over, noted;
+    bool killed, off, over, noted; /* off: the guest has switched itself off */
     int status;
     char why[256];
 };
@@ -110,6 +111,8 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr domain, int event, int det
     domain_uuid(d->plan->id, ours);
     if (virDomainGetUUIDString(domain, theirs) < 0 || !str_equal(ours, theirs))
         return 0;
+    if (event == VIR_DOMAIN_EVENT_SHUTDOWN)
+        d->off = true;
     if (event == VIR_DOMAIN_EVENT_STOPPED && d->domain)
         stopped(d, detail);
     return 0;
@@ -128,7 +131,10 @@ static void on_process_end(int watch, int fd, int events, void *data)
     struct drive *d = data;
     virEventRemoveHandle(watch);
     d->pid_watch = -1;
-    virEventAddTimeout(1000, on_last_word, d, NULL);
+    if (d->off || d->killed)
+        drive_over(d, d->off ? 0 : 137, NULL);
+    else
+        virEventAddTimeout(DRIVE_LAST_WORD_MS, on_last_word, d, NULL);
 }
 
 static void on_close(virConnectPtr c, int reason, void *data);
@@ -212,8 +218,8 @@ static uint64_t stat_sum(virDomainStatsRecordPtr r, const char *what)
 
 static void do_sample(struct drive *d)
 {
-    const unsigned what = VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON |
-                          VIR_DOMAIN_STATS_BLOCK;
+    const unsigned what =
+        VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_BLOCK;
     struct domain_message m = {.word = DOMAIN_SAMPLED};
     memset(&m.sample, 0xff, sizeof(m.sample));
     virDomainPtr list[] = {d->domain, NULL};
@@ -270,7 +276,6 @@ static void obey(struct drive *d, struct domain_message *m)
     m->path[sizeof(m->path) - 1] = '\0';
     switch ((enum domain_word)m->word) {
     case DOMAIN_SHUTDOWN:
-        d->asked = true;
         if (d->domain)
             virDomainShutdown(d->domain);
         break;
@@ -364,7 +369,8 @@ static void drive_serve(struct drive *d)
     virEventAddHandle(DOMAIN_FD_CONTROL, VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_HANGUP,
                       on_control, d, NULL);
     if (d->pidfd >= 0)
-        d->pid_watch = virEventAddHandle(d->pidfd, VIR_EVENT_HANDLE_READABLE, on_process_end, d, NULL);
+        d->pid_watch =
+            virEventAddHandle(d->pidfd, VIR_EVENT_HANDLE_READABLE, on_process_end, d, NULL);
     virEventAddTimeout(-1, on_nothing, NULL, NULL);
     while (!d->over && virEventRunDefaultImpl() == 0)
         ;

@@ -1,4 +1,5 @@
-/* What the CLI asks for: whether libvirt answers, which domains there are, and one thing with one. */
+/* What the CLI asks for: whether libvirt answers, which domains there are, and one thing with one.
+ */
 #include "app/domains/domains.h"
 
 #include "backends/libvirt/domain_xml.h"
@@ -34,10 +35,10 @@ int domains_probe(const char *uri)
 static const char *list_state(virDomainStatsRecordPtr r)
 {
     static const char *const names[] = {
-        [VIR_DOMAIN_NOSTATE] = "running",     [VIR_DOMAIN_RUNNING] = "running",
-        [VIR_DOMAIN_BLOCKED] = "running",     [VIR_DOMAIN_PAUSED] = "paused",
-        [VIR_DOMAIN_SHUTDOWN] = "stopping",   [VIR_DOMAIN_SHUTOFF] = "off",
-        [VIR_DOMAIN_CRASHED] = "crashed",     [VIR_DOMAIN_PMSUSPENDED] = "suspended",
+        [VIR_DOMAIN_NOSTATE] = "running",   [VIR_DOMAIN_RUNNING] = "running",
+        [VIR_DOMAIN_BLOCKED] = "running",   [VIR_DOMAIN_PAUSED] = "paused",
+        [VIR_DOMAIN_SHUTDOWN] = "stopping", [VIR_DOMAIN_SHUTOFF] = "off",
+        [VIR_DOMAIN_CRASHED] = "crashed",   [VIR_DOMAIN_PMSUSPENDED] = "suspended",
     };
     int state = 0;
     virTypedParamsGetInt(r->params, r->nparams, "state.state", &state);
@@ -54,7 +55,8 @@ static json_t *list_one(virDomainStatsRecordPtr r)
     autofree char *name = str_escape_z(virDomainGetName(r->dom));
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "name", name, "uuid", uuid, "state",
                      list_state(r), "cpu_us", (json_int_t)(cpu / 1000), "memory",
-                     (json_int_t)memory * 1024, "ours", str_starts(uuid, "c0ffe4da-0000-4000-8000-"));
+                     (json_int_t)memory * 1024, "ours",
+                     str_starts(uuid, "c0ffe4da-0000-4000-8000-"));
 }
 
 /* One call for all of them. */
@@ -68,8 +70,8 @@ int domains_list(const char *uri)
     virConnectPtr c = domains_connect(uri, &e);
     if (!c)
         return list_fail(&e);
-    int count = virConnectGetAllDomainStats(c, what, &records,
-                                            VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    int count =
+        virConnectGetAllDomainStats(c, what, &records, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     if (count < 0) {
         domains_error(&e, uri);
         return list_fail(&e);
@@ -101,8 +103,12 @@ int domains_control(const char *uri, const char *uuid, const char *verb)
         const char *verb;
         int (*call)(virDomainPtr d);
     } rows[] = {
-        {"stop", virDomainShutdown}, {"kill", virDomainDestroy},  {"pause", virDomainSuspend},
-        {"resume", virDomainResume}, {"start", control_start},    {"reset", control_reset},
+        {"stop",   virDomainShutdown},
+        {"kill",   virDomainDestroy },
+        {"pause",  virDomainSuspend },
+        {"resume", virDomainResume  },
+        {"start",  control_start    },
+        {"reset",  control_reset    },
     };
     struct error e;
     domains_limit(LIST_S, NULL);

@@ -21,11 +21,8 @@ static int make_overlay(const struct plan *p, size_t i, struct error *e)
 {
     struct disk_base base = {.fd = FD_NONE};
     autofree char *overlay = domain_disk_path(p, i);
-    /* a size that is said is the first one's */
-    uint64_t size = i == 0 && p->origins[KEY_RESOURCES_DISK] ? p->limits.disk : 0;
+    uint64_t size = i == 0 ? p->machine.disk_size : 0;
     int r = disk_base_open(p->machine.disks[i], &base, e);
-    if (r == 0 && size < base.size)
-        size = 0;
     if (r == 0)
         r = disk_overlay_make(&base, overlay, size, e);
     disk_base_done(&base);

@@ -131,7 +131,7 @@ static int snapshot_check(const char *path, const char *base, const char *snapsh
 
 static int snapshot_link(const char *base, const char *overlay, struct error *e)
 {
-    const char *const argv[] = {"qemu-img", "create", "-q",    "-f",    "qcow2", "-F",
+    const char *const argv[] = {"qemu-img", "create", "-q", "-f",    "qcow2", "-F",
                                 "qcow2",    "-b",     base, overlay, NULL};
     char *said = NULL;
     int status = 0;

@@ -353,15 +353,16 @@ static void check_whole_devices(struct check *c)
     if (str_equal(m->type, "pc") && strv_length(m->disks) + strv_length(m->cdroms) > 4)
         check_refuse(c, "--set machine.type=q35", "machine.type = pc has room for four disks");
     if (str_equal(m->gpu, "passthrough") || m->devices) {
-        const char *what = str_equal(m->gpu, "passthrough") ? "machine.gpu = passthrough"
-                                                            : "machine.device";
-        check_refuse(c, m->iommu ? "--set machine.gpu=virtio"
-                                    : "turn on VT-d or AMD-Vi in the firmware and intel_iommu=on "
-                                      "on the kernel's command line",
+        const char *what =
+            str_equal(m->gpu, "passthrough") ? "machine.gpu = passthrough" : "machine.device";
+        check_refuse(c,
+                     m->iommu ? "--set machine.gpu=virtio"
+                              : "turn on VT-d or AMD-Vi in the firmware and intel_iommu=on "
+                                "on the kernel's command line",
                      "%s: %s", what,
                      m->iommu ? "this version hands no device over"
-                                 : "this host has no IOMMU groups: a device handed over could "
-                                   "write into all of its memory");
+                              : "this host has no IOMMU groups: a device handed over could "
+                                "write into all of its memory");
     }
 }
 
@@ -392,8 +393,14 @@ static void check_whole(struct check *c)
     if (p->limits.cpu_milli % 1000)
         check_refuse(c, "--cpus with a whole number",
                      "resources.cpus: a whole machine has whole processors");
+    if (p->limits.disk)
+        check_add(c, p->limits.best_effort ? PLAN_WARNS : PLAN_REFUSES,
+                  "--set resources.disk=, or --set resources.limits=best-effort",
+                  "resources.disk: what a whole machine writes is bounded by the size of its disks "
+                  "alone");
     if (p->limits.io_weight)
-        check_refuse(c, "--set resources.io-weight=", "resources.io-weight is not for the vm boundary");
+        check_refuse(
+            c, "--set resources.io-weight=", "resources.io-weight is not for the vm boundary");
     if (p->restart != PLAN_RESTART_NO)
         check_refuse(c, "--set lifecycle.restart=no",
                      "lifecycle.restart is not for the vm boundary yet");

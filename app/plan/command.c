@@ -25,6 +25,7 @@ void build_command(struct build *b)
         p->cwd = str_dup(p->home);
 
     const char *terminal = settings_text(b->s, KEY_CONSOLE_TERMINAL);
-    p->terminal =
-        str_equal(terminal, "yes") || (!str_equal(terminal, "no") && b->r->terminal_wanted);
+    /* a serial line is a terminal */
+    p->terminal = str_equal(terminal, "yes") ||
+                  (!str_equal(terminal, "no") && (b->r->terminal_wanted || plan_boots_disk(p)));
 }

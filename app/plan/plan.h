@@ -173,9 +173,10 @@ struct plan_machine {
     char *firmware;      /* owned; "bios", "uefi", "secure-boot" */
     char *loader, *vars; /* owned; UEFI's code and the template of its variables; NULL: by libvirt */
     char **disks;        /* owned; never written; the first is what it boots from */
-    char **cdroms;       /* owned */
+    uint64_t disk_size;  /* bytes the first appears to have; 0: its own */
+    char **cdroms;       /* owned; NULL: none */
     char *gpu;           /* owned; "none", "virtio", "passthrough" */
-    char **devices;      /* owned; "pci:ADDRESS", "usb:VENDOR:PRODUCT" */
+    char **devices;      /* owned; NULL: none; "pci:ADDRESS", "usb:VENDOR:PRODUCT" */
     bool tpm, window;
     bool iommu; /* this host has one */
 };

@@ -78,6 +78,7 @@ static const struct field machine_fields[] = {
     {"loader",    FIELD_TEXT,  MACHINE(loader), .brief = true},
     {"vars",      FIELD_TEXT,  MACHINE(vars), .brief = true},
     {"disks",     FIELD_TEXTS, MACHINE(disks), .brief = true},
+    {"disk_size", FIELD_U64,   MACHINE(disk_size), .brief = true},
     {"cdroms",    FIELD_TEXTS, MACHINE(cdroms), .brief = true},
     {"gpu",       FIELD_TEXT,  MACHINE(gpu), .brief = true},
     {"devices",   FIELD_TEXTS, MACHINE(devices), .brief = true},

@@ -36,7 +36,9 @@ static void whole_board(struct build *b)
     m->type = str_dup(str_empty(type) || str_equal(type, "auto") ? "q35" : type);
     m->firmware = str_dup(str_empty(firmware) ? "bios" : firmware);
     m->gpu = str_dup(settings_text(s, KEY_MACHINE_GPU));
-    m->devices = strv_copy(settings_list(s, KEY_MACHINE_DEVICE));
+    if (settings_list(s, KEY_MACHINE_DEVICE)[0])
+        m->devices = strv_copy(settings_list(s, KEY_MACHINE_DEVICE));
+    m->disk_size = settings_number(s, KEY_MACHINE_DISK_SIZE);
     m->tpm = settings_bool(s, KEY_MACHINE_TPM);
     m->window = str_equal(settings_text(s, KEY_MACHINE_DISPLAY), "window");
 }

@@ -237,7 +237,9 @@ static void xml_devices(struct buf *b, const struct plan *p)
     xml_puts(b, "  <devices>");
     xml_disks(b, p);
     buf_printf(b, "    <controller type='usb' model='%s'/>\n",
-               !p->machine.window ? "none" : xml_old(p) ? "piix3-uhci" : "qemu-xhci");
+               !p->machine.window ? "none"
+               : xml_old(p)       ? "piix3-uhci"
+                                  : "qemu-xhci");
     xml_network(b, p);
     xml_consoles(b, p);
     if (p->machine.tpm)

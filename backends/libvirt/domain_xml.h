@@ -1,4 +1,5 @@
-/* The XML of a domain, from a plan: pure. As libvirt's "Domain XML format" has it, of 9.0 or newer. */
+/* The XML of a domain, from a plan: pure. As libvirt's "Domain XML format" has it, of 9.0 or newer.
+ */
 #ifndef COFFERDAM_BACKENDS_LIBVIRT_DOMAIN_XML_H
 #define COFFERDAM_BACKENDS_LIBVIRT_DOMAIN_XML_H
 

@@ -237,7 +237,8 @@ static void domain_streams(struct launch *l, int console, struct launch_streams 
 static int domain_await_start(struct launch *l, struct launch_streams *ret, struct error *e)
 {
     uint64_t limit = l->plan->time_limit_ms;
-    uint64_t until = loop_now_ms() + (limit ? MIN(limit, (uint64_t)DOMAIN_START_MS) : DOMAIN_START_MS);
+    uint64_t until =
+        loop_now_ms() + (limit ? MIN(limit, (uint64_t)DOMAIN_START_MS) : DOMAIN_START_MS);
     for (;;) {
         uint64_t now = loop_now_ms();
         struct domain_message m;
@@ -324,7 +325,8 @@ static void domain_end(struct launch *l, int status, const char *why,
     if (l->ended)
         return;
     l->ended = true;
-    events->exited(data, 0, status);
+    if (str_empty(why)) /* its own end; of another the reason is told */
+        events->exited(data, 0, status);
     events->ended(data, status, str_empty(why) ? NULL : why);
 }
 
@@ -396,7 +398,8 @@ static int domain_signal(struct launch *l, uint32_t console, int signo, struct e
         return domain_say(l, DOMAIN_RESET, 0, 0, NULL, e);
     if (signo == l->plan->stop_signal || signo == SIGTERM || signo == SIGINT || signo == SIGPWR)
         return domain_say(l, DOMAIN_SHUTDOWN, 0, 0, NULL, e);
-    return error_set(e, EINVAL, "a machine knows TERM (shut down), HUP (reset) and KILL (power off)");
+    return error_set(e, EINVAL,
+                     "a machine knows TERM (shut down), HUP (reset) and KILL (power off)");
 }
 
 /* A serial line has no size; who is at it says "stty rows R cols C". */

@@ -13,9 +13,14 @@ enum { LIBVIRT_PROBE_MS = 15000, LIBVIRT_SAID = 4096 };
 
 char **libvirt_client_env(char *const *env)
 {
-    static const char *const wanted[] = {
-        "HOME=",          "XDG_RUNTIME_DIR=", "XDG_CONFIG_HOME=",          "XDG_CACHE_HOME=",
-        "SSH_AUTH_SOCK=", "USER=",            "DBUS_SESSION_BUS_ADDRESS=", "LIBVIRT_AUTOSTART="};
+    static const char *const wanted[] = {"HOME=",
+                                         "XDG_RUNTIME_DIR=",
+                                         "XDG_CONFIG_HOME=",
+                                         "XDG_CACHE_HOME=",
+                                         "SSH_AUTH_SOCK=",
+                                         "USER=",
+                                         "DBUS_SESSION_BUS_ADDRESS=",
+                                         "LIBVIRT_AUTOSTART="};
     char **list = NULL;
     strv_add(&list, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     for (size_t i = 0; env && env[i]; i++)
@@ -32,9 +37,10 @@ const char *libvirt_default_uri(uint32_t uid)
 
 static const char *libvirt_mend(const struct plan_host *host)
 {
-    return host->uid ? "apt install libvirt-daemon; for the session's daemon nothing is to be started"
-                     : "apt install libvirt-daemon-system, then systemctl start libvirtd; or "
-                       "--set machine.uri=URI";
+    return host->uid
+               ? "apt install libvirt-daemon; for the session's daemon nothing is to be started"
+               : "apt install libvirt-daemon-system, then systemctl start libvirtd; or "
+                 "--set machine.uri=URI";
 }
 
 static void libvirt_probe(const struct plan_host *host, struct backend_health *ret)
