@@ -47,7 +47,10 @@ static void check_image(struct check *c)
 {
     const char *image = c->p->image;
     if (plan_is_machine(c->p) && str_equal(image, "host")) {
-        check_refuse(c, "--image NAME, from cofferdam image list or image pull",
+        check_refuse(c,
+                     c->p->boundary == PLAN_VM
+                         ? "--image disk:PATH"
+                         : "--image NAME, from cofferdam image list or image pull",
                      "a machine cannot boot this host's own files: it needs an image");
         return;
     }
@@ -375,10 +378,10 @@ static void check_whole(struct check *c)
     if (!m->uri)
         check_refuse(c, "apt install libvirt-daemon libvirt-clients",
                      "the vm boundary needs libvirt, which nobody looked for");
-    if (!plan_boots_disk(p))
+    if (!plan_boots_disk(p) && !str_equal(p->image, "host"))
         check_refuse(c, "--image disk:PATH, or --boundary microvm",
                      "the vm boundary boots disks in this version: %s is none", p->image);
-    else if (!p->argv || !str_equal(p->argv[0], "boot"))
+    else if (plan_boots_disk(p) && !str_equal(p->argv[0], "boot"))
         check_refuse(c, "leave the command out",
                      "a disk boots its own system: there is nobody in it to be given a command");
     if (m->memory < 64ull << 20)

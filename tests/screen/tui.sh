@@ -137,7 +137,7 @@ test_a_refused_launch_can_be_mended() {
     done
     see "It cannot be started here" # said before it is tried
     screen_keys Enter
-    see "drive yet" # the end of it, however long it is
+    see "disk:PATH" # the end of it, however long it is
     see "-inside"            # and what was typed is still there
     until screen_has "< contained >"; do
         screen_keys Up
