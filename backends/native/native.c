@@ -1,6 +1,5 @@
 /* What the CLI and the TUI see of it: what works here, and the compiled filter. */
 #include "backends/native/native.h"
-
 #include "backends/root/check.h"
 
 #include "backends/seccomp/seccomp_cache.h"

@@ -326,8 +326,8 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
 }
 
 /* A layer that came with a snapshot has to be of the same place; only work/ is new. */
-static int overlay_reopen_layer(const struct setup *s, const struct plan_mount *o,
-                                const char *name, int ret[2])
+static int overlay_reopen_layer(const struct setup *s, const struct plan_mount *o, const char *name,
+                                int ret[2])
 {
     const int how = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     char target[4096];

@@ -52,16 +52,16 @@ struct setup {
     int *lent;    /* by mount: what the parent has made of it (lent.h); NULL: nothing */
     int *lowers;  /* of the overlay with layers (lowers.h), the lowest first */
     size_t lowers_count;
-    bool lowers_hang;      /* they are trees the parent has made */
-    int scratch;           /* the scratch folder */
-    int root;              /* the root in the making */
-    struct tree_near near; /* of `root` */
-    int proc;              /* the workload's /proc, above what covers it */
-    int executable;        /* cofferdam-init on a read-only mount of its own */
-    unsigned files;        /* that stand over others so far */
-    unsigned layers;       /* overlays so far */
-    struct buf made;       /* paths set-up made, NUL-separated */
-    int snapshot;          /* where it starts from (snapshot.h); 0 or FD_NONE: from nothing */
+    bool lowers_hang;          /* they are trees the parent has made */
+    int scratch;               /* the scratch folder */
+    int root;                  /* the root in the making */
+    struct tree_near near;     /* of `root` */
+    int proc;                  /* the workload's /proc, above what covers it */
+    int executable;            /* cofferdam-init on a read-only mount of its own */
+    unsigned files;            /* that stand over others so far */
+    unsigned layers;           /* overlays so far */
+    struct buf made;           /* paths set-up made, NUL-separated */
+    int snapshot;              /* where it starts from (snapshot.h); 0 or FD_NONE: from nothing */
     struct made_list restored; /* what set-up had made when the snapshot's workload began */
     struct error error;
 };
