@@ -3,6 +3,7 @@
  * each compared with a file of expected/, byte for byte. `--update` writes the files anew instead.
  */
 #include "app/plan/plan.h"
+#include "backends/libvirt/domain_xml.h"
 #include "backends/microvm/qemu_argv.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -60,6 +61,25 @@ static const struct plan_parts parts_bare = {
     .tsc_khz = 2700000,
     .root = "/cache/disks/d.squashfs",
     .root_type = "squashfs",
+};
+
+/* Where whole machines are made. */
+static char *const client_env[] = {"PATH=/usr/bin:/bin", "HOME=/home/ann", "XDG_RUNTIME_DIR=/run/user/1000", NULL};
+static const struct plan_parts parts_vm = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu:///session",
+    .client = client_env,
+    .folder = "/home/ann/.local/state/cofferdam/machines",
+    .sockets = "/run/user/1000/cofferdam",
+    .loader = "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    .vars = "/usr/share/OVMF/OVMF_VARS_4M.fd",
+};
+static const struct plan_parts parts_vm_bare = {
+    .no_kvm = "/dev/kvm: Permission denied",
+    .uri = "qemu:///system",
+    .folder = "/var/lib/cofferdam/machines",
+    .sockets = "/run/cofferdam",
 };
 
 struct golden_case {
@@ -267,6 +287,18 @@ static const struct golden_case cases[] = {
      "machine.accel=kvm"}, {"id"}, .image = &stored, .parts = &parts_bare},
     {"microvm-mount", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:rw",
      "files.copy-in=./x:/y", "network.mode=host", "machine.accel=tcg"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"vm", host_desk, {"isolation.boundary=vm", "files.image=disk:./d & e.qcow2", "resources.memory=1G",
+     "resources.cpus=2"}, {NULL}, .parts = &parts_vm, .label = "web.1"},
+    {"vm-old", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.type=pc", "machine.firmware=bios",
+     "machine.display=window", "machine.cdrom=/cd.iso", "network.mode=host", "machine.disk-size=4G"}, {NULL},
+     .parts = &parts_vm_bare},
+    {"vm-uefi", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.firmware=secure-boot",
+     "machine.tpm=yes", "machine.disk=/data.qcow2", "machine.cdrom=/cd.iso", "machine.gpu=virtio",
+     "machine.cpus-model=max", "machine.accel=tcg"}, {NULL}, .parts = &parts_vm, .scratch = "/state/w/scratch"},
+    {"vm-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.type=microvm",
+     "machine.gpu=passthrough", "machine.firmware=uefi", "network.mode=private", "resources.cpus=0.5"}, {"id"},
+     .parts = &parts_vm_bare},
+    {"vm-host", host_desk, {"isolation.boundary=vm"}, {"id"}, .parts = &parts_vm},
     {"wrong-runtime", host_desk, {"isolation.runtime=qemu"}, {"true"}},
     {"wrong-name", host_desk, {NULL}, {"true"}, .label = "../up"},
 };
@@ -316,6 +348,11 @@ static void golden_reach(const struct plan *p, struct buf *to)
 /* What a machine's plan becomes: the program's arguments, and all it can see. */
 static void golden_machine(const struct plan *p, struct buf *to)
 {
+    if (plan_boots_disk(p) && p->machine.uri) {
+        autofree char *xml = domain_xml(p);
+        buf_printf(to, "domain:\n%s", xml);
+        return;
+    }
     if (!p->machine.program || !p->machine.kernel || !p->machine.initramfs)
         return;
     autostrv char **argv = qemu_argv(p);
