@@ -1,6 +1,6 @@
 #include "app/cli/bundle.h"
 
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/spawn.h"

@@ -10,42 +10,12 @@
 #ifndef COFFERDAM_BACKENDS_OCI_HANDS_H
 #define COFFERDAM_BACKENDS_OCI_HANDS_H
 
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
+#include "backends/hands/words.h"
 #include "backends/oci/runtime.h"
 #include "backends/root/setup.h"
 
-enum hands_word {
-    /* from the monitor */
-    HANDS_EXEC = 64, /* struct hands_exec and its strings */
-    HANDS_SIGNAL,    /* number: the console, HANDS_ALL: every process; value: the signal */
-    HANDS_COPY_IN,   /* number: the transfer; a path behind; a descriptor with records */
-    HANDS_COPY_OUT,
-    HANDS_SNAPSHOT, /* number: the transfer; the descriptor of a folder */
-    HANDS_PAUSE,    /* value: 1, 0. answered by HANDS_PAUSED */
-    /* to the monitor */
-    HANDS_STARTED, /* number: the console; value: its pid; descriptors: a pty, or three pipes */
-    HANDS_FAILED,  /* number; error */
-    HANDS_EXITED,  /* number; value: status as the shell's */
-    HANDS_SNAPPED, /* number: the transfer; error.code 0: well */
-    HANDS_COPIED,  /* number: the transfer; error.code 0: well */
-    HANDS_PAUSED,  /* error.code 0: well */
-};
-#define HANDS_ALL UINT32_MAX
-
-struct hands_message {
-    uint32_t word, number;
-    int32_t value;
-    struct error error;
-};
 _Static_assert(sizeof(struct hands_message) != sizeof(struct setup_message), "told apart by size");
-
-/* Behind a message of HANDS_EXEC; then the strings: cwd, user, argv…, env…, each with its NUL. */
-struct hands_exec {
-    uint32_t argc, envc;
-    uint16_t rows, cols;
-    uint8_t terminal, pad[3];
-};
-enum { HANDS_PACKET_MAX = 128 * 1024 };
 
 /* All borrowed; the same to parent and child. */
 struct hands_wish {

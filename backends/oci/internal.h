@@ -3,6 +3,7 @@
 #define COFFERDAM_BACKENDS_OCI_INTERNAL_H
 
 #include "backends/cgroup/cgroup.h"
+#include "backends/hands/remote.h"
 #include "backends/oci/hands.h"
 #include "backends/root/start.h"
 
@@ -18,25 +19,13 @@ struct launch {
     /* from here on: of the run that is going on, or the last one */
     char *config; /* owned; during a start */
     struct root_ids ids;
-    struct root_lowers lowers;  /* owned; during a start */
-    struct root_lent lent;      /* owned; during a start */
-    int snapshot;               /* owned; during a start */
-    struct cgroup *cgroup;      /* owned */
-    pid_t pid;                  /* of our own process beside the workload; 0: none, or reaped */
-    int pidfd, control;         /* owned */
-    int scratch;                /* owned; the folder of backends/changes.h */
-    int status;                 /* of main; -1: not known */
-    bool ended, silent, frozen; /* silent: nothing more will come from it */
-    char why[256];
-    struct oci_late *late; /* owned; what came while an answer was waited for */
-};
-
-/* A packet from the other side with its descriptors. */
-struct oci_late {
-    struct oci_late *next;
-    struct hands_message message;
-    int fds[3]; /* owned */
-    size_t count;
+    struct root_lowers lowers; /* owned; during a start */
+    struct root_lent lent;     /* owned; during a start */
+    int snapshot;              /* owned; during a start */
+    struct cgroup *cgroup;     /* owned */
+    struct remote far;         /* our own process beside the workload */
+    int scratch;               /* owned; the folder of backends/changes.h */
+    bool frozen;
 };
 
 /* plan_share.c: leaves in `p` what we make; makes the places the runtime will mount on. */
@@ -46,9 +35,5 @@ void oci_share_plan(struct plan *p, enum oci_kind kind);
 int oci_start_workload(struct launch *l, struct launch_streams *ret, struct error *e);
 /* Ends everything inside and waits for it. `*ret_status` as waitpid(2), or NULL. */
 void oci_end(struct launch *l, int *ret_status);
-
-/* Receives one packet: 1; 0: none yet; -EPIPE: nobody is there any more. */
-int oci_receive(struct launch *l, bool wait, struct oci_late *ret);
-void oci_late_done(struct oci_late *m);
 
 #endif

@@ -1,6 +1,6 @@
 #include "backends/oci/runtime.h"
 
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
 
 #include "base/str.h"
 

@@ -2,9 +2,7 @@
 #ifndef COFFERDAM_BACKENDS_OCI_RUNTIME_H
 #define COFFERDAM_BACKENDS_OCI_RUNTIME_H
 
-#include "app/plan/plan.h"
-
-enum oci_kind { OCI_CRUN, OCI_RUNC, OCI_RUNSC, OCI_OTHER };
+#include "backends/bundle/config.h"
 
 /* By the plan's word: a name, or the last part of a path. */
 enum oci_kind oci_kind_of(const char *runtime);

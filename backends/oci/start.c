@@ -22,7 +22,7 @@ static void __attribute__((noreturn)) start_child(struct setup *s, void *data)
 
 static void start_settle(struct launch *l)
 {
-    cgroup_keep(l->cgroup, l->pid);
+    cgroup_keep(l->cgroup, l->far.pid);
     strv_free(l->shortfalls);
     l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
     if (cgroup_mode(l->cgroup) == PLAN_CGROUP_NONE)
@@ -80,14 +80,14 @@ static int start_listen(struct launch *l, struct launch_streams *ret, struct err
 {
     uint64_t end = loop_now_ms() + OCI_START_MS;
     for (;;) {
-        struct pollfd p = {.fd = l->control, .events = POLLIN};
+        struct pollfd p = {.fd = l->far.control, .events = POLLIN};
         uint64_t now = loop_now_ms();
         if (now >= end || poll(&p, 1, (int)(end - now)) == 0)
             return error_set(e, ETIMEDOUT, "%s does not come to an end", l->whole->runtime);
         union start_packet m;
         int fds[3] = {FD_NONE, FD_NONE, FD_NONE};
         size_t count = ARRAY_SIZE(fds);
-        ssize_t n = fd_receive(l->control, &m, sizeof(m), fds, &count);
+        ssize_t n = fd_receive(l->far.control, &m, sizeof(m), fds, &count);
         if (n == -EINTR || n == -EAGAIN || n == -ECONNRESET)
             continue;
         if (n <= 0)
@@ -135,9 +135,9 @@ int oci_start_workload(struct launch *l, struct launch_streams *ret, struct erro
         .data = &wish,
     };
     r = root_start_clone(&s, e);
-    l->pid = s.pid;
-    l->pidfd = s.pidfd;
-    l->control = s.control;
+    l->far.pid = s.pid;
+    l->far.pidfd = s.pidfd;
+    l->far.control = s.control;
     if (r == 0)
         r = start_listen(l, ret, e);
     if (r == 0 && geteuid() == 0)
@@ -145,56 +145,17 @@ int oci_start_workload(struct launch *l, struct launch_streams *ret, struct erro
     if (r < 0)
         oci_end(l, NULL);
     root_start_done(&s);
-    return r < 0 ? r : fd_nonblock(l->control);
+    return r < 0 ? r : fd_nonblock(l->far.control);
 }
 
 void oci_end(struct launch *l, int *ret_status)
 {
-    if (l->pid <= 0)
+    if (l->far.pid <= 0)
         return;
     struct error ignored;
-    struct rusage usage;
-    int status = 0;
-    syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+    remote_kill(&l->far, &ignored);
     if (l->frozen && l->cgroup) /* what was killed while it was frozen dies when it thaws */
         cgroup_freeze(l->cgroup, false, &ignored);
     l->frozen = false;
-    pid_t got;
-    do
-        got = wait4(l->pid, &status, __WALL, &usage);
-    while (got < 0 && errno == EINTR);
-    if (got == l->pid)
-        cgroup_note_usage(l->cgroup, &usage);
-    l->pid = 0;
-    if (ret_status)
-        *ret_status = status;
-}
-
-int oci_receive(struct launch *l, bool wait, struct oci_late *ret)
-{
-    if (l->silent || l->control < 0)
-        return -EPIPE;
-    struct pollfd p = {.fd = l->control, .events = POLLIN};
-    if (wait)
-        poll(&p, 1, 100);
-    size_t count = ARRAY_SIZE(ret->fds);
-    ssize_t n = fd_receive(l->control, &ret->message, sizeof(ret->message), ret->fds, &count);
-    if (n == -EAGAIN || n == -EINTR)
-        return 0;
-    ret->count = n > 0 ? count : 0;
-    if (n == (ssize_t)sizeof(ret->message)) {
-        ret->message.error.text[sizeof(ret->message.error.text) - 1] = '\0';
-        return 1;
-    }
-    if (n > 0)
-        oci_late_done(ret);
-    l->silent = true;
-    return -EPIPE;
-}
-
-void oci_late_done(struct oci_late *m)
-{
-    for (size_t i = 0; i < m->count; i++)
-        fd_close(m->fds[i]);
-    m->count = 0;
+    remote_see_off(&l->far, l->cgroup, ret_status);
 }

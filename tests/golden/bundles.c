@@ -2,7 +2,8 @@
  * Plans of expected/ → config.json for each runtime, compared with expected/oci/, byte for byte;
  * and each holds what the specification's schema demands. `--update` writes the files anew instead.
  */
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
+#include "backends/oci/runtime.h"
 #include "base/fd.h"
 #include "base/file.h"
 

@@ -1,4 +1,4 @@
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
 #include "base/str.h"
 
 #include <sys/resource.h>

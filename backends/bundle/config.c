@@ -1,4 +1,4 @@
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
 
 #include "base/str.h"
 
@@ -342,7 +342,7 @@ static json_t *namespaces(const struct plan *p, const struct oci_words *w)
         {PLAN_NS_CGROUP, "cgroup" },
     };
     json_t *a = json_array();
-    if (w->by_hand || oci_nests(p, w->kind))
+    if ((w->by_hand && !w->own_kernel) || (!w->by_hand && oci_nests(p, w->kind)))
         json_array_append_new(a, json_pack("{ss}", "type", "user"));
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         if (p->namespaces & kinds[i].bit)
@@ -426,8 +426,12 @@ static json_t *linux_part(const struct plan *p, const struct oci_words *w)
     json_t *o = json_object();
     put(o, "namespaces", namespaces(p, w));
     if (w->by_hand) {
-        put(o, "uidMappings", id_maps(p->uid_map, p->uid_map_count, w->range));
-        put(o, "gidMappings", id_maps(p->gid_map, p->gid_map_count, w->range));
+        if (!w->own_kernel) {
+            put(o, "uidMappings", id_maps(p->uid_map, p->uid_map_count, w->range));
+            put(o, "gidMappings", id_maps(p->gid_map, p->gid_map_count, w->range));
+        }
+        if (w->group)
+            put_text(o, "cgroupsPath", w->group);
         put(o, "resources", resources(p));
     } else if (oci_nests(p, w->kind)) {
         put(o, "uidMappings", id_map_alone(p->uid));

@@ -2,14 +2,16 @@
  * From a plan to the documents of the OCI runtime specification (runtime-spec 1.0.2, config.md and
  * config-linux.md). Pure: nothing is opened or started.
  */
-#ifndef COFFERDAM_BACKENDS_OCI_CONFIG_H
-#define COFFERDAM_BACKENDS_OCI_CONFIG_H
+#ifndef COFFERDAM_BACKENDS_BUNDLE_CONFIG_H
+#define COFFERDAM_BACKENDS_BUNDLE_CONFIG_H
 
 #include "app/plan/plan.h"
 #include "backends/launch.h"
-#include "backends/oci/runtime.h"
 
 #include <jansson.h>
+
+/* What of a runtime makes a difference to its documents. */
+enum oci_kind { OCI_CRUN, OCI_RUNC, OCI_RUNSC, OCI_OTHER };
 
 /* What a plan does not say of the bundle it becomes. All borrowed. */
 struct oci_words {
@@ -20,9 +22,11 @@ struct oci_words {
      * do: namespaces, /proc, /dev, capabilities, the filter.
      */
     bool by_hand;
-    uint32_t range;   /* by hand: the first id outside, for maps that leave it to the backend */
-    const char *root; /* "rootfs", or absolute */
-    const char *init; /* cofferdam-init on the host, for PID 1; NULL: the command itself */
+    uint32_t range;    /* by hand: the first id outside, for maps that leave it to the backend */
+    bool own_kernel;   /* by hand: a kernel of its own stands behind it, with users of its own */
+    const char *group; /* by hand: the control group; NULL: the runtime's choice */
+    const char *root;  /* "rootfs", or absolute */
+    const char *init;  /* cofferdam-init on the host, for PID 1; NULL: the command itself */
     uint16_t rows, cols;
 };
 

@@ -1,5 +1,5 @@
 /* The list of system calls in the words of config-linux.md, "Seccomp". */
-#include "backends/oci/config.h"
+#include "backends/bundle/config.h"
 #include "backends/seccomp/seccomp_list.h"
 #include "base/str.h"
 
