@@ -16,7 +16,8 @@
 # Each function test_* is one test, run in a subshell under `set -e`, in the order of the file, in a
 # folder of its own ($T). The script is run as `SCRIPT user` and `SCRIPT root`; run by hand without
 # an argument it takes whoever calls. A script that makes sense for one of them only says
-# USERS=root (or user) before run_tests. Output is TAP; a missing prerequisite is a skip that names
+# USERS=root (or user) before run_tests; one that says USERS='user ranges root' is also run as a user
+# who has subordinate ids, and whose workloads have them all (isolation.user = ranges). Output is TAP; a missing prerequisite is a skip that names
 # it, or, if COFFERDAM_MUST lists it, a failure. After the last test the ground is searched for
 # processes, mounts, cgroups and files left behind: that is a test as well.
 
@@ -145,16 +146,36 @@ place_programs() {
     ATTEND=$BUILD_DIR/tests/system/attend
 }
 
+# give_ids ACCOUNT: in a mount namespace of our own subuid(5) and subgid(5) give it one range each.
+give_ids() {
+    local file copy
+    for file in /etc/subuid /etc/subgid; do
+        copy=$(mktemp) || return 1
+        { grep -v "^$1:" $file 2>/dev/null; echo "$1:3000000:65536"; } >"$copy"
+        chmod 0644 "$copy"
+        [ -e $file ] && mount --bind "$copy" $file || return 1
+        rm "$copy"
+    done
+}
+
+# Workloads of this run have all of the user's ids.
+use_ranges() {
+    mkdir -p "$RUN/config/cofferdam/profiles/contained.ini.d"
+    printf '[isolation]\nuser = ranges\n' >"$RUN/config/cofferdam/profiles/contained.ini.d/ranges.ini"
+    chown -R "$1" "$RUN/config"
+}
+
 # start_over WHO ARGS…: this script again, as that user, in a clean environment, attended.
 start_over() {
     local who=$1 as=() account script
     shift
     account=$(id -un 2>/dev/null || id -u)
-    if [ "$who" = user ] && [ "$(id -u)" = 0 ]; then
+    if [ "$who" != root ] && [ "$(id -u)" = 0 ]; then
         account=$(ordinary_account)
         as=(setpriv --reuid "$(id -u "$account")" --regid "$(id -g "$account")" --init-groups)
     fi
     make_run_dir "$account"
+    [ "$who" != ranges ] || use_ranges "$account"
     place_programs "${as[@]}"
     # the ring's folder and the script in it
     script=$(basename "$(cd "$(dirname "$0")" && pwd)")/$(basename "$0")
@@ -252,6 +273,16 @@ run_tests() {
         skip_all "needs root"
     fi
     ATTEND=$BUILD_DIR/tests/system/attend
+    if [ "$who" = ranges ] && [ "${COFFERDAM_TEST_AS:-}" != ranges ]; then
+        have newuidmap || skip_all 'needs newuidmap'
+        if [ "$(id -u)" != 0 ]; then
+            have subids || skip_all 'needs root, or subordinate ids'
+        elif [ -z "${COFFERDAM_OWN_MOUNTS:-}" ]; then
+            COFFERDAM_OWN_MOUNTS=1 exec unshare --mount --propagation private bash "$0" "$@"
+        else
+            give_ids "$(ordinary_account)" || skip_all 'needs /etc/subuid and /etc/subgid'
+        fi
+    fi
     SANITIZER_ENV=(ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}")
     [ "${COFFERDAM_TEST_AS:-}" = "$who" ] || start_over "$@"
 
