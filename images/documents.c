@@ -27,6 +27,19 @@ static int document_own_type(const json_t *object, enum document_kind kind, char
     return r < 0 || !*ret ? r : document_descriptor_type(&self, 1u << kind, e);
 }
 
+/* Artifacts, and the attestations that buildx puts beside an image: for no machine, with no name.
+ */
+static bool index_is_beside(const json_t *item)
+{
+    const json_t *platform = json_object_get(item, "platform");
+    const char *machine = json_string_value(json_object_get(platform, "architecture"));
+    const char *os = json_string_value(json_object_get(platform, "os"));
+    const json_t *notes = json_object_get(item, "annotations");
+    return (machine && str_equal(machine, "unknown") && os && str_equal(os, "unknown")) ||
+           json_is_string(json_object_get(item, "artifactType")) ||
+           json_is_string(json_object_get(notes, "vnd.docker.reference.type"));
+}
+
 static int index_read(const json_t *object, struct document_index *i, struct error *e)
 {
     int r = document_schema(object, true, e);
@@ -52,6 +65,8 @@ static int index_read(const json_t *object, struct document_index *i, struct err
         if (!type || document_descriptor_type(
                          &probe, 1u << DOCUMENT_INDEX | 1u << DOCUMENT_MANIFEST, &ignored) < 0)
             continue; /* signatures and such: not for us, and never chosen */
+        if (index_is_beside(item))
+            continue;
         i->count++;
         r = document_descriptor_read(item, 1u << DOCUMENT_INDEX | 1u << DOCUMENT_MANIFEST,
                                      &i->list[i->count - 1], e);
@@ -133,6 +148,19 @@ void document_manifest_done(struct document_manifest *m)
     *m = (struct document_manifest){0};
 }
 
+/* Charts, modules, signatures: they have a configuration of another kind. */
+static int manifest_is_of_image(const json_t *config, struct error *e)
+{
+    struct document_descriptor probe = {
+        .media_type = (char *)json_string_value(json_object_get(config, "mediaType"))};
+    struct error ignored;
+    if (!probe.media_type || document_descriptor_type(&probe, 1u << DOCUMENT_CONFIG, &ignored) == 0)
+        return 0;
+    autofree char *shown = str_escape_z(probe.media_type);
+    return error_set(e, ENOTSUP, "it is an artifact of type %.150s, and no image of a file system",
+                     shown);
+}
+
 static int manifest_read(const json_t *object, struct document_manifest *m, struct error *e)
 {
     int r = document_schema(object, true, e);
@@ -143,8 +171,10 @@ static int manifest_read(const json_t *object, struct document_manifest *m, stru
     r = document_own_type(object, DOCUMENT_MANIFEST, &m->media_type, e);
     if (r < 0)
         return r;
-    r = document_descriptor_read(json_object_get(object, "config"), 1u << DOCUMENT_CONFIG,
-                                 &m->config, e);
+    r = manifest_is_of_image(json_object_get(object, "config"), e);
+    if (r == 0)
+        r = document_descriptor_read(json_object_get(object, "config"), 1u << DOCUMENT_CONFIG,
+                                     &m->config, e);
     if (r < 0)
         return error_wrap(e, "config");
     const json_t *list = json_object_get(object, "layers");

@@ -144,6 +144,9 @@ int document_descriptor_type(struct document_descriptor *d, unsigned kinds, stru
             return 0;
     }
     autofree char *shown = str_escape_z(d->media_type ? d->media_type : "none");
+    if (d->media_type && str_ends(d->media_type, "+encrypted"))
+        return error_set(e, ENOTSUP, "it is encrypted (%.150s): skopeo copy --decryption-key",
+                         shown);
     return error_set(e, EBADMSG, "the media type %.150s is not known here", shown);
 }
 

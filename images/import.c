@@ -88,6 +88,12 @@ static int layout_blob(struct image_import *m, int dir, bool ours,
     autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);
     if (fd == -EINVAL || fd == -ELOOP)
         return error_set(e, EINVAL, "%s is no regular file", path);
+    if (fd == -ENOENT &&
+        (strstr(d->media_type, ".foreign.") || strstr(d->media_type, ".nondistributable.")))
+        return error_set(e, ENOENT,
+                         "the layer sha256:%.16s… is a foreign one, which has to come from "
+                         "elsewhere: it is not in here",
+                         d->hex);
     if (fd < 0)
         return error_errno(e, -fd, "%s", path);
     int have = image_store_check_blob(m->store, d->hex, d->size, e);
@@ -241,17 +247,23 @@ static int layout_entries(struct image_import *m, int dir, bool ours,
                           const struct document_index *i, struct error *e)
 {
     const char *ref = m->ref ? m->ref : m->name;
+    size_t named = 0, last = 0;
     if (i->count == 0)
         return error_set(e, ENOENT, "there is no image in it");
-    if (m->name && !m->ref && (i->count == 1 || !i->list[0].name)) {
-        int at = layout_choose(m, i, "it", e);
+    for (size_t n = 0; n < i->count; n++)
+        if (i->list[n].name) {
+            last = n;
+            named++;
+        }
+    if (m->name && !m->ref && named < 2) {
+        int at = named ? (int)last : layout_choose(m, i, "it", e);
         return at < 0 ? at : layout_entry(m, dir, ours, &i->list[at], m->name, 0, e);
     }
     int r = layout_names_are_one(i, e);
     for (size_t n = 0; r == 0 && n < i->count; n++) {
         const char *said = i->list[n].name;
-        if (ref && !layout_is_meant(said, ref))
-            continue;
+        if (ref ? !layout_is_meant(said, ref) : !said && named)
+            continue; /* skopeo takes the name of what it replaces, and leaves the rest */
         autofree char *name = layout_name(m, said);
         if (!name)
             return error_set(e, EINVAL,

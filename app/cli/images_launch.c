@@ -26,8 +26,10 @@ static int launch_unpack(struct images_launch *l, const char *name, struct error
         if (r < 0)
             return r;
     }
+    /* the same layer lower down adds nothing to the one above, and an overlay takes none twice */
     for (size_t n = 0; n < i->manifest.count; n++)
-        strv_take(&l->layers, image_store_layer_path(l->store, how, i->config.diff_ids[n]));
+        if (!strv_has(i->config.diff_ids + n + 1, i->config.diff_ids[n]))
+            strv_take(&l->layers, image_store_layer_path(l->store, how, i->config.diff_ids[n]));
     return l->layers ? 0 : error_set(e, EINVAL, "the image has no layers");
 }
 
