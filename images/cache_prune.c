@@ -13,8 +13,31 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *const cache_names[] = {"disks", "vmlinux", "initramfs"};
-static const char *const cache_endings[] = {".squashfs", ".vmlinux", ".cpio"};
+enum { CACHE_JUST_USED = 3600 };
+
+const char *const cache_names[] = {"disks", "vmlinux", "initramfs", "filters"};
+static const char *const cache_folders[] = {"disks", "vmlinux", "initramfs", "seccomp"};
+static const char *const cache_endings[] = {".squashfs", ".vmlinux", ".cpio", ".bpf"};
+
+struct cache_file {
+    enum cache_kind kind;
+    char *name; /* owned */
+    uint64_t bytes;
+    time_t used;
+    bool goes;
+};
+
+struct cache_files {
+    struct cache_file *list; /* owned */
+    size_t count;
+};
+
+static void cache_files_done(struct cache_files *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        free(f->list[i].name);
+    free(f->list);
+}
 
 /* What the names of files that are needed begin with. */
 struct cache_needs {
@@ -72,57 +95,121 @@ static int cache_is_left(int dir, const char *name)
     return fd < 0 ? errno == ENOENT : flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+/* Filters are of no image and no kernel. */
 static bool cache_goes(const struct cache_prune *p, const struct cache_needs *n,
-                       enum cache_kind kind, int dir, const char *name, const struct stat *st)
+                       const struct cache_file *f)
 {
-    if (!str_ends(name, cache_endings[kind]))
-        return cache_is_left(dir, name);
-    autofree char *path = str_format("%s/%s/%s", p->cache, cache_names[kind], name);
-    if (p->in_use && p->in_use(p->data, path))
-        return false;
-    time_t used = MAX(st->st_atime, st->st_mtime);
-    bool old = p->days && used < time(NULL) - (time_t)p->days * 24 * 3600;
-    return p->all || old || !cache_is_needed(n->starts[kind], name);
+    bool old = p->days && f->used < time(NULL) - (time_t)p->days * 24 * 3600;
+    return !p->only_most &&
+           (p->all || old ||
+            (f->kind != CACHE_FILTERS && !cache_is_needed(n->starts[f->kind], f->name)));
 }
 
-static int cache_prune_kind(const struct cache_prune *p, const struct cache_needs *n,
-                            enum cache_kind kind, struct cache_figures *f, struct error *e)
+static bool cache_in_use(const struct cache_prune *p, const struct cache_file *f)
 {
-    autofree char *folder = str_join_path(p->cache, cache_names[kind]);
+    autofree char *path = str_format("%s/%s/%s", p->cache, cache_folders[f->kind], f->name);
+    return p->in_use && p->in_use(p->data, path);
+}
+
+static DIR *cache_open(const struct cache_prune *p, enum cache_kind kind, struct error *e)
+{
+    autofree char *folder = str_join_path(p->cache, cache_folders[kind]);
     struct error why;
     int fd = file_open_private_dir(folder, false, &why);
-    if (fd == -ENOENT)
-        return 0;
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        fd_close(fd);
-        return error_errno(e, fd < 0 ? -fd : errno, "%s", folder);
-    }
-    int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(d));) {
+    if (d)
+        return d;
+    error_errno(e, fd < 0 ? -fd : errno, "%s", folder);
+    fd_close(fd);
+    return NULL;
+}
+
+/* Writes down the files of a kind; what was left half made goes at once. */
+static int cache_look(const struct cache_prune *p, const struct cache_needs *n,
+                      enum cache_kind kind, struct cache_files *to, struct error *e)
+{
+    DIR *d = cache_open(p, kind, e);
+    if (!d)
+        return e->code == ENOENT ? 0 : -e->code;
+    for (struct dirent *entry; (entry = readdir(d));) {
         struct stat st;
-        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
             continue;
-        bool goes = cache_goes(p, n, kind, fd, entry->d_name, &st);
-        if (goes && !p->dry_run && unlinkat(fd, entry->d_name, 0) < 0)
-            r = error_errno(e, errno, "removing %s/%s", folder, entry->d_name);
-        if (!str_ends(entry->d_name, cache_endings[kind]))
+        if (!str_ends(entry->d_name, cache_endings[kind])) {
+            if (!p->dry_run && cache_is_left(dirfd(d), entry->d_name))
+                unlinkat(dirfd(d), entry->d_name, 0);
             continue;
-        *(goes ? &f->removed : &f->files) += 1;
-        *(goes ? &f->freed : &f->bytes) += (uint64_t)st.st_blocks * 512;
+        }
+        to->list = mem_grow(to->list, to->count + 1, sizeof(to->list[0]));
+        struct cache_file *f = &to->list[to->count++];
+        *f = (struct cache_file){
+            .kind = kind,
+            .name = str_dup(entry->d_name),
+            .bytes = (uint64_t)st.st_blocks * 512,
+            .used = MAX(st.st_atime, st.st_mtime),
+        };
+        f->goes = cache_goes(p, n, f) && !cache_in_use(p, f);
     }
     closedir(d);
-    return r;
+    return 0;
+}
+
+static int cache_by_age(const void *a, const void *b)
+{
+    const struct cache_file *x = a, *y = b;
+    return (x->used > y->used) - (x->used < y->used);
+}
+
+static void cache_choose_oldest(const struct cache_prune *p, struct cache_files *f)
+{
+    time_t now = time(NULL);
+    uint64_t all = 0;
+    for (size_t i = 0; i < f->count; i++)
+        all += f->list[i].goes ? 0 : f->list[i].bytes;
+    if (f->count > 1)
+        qsort(f->list, f->count, sizeof(f->list[0]), cache_by_age);
+    for (size_t i = 0; p->most && all > p->most && i < f->count; i++) {
+        struct cache_file *one = &f->list[i];
+        if (one->goes || one->used > now - CACHE_JUST_USED || cache_in_use(p, one))
+            continue;
+        one->goes = true;
+        all -= one->bytes;
+    }
+}
+
+/* A filter has its text beside it. */
+static int cache_remove(const struct cache_prune *p, const struct cache_file *f, struct error *e)
+{
+    DIR *d = cache_open(p, f->kind, e);
+    if (!d)
+        return -e->code;
+    int r = unlinkat(dirfd(d), f->name, 0) < 0 && errno != ENOENT ? errno : 0;
+    autofree char *text = str_format("%s.txt", f->name);
+    if (f->kind == CACHE_FILTERS)
+        unlinkat(dirfd(d), text, 0);
+    closedir(d);
+    return r ? error_errno(e, r, "removing %s/%s", cache_folders[f->kind], f->name) : 0;
 }
 
 int cache_prune(const struct cache_prune *p, struct cache_figures ret[CACHE_KINDS], struct error *e)
 {
     struct cache_needs n = {0};
+    struct cache_files files = {0};
     struct cache_figures f[CACHE_KINDS] = {0};
-    int r = cache_needs_disks(p, &n, e);
+    int r = p->only_most ? 0 : cache_needs_disks(p, &n, e);
     cache_needs_kernels(p, &n);
     for (int kind = 0; r == 0 && kind < CACHE_KINDS; kind++)
-        r = cache_prune_kind(p, &n, (enum cache_kind)kind, &f[kind], e);
+        r = cache_look(p, &n, (enum cache_kind)kind, &files, e);
+    if (r == 0)
+        cache_choose_oldest(p, &files);
+    for (size_t i = 0; r == 0 && i < files.count; i++) {
+        const struct cache_file *one = &files.list[i];
+        if (one->goes && !p->dry_run)
+            r = cache_remove(p, one, e);
+        *(one->goes ? &f[one->kind].removed : &f[one->kind].files) += 1;
+        *(one->goes ? &f[one->kind].freed : &f[one->kind].bytes) += one->bytes;
+    }
+    cache_files_done(&files);
     for (int kind = 0; kind < CACHE_KINDS; kind++)
         strv_free(n.starts[kind]);
     if (r == 0)

@@ -81,6 +81,10 @@ int disk_find(const char *cache, const char *key, struct disk *ret, struct error
     if (dir < 0)
         return dir;
     int r = disk_look(dir, folder, key, ret);
+    if (r == 0) {
+        autofree char *name = disk_name(key);
+        disk_cache_used(dir, name);
+    }
     return r < 0 ? error_set(e, ENOENT, "no disk has been made of this image") : 0;
 }
 

@@ -24,6 +24,8 @@ struct disk_cache_new {
 int disk_cache_begin(int dir, const char *name, struct disk_cache_new *ret, struct error *e);
 /* To the disk, then under its name; what had it is replaced. */
 int disk_cache_publish(struct disk_cache_new *n, mode_t mode, struct error *e);
+/* Says that a file of the cache is used now: what was not for long goes first. */
+void disk_cache_used(int dir, const char *name);
 /* Gives up the lock and what was not published. Always, after begin. */
 void disk_cache_end(struct disk_cache_new *n);
 

@@ -164,8 +164,10 @@ int initramfs_make(const struct initramfs_wish *w, struct initramfs *ret, struct
     autoclose int dir = disk_cache_open(w->cache, "initramfs", e);
     if (dir < 0)
         return dir;
-    if (initramfs_look(dir, folder, name, ret))
+    if (initramfs_look(dir, folder, name, ret)) {
+        disk_cache_used(dir, name);
         return 0;
+    }
     struct disk_cache_new new;
     r = disk_cache_begin(dir, name, &new, e);
     if (r < 0)

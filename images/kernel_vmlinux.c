@@ -132,7 +132,9 @@ int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *
     if (dir < 0)
         return dir;
     r = vmlinux_look(dir, name, ret_pvh, e);
-    if (r < 0)
+    if (r == 0)
+        disk_cache_used(dir, name);
+    else
         r = vmlinux_make(k, dir, name, ret_pvh, e);
     if (r == 0)
         *ret = str_join_path(folder, name);

@@ -212,13 +212,36 @@ static bool images_plan_has(void *data, const char *path)
     return plans->data && strstr(plans->data, path);
 }
 
-int images_prune_cache(struct cli *c, const struct image_store *s, bool dry)
+static json_t *images_cache_said(const struct cache_figures f[CACHE_KINDS], bool dry)
+{
+    json_t *array = json_array();
+    for (int kind = 0; kind < CACHE_KINDS; kind++) {
+        char kept[32], gone[32];
+        const struct cache_figures *k = &f[kind];
+        if (k->files || k->removed)
+            fprintf(stderr, "cache, %s: %s %llu of %s, %llu of %s left\n", cache_names[kind],
+                    dry ? "would remove" : "removed", (unsigned long long)k->removed,
+                    str_from_size(k->freed, gone, sizeof(gone)), (unsigned long long)k->files,
+                    str_from_size(k->bytes, kept, sizeof(kept)));
+        json_array_append_new(
+            array, json_pack("{s:s, s:I, s:I, s:I, s:I}", "kind", cache_names[kind], "files",
+                             (json_int_t)k->files, "bytes", (json_int_t)k->bytes, "removed",
+                             (json_int_t)k->removed, "freed", (json_int_t)k->freed));
+    }
+    return array;
+}
+
+int images_prune_cache(struct cli *c, const struct image_store *s, bool dry, json_t **ret)
 {
     struct cache_figures f[CACHE_KINDS];
     struct dirs d = {0};
     struct error e;
     struct kernel_list kernels = {0};
     autobuf plans = {0};
+    const char *size = cli_option(c, "cache-size");
+    uint64_t most = CACHE_MOST;
+    if (size && (str_to_size(size, &most) < 0 || most == 0))
+        return cli_usage(c, "prune: --cache-size is a size, as in 2G");
     if (dirs_init(&d, &e) < 0)
         return cli_fail(c, &e);
     images_plans(&d, &plans);
@@ -229,24 +252,34 @@ int images_prune_cache(struct cli *c, const struct image_store *s, bool dry)
         .all = cli_switch(c, "cache"),
         .dry_run = dry,
         .days = IMAGES_CACHE_DAYS,
+        .most = most,
         .in_use = images_plan_has,
         .data = &plans,
     };
     int r = kernel_list_read(d.data, "", &kernels, &e);
     if (r == 0)
         r = cache_prune(&p, f, &e);
-    for (int kind = 0; r == 0 && kind < CACHE_KINDS; kind++) {
-        char kept[32], gone[32];
-        if (f[kind].files || f[kind].removed)
-            fprintf(stderr, "cache, %s: %s %llu of %s, %llu of %s left\n", cache_names[kind],
-                    dry ? "would remove" : "removed", (unsigned long long)f[kind].removed,
-                    str_from_size(f[kind].freed, gone, sizeof(gone)),
-                    (unsigned long long)f[kind].files,
-                    str_from_size(f[kind].bytes, kept, sizeof(kept)));
-    }
+    if (r == 0)
+        *ret = images_cache_said(f, dry);
     kernel_list_done(&kernels);
     dirs_done(&d);
     return r < 0 ? cli_fail(c, &e) : 0;
+}
+
+void images_bound_cache(const struct dirs *d)
+{
+    struct cache_figures f[CACHE_KINDS];
+    struct error ignored;
+    autobuf plans = {0};
+    images_plans(d, &plans);
+    const struct cache_prune p = {
+        .cache = d->cache,
+        .most = CACHE_MOST,
+        .only_most = true,
+        .in_use = images_plan_has,
+        .data = &plans,
+    };
+    cache_prune(&p, f, &ignored); /* what cannot be removed is in nobody's way */
 }
 
 static void images_of_plan(const struct dirs *d, const char *id, char ***to)

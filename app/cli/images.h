@@ -6,6 +6,8 @@
 #include "app/plan/plan.h"
 #include "images/image.h"
 
+#include <jansson.h>
+
 /* Whose unpacked layers are, for this person: `ranges` if workloads have all of their ids. */
 struct image_owner images_owner(const struct plan_host *host, bool ranges);
 
@@ -34,8 +36,13 @@ void images_wish_done(struct images_wish *w);
 void images_cancel_on_signals(void);
 void images_end_by_signal(void); /* returns if there was none */
 
-/* Disks, kernels and initramfs that nobody needs any more, with figures on stderr. A status. */
-int images_prune_cache(struct cli *c, const struct image_store *s, bool dry);
+/*
+ * Disks, kernels, initramfs and filters that nobody needs any more, with figures on stderr and in
+ * `*ret` (a JSON array of the caller's). A status.
+ */
+int images_prune_cache(struct cli *c, const struct image_store *s, bool dry, json_t **ret);
+/* After something was put into the cache: above CACHE_MOST the oldest goes. */
+void images_bound_cache(const struct dirs *d);
 
 /* Names, one a line, or as the member `what`. Returns 0. */
 int images_said(struct cli *c, const char *what, char *const *names);

@@ -158,22 +158,26 @@ static int change_remove(void *data, struct document_index *i, struct error *e)
     return x->count ? 0 : 1;
 }
 
+/* `cache`: owned; what prune did there, or NULL. */
 static int change_collect(struct cli *c, struct image_store *s, const char *what,
-                          char *const *names)
+                          char *const *names, json_t *cache)
 {
     struct error e;
     uint64_t freed = 0;
     autostrv char **used = images_in_use();
     int r = image_store_collect(s, used, &freed, &e);
-    if (r < 0 && r != -EBUSY)
+    if (r < 0 && r != -EBUSY) {
+        json_decref(cache);
         return cli_fail(c, &e);
+    }
     if (r == -EBUSY)
         fprintf(stderr, "cofferdam image: %s\n", e.text);
     if (c->json) {
-        out_json(
-            json_pack("{s:o, s:I}", what, out_json_strings(names), "freed", (json_int_t)freed));
+        out_json(json_pack("{s:o, s:I, s:o*}", what, out_json_strings(names), "freed",
+                           (json_int_t)freed, "cache", cache));
         return 0;
     }
+    json_decref(cache);
     images_said(c, what, names);
     char size[32];
     fprintf(stderr, "%s freed\n", str_from_size(freed, size, sizeof(size)));
@@ -207,7 +211,7 @@ int images_rm(struct cli *c, struct image_store *s)
         images_said(c, "removed", gone);
     if (cli_switch(c, "dry-run") || !gone)
         return status;
-    int collected = change_collect(c, s, "removed", gone);
+    int collected = change_collect(c, s, "removed", gone, NULL);
     return status ? status : collected;
 }
 
@@ -218,6 +222,12 @@ int images_prune(struct cli *c, struct image_store *s)
     bool dry = cli_switch(c, "dry-run");
     if (!dry && image_store_edit_index(s, change_remove, &x, &e) < 0)
         return cli_fail(c, &e);
-    int status = images_prune_cache(c, s, dry);
-    return dry || status ? status : change_collect(c, s, "pruned", NULL);
+    json_t *cache = NULL;
+    int status = images_prune_cache(c, s, dry, &cache);
+    if (!dry && status == 0)
+        return change_collect(c, s, "pruned", NULL, cache);
+    if (status == 0 && c->json)
+        out_json(json_pack("{s:O}", "cache", cache));
+    json_decref(cache);
+    return status;
 }

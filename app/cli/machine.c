@@ -75,7 +75,10 @@ int machine_find_parts(const struct dirs *d, const char *release, struct images_
         r = machine_kernel(m, d, k, &why);
     if (r < 0)
         m->parts.no_kernel = m->no_kernel = str_dup(why.text);
-    return image ? machine_disk(m, d, image, e) : 0;
+    r = image ? machine_disk(m, d, image, e) : 0;
+    if (r == 0 && (m->disk.made || m->initramfs.made))
+        images_bound_cache(d);
+    return r;
 }
 
 /* --- whole machines ----------------------------------------------------------------------------

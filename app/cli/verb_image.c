@@ -16,7 +16,8 @@ static const struct option_row options[] = {
     {"limit-entries", 0,   "NUMBER", "import, pull: most files in a layer (4194304)", NULL},
     {"limit-ratio",   0,   "NUMBER", "import, pull: most a layer may grow when decompressed (200)", NULL},
     {"dry-run",       0,   NULL,     "rm, prune: only say what would go", NULL},
-    {"cache",         0,   NULL,     "prune: all disks and kernels of machines that can be made again", NULL},
+    {"cache",         0,   NULL,     "prune: all of the cache, which can be made again", NULL},
+    {"cache-size",    0,   "SIZE",   "prune: what of the cache may stay, the last used first (10G)", NULL},
     {0},
 };
 

@@ -162,6 +162,8 @@ int images_disk(struct cli *c, struct image_store *s)
     if (r == 0)
         r = disk_of_image(s, &image, &work, d.cache, &disk, &e);
     images_work_end(&work);
+    if (r == 0 && disk.made)
+        images_bound_cache(&d);
     int status = r < 0 ? cli_fail(c, &e) : disk_show(c, &disk);
     disk_done(&disk);
     image_done(&image);

@@ -200,6 +200,45 @@ test_a_cache_is_pruned() {
     expect_no_file "$DISK"
 }
 
+# Above a size the one that was used longest ago goes first; what has just been used stays.
+test_a_cache_has_a_bound() {
+    need tar2sqfs python3
+    export XDG_DATA_HOME=$T/data XDG_CACHE_HOME=$T/cache
+    local name old new
+    for name in old new; do
+        mkdir $name
+        head -c 3000000 /dev/urandom >$name/file
+        cofferdam image import $name $name:1 >out
+    done
+    old=$(cofferdam image disk --quiet old:1)
+    new=$(cofferdam image disk --quiet new:1)
+    cofferdam image prune --cache-size 4M 2>out
+    expect_file "$old"
+    touch -d '3 hours ago' "$new"
+    touch -d '2 hours ago' "$old"
+    # looking it up is using it
+    cofferdam image disk --quiet new:1 >out
+    mkdir -p "$T/cache/cofferdam/seccomp" && chmod 700 "$T/cache/cofferdam/seccomp"
+    for name in 1 2; do echo filter >"$T/cache/cofferdam/seccomp/$name.bpf"; done
+    echo text >"$T/cache/cofferdam/seccomp/1.bpf.txt"
+    touch -d '40 days ago' "$T/cache/cofferdam/seccomp/1.bpf"
+    capture cofferdam image prune --cache-size 4M --dry-run --json
+    expect_file "$old"
+    capture cofferdam image prune --cache-size 4M --json
+    expect_status 0
+    expect_no_file "$old"
+    expect_file "$new"
+    expect_equal "$(ls "$T/cache/cofferdam/seccomp")" 2.bpf
+    python3 - "$T/out" <<'EOF'
+import json, sys
+cache = {c["kind"]: c for c in json.load(open(sys.argv[1]))["cache"]}
+assert cache["disks"]["removed"] == 1 and cache["disks"]["files"] == 1 and cache["disks"]["freed"] > 2900000, cache
+assert cache["filters"]["removed"] == 1 and cache["filters"]["files"] == 1, cache
+EOF
+    capture cofferdam image prune --cache-size many
+    expect_status 125
+}
+
 test_several_builders() {
     need tar2sqfs python3
     local n
