@@ -1,10 +1,12 @@
 /* image pull: skopeo brings registries, credentials, mirrors and signatures. */
 #include "app/cli/images.h"
+#include "app/cli/pull_bars.h"
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "images/names.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,21 +14,51 @@
 
 enum { PULL_GRACE_SECONDS = 5 };
 
-/* What is said goes to whoever typed it; a second word, or a while without an answer, ends it. */
-static int pull_wait(pid_t pid, const char *from, struct error *e)
+static const int pull_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
+
+/*
+ * Shows what there is to see until it ends; a second word, or a while without an answer, ends it.
+ * Signals come in while it waits, and at no other time.
+ */
+static void pull_watch(pid_t pid, int pidfd, struct pull_bars *bars)
+{
+    struct pollfd p[] = {
+        {.fd = pidfd,                           .events = POLLIN},
+        {.fd = bars ? bars->terminal : FD_NONE, .events = POLLIN},
+    };
+    sigset_t held, before;
+    sigemptyset(&held);
+    for (size_t i = 0; i < ARRAY_SIZE(pull_signals); i++)
+        sigaddset(&held, pull_signals[i]);
+    sigprocmask(SIG_BLOCK, &held, &before);
+    for (bool asked = false; !p[0].revents;) {
+        if (image_cancelled && !asked) {
+            kill(pid, SIGTERM);
+            alarm(PULL_GRACE_SECONDS);
+            asked = true;
+        }
+        if (ppoll(p, ARRAY_SIZE(p), NULL, &before) < 0) {
+            p[0].revents = p[1].revents = 0;
+            if (asked)
+                kill(pid, SIGKILL);
+        }
+        if (p[1].revents && !pull_bars_show(bars))
+            p[1].fd = FD_NONE;
+    }
+    while (p[1].fd >= 0 && poll(&p[1], 1, 0) > 0 && pull_bars_show(bars))
+        ;
+    alarm(0);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static int pull_wait(pid_t pid, int pidfd, struct pull_bars *bars, const char *from,
+                     struct error *e)
 {
     int status;
-    bool asked = false;
-    while (waitpid(pid, &status, 0) < 0) {
+    pull_watch(pid, pidfd, bars);
+    while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return error_errno(e, errno, "skopeo");
-        if (!image_cancelled)
-            continue;
-        kill(pid, asked ? SIGKILL : SIGTERM);
-        asked = true;
-        alarm(PULL_GRACE_SECONDS);
-    }
-    alarm(0);
     if (image_cancelled)
         return error_set(e, ECANCELED, "given up");
     return WIFEXITED(status) && WEXITSTATUS(status) == 0
@@ -34,7 +66,29 @@ static int pull_wait(pid_t pid, const char *from, struct error *e)
                : error_set(e, EIO, "skopeo could not copy %s", from);
 }
 
-/* Its progress, a bar for each layer where that is a terminal, and its words are for the person. */
+/* On a terminal its bars, one for each layer; elsewhere it says a line for each. */
+static int pull_start(const char *const *argv, const char *from, struct error *e)
+{
+    struct pull_bars bars = {.terminal = FD_NONE};
+    autoclose int slave = FD_NONE, pidfd = FD_NONE;
+    bool shown = isatty(STDERR_FILENO);
+    int r = shown ? pull_bars_open(STDERR_FILENO, &bars, &slave, e) : 0;
+    if (r < 0)
+        return r;
+    int out = shown ? slave : STDERR_FILENO;
+    const int fds[] = {FD_NONE, out, out};
+    struct spawn sp = {.argv = argv, .fds = fds, .fds_count = 3, .dies_with_us = true};
+    pid_t pid;
+    r = spawn_start(&sp, &pid, &pidfd, e);
+    slave = fd_close(slave);
+    if (r == -ENOENT)
+        r = error_set(e, ENOENT, "pulling needs skopeo: apt install skopeo");
+    if (r == 0)
+        r = pull_wait(pid, pidfd, shown ? &bars : NULL, from, e);
+    pull_bars_close(&bars);
+    return r;
+}
+
 static int pull_run(const struct image_import *m, const char *from, const char *to,
                     const char *temporary, struct error *e)
 {
@@ -56,13 +110,7 @@ static int pull_run(const struct image_import *m, const char *from, const char *
     argv[n++] = "copy";
     argv[n++] = from;
     argv[n++] = to;
-    const int fds[] = {FD_NONE, STDERR_FILENO, STDERR_FILENO};
-    struct spawn sp = {.argv = argv, .fds = fds, .fds_count = 3, .dies_with_us = true};
-    pid_t pid;
-    int r = spawn_start(&sp, &pid, NULL, e);
-    if (r == -ENOENT)
-        return error_set(e, ENOENT, "pulling needs skopeo: apt install skopeo");
-    return r < 0 ? r : pull_wait(pid, from, e);
+    return pull_start(argv, from, e);
 }
 
 static bool pull_has_transport(const char *ref)

@@ -25,6 +25,13 @@ begin() {
     printf '[storage]\ndriver = "vfs"\nrunroot = "%s/run"\ngraphroot = "%s/graph"\n' "$T" "$T" >storage.conf
 }
 
+# Its process that holds a user namespace open, and its folders.
+forget_podman() {
+    local pid
+    pid=$(cat "$XDG_RUNTIME_DIR/libpod/tmp/pause.pid" 2>/dev/null) && kill "$pid" || :
+    rm -rf "$XDG_RUNTIME_DIR/containers" "$XDG_RUNTIME_DIR/libpod"
+}
+
 # runs NAME: what all those images are made to say.
 runs() {
     # shellcheck disable=SC2016 # for the shell inside
@@ -57,8 +64,7 @@ make_by_buildah() {
 test_buildah_and_podman() {
     begin buildah
     [ "$(id -u)" = 0 ] || need subids # buildah does
-    # shellcheck disable=SC2064
-    trap "rm -rf '$XDG_RUNTIME_DIR/containers' '$XDG_RUNTIME_DIR/libpod'" EXIT
+    trap forget_podman EXIT
     make_by_buildah
     buildah push -q localhost/made:1 oci:layout:made:1
     buildah push -q localhost/made:1 oci-archive:oci.tar:made:2
@@ -152,6 +158,38 @@ test_skopeo_and_umoci() {
     [ "$(id -u)" = 0 ] || chmod -R u+rwX bundle unpacked
 }
 
+# What docker, buildx, containerd and others write, by hand; and what is no image, in clear words.
+test_forms_of_many_programs() {
+    begin zstd
+    python3 "$SOURCE_DIR/tests/images/make-forms" forms rootfs.tar
+    local path name want count=0
+    for path in forms/take/*; do
+        name=${path##*/}
+        case $name in *.name) continue ;; esac
+        want=form-$name:1
+        [ ! -e "$path.name" ] || want=$(cat "$path.name")
+        case $name in
+        no-name) cofferdam image import "$path" "$want" >said ;;
+        *) cofferdam image import "$path" >said ;;
+        esac
+        expect_equal "$(cat said)" "$want" "names of $name"
+        capture cofferdam run --image "$want" -- sh -c 'cat /etc/old /etc/new; cat /etc/gone'
+        expect_out $'old\nnew'
+        expect_err_has "can't open '/etc/gone'"
+        cofferdam image import "$path" "again-$name:1" >said
+        count=$((count + 1))
+    done
+    [ $count -ge 24 ] || fail "only $count forms"
+    for path in forms/refuse/*; do
+        case $path in *.words) continue ;; esac
+        capture cofferdam image import "$path" bad:1
+        expect_status 125
+        expect_err_has "$(cat "$path.words")"
+    done
+    cofferdam image verify >said
+    expect_equal "$(ls "$STORE/tmp")" '' 'what is left in tmp'
+}
+
 # Lists of machines: this one's, another by name, and what there is where it is not there.
 test_other_machines() {
     begin skopeo
@@ -235,13 +273,80 @@ test_an_interrupt_clears_up() {
     expect_out ''
 }
 
+# What a person sees of a pull: a bar for each layer, nobody's control sequences, and an end by ctrl-C.
+test_a_pull_on_a_terminal() {
+    begin skopeo python3
+    local layer layers=() columns images=$SOURCE_DIR/tests/images
+    for layer in 1 2 3; do
+        mkdir -p "more$layer/srv" && head -c 300000 /dev/urandom >"more$layer/srv/$layer"
+        tar -C "more$layer" -cf "more$layer.tar" .
+    done
+    python3 - <<'PYTHON'
+import hashlib, json, os
+os.makedirs("layout/blobs/sha256")
+
+def put(data, media):
+    h = hashlib.sha256(data).hexdigest()
+    open("layout/blobs/sha256/" + h, "wb").write(data)
+    return {"mediaType": "application/vnd.oci.image." + media, "digest": "sha256:" + h, "size": len(data)}
+
+layers = [put(open(f"more{n}.tar", "rb").read(), "layer.v1.tar") for n in "123"]
+config = put(json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [l["digest"] for l in layers]}}).encode(), "config.v1+json")
+top = put(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers}).encode(), "manifest.v1+json")
+json.dump({"schemaVersion": 2, "manifests": [top]}, open("layout/index.json", "w"))
+open("layers", "w").write("".join(l["digest"][7:19] + "\n" for l in layers))
+PYTHON
+    echo '{}' >auth.json
+    export REGISTRY_AUTH_FILE=$T/auth.json
+    # shellcheck disable=SC2016 # for the shell below
+    local pull='printf "[[registry]]\nlocation = \"127.0.0.1:%s\"\ninsecure = true\n" $PORT >"$HOME/.config/containers/registries.conf"
+        exec python3 "$0/on-a-terminal" shown "$1" "$3" "$COFFERDAM" image pull "127.0.0.1:$PORT/$2:1" pulled:1 --platform linux/amd64'
+    export COFFERDAM
+    for columns in 100 40; do
+        python3 "$images/registry-of" layout bash -c "$pull" "$images" $columns good/x '' >said
+        [ "$(cat said)" = 'status 0' ] || { cat -v said shown; fail "a terminal of $columns columns"; }
+        for layer in $(cat layers); do
+            # too narrow for a bar: the figures alone
+            local want='\[=*>*-*\]'
+            [ $columns != 40 ] || want='[ 0-9.]*KiB'
+            [ "$(grep -c "Copying blob $layer $want" shown)" -ge 2 ] || { cat -v shown; fail "no bar of $layer at $columns columns"; }
+        done
+        cofferdam image verify pulled:1 >said
+        cofferdam image rm pulled:1 >said 2>&1
+    done
+    python3 - shown <<'PYTHON'
+import re, sys
+left = re.sub(rb"\x1b\[[0-9]*A|\x1b\[[JK]", b"", open(sys.argv[1], "rb").read())
+assert not re.search(rb"[^\r\n\t -~]", left), left
+assert max(map(len, re.split(rb"[\r\n]+", left))) <= 40, left
+PYTHON
+    # what a registry says is text
+    python3 "$images/registry-of" layout bash -c "$pull" "$images" 80 evil/x '' >said
+    expect_equal "$(cat said)" 'status 125'
+    grep -q owned shown || { cat -v shown; fail 'the registry was not heard'; }
+    ! grep -q "$(printf '\033\\]')" shown || { cat -v shown; fail 'a title'; }
+    ! grep -q "$(printf '\033\\[2J')" shown || { cat -v shown; fail 'a cleared screen'; }
+    ! LC_ALL=C grep -q "$(printf '[\200-\237]')" shown || { cat -v shown; fail 'C1'; }
+    # ctrl-C
+    python3 "$images/registry-of" layout bash -c "$pull" "$images" 80 stuck/x '[=' >said
+    expect_equal "$(cat said)" 'signal 2'
+    expect_equal "$(ls "$STORE/tmp")" '' 'what is left in tmp'
+    expect_equal "$(cofferdam image list --quiet)" ''
+    # and in a pipe a line for each layer
+    # shellcheck disable=SC2016
+    pull='exec "$COFFERDAM" image pull "127.0.0.1:$PORT/good/x:1" piped:1 --platform linux/amd64'
+    python3 "$images/registry-of" layout bash -c 'printf "[[registry]]\nlocation = \"127.0.0.1:%s\"\ninsecure = true\n" $PORT >"$HOME/.config/containers/registries.conf"; '"$pull" >said 2>errors
+    expect_equal "$(cat said)" piped:1
+    expect_equal "$(grep -c '^Copying blob sha256:' errors)" 3
+    ! grep -q "$(printf '[\r\033]')" errors || { cat -v errors; fail 'a bar in a pipe'; }
+}
+
 # The lines of the README that others fit in by, as they stand there.
 test_the_lines_of_the_readme() {
     begin podman buildah
     [ "$(id -u)" = 0 ] || need subids
     [ -r "$SOURCE_DIR/README.md" ] || { echo 'needs the source tree' >"$T/skip"; exit 77; }
-    # shellcheck disable=SC2064
-    trap "rm -rf '$XDG_RUNTIME_DIR/containers' '$XDG_RUNTIME_DIR/libpod'" EXIT
+    trap forget_podman EXIT
     local line container count=0
     printf 'FROM scratch\nADD rootfs.tar /\n' >Containerfile
     container=$(buildah from scratch)
@@ -272,4 +377,5 @@ test_mmdebstrap() {
     grep -q bookworm said || fail 'no Debian'
 }
 
+USERS='user ranges root'
 run_tests "$@"
