@@ -29,6 +29,9 @@ static const unsigned box_streams[] = {
     SYS_fstat,        SYS_newfstatat, SYS_close,         SYS_brk,    SYS_munmap,
     SYS_mremap,       SYS_madvise,    SYS_futex,         SYS_exit,   SYS_exit_group,
     SYS_rt_sigreturn, SYS_getrandom,  SYS_clock_gettime, SYS_getpid, SYS_gettid,
+#ifdef COFFERDAM_SANITIZED
+    SYS_sigaltstack, /* before a process ends */
+#endif
 };
 
 /* Files below the one folder. */

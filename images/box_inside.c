@@ -74,7 +74,7 @@ static int box_limits(const struct box_wish *w)
         r = box_limit(RLIMIT_NOFILE, BOX_FILES);
     if (r == 0)
         r = box_limit(RLIMIT_FSIZE, w->file_bytes);
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef COFFERDAM_SANITIZED
     if (r == 0)
         r = box_limit(RLIMIT_DATA, w->memory);
 #endif
