@@ -82,6 +82,28 @@ static void renew_drop(struct plan *p, size_t i)
     memmove(m, m + 1, (--p->mounts_count - i) * sizeof(*m));
 }
 
+/* The neighbour of a path of the old one's. */
+static void renew_place(char **path, const char *id)
+{
+    const char *slash = *path ? strrchr(*path, '/') : NULL;
+    if (!slash)
+        return;
+    char *new = str_format("%.*s/%s", (int)(slash - *path), *path, id);
+    free(*path);
+    *path = new;
+}
+
+static void renew_machine(struct plan *p, const struct plan_renewal *r, bool kept)
+{
+    renew_place(&p->machine.sockets, r->id);
+    if (!p->machine.folder)
+        return;
+    if (kept)
+        renew_text(&p->machine.folder, r->scratch);
+    else
+        renew_place(&p->machine.folder, r->id);
+}
+
 void plan_renew(struct plan *p, const struct plan_renewal *r)
 {
     bool kept = p->keep != PLAN_KEEP_NEVER || p->snapshot_on_exit;
@@ -93,6 +115,7 @@ void plan_renew(struct plan *p, const struct plan_renewal *r)
     renew_text(&p->snapshot, r->snapshot);
     renew_text(&p->snapshot_path, r->snapshot_path);
     p->snapshot_kind = r->kind;
+    renew_machine(p, r, kept);
     for (size_t i = 0; i < p->mounts_count;) {
         struct plan_mount *m = &p->mounts[i];
         if (m->kind == PLAN_MOUNT_COPY) {
