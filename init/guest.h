@@ -16,7 +16,7 @@
 
 /*
  * `argv`: what stands behind "--" on the kernel's command line: "agent=virtio:NAME" (also without
- * it, with AGENT_PORT_NAME) or "agent=vsock:PORT", where we listen.
+ * it, with AGENT_PORT_NAME) or "agent=vsock:PORT", where we listen and which we call on the host first.
  */
 void guest_main(char **argv) __attribute__((noreturn));
 

@@ -1,4 +1,4 @@
-/* A virtio-serial port, found by its name; or a vsock connection somebody makes to us. */
+/* A virtio-serial port, found by its name; or vsock: we call, or somebody calls us. */
 #include "init/guest.h"
 
 #include "base/fd.h"
@@ -122,11 +122,28 @@ static void port_place(int fd)
     port.ahead = port.next = 0;
 }
 
+/*
+ * A host that waits for us is told at once; one that does not refuses, and comes when it likes. We
+ * listen before, so that it may come in any case. Nothing else runs in the guest yet: nobody can be
+ * before us.
+ */
+static int port_call(void)
+{
+    struct sockaddr_vm address = {
+        .svm_family = AF_VSOCK, .svm_port = port.number, .svm_cid = VMADDR_CID_HOST};
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return fd_close(fd);
+    fd_nonblock(fd);
+    return fd;
+}
+
 void port_open(sigset_t *waiting)
 {
     if (!port.name) {
         port_listen();
-        port_place(port_accept());
+        int fd = port_call();
+        port_place(fd >= 0 ? fd : port_accept());
         fd_nonblock(port.listen);
         return;
     }

@@ -45,6 +45,11 @@ int bind(int fd, const struct sockaddr *address, socklen_t size)
     return (int)CALL(SYS_bind, fd, address, size, 0, 0);
 }
 
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    return (int)CALL(SYS_connect, fd, address, size, 0, 0);
+}
+
 int listen(int fd, int most)
 {
     return (int)CALL(SYS_listen, fd, most, 0, 0, 0);
