@@ -1,6 +1,7 @@
 /* The one place that knows which runtimes this build has. */
 #include "backends/backend.h"
 #include "backends/libvirt/libvirt.h"
+#include "backends/microvm/firecracker.h"
 #include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
@@ -13,6 +14,7 @@ const struct backend *const backends[] = {
     &runsc_backend,
     &qemu_backend,
     &libvirt_backend,
+    &firecracker_backend,
 };
 const size_t backends_count = ARRAY_SIZE(backends);
 
@@ -27,7 +29,9 @@ static const char *const boundary_lacks[] = {
 const struct backend *backend_find(const char *runtime)
 {
     if (runtime[0] == '/')
-        return str_ends(runtime, "/runsc") ? &runsc_backend : &oci_path_backend;
+        return str_ends(runtime, "/firecracker") ? &firecracker_backend
+               : str_ends(runtime, "/runsc")     ? &runsc_backend
+                                                 : &oci_path_backend;
     for (size_t i = 0; i < backends_count; i++)
         if (str_equal(backends[i]->name, runtime))
             return backends[i];

@@ -79,9 +79,15 @@ static int launching_machine(struct launching *l, struct error *e)
         return launching_whole(l, e);
     if (!str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "microvm"))
         return 0;
-    const char *release = settings_text(&l->settings, KEY_MACHINE_KERNEL);
+    const struct settings *s = &l->settings;
+    const char *release = settings_text(s, KEY_MACHINE_KERNEL);
+    const struct machine_wish w = {.runtime = settings_text(s, KEY_ISOLATION_RUNTIME),
+                                   .accel = settings_text(s, KEY_MACHINE_ACCEL),
+                                   .type = settings_text(s, KEY_MACHINE_TYPE),
+                                   .release = str_empty(release) ? NULL : release,
+                                   .warm = settings_bool(s, KEY_MACHINE_WARM)};
     l->machine = NEW(struct machine_parts);
-    int r = machine_find_parts(&l->dirs, str_empty(release) ? NULL : release,
+    int r = machine_find_parts(&l->dirs, &w,
                                l->request.image ? l->image : NULL, l->machine, e);
     l->request.parts = r < 0 ? NULL : &l->machine->parts;
     return r;
@@ -282,7 +288,9 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
     snprintf(b.id, sizeof(b.id), "%s", l->plan->id);
     /* a path stands in the plan: here is room for which table it takes alone */
     snprintf(b.runtime, sizeof(b.runtime), "%s",
-             l->plan->runtime[0] == '/' ? "/" : l->plan->runtime);
+             l->plan->runtime[0] != '/'  ? l->plan->runtime
+             : plan_is_machine(l->plan) ? backend->name
+                                        : "/");
     r = l->foretold ? 0 : launching_foretell(l);
     if (r == 0)
         r = birth_send(l->socket, &b, &(struct birth_fds){plan, filter, FD_NONE});

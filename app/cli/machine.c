@@ -1,6 +1,7 @@
 #include "app/cli/machine.h"
 
 #include "backends/libvirt/libvirt.h"
+#include "backends/microvm/firecracker_requests.h"
 #include "base/module.h"
 
 #include <dirent.h>
@@ -12,6 +13,34 @@ static const unsigned machine_drivers = 1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_
                                         1u << KERNEL_CONSOLE | 1u << KERNEL_SQUASHFS |
                                         1u << KERNEL_OVERLAY;
 
+/* Of those that have the agent on vsock. */
+static const unsigned machine_drivers_vsock =
+    1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK | 1u << KERNEL_VSOCK | 1u << KERNEL_RNG |
+    1u << KERNEL_BALLOON | 1u << KERNEL_SQUASHFS | 1u << KERNEL_OVERLAY;
+
+static bool machine_is_firecracker(const struct machine_parts *m)
+{
+    const char *runtime = m->parts.runtime;
+    return str_equal(runtime, "firecracker") ||
+           (runtime[0] == '/' && str_ends(runtime, "/firecracker"));
+}
+
+/* Firecracker unpacks nothing, and not every kernel finds its devices. */
+static int machine_kernel_fits(const struct machine_parts *m, const struct kernel *k,
+                               const char *vmlinux, struct error *e)
+{
+    struct firecracker_version v;
+    if (!machine_is_firecracker(m) || !m->facts.version ||
+        firecracker_version_read(m->facts.version, &v, e) < 0)
+        return 0; /* its own check says so */
+    if (!vmlinux)
+        return error_set(e, ENOTSUP,
+                         "Firecracker boots an uncompressed kernel, and %s is packed in a "
+                         "way nothing here unpacks",
+                         k->path);
+    return machine_kernel_suits(k, vmlinux, &v, e);
+}
+
 /* A vmlinux starts a quarter of a second sooner than the kernel that unpacks itself. */
 static int machine_kernel(struct machine_parts *m, const struct dirs *d, const struct kernel *k,
                           struct error *e)
@@ -21,12 +50,17 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
     int r = kernel_vmlinux(d->cache, k, &path, &pvh, e);
     if (r < 0 && r != -ENOTSUP)
         return r;
-    m->kernel = r == 0 && pvh ? TAKE(path) : str_dup(k->path);
+    if (machine_kernel_fits(m, k, path, e) < 0)
+        return -e->code;
+    m->kernel = r == 0 && (pvh || machine_is_firecracker(m)) ? TAKE(path) : str_dup(k->path);
     m->parts.kernel = m->kernel;
     m->parts.release = k->release;
     autofree char *init = module_program("cofferdam-init");
-    const struct initramfs_wish w = {
-        .cache = d->cache, .kernel = k, .drivers = machine_drivers, .init = init};
+    const struct initramfs_wish w = {.cache = d->cache,
+                                     .kernel = k,
+                                     .drivers = machine_is_firecracker(m) ? machine_drivers_vsock
+                                                                          : machine_drivers,
+                                     .init = init};
     r = initramfs_make(&w, &m->initramfs, e);
     if (r < 0)
         return r;
@@ -51,16 +85,20 @@ static int machine_disk(struct machine_parts *m, const struct dirs *d, struct im
     return 0;
 }
 
-int machine_find_parts(const struct dirs *d, const char *release, struct images_launch *image,
-                       struct machine_parts *ret, struct error *e)
+int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
+                       struct images_launch *image, struct machine_parts *ret, struct error *e)
 {
     struct machine_parts *m = ret;
     const struct kernel *k = NULL;
     struct error why;
     *m = (struct machine_parts){0};
-    if (qemu_facts(d->cache, &m->facts, &why) < 0)
+    machine_choose(d, w, m);
+    m->parts.choice = m->choice;
+    if (!m->facts.program)
         return 0;
     m->parts = (struct plan_parts){
+        .runtime = m->parts.runtime,
+        .choice = m->choice,
         .program = m->facts.program,
         .version = m->facts.version,
         .files = m->facts.files,
@@ -70,7 +108,7 @@ int machine_find_parts(const struct dirs *d, const char *release, struct images_
     int r = kernel_list_read(d->data, "", &m->kernels, e);
     if (r < 0)
         return r;
-    r = kernel_choose(&m->kernels, release, &k, &why);
+    r = kernel_choose(&m->kernels, w->release, &k, &why);
     if (r == 0)
         r = machine_kernel(m, d, k, &why);
     if (r < 0)
@@ -150,5 +188,6 @@ void machine_parts_done(struct machine_parts *m)
     free(m->no_kernel);
     free(m->folder);
     strv_free(m->client);
+    free(m->choice);
     *m = (struct machine_parts){0};
 }

@@ -15,16 +15,24 @@ struct machine_parts {
     struct disk disk;           /* owned */
     char *kernel, *no_kernel;   /* owned */
     char *folder, **client;     /* owned; of a whole machine */
+    char *choice;               /* owned; why this program; NULL: it was named */
     struct plan_parts parts;    /* points into the others */
+};
+
+/* What the settings say of it; all may be NULL. */
+struct machine_wish {
+    const char *runtime, *accel, *type;
+    const char *release; /* of the kernel, or its beginning; NULL: the best */
+    bool warm;
 };
 
 /*
  * Finds them; what is not in the cache is made, which is said on stderr. What this host lacks is
- * left out for plan_check() to name; an error is something that went wrong. `release`: of the
- * kernel, or its beginning; NULL: the best. `image`: loaded, or NULL: none of the store.
+ * left out for plan_check() to name; an error is something that went wrong. `image`: loaded,
+ * or NULL: none of the store.
  */
-int machine_find_parts(const struct dirs *d, const char *release, struct images_launch *image,
-                       struct machine_parts *ret, struct error *e);
+int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
+                       struct images_launch *image, struct machine_parts *ret, struct error *e);
 
 /* What a whole machine is to be, as the settings say it; borrowed, may be NULL. */
 struct machine_whole {
@@ -33,6 +41,13 @@ struct machine_whole {
 /* The same for a whole machine, whose disks bring their own kernels. */
 int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint32_t uid,
                        struct machine_parts *ret, struct error *e);
+/* machine_choice.c: fills in whose facts and name are taken, and why. */
+void machine_choose(const struct dirs *d, const struct machine_wish *w, struct machine_parts *m);
+/* Whether this kernel finds its devices under that Firecracker: -ENOTSUP. */
+struct firecracker_version;
+int machine_kernel_suits(const struct kernel *k, const char *vmlinux,
+                         const struct firecracker_version *v, struct error *e);
+
 void machine_parts_done(struct machine_parts *m); /* zeroed is fine */
 
 #endif

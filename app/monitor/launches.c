@@ -1,6 +1,7 @@
 #include "app/monitor/launches.h"
 
 #include "backends/libvirt/libvirt.h"
+#include "backends/microvm/firecracker.h"
 #include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
@@ -11,13 +12,14 @@ static const struct {
     const char *runtime;
     const struct launch_ops *ops;
 } launches[] = {
-    {"native", &native_launch_ops},
-    {"crun",   &oci_launch_ops   },
-    {"runc",   &oci_launch_ops   },
-    {"runsc",  &oci_launch_ops   },
-    {"qemu",   &qemu_launch_ops  },
-    {"libvirt", &libvirt_launch_ops},
-    {"/",      &oci_launch_ops   }, /* any by its path, which stands in the plan */
+    {"native",      &native_launch_ops     },
+    {"crun",        &oci_launch_ops        },
+    {"runc",        &oci_launch_ops        },
+    {"runsc",       &oci_launch_ops        },
+    {"qemu",        &qemu_launch_ops       },
+    {"firecracker", &firecracker_launch_ops},
+    {"libvirt",     &libvirt_launch_ops    },
+    {"/",           &oci_launch_ops        }, /* any by its path, which stands in the plan */
 };
 
 const struct launch_ops *launch_ops_find(const char *runtime)

@@ -97,7 +97,9 @@ static const char *const runtimes[][8] = {
 static bool build_makes(enum plan_boundary boundary, const char *runtime)
 {
     if (runtime[0] == '/')
-        return boundary == (str_ends(runtime, "/runsc") ? PLAN_SANDBOX : PLAN_CONTAINER);
+        return boundary == (str_ends(runtime, "/firecracker") ? PLAN_MICROVM
+                            : str_ends(runtime, "/runsc")     ? PLAN_SANDBOX
+                                                              : PLAN_CONTAINER);
     for (size_t i = 0; runtimes[boundary][i]; i++)
         if (str_equal(runtimes[boundary][i], runtime))
             return true;
@@ -131,7 +133,9 @@ static int build_boundary(struct build *b, struct error *e)
     p->boundary = at < 0 ? PLAN_CONTAINER : (enum plan_boundary)at;
     const char *runtime = settings_text(b->s, KEY_ISOLATION_RUNTIME);
     if (!runtime || str_equal(runtime, "auto"))
-        runtime = runtimes[p->boundary][0];
+        runtime = p->boundary == PLAN_MICROVM && b->r->parts && b->r->parts->runtime
+                      ? b->r->parts->runtime
+                      : runtimes[p->boundary][0];
     if (build_makes(p->boundary, runtime) || build_stronger(b, runtime)) {
         p->runtime = str_dup(runtime);
         return 0;

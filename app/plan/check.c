@@ -312,7 +312,10 @@ static void check_machine(struct check *c)
     const struct plan *p = c->p;
     const struct plan_machine *m = &p->machine;
     if (!m->program)
-        check_refuse(c, "apt install qemu-system-x86 qemu-utils, dnf install qemu-kvm",
+        check_refuse(c,
+                     str_equal(p->runtime, "qemu")
+                         ? "apt install qemu-system-x86 qemu-utils, dnf install qemu-kvm"
+                         : "--runtime auto, or put the program at /usr/local/bin",
                      "the %s boundary needs %s, which is not here", plan_boundary_name(p->boundary),
                      p->runtime);
     else if (!m->kernel || !m->initramfs)

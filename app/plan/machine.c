@@ -29,7 +29,8 @@ static enum plan_accel machine_accel(const struct settings *s, const struct plan
         return PLAN_ACCEL_TCG;
     if (str_equal(said, "kvm"))
         return PLAN_ACCEL_KVM;
-    return parts && parts->program && parts->no_kvm ? PLAN_ACCEL_TCG : PLAN_ACCEL_KVM;
+    bool emulates = parts && parts->program && (!parts->runtime || str_equal(parts->runtime, "qemu"));
+    return emulates && parts->no_kvm ? PLAN_ACCEL_TCG : PLAN_ACCEL_KVM;
 }
 
 /* The ids in the guest are the guest's own; these are for the program that runs it. */
@@ -95,6 +96,7 @@ void build_machine(struct build *b)
     machine_sysctls(p);
     if (!parts)
         return;
+    m->choice = str_dup_or_null(parts->choice);
     m->program = str_dup_or_null(parts->program);
     m->version = str_dup_or_null(parts->version);
     m->files = strv_copy(parts->files);

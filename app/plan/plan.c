@@ -14,6 +14,7 @@ static void plan_mounts_free(struct plan_mount *mounts, size_t count)
 
 static void plan_machine_done(struct plan_machine *m)
 {
+    free(m->choice);
     free(m->type);
     free(m->cpu_model);
     free(m->program);

@@ -153,6 +153,7 @@ struct plan_machine {
     unsigned cpus;    /* whole processors the guest sees */
     uint64_t memory;  /* bytes of the guest */
     bool warm;        /* from a prepared snapshot */
+    char *choice;     /* owned; why this runtime, where nobody named one; NULL: somebody did */
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */
     char **files;     /* owned; libraries and firmware: all that the program sees beside itself */
@@ -265,6 +266,8 @@ struct plan_image {
 
 /* What a machine can be put together from here, found out by whoever asks. All borrowed. */
 struct plan_parts {
+    const char *runtime;           /* what "auto" means here; NULL: the first of the boundary */
+    const char *choice;            /* why; NULL: it was named */
     const char *program, *version; /* as plan_machine's */
     char *const *files;
     const char *no_kvm;

@@ -59,6 +59,7 @@ static const struct field machine_fields[] = {
     {"cpus",      FIELD_UINT,  MACHINE(cpus)},
     {"memory",    FIELD_U64,   MACHINE(memory)},
     {"warm",      FIELD_BOOL,  MACHINE(warm)},
+    {"choice",    FIELD_TEXT,  MACHINE(choice), .brief = true},
     {"program",   FIELD_TEXT,  MACHINE(program)},
     {"version",   FIELD_TEXT,  MACHINE(version)},
     {"files",     FIELD_TEXTS, MACHINE(files)},

@@ -10,14 +10,25 @@ struct vmm_control; /* a driver's own: QMP, an API's socket */
 struct vmm_driver {
     const char *name;
 
+    /* It takes no descriptors but makes sockets of its own (vmm.h, VMM_MEET); prints what the
+     * guest's kernel prints on its standard output. */
+    bool meets;
+    const char *root_device; /* as a step of the guest calls it; NULL: by serial number */
+
+    struct plan *(*jail)(const struct plan *p); /* as vmm_jail(), which NULL means */
+
     /* Pure; owned by the caller. mandatory */
     char **(*argv)(const struct plan *p);
 
-    /* Takes our end of VMM_FD_CONTROL, also on failure. NULL with errno. mandatory */
+    /* Takes our end of VMM_FD_CONTROL, or a connection to VMM_MEET_API; also on failure. NULL with
+     * errno. mandatory */
     struct vmm_control *(*control_new)(int socket);
     void (*control_free)(struct vmm_control *c);    /* NULL is fine */
     int (*control_fd)(const struct vmm_control *c); /* to watch for reading; FD_NONE: no more */
     void (*control_dispatch)(struct vmm_control *c);
+
+    /* Says what the machine is and switches it on, where arguments do not. optional */
+    int (*power_on)(struct vmm_control *c, const struct plan *p, struct error *e);
 
     /* Stops the guest's processors or lets them go on; returns when that is so. mandatory */
     int (*freeze)(struct vmm_control *c, bool frozen, struct error *e);

@@ -136,14 +136,17 @@ static void facts_firmware(char ***files, const char *program)
     }
 }
 
-/* "QEMU emulator version 7.2.22 (Debian …)": the number. */
+/* "QEMU emulator version 7.2.22 (Debian …)", "Firecracker v1.14.2": the number. */
 static char *facts_version(const char *program)
 {
     autofree char *text = facts_ask((const char *const[]){program, "--version", NULL});
     const char *at = text ? strstr(text, "version ") : NULL;
-    if (!at)
+    if (at)
+        at += strlen("version ");
+    else if (text && (at = strstr(text, " v")) && at[2] >= '0' && at[2] <= '9')
+        at += 2;
+    else
         return NULL;
-    at += strlen("version ");
     return str_ndup(at, strspn(at, "0123456789."));
 }
 
@@ -193,10 +196,10 @@ static char *facts_key(const char *program)
 }
 
 /* One fact a line, "NAME VALUE", the key first. 0, or -ENOENT: not there, stale or broken. */
-static int facts_load(int dir, const char *key, struct vmm_facts *ret)
+static int facts_load(int dir, const char *name, const char *key, struct vmm_facts *ret)
 {
     autofree char *text = NULL;
-    if (file_read(dir, "qemu", FACTS_TEXT, &text, NULL) < 0)
+    if (file_read(dir, name, FACTS_TEXT, &text, NULL) < 0)
         return -ENOENT;
     autostrv char **lines = strv_split(text, "\n");
     size_t count = strv_length(lines);
@@ -223,7 +226,7 @@ static int facts_load(int dir, const char *key, struct vmm_facts *ret)
     return 0;
 }
 
-static void facts_save(int dir, const char *key, const struct vmm_facts *f)
+static void facts_save(int dir, const char *name, const char *key, const struct vmm_facts *f)
 {
     autobuf text = {0};
     buf_printf(&text, "%s\nprogram %s\n", key, f->program);
@@ -235,7 +238,46 @@ static void facts_save(int dir, const char *key, const struct vmm_facts *f)
     for (size_t i = 0; f->files && f->files[i]; i++)
         buf_printf(&text, "file %s\n", f->files[i]);
     buf_puts(&text, "end\n");
-    file_write_whole(dir, "qemu", text.data, text.used, 0600, false); /* or it is asked again */
+    file_write_whole(dir, name, text.data, text.used, 0600, false); /* or it is asked again */
+}
+
+static void facts_find(const char *name, const char *arch, struct vmm_facts *f)
+{
+    if (str_equal(name, "qemu")) {
+        facts_modules(&f->files, arch);
+        facts_firmware(&f->files, f->program);
+    }
+    f->version = facts_version(f->program);
+    struct error why;
+    if (kvm_probe(&why) < 0)
+        f->no_kvm = str_dup(why.text);
+    f->tsc_khz = facts_tsc_khz();
+}
+
+/* Takes `program`. */
+static int facts_get(const char *cache, const char *name, char *program, const char *arch,
+                     struct vmm_facts *ret, struct error *e)
+{
+    struct vmm_facts f = {.program = program};
+    autofree char *key = facts_key(program);
+    autofree char *folder = str_join_path(cache, "machine");
+    struct error ignored;
+    file_make_dirs(cache, 0700);
+    autoclose int dir = file_open_private_dir(folder, true, &ignored);
+    if (key && dir >= 0 && facts_load(dir, name, key, ret) == 0) {
+        free(program);
+        return 0;
+    }
+    f.files = vmm_libraries(f.program, e);
+    if (!f.files) {
+        vmm_facts_done(&f);
+        return -e->code;
+    }
+    facts_find(name, arch, &f);
+    if (key && dir >= 0)
+        facts_save(dir, name, key, &f);
+    *ret = f;
+    return 0;
 }
 
 int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e)
@@ -244,31 +286,19 @@ int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e)
     if (uname(&u) < 0)
         return error_errno(e, errno, "uname");
     autofree char *name = str_format("qemu-system-%s", u.machine);
-    autofree char *program = facts_find_program(name);
-    autofree char *key = program ? facts_key(program) : NULL;
-    if (!key)
+    char *program = facts_find_program(name);
+    if (!program)
         return error_set(e, ENOENT, "%s is not installed", name);
-    autofree char *folder = str_join_path(cache, "machine");
-    struct error ignored;
-    file_make_dirs(cache, 0700);
-    autoclose int dir = file_open_private_dir(folder, true, &ignored);
-    if (dir >= 0 && facts_load(dir, key, ret) == 0)
-        return 0;
-    struct vmm_facts f = {.program = TAKE(program)};
-    f.files = vmm_libraries(f.program, e);
-    if (!f.files) {
-        vmm_facts_done(&f);
-        return -e->code;
-    }
-    facts_modules(&f.files, u.machine);
-    facts_firmware(&f.files, f.program);
-    f.version = facts_version(f.program);
-    struct error why;
-    if (kvm_probe(&why) < 0)
-        f.no_kvm = str_dup(why.text);
-    f.tsc_khz = facts_tsc_khz();
-    if (dir >= 0)
-        facts_save(dir, key, &f);
-    *ret = f;
-    return 0;
+    return facts_get(cache, "qemu", program, u.machine, ret, e);
+}
+
+int vmm_facts_of(const char *cache, const char *name, const char *path, struct vmm_facts *ret,
+                 struct error *e)
+{
+    char *program =
+        path ? (access(path, X_OK) == 0 ? str_dup(path) : NULL) : facts_find_program(name);
+    if (!program)
+        return path ? error_errno(e, errno, "%s", path)
+                    : error_set(e, ENOENT, "%s is not installed", name);
+    return facts_get(cache, name, program, "", ret, e);
 }

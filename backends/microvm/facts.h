@@ -19,6 +19,13 @@ void vmm_facts_done(struct vmm_facts *f);
  */
 int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e);
 
+/*
+ * The same of `firecracker` or `cloud-hypervisor`; `path`: that program and no other (NULL: where
+ * such programs are). Kept in CACHE/machine/NAME.
+ */
+int vmm_facts_of(const char *cache, const char *name, const char *path, struct vmm_facts *ret,
+                 struct error *e);
+
 /* The libraries a program needs, as its own loader finds them; its loader first. NULL with text. */
 char **vmm_libraries(const char *program, struct error *e);
 

@@ -15,7 +15,7 @@ static struct plan_mount *jail_step(struct plan *j, enum plan_mount_kind kind, c
     j->mounts = mem_grow(j->mounts, j->mounts_count + 1, sizeof(j->mounts[0]));
     struct plan_mount *m = &j->mounts[j->mounts_count++];
     *m = (struct plan_mount){
-        .kind = kind, .source = str_dup(source), .target = str_dup(target), .flags = flags};
+        .kind = kind, .source = str_dup_or_null(source), .target = str_dup(target), .flags = flags};
     return m;
 }
 
@@ -55,6 +55,18 @@ struct plan *vmm_jail(const struct plan *p)
     if (m->accel == PLAN_ACCEL_KVM)
         jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
+    return j;
+}
+
+struct plan *vmm_jail_meeting(const struct plan *p)
+{
+    struct plan *j = vmm_jail(p);
+    jail_file(j, p->machine.root, VMM_ROOT, p->map_by == PLAN_MAP_PARENT);
+    struct plan_mount *m =
+        jail_step(j, PLAN_MOUNT_TMPFS, NULL, VMM_MEET,
+                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC | PLAN_MOUNT_OWNED);
+    m->mode = 0755;
+    m->size = MIB;
     return j;
 }
 

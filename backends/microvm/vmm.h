@@ -20,6 +20,21 @@ enum {
 #define VMM_KERNEL "/kernel"
 #define VMM_INITRAMFS "/initramfs"
 
+/*
+ * Programs that take no descriptors make their sockets in a folder in memory of the jail, and open
+ * the root image by name there. The guest's agent calls us on a port of vsock, which such a program
+ * turns into a connection to a socket of that port's number.
+ */
+#define VMM_ROOT "/root.img"
+#define VMM_MEET "/run"
+#define VMM_MEET_API_NAME "api.sock"
+#define VMM_MEET_API VMM_MEET "/" VMM_MEET_API_NAME
+#define VMM_MEET_METRICS VMM_MEET "/metrics" /* a named pipe */
+#define VMM_MEET_VSOCK VMM_MEET "/vsock"
+#define VMM_TAP "tap0" /* in the jail's network namespace */
+#define VMM_AGENT_PORT_TEXT "1024"
+enum { VMM_AGENT_PORT = 1024, VMM_GUEST_CID = 3 };
+
 /* Serial numbers of the guest's disks. */
 #define VMM_DISK_ROOT "root"
 
@@ -32,6 +47,9 @@ enum { VMM_UID = 1000, VMM_GID = 1000 };
  * KVM its device. Pure. Owned by the caller.
  */
 struct plan *vmm_jail(const struct plan *p);
+
+/* The same for programs that make sockets of their own. */
+struct plan *vmm_jail_meeting(const struct plan *p);
 
 /* The kernel's command line. Pure; owned by the caller. */
 char *vmm_kernel_line(const struct plan *p);

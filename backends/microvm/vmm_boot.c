@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BOOT_MS = 120000 };
+enum { BOOT_MS = 120000, BOOT_MEET_MS = 10000 };
 
 /* --- before the guest ---------------------------------------------------------------------------
  */
@@ -85,7 +85,7 @@ struct boot_ends {
 static void boot_close(struct boot_ends *b)
 {
     for (int i = 0; i < VMM_FDS; i++)
-        if (i != 2)
+        if (i != 2 || b->fds[1] != b->fds[2])
             b->fds[i] = fd_close(b->fds[i]);
     b->agent = fd_close(b->agent);
     b->control = fd_close(b->control);
@@ -102,6 +102,17 @@ static int boot_pair(int *ret_ours, int *ret_theirs, struct error *e)
     *ret_ours = pair[0];
     *ret_theirs = pair[1];
     return 0;
+}
+
+/* It finds all by name; what the guest's kernel prints comes out of its standard output. */
+static int boot_open_meeting(struct boot_ends *b, struct error *e)
+{
+    b->fds[VMM_FD_ROOT] = fd_close(b->fds[VMM_FD_ROOT]);
+    for (int i = VMM_FD_AGENT; i < VMM_FDS; i++)
+        if ((b->fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+            return error_errno(e, errno, "/dev/null");
+    b->fds[1] = FD_NONE;
+    return boot_pair(&b->kernel, &b->fds[1], e);
 }
 
 static int boot_open(const struct launch *l, struct boot_ends *b, struct error *e)
@@ -122,6 +133,8 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct error *
     if (r < 0)
         return error_errno(e, -r, "a pipe");
     b->fds[1] = b->fds[2] = b->errors[1];
+    if (l->driver->meets)
+        return boot_open_meeting(b, e);
     r = boot_pair(&b->agent, &b->fds[VMM_FD_AGENT], e);
     if (r == 0)
         r = boot_pair(&b->control, &b->fds[VMM_FD_CONTROL], e);
@@ -130,16 +143,39 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct error *
 
 static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
 {
-    l->agent = agent_guest_new(TAKE_FD(b->agent));
-    if (!l->agent)
-        return error_errno(e, errno, "a channel to the guest");
-    l->control = l->driver->control_new(TAKE_FD(b->control));
-    if (!l->control)
-        return error_errno(e, errno, "a channel to the machine");
     l->kernel = TAKE_FD(b->kernel);
     l->errors = TAKE_FD(b->errors[0]);
     fd_nonblock(l->kernel);
-    return 0;
+    int control =
+        l->driver->meets ? vmm_meet(&l->meeting, l->pidfd, BOOT_MEET_MS, e) : TAKE_FD(b->control);
+    if (control < 0)
+        return control;
+    l->control = l->driver->control_new(control);
+    if (!l->control)
+        return error_errno(e, errno, "a channel to the machine");
+    if (l->driver->meets)
+        return 0;
+    l->agent = agent_guest_new(TAKE_FD(b->agent));
+    return l->agent ? 0 : error_errno(e, errno, "a channel to the guest");
+}
+
+/* Where it has ended, that is why nobody answers: the reason comes with it. */
+static int boot_power_on(struct launch *l, struct boot_ends *b, struct error *e)
+{
+    int r = boot_take(l, b, e);
+    if (r == 0 && l->driver->power_on)
+        r = l->driver->power_on(l->control, l->plan, e);
+    if (r == 0) {
+        l->phases[VMM_PHASE_POWER] = l->driver->power_on ? loop_now_us() : 0;
+        return 0;
+    }
+    if (e->code == EPIPE) {
+        autofree char *text = str_dup(e->text);
+        vmm_agent_gone(l, NULL);
+        vmm_explain_end(l);
+        error_set(e, EIO, "%s%s%s", text, l->why[0] ? ": " : "", l->why);
+    }
+    return -(e->code = EIO);
 }
 
 static int boot_spawn(struct launch *l, struct error *e)
@@ -163,11 +199,14 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .cgroup = l->cgroup,
                          .program = l->plan->machine.program,
                          .argv = argv,
-                         .fds = ends.fds};
+                         .fds = ends.fds,
+                         .meets = l->driver->meets};
     if (r == 0)
-        r = vmm_start(&w, &l->pid, &l->pidfd, e);
-    if (r == 0)
-        r = boot_take(l, &ends, e);
+        r = vmm_start(&w, l->driver->meets ? &l->meeting : NULL, &l->pid, &l->pidfd, e);
+    if (r == 0) {
+        l->phases[VMM_PHASE_EXEC] = loop_now_us();
+        r = boot_power_on(l, &ends, e);
+    }
     boot_close(&ends);
     return r < 0 ? r : vmm_watch_open(l, e);
 }
@@ -180,10 +219,10 @@ static int boot_root(struct launch *l, struct error *e)
     const struct plan *p = l->plan;
     const struct agent_guest_step steps[] = {
         {.kind = AGENT_STEP_LOWER,
-         .source = "serial:" VMM_DISK_ROOT,
+         .source = l->driver->root_device ? l->driver->root_device : "serial:" VMM_DISK_ROOT,
          .content = p->machine.root_type},
         {.kind = AGENT_STEP_UPPER,
-         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2       },
+         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2                                                         },
         {.kind = AGENT_STEP_ROOT,                        .flags = p->read_only ? AGENT_STEP_RO : 0 },
     };
     int r = 0;
@@ -295,6 +334,29 @@ static bool boot_spoken(const struct launch *l)
     return poll(&p, 1, 0) > 0;
 }
 
+/* The last of what the monitor needs its freedom for; it gives that up while the guest boots. */
+static void boot_settle(struct launch *l)
+{
+    cgroup_keep(l->cgroup, l->pid);
+    strv_free(l->shortfalls);
+    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
+    if (l->plan->machine.accel == PLAN_ACCEL_TCG)
+        strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
+    if (l->env.settled)
+        l->env.settled(l->env.settled_data);
+}
+
+/* Before it has said a word; a channel is made, which takes more than a locked-in monitor may. */
+static int boot_greet(struct launch *l, struct error *e)
+{
+    if (l->agent)
+        return 0;
+    int r = vmm_greet(l, e);
+    if (l->agent)
+        boot_settle(l);
+    return r;
+}
+
 static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
 {
     uint64_t limit = l->plan->time_limit_ms;
@@ -311,10 +373,13 @@ static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
             return error_errno(e, errno, "waiting for the guest");
         vmm_drain(l);
         vmm_reap(l);
-        if (!asked && boot_spoken(l)) {
+        int r = boot_greet(l, e);
+        if (r < 0)
+            return r;
+        if (!asked && l->agent && boot_spoken(l)) {
             l->phases[VMM_PHASE_HELLO] = loop_now_us();
             asked = true;
-            int r = boot_ask(l, e);
+            r = boot_ask(l, e);
             if (r < 0)
                 return r;
         }
@@ -326,18 +391,6 @@ static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
         }
     }
     return w->failed ? -w->error->code : 0;
-}
-
-/* The last of what the monitor needs its freedom for; it gives that up while the guest boots. */
-static void boot_settle(struct launch *l)
-{
-    cgroup_keep(l->cgroup, l->pid);
-    strv_free(l->shortfalls);
-    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
-    if (l->plan->machine.accel == PLAN_ACCEL_TCG)
-        strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
-    if (l->env.settled)
-        l->env.settled(l->env.settled_data);
 }
 
 int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e)
@@ -353,8 +406,8 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     l->phases[VMM_PHASE_BEGIN] = loop_now_us();
     int r = boot_spawn(l, &mine);
     if (r == 0) {
-        l->phases[VMM_PHASE_EXEC] = loop_now_us();
-        boot_settle(l);
+        if (l->agent)
+            boot_settle(l);
         r = boot_wait(l, &w, &mine);
     } else if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC) {
         mine.code = EIO; /* our failure, not a command that was not found or may not be run */

@@ -1,5 +1,6 @@
 #include "backends/microvm/vmm_confine.h"
 
+#include "backends/microvm/vmm.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "vmm-filter.h"
@@ -36,7 +37,7 @@ static int confine_capabilities(struct error *e)
 }
 
 /* All that is named is what the jail shows, which is mounted read-only: said a second time here. */
-static int confine_files(struct error *e)
+static int confine_files(bool meets, struct error *e)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
@@ -50,6 +51,7 @@ static int confine_files(struct error *e)
     autoclose int rules = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
     autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     autoclose int kvm = open("/dev/kvm", O_PATH | O_CLOEXEC);
+    autoclose int meet = meets ? open(VMM_MEET, O_PATH | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
     struct landlock_path_beneath_attr a = {
         .allowed_access =
             LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
@@ -59,31 +61,41 @@ static int confine_files(struct error *e)
         .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE,
         .parent_fd = kvm,
     };
+    struct landlock_path_beneath_attr place = {
+        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                          LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE,
+        .parent_fd = meet,
+    };
     if (rules < 0 || syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0) < 0 ||
         (kvm >= 0 &&
          syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &device, 0) < 0) ||
+        (meet >= 0 &&
+         syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &place, 0) < 0) ||
         syscall(SYS_landlock_restrict_self, rules, 0) < 0)
         return error_errno(e, errno, "Landlock");
     return 0;
 }
 
-static int confine_calls(struct error *e)
+static int confine_calls(bool meets, struct error *e)
 {
     if (!ARRAY_SIZE(vmm_filter))
         return error_set(e, ENOSYS, "this build has no system call filter for machines");
     struct sock_fprog program = {.len = ARRAY_SIZE(vmm_filter),
                                  .filter = (struct sock_filter *)vmm_filter};
+    if (meets)
+        program = (struct sock_fprog){ARRAY_SIZE(vmm_filter_meeting),
+                                      (struct sock_filter *)vmm_filter_meeting};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
         return error_errno(e, errno, "the system call filter");
     return 0;
 }
 
-int vmm_confine(struct error *e)
+int vmm_confine(bool meets, struct error *e)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(e, errno, "no_new_privs");
-    int r = confine_files(e);
+    int r = confine_files(meets, e);
     if (r == 0)
         r = confine_capabilities(e);
-    return r < 0 ? r : confine_calls(e);
+    return r < 0 ? r : confine_calls(meets, e);
 }

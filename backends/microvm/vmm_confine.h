@@ -4,13 +4,16 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
+
 /* While we still may: nothing started from here on can ever gain a capability. */
 int vmm_confine_bounds(struct error *e);
 
 /*
  * No capability; Landlock: files are read and run, nothing is written, made or
- * removed by name; the system calls of vmm_filter_gen.c. Runs with the jail as its root.
+ * removed by name; the system calls of vmm_filter_gen.c. Runs with the jail as its root. `meets`:
+ * it may make sockets in VMM_MEET.
  */
-int vmm_confine(struct error *e);
+int vmm_confine(bool meets, struct error *e);
 
 #endif

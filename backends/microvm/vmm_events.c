@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,12 +80,29 @@ static void events_watch(struct launch *l, int fd)
         epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev);
 }
 
+int vmm_greet(struct launch *l, struct error *e)
+{
+    if (l->agent || l->meeting.agent < 0)
+        return 0;
+    int fd = accept4(l->meeting.agent, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED
+                   ? 0
+                   : error_errno(e, errno, "the guest's agent");
+    vmm_meeting_done(&l->meeting); /* nobody else has anything to say to us there */
+    l->agent = agent_guest_new(fd);
+    if (!l->agent)
+        return error_errno(e, errno, "a channel to the guest");
+    events_watch(l, agent_host_fd(l->agent));
+    return 0;
+}
+
 int vmm_watch_open(struct launch *l, struct error *e)
 {
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0)
         return error_errno(e, errno, "epoll");
-    events_watch(l, agent_host_fd(l->agent));
+    events_watch(l, l->agent ? agent_host_fd(l->agent) : l->meeting.agent);
     events_watch(l, l->pidfd);
     events_watch(l, l->kernel);
     events_watch(l, l->errors);
@@ -124,9 +142,7 @@ bool vmm_reap(struct launch *l)
     if (wait4(l->pid, &l->wait_status, WNOHANG | __WALL, &usage) != l->pid)
         return false;
     cgroup_note_usage(l->cgroup, &usage);
-    if (l->pidfd >= 0)
-        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->pidfd, NULL);
-    l->pid = 0;
+    l->pid = 0; /* its pidfd stays watched: the end may be found before anybody can be told */
     return l->reaped = true;
 }
 
@@ -280,6 +296,7 @@ void vmm_stop(struct launch *l)
     if (l->control)
         l->driver->control_free(l->control);
     l->control = NULL;
+    vmm_meeting_done(&l->meeting);
     l->kernel = fd_close(l->kernel);
     l->errors = fd_close(l->errors);
     l->epoll = fd_close(l->epoll);

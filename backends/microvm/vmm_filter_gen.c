@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static scmp_filter_ctx filter;
@@ -166,6 +167,11 @@ static const char *const plain[] = {
     "execve",
 };
 
+/* Of those that make their own sockets, beside what is allowed by arguments in build(). */
+static const char *const meeting[] = {
+    "bind", "listen", "accept4", "connect", "unlink", "unlinkat", "tkill", "mincore",
+};
+
 static void must(int r, const char *what)
 {
     if (r < 0) {
@@ -182,17 +188,26 @@ static void allow_masked(const char *name, unsigned argument, uint64_t mask, uin
         must(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &cmp), name);
 }
 
-static void build(void)
+static void allow(const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int number = seccomp_syscall_resolve_name(names[i]);
+        if (number >= 0)
+            must(seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0), names[i]);
+    }
+}
+
+static void build(int meets)
 {
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
         must(-ENOMEM, "seccomp_init");
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
-        int number = seccomp_syscall_resolve_name(plain[i]);
-        if (number >= 0)
-            must(seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0), plain[i]);
+    allow(plain, sizeof(plain) / sizeof(plain[0]));
+    if (meets) {
+        allow(meeting, sizeof(meeting) / sizeof(meeting[0]));
+        allow_masked("socket", 0, 0xffffffffu, AF_UNIX);
     }
     /* threads, no processes: clone3's flags cannot be seen, so the C library has to fall back */
     allow_masked("clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);
@@ -206,20 +221,27 @@ static void build(void)
     allow_masked("prlimit64", 2, ~0ull, 0); /* asking, not setting */
 }
 
-int main(void)
+static void print(const char *name, int meets)
 {
-    build();
+    build(meets);
     int fd = memfd_create("filter", MFD_CLOEXEC);
     must(fd < 0 ? -errno : 0, "memfd_create");
     must(seccomp_export_bpf(filter, fd), "seccomp_export_bpf");
     off_t size = lseek(fd, 0, SEEK_END);
     lseek(fd, 0, SEEK_SET);
-    printf("/* Made by vmm_filter_gen; do not edit. */\n#include <linux/filter.h>\n\n"
-           "static const struct sock_filter vmm_filter[] = {\n");
+    printf("\nstatic const struct sock_filter %s[] = {\n", name);
     struct sock_filter f;
     for (off_t at = 0; at < size && read(fd, &f, sizeof(f)) == sizeof(f); at += sizeof(f))
         printf("    {0x%04x, %u, %u, 0x%08x},\n", f.code, f.jt, f.jf, f.k);
     printf("};\n");
     seccomp_release(filter);
+    close(fd);
+}
+
+int main(void)
+{
+    printf("/* Made by vmm_filter_gen; do not edit. */\n#include <linux/filter.h>\n");
+    print("vmm_filter", 0);
+    print("vmm_filter_meeting", 1);
     return fflush(stdout) == 0 ? 0 : 1;
 }

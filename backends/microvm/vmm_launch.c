@@ -49,7 +49,9 @@ static void launch_make_wishes(struct launch *l)
 static int launch_check(const struct vmm_driver *d, const struct plan *p, struct error *e)
 {
     const struct plan_machine *m = &p->machine;
-    if (!str_equal(p->runtime, d->name) || !m->type)
+    bool mine = p->runtime && (str_equal(p->runtime, d->name) ||
+                               (p->runtime[0] == '/' && str_equal(p->runtime, m->program)));
+    if (!mine || !m->type)
         return error_set(e, EINVAL, "the plan is not one for %s", d->name);
     if (!m->program || !m->kernel || !m->initramfs || !m->root || !m->root_type)
         return error_set(e, EINVAL, "the plan lacks a part of the machine");
@@ -68,6 +70,7 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
     l->env = *env;
     l->pidfd = l->epoll = l->kernel = l->errors = FD_NONE;
     l->status = -1;
+    vmm_meeting_init(&l->meeting);
     root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->plan, e);
     if (r == 0)
@@ -76,7 +79,7 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
         vmm_free(l);
         return r;
     }
-    l->jail = vmm_jail(l->plan);
+    l->jail = d->jail ? d->jail(l->plan) : vmm_jail(l->plan);
     launch_make_wishes(l);
     *ret = l;
     return 0;
@@ -216,6 +219,7 @@ size_t vmm_phases(const struct launch *l, struct launch_phase *ret, size_t most)
     static const char *const ours[VMM_PHASES] = {
         [VMM_PHASE_JAIL] = "sockets", [VMM_PHASE_EXEC] = "program", [VMM_PHASE_KERNEL] = "console",
         [VMM_PHASE_HELLO] = "agent",  [VMM_PHASE_READY] = "root",   [VMM_PHASE_STARTED] = "command",
+        [VMM_PHASE_POWER] = "power",
     };
     static const char *const guests[AGENT_PHASES] = {
         [AGENT_PHASE_INIT] = "guest: init",

@@ -19,6 +19,7 @@ enum vmm_phase {
     VMM_PHASE_BEGIN,  /* start() */
     VMM_PHASE_JAIL,   /* cgroup, ids and sockets are there */
     VMM_PHASE_EXEC,   /* the program runs */
+    VMM_PHASE_POWER,  /* it has been told to start the guest */
     VMM_PHASE_KERNEL, /* the guest's kernel has printed something */
     VMM_PHASE_HELLO,  /* the agent has spoken */
     VMM_PHASE_READY,  /* the guest's root stands */
@@ -41,6 +42,7 @@ struct launch {
     struct vmm_control *control; /* owned */
     pid_t pid;                   /* 0: none, or reaped */
     int pidfd, epoll;            /* owned */
+    struct vmm_meeting meeting;  /* owned; of a driver that meets, until the agent is here */
     int kernel, errors;          /* owned; what the guest's kernel and the program print */
     struct vmm_tail kernel_tail, errors_tail;
     struct vmm_copy *copies; /* owned; during a start */
@@ -66,6 +68,7 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
 /* vmm_events.c */
 size_t vmm_watch(const struct launch *l, int fds[4]);
 void vmm_dispatch(struct launch *l, const struct launch_events *events, void *data);
+int vmm_greet(struct launch *l, struct error *e);       /* takes the agent in, if it has called */
 int vmm_watch_open(struct launch *l, struct error *e);  /* all there is to watch, in l->epoll */
 void vmm_drain(struct launch *l);                       /* what is printed, the control channel */
 bool vmm_reap(struct launch *l);                        /* true: it has ended, now or before */

@@ -3,14 +3,20 @@
 #include "backends/microvm/vmm_confine.h"
 #include "backends/root/start.h"
 #include "base/fd.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,7 +80,32 @@ static int start_descriptors(struct setup *s)
 
 static int start_confine(struct setup *s)
 {
-    return vmm_confine(&s->error);
+    return vmm_confine(start_wish(s)->meets, &s->error);
+}
+
+/*
+ * What only the program's own id may make here, and what has to be there before it is. The folder
+ * is seen by it and us alone: so what it makes itself may be opened by whatever id we have.
+ */
+static int start_meet(struct setup *s)
+{
+    static const struct sockaddr_un address = {AF_UNIX, VMM_MEET_VSOCK "_" VMM_AGENT_PORT_TEXT};
+    if (!start_wish(s)->meets)
+        return 0;
+    umask(0);
+    int fds[2];
+    fds[0] = open(VMM_MEET, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fds[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fds[0] < 0 || fds[1] < 0 || mkfifo(VMM_MEET_METRICS, 0666) < 0 ||
+        bind(fds[1], (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fds[1], 1) < 0)
+        return setup_fail(s, "a place to meet the program");
+    struct setup_message m = {.word = SETUP_SCRATCH};
+    int r = fd_send(s->control, &m, sizeof(m), fds, ARRAY_SIZE(fds));
+    fd_close(fds[0]);
+    fd_close(fds[1]);
+    errno = -r;
+    return r < 0 ? setup_fail(s, "telling where to meet") : 0;
 }
 
 static int start_announce(struct setup *s)
@@ -91,10 +122,10 @@ static int start_exec(struct setup *s)
 }
 
 static int (*const start_stages[])(struct setup *s) = {
-    setup_begin,    setup_private_mounts,   setup_open_sources, setup_wait,
-    setup_ids,      setup_cgroup_namespace, setup_scratch,      setup_mounts,
-    setup_pivot,    start_limits,           start_become,       start_descriptors,
-    start_announce, start_confine,          start_exec,
+    setup_begin, setup_private_mounts,   setup_open_sources, setup_wait,
+    setup_ids,   setup_cgroup_namespace, setup_scratch,      setup_mounts,
+    setup_pivot, start_limits,           start_become,       start_descriptors,
+    start_meet,  start_announce,         start_confine,      start_exec,
 };
 
 static void __attribute__((noreturn)) start_run(struct setup *s, void *data)
@@ -106,12 +137,18 @@ static void __attribute__((noreturn)) start_run(struct setup *s, void *data)
 /* --- the parent ---------------------------------------------------------------------------------
  */
 
-static int start_listen(int control, struct error *e)
+static int start_listen(int control, struct vmm_meeting *meeting, struct error *e)
 {
     bool about_to = false;
     for (;;) {
         struct setup_message m;
-        ssize_t n = fd_receive(control, &m, sizeof(m), NULL, &(size_t){0});
+        int fds[2];
+        size_t count = meeting ? ARRAY_SIZE(fds) : 0;
+        ssize_t n = fd_receive(control, &m, sizeof(m), fds, &count);
+        if (n > 0 && count == ARRAY_SIZE(fds)) {
+            vmm_meeting_done(meeting);
+            *meeting = (struct vmm_meeting){fds[0], fds[1]};
+        }
         if (n == -ECONNRESET) /* our word was not read; theirs is still to come */
             continue;
         if (n == 0)
@@ -128,6 +165,66 @@ static int start_listen(int control, struct error *e)
     }
 }
 
+/* --- meeting it ---------------------------------------------------------------------------------
+ */
+
+void vmm_meeting_init(struct vmm_meeting *m)
+{
+    *m = (struct vmm_meeting){FD_NONE, FD_NONE};
+}
+
+void vmm_meeting_done(struct vmm_meeting *m)
+{
+    m->folder = fd_close(m->folder);
+    m->agent = fd_close(m->agent);
+}
+
+/* -ENOENT, -ECONNREFUSED: not yet. */
+static int meet_connect(const struct vmm_meeting *m)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" VMM_MEET_API_NAME,
+             m->folder);
+    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+/*
+ * The folder tells when the socket is made, which is a moment before it can be connected to, and
+ * nothing tells of that: from then on it is tried again every millisecond.
+ */
+int vmm_meet(const struct vmm_meeting *m, int pidfd, int timeout_ms, struct error *e)
+{
+    char folder[32], event[4096];
+    uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
+    snprintf(folder, sizeof(folder), "/proc/self/fd/%d", m->folder);
+    autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch < 0 || inotify_add_watch(watch, folder, IN_CREATE | IN_MOVED_TO) < 0)
+        return error_errno(e, errno, "watching for the machine's API");
+    for (;;) {
+        int fd = meet_connect(m);
+        if (fd >= 0 || (fd != -ENOENT && fd != -ECONNREFUSED))
+            return fd >= 0 ? fd : error_errno(e, -fd, "the machine's API");
+        uint64_t now = loop_now_ms();
+        if (now >= until)
+            return error_set(e, ETIMEDOUT, "the machine's API has not come within %d s",
+                             timeout_ms / 1000);
+        struct pollfd p[] = {
+            {.fd = pidfd, .events = POLLIN},
+            {.fd = watch, .events = POLLIN}
+        };
+        int wait = fd == -ECONNREFUSED ? 1 : (int)(until - now);
+        if (poll(p, ARRAY_SIZE(p), wait) < 0 && errno != EINTR)
+            return error_errno(e, errno, "the machine's API");
+        if (p[0].revents)
+            return error_set(e, EPIPE, "it ended before its API was there");
+        while (read(watch, event, sizeof(event)) > 0)
+            ;
+    }
+}
+
 void vmm_end(pid_t pid, int pidfd)
 {
     syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
@@ -135,7 +232,8 @@ void vmm_end(pid_t pid, int pidfd)
         ;
 }
 
-int vmm_start(const struct vmm_wish *w, pid_t *ret_pid, int *ret_pidfd, struct error *e)
+int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *ret_pid,
+              int *ret_pidfd, struct error *e)
 {
     autoclose int init = open(w->program, O_PATH | O_CLOEXEC);
     if (init < 0)
@@ -163,7 +261,7 @@ int vmm_start(const struct vmm_wish *w, pid_t *ret_pid, int *ret_pidfd, struct e
         r = root_start_clone(&s, e);
     root_lent_close(&lent);
     if (r == 0)
-        r = start_listen(s.control, e);
+        r = start_listen(s.control, ret_meeting, e);
     s.control = fd_close(s.control);
     if (r < 0 && s.pid > 0) {
         vmm_end(s.pid, s.pidfd);

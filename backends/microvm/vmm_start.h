@@ -15,13 +15,26 @@ struct vmm_wish {
     const char *program;
     char *const *argv;
     const int *fds; /* VMM_FDS of them; become the program's descriptors */
+    bool meets;     /* it makes its sockets in VMM_MEET */
 };
+
+/* Where to meet such a program, once it runs; zeroed by vmm_meeting_init(). */
+struct vmm_meeting {
+    int folder; /* owned; VMM_MEET */
+    int agent;  /* owned; listens for the guest's agent */
+};
+void vmm_meeting_init(struct vmm_meeting *m);
+void vmm_meeting_done(struct vmm_meeting *m);
+
+/* Connects to its API as soon as that is there, while the program lives. A socket or -errno. */
+int vmm_meet(const struct vmm_meeting *m, int pidfd, int timeout_ms, struct error *e);
 
 /*
  * Returns when the program has been exec()ed, or with nothing left but what was there before.
- * `*ret_pidfd` is the caller's.
+ * `*ret_pidfd` and `ret_meeting` (initialised; NULL: it does not meet) are the caller's.
  */
-int vmm_start(const struct vmm_wish *w, pid_t *ret_pid, int *ret_pidfd, struct error *e);
+int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *ret_pid,
+              int *ret_pidfd, struct error *e);
 
 /* Ends it and everything in its namespaces, and waits for it. */
 void vmm_end(pid_t pid, int pidfd);

@@ -2,39 +2,7 @@
 # Machines with a kernel of their own, on QEMU: what they do, what is left of them, and what guests
 # that mean ill get out of it. Debian's kernel comes from its package; emulation will do.
 . "$(dirname "$0")/lib.sh"
-
-# The package of Debian's kernel for clouds, fetched once for the build.
-kernel_package() {
-    local package cache=$BUILD_DIR/guest
-    package=$(find "$cache" -maxdepth 1 -name 'linux-image-*-cloud-*.deb' 2>/dev/null | head -n 1)
-    if [ -z "$package" ]; then
-        package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
-        [ -n "$package" ] && apt-get download -q "$package" >apt.log 2>&1 || return 1
-        package=$(echo "$PWD/$package"_*.deb)
-        mkdir -p "$cache" 2>/dev/null && cp "$package" "$cache" 2>/dev/null || :
-    fi
-    echo "$package"
-}
-
-# A kernel and an image called "small", once for the run.
-need_machine() {
-    local package tool
-    need userns qemu-system-x86_64 tar2sqfs apt-get busybox
-    [ "$(uname -m)" = x86_64 ] || { echo "needs an x86_64 machine" >"$T/skip"; exit 77; }
-    [ ! -e "$RUN/machine" ] || return 0
-    package=$(kernel_package) || { echo "needs the package linux-image-cloud-amd64" >"$T/skip"; exit 77; }
-    cofferdam image kernel import "$package" >out
-    mkdir -p root/{bin,etc,root,tmp}
-    cp "$(command -v busybox)" root/bin/busybox
-    for tool in sh cat cp dd echo env false head hostname id kill ls mkdir mount ps rm sleep stty tail test true uname wc yes; do
-        ln -s busybox "root/bin/$tool"
-    done
-    echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd
-    echo 'nobody:x:65534:65534::/:/bin/sh' >>root/etc/passwd
-    echo 'root:x:0:' >root/etc/group
-    cofferdam image import root small >out
-    touch "$RUN/machine"
-}
+. "$(dirname "$0")/machine.sh"
 
 machine() { cofferdam run --boundary microvm --image small --memory 192M --cpus 1 "$@"; }
 

@@ -1,0 +1,113 @@
+/* Which program runs a microVM: who is named, or the first that can do what is wanted. */
+#include "app/cli/machine.h"
+#include "backends/microvm/firecracker_requests.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- whether a kernel finds its devices ---------------------------------------------------------
+ */
+
+/* The name of the parameter stands in a kernel that reads it. */
+static bool choice_image_has(const char *path, const char *what)
+{
+    struct stat st;
+    autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+        return false;
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    bool found = memmem(p, (size_t)st.st_size, what, strlen(what)) != NULL;
+    munmap(p, (size_t)st.st_size);
+    return found;
+}
+
+/* By the kernel's configuration where that is here, else by what stands in the kernel itself. */
+int machine_kernel_suits(const struct kernel *k, const char *vmlinux,
+                         const struct firecracker_version *v, struct error *e)
+{
+    bool line = kernel_config_has(k, "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES") == 1 &&
+                kernel_config_has(k, "CONFIG_VIRTIO_MMIO") == 1;
+    int acpi = kernel_config_has(k, "CONFIG_ACPI");
+    int serial = kernel_config_has(k, "CONFIG_SERIAL_8250_CONSOLE");
+    if (acpi < 0) {
+        line = choice_image_has(vmlinux, "virtio_mmio.device");
+        acpi = choice_image_has(vmlinux, "LNRO0005");
+        serial = 1;
+    }
+    if (!line && !acpi)
+        return error_set(e, ENOTSUP,
+                         "the kernel %s finds no virtio-mmio devices: it has neither ACPI "
+                         "nor CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES",
+                         k->release);
+    if (!line && v->minor < FIRECRACKER_ACPI)
+        return error_set(e, ENOTSUP,
+                         "the kernel %s lacks CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y, by which "
+                         "alone Firecracker 1.%u tells of its devices; 1.%d and newer tell "
+                         "by ACPI, which this kernel reads",
+                         k->release, v->minor, FIRECRACKER_ACPI);
+    if (!serial)
+        return error_set(e, ENOTSUP, "the kernel %s lacks CONFIG_SERIAL_8250_CONSOLE", k->release);
+    return 0;
+}
+
+/* --- the choice ---------------------------------------------------------------------------------
+ */
+
+static int choice_firecracker(const struct dirs *d, const struct machine_wish *w,
+                              struct vmm_facts *ret, struct error *e)
+{
+    struct vmm_facts f = {0};
+    struct firecracker_version v;
+    int r = vmm_facts_of(d->cache, "firecracker", NULL, &f, e);
+    if (r == 0)
+        r = firecracker_version_read(f.version ? f.version : "", &v, e);
+    if (r == 0 && str_equal(w->accel, "tcg"))
+        r = error_set(e, ENOTSUP, "it cannot emulate (machine.accel = tcg)");
+    if (r == 0 && f.no_kvm)
+        r = error_set(e, ENOTSUP, "%s", f.no_kvm);
+    if (r == 0 && w->warm)
+        r = error_set(e, ENOTSUP, "machine.warm = yes is QEMU's here");
+    if (r == 0 && !str_empty(w->type) && !str_equal(w->type, "auto") &&
+        !str_equal(w->type, "microvm"))
+        r = error_set(e, ENOTSUP, "machine.type = %s", w->type);
+    if (r == 0)
+        *ret = f;
+    else
+        vmm_facts_done(&f);
+    return r;
+}
+
+/* Facts of the one that was named; nothing where it is not here, which plan_check() says. */
+static void choice_named(const struct dirs *d, const char *runtime, struct machine_parts *m)
+{
+    struct error why;
+    if (str_equal(runtime, "qemu"))
+        qemu_facts(d->cache, &m->facts, &why);
+    else if (runtime[0] == '/')
+        vmm_facts_of(d->cache, strrchr(runtime, '/') + 1, runtime, &m->facts, &why);
+    else
+        vmm_facts_of(d->cache, runtime, NULL, &m->facts, &why);
+}
+
+void machine_choose(const struct dirs *d, const struct machine_wish *w, struct machine_parts *m)
+{
+    struct error why;
+    if (!str_empty(w->runtime) && !str_equal(w->runtime, "auto")) {
+        m->parts.runtime = w->runtime;
+        choice_named(d, w->runtime, m);
+        return;
+    }
+    if (choice_firecracker(d, w, &m->facts, &why) == 0) {
+        m->parts.runtime = "firecracker";
+        m->choice = str_format("firecracker: the first of firecracker, cloud-hypervisor and qemu");
+        return;
+    }
+    m->parts.runtime = "qemu";
+    m->choice = str_format(
+        "qemu: firecracker: %s; cloud-hypervisor: this version does not drive it", why.text);
+    qemu_facts(d->cache, &m->facts, &why);
+}

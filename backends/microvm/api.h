@@ -1,0 +1,38 @@
+/* The HTTP API of a machine's program, as its driver's control channel (driver.h). */
+#ifndef COFFERDAM_BACKENDS_MICROVM_API_H
+#define COFFERDAM_BACKENDS_MICROVM_API_H
+
+#include "backends/microvm/http.h"
+
+struct api;
+
+/* One request of a sequence. */
+struct api_request {
+    const char *method; /* static */
+    char *path;         /* owned */
+    char *body;         /* owned; JSON; NULL: none */
+};
+struct api_requests {
+    struct api_request *list; /* owned */
+    size_t count;
+};
+void api_requests_done(struct api_requests *r);
+/* Takes `body`, a json_t (or NULL). */
+void api_requests_add(struct api_requests *r, const char *method, const char *path, void *body);
+
+/* Takes `socket`, also on failure. NULL with errno. `name`: the program's, static, for errors. */
+struct api *api_new(int socket, const char *name);
+void api_free(struct api *a); /* NULL is fine */
+int api_fd(const struct api *a);
+void api_dispatch(struct api *a);
+
+/*
+ * -EIO with the request and what the program says is wrong (`fault_message` of Firecracker, else
+ * what its answer is); -ETIMEDOUT, -EPIPE, -EPROTO likewise. `*ret_body` (or NULL) is the caller's.
+ */
+int api_call(struct api *a, const char *method, const char *path, const char *body, int timeout_ms,
+             char **ret_body, struct error *e);
+/* All of them, until one fails. */
+int api_run(struct api *a, const struct api_requests *r, int timeout_ms, struct error *e);
+
+#endif

@@ -1,0 +1,125 @@
+#include "backends/microvm/firecracker_requests.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+enum { FIRECRACKER_STATS_S = 1 };
+
+int firecracker_version_read(const char *text, struct firecracker_version *ret, struct error *e)
+{
+    struct firecracker_version v = {0};
+    int used = 0;
+    if (sscanf(text + (*text == 'v'), "%3u.%3u.%5u%n", &v.major, &v.minor, &v.patch, &used) != 3 ||
+        !used) {
+        autofree char *shown = str_escape(text, MIN(strlen(text), (size_t)40));
+        return error_set(e, EPROTO, "\"%s\" is no version of Firecracker", shown);
+    }
+    if (v.major != 1 || v.minor < FIRECRACKER_OLDEST || v.minor > FIRECRACKER_NEWEST)
+        return error_set(e, ENOTSUP, "Firecracker %u.%u.%u: known here are 1.%d to 1.%d", v.major,
+                         v.minor, v.patch, FIRECRACKER_OLDEST, FIRECRACKER_NEWEST);
+    *ret = v;
+    return 0;
+}
+
+char **firecracker_argv(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    char **argv = NULL;
+    /* no --no-seccomp, ever: its own filters come on top of ours */
+    const char *const words[] = {m->program, "--api-sock", VMM_MEET_API, "--id",
+                                 p->id,      "--level",    "Error"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strv_add(&argv, words[i]);
+    return argv;
+}
+
+/*
+ * Firecracker puts its devices behind the last word before "--". reboot=k: it ends when the guest
+ * resets itself through the keyboard's controller, of which it has no more than that.
+ */
+char *firecracker_kernel_line(const struct plan *p)
+{
+    return str_format("console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux "
+                      "i8042.dumbkbd cryptomgr.notests -- agent=vsock:%d",
+                      VMM_AGENT_PORT);
+}
+
+static json_t *boot_machine(const struct plan_machine *m)
+{
+    json_t *o = json_pack("{s:i, s:I, s:b, s:b}", "vcpu_count", (int)m->cpus, "mem_size_mib",
+                          (json_int_t)(m->memory >> 20), "smt", 0, "track_dirty_pages", 0);
+    if (m->cpu_model && !str_equal(m->cpu_model, "host"))
+        json_object_set_new(o, "cpu_template", json_string(m->cpu_model));
+    return o;
+}
+
+/* A device's address in the guest: of our own making, and the same for the same workload. */
+static char *boot_mac(const struct plan *p)
+{
+    uint64_t n = strtoull(p->id, NULL, 16);
+    return str_format("02:cf:%02x:%02x:%02x:%02x", (unsigned)(n >> 24) & 255,
+                      (unsigned)(n >> 16) & 255, (unsigned)(n >> 8) & 255, (unsigned)n & 255);
+}
+
+struct api_requests firecracker_boot(const struct plan *p)
+{
+    struct api_requests r = {0};
+    autofree char *line = firecracker_kernel_line(p);
+    api_requests_add(&r, "PUT", "/metrics", json_pack("{s:s}", "metrics_path", VMM_MEET_METRICS));
+    api_requests_add(&r, "PUT", "/machine-config", boot_machine(&p->machine));
+    api_requests_add(&r, "PUT", "/boot-source",
+                     json_pack("{s:s, s:s, s:s}", "kernel_image_path", VMM_KERNEL, "initrd_path",
+                               VMM_INITRAMFS, "boot_args", line));
+    api_requests_add(&r, "PUT", "/drives/" VMM_DISK_ROOT,
+                     json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "drive_id", VMM_DISK_ROOT,
+                               "path_on_host", VMM_ROOT, "is_root_device", 0, "is_read_only", 1,
+                               "cache_type", "Unsafe", "io_engine", "Sync"));
+    if (p->network != PLAN_NETWORK_NONE) {
+        autofree char *mac = boot_mac(p);
+        api_requests_add(&r, "PUT", "/network-interfaces/eth0",
+                         json_pack("{s:s, s:s, s:s}", "iface_id", "eth0", "host_dev_name", VMM_TAP,
+                                   "guest_mac", mac));
+    }
+    api_requests_add(
+        &r, "PUT", "/vsock",
+        json_pack("{s:i, s:s}", "guest_cid", VMM_GUEST_CID, "uds_path", VMM_MEET_VSOCK));
+    api_requests_add(&r, "PUT", "/entropy", json_object());
+    api_requests_add(&r, "PUT", "/balloon",
+                     json_pack("{s:i, s:b, s:i}", "amount_mib", 0, "deflate_on_oom", 1,
+                               "stats_polling_interval_s", FIRECRACKER_STATS_S));
+    api_requests_add(&r, "PUT", "/actions", json_pack("{s:s}", "action_type", "InstanceStart"));
+    return r;
+}
+
+struct api_requests firecracker_load(const struct plan *p, const struct firecracker_load *l,
+                                     const struct firecracker_version *v)
+{
+    struct api_requests r = {0};
+    json_t *o =
+        json_pack("{s:s, s:{s:s, s:s}, s:b}", "snapshot_path", l->state, "mem_backend",
+                  "backend_type", "File", "backend_path", l->memory, "resume_vm", l->resume);
+    if (l->diff)
+        json_object_set_new(o, v->minor >= 13 ? "track_dirty_pages" : "enable_diff_snapshots",
+                            json_true());
+    if (l->tap && v->minor >= 12)
+        json_object_set_new(
+            o, "network_overrides",
+            json_pack("[{s:s, s:s}]", "iface_id", "eth0", "host_dev_name", VMM_TAP));
+    if (v->minor >= 16) {
+        json_object_set_new(o, "vsock_override", json_pack("{s:s}", "uds_path", VMM_MEET_VSOCK));
+        json_object_set_new(o, "clock_realtime", json_true());
+    }
+    api_requests_add(&r, "PUT", "/metrics", json_pack("{s:s}", "metrics_path", VMM_MEET_METRICS));
+    api_requests_add(&r, "PUT", "/snapshot/load", o);
+    return r;
+}
+
+struct api_requests firecracker_save(const char *state, const char *memory, bool diff)
+{
+    struct api_requests r = {0};
+    api_requests_add(&r, "PUT", "/snapshot/create",
+                     json_pack("{s:s, s:s, s:s}", "snapshot_type", diff ? "Diff" : "Full",
+                               "snapshot_path", state, "mem_file_path", memory));
+    return r;
+}
