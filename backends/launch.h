@@ -141,6 +141,7 @@ struct launch_reach {
 
 struct launch_ops {
     const char *name;
+    const char *init; /* the program launch_env.init is; NULL: cofferdam-init, which cannot be read */
 
     /*
      * Makes what takes long and hangs on little of the plan while that is still being written:

@@ -55,7 +55,7 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
     m->kernel = r == 0 && (pvh || machine_is_firecracker(m)) ? TAKE(path) : str_dup(k->path);
     m->parts.kernel = m->kernel;
     m->parts.release = k->release;
-    autofree char *init = module_program("cofferdam-init");
+    autofree char *init = module_program("cofferdam-init-readable");
     const struct initramfs_wish w = {.cache = d->cache,
                                      .kernel = k,
                                      .drivers = machine_is_firecracker(m) ? machine_drivers_vsock

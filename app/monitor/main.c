@@ -101,9 +101,9 @@ static int await_birth(struct monitor_setup *s, struct error *e)
     return 0;
 }
 
-static int open_init(void)
+static int open_init(const char *program)
 {
-    autofree char *path = module_program("cofferdam-init");
+    autofree char *path = module_program(program);
     int fd = open(path, O_PATH | O_CLOEXEC);
     return fd < 0 ? FD_NONE : fd;
 }
@@ -161,7 +161,7 @@ int main(int argc, char **argv)
     if (read_arguments(argc, argv, &s, &e) < 0)
         return refuse(s.client, &e);
     leave_home();
-    s.init = open_init();
+    s.init = open_init("cofferdam-init");
     json_object_seed(1); /* our own few keys: no need to open /dev/urandom */
     int r = await_forecast(&s, &ahead, &e);
     if (r == 0)
@@ -177,6 +177,10 @@ int main(int argc, char **argv)
         launch_ahead_end(&ahead);
         error_set(&e, EOPNOTSUPP, "this version cannot start the runtime \"%s\"", birth.runtime);
         return refuse(s.client, &e);
+    }
+    if (ops->init) {
+        fd_close(s.init);
+        s.init = open_init(ops->init);
     }
 #ifdef MONITOR_UNCONFINED
     s.unconfined = true;

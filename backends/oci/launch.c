@@ -250,6 +250,7 @@ static void oci_free(struct launch *l)
 
 const struct launch_ops oci_launch_ops = {
     .name = "oci",
+    .init = "cofferdam-init-readable",
     .open = oci_open,
     .wishes = oci_wishes,
     .start = oci_start,
