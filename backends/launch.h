@@ -43,8 +43,7 @@ struct launch_ahead {
 
 /* Descriptors the monitor was born with; borrowed, FD_NONE if absent. */
 struct launch_env {
-    struct launch_ahead *ahead; /* told by open(), taken by start() if it fits; NULL: none */
-    int plan;                /* what open() is given, as a sealed file; where there is an `ahead` */
+    struct launch_ahead *ahead; /* has been told; taken by start() if it fits; NULL: none */
     int filter;              /* the workload's compiled seccomp filter, a sealed or read-only file */
     int init;                /* cofferdam-init, opened O_PATH from the fixed place */
     int runtime_dir;         /* $XDG_RUNTIME_DIR/cofferdam/ID */

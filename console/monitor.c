@@ -75,7 +75,6 @@ static int make_folder(struct monitor *m, struct error *e)
         return r;
     m->env = (struct launch_env){
         .ahead = s->ahead,
-        .plan = s->plan_fd,
         .filter = s->filter,
         .init = s->init,
         .runtime_dir = state_writer_dir(m->writer),

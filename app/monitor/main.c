@@ -172,6 +172,7 @@ int main(int argc, char **argv)
         return 0;
     if (r < 0 || read_plan(s.plan_fd, &s.plan, &s.plan_size, &e) < 0)
         return refuse(s.client, &e);
+    launch_ahead_tell(&ahead, s.plan_fd, s.filter); /* it reads while we make our folder */
     const struct launch_ops *ops = launch_ops_find(birth.runtime);
     if (!ops) {
         launch_ahead_end(&ahead);

@@ -72,8 +72,6 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
                        struct launch **ret, struct error *e)
 {
     struct launch *l = NEW(struct launch);
-    if (env->ahead) /* it reads the plan while we do, on a processor the starter has just left */
-        launch_ahead_tell(env->ahead, env->plan, env->filter);
     l->env = *env;
     l->pidfd = l->scratch = l->snapshot = l->mounts = FD_NONE;
     l->status = -1;
