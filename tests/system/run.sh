@@ -277,4 +277,51 @@ test_a_refused_plan_says_why_and_the_mend() {
     done
 }
 
+# What a container is for who is inside, without the numbers that differ from one to the next.
+look='for n in user mnt pid net uts ipc cgroup time; do
+        l=$(readlink /proc/self/ns/$n 2>/dev/null); case "$1 " in *"$l "*) echo "$n: the host" ;; *) echo "$n: its own" ;; esac
+    done
+    while read -r inside outside count; do echo "ids $inside $count"; done </proc/self/uid_map
+    while read -r inside outside count; do echo "ids $inside $count"; done </proc/self/gid_map
+    grep -E "^(Uid|Gid|Groups|NSpid|Cap|NoNewPrivs|Seccomp|SigBlk|SigIgn)" /proc/self/status
+    sed "s/^[0-9]* [0-9]* [0-9]*:[0-9]* //; s/ - \([^ ]*\) .*/ \1/" /proc/self/mountinfo | sort
+    ls /etc | grep -c .; hostname; pwd; ls -A /dev /proc/self/fd; ulimit -a
+    echo /proc/[0-9]*; sh -c "echo the next process is \$\$"'
+
+# The first process is made before its plan is known. Where that was in vain a second one is made,
+# and nobody inside may be able to tell.
+test_a_forecast_that_misses_shows_nowhere() {
+    need userns
+    local host shown=/opt ahead
+    host=$(for n in user mnt pid net uts ipc cgroup time; do readlink /proc/self/ns/$n; done | tr '\n' ' ')
+    mkdir -m 0755 lent
+    echo "$look" >lent/look
+    chmod 0755 "$T"
+    same() { diff <(echo "$ahead") - || fail "what is seen $1"; }
+    ahead=$(cofferdam run --name same -- sh -c "$look" look "$host")
+    [[ $ahead == *"user: its own"*"mnt: its own"*"pid: its own"*"net: its own"* ]] || fail "no namespaces: $ahead"
+    # a second run of the same plan hears no forecast at all; what is kept is on a disk
+    local lines keep
+    lines=$(wc -l <<<"$ahead")
+    has_said() { [ "$(cofferdam logs same | wc -l)" = "$1" ]; }
+    for keep in never always; do
+        cofferdam run -d --name same --set lifecycle.restart=on-failure:1 --keep $keep -- \
+            sh -c "$look; exec sleep 1000" look "$host" >/dev/null
+        await 20 has_said "$lines"
+        cofferdam exec same -- sh -c 'kill -KILL 2' || : # it may end first
+        await 20 has_said $((2 * lines))
+        diff <(cofferdam logs same | head -n "$lines") <(cofferdam logs same | tail -n "$lines") ||
+            fail "what is seen in the second run, keep $keep"
+        [ $keep = always ] || cofferdam logs same | tail -n "$lines" | same "in the second run"
+        cofferdam rm --force same
+    done
+    # folders that are lent, and copied ones: only these are more
+    cofferdam run --name same --mount "$PWD/lent:$shown" -- sh -c "$look" look "$host" |
+        grep -v " $shown " | diff <(grep -v " $shown " <<<"$ahead") - || fail "what is seen beside a lent folder"
+    cofferdam run --name same --copy-in "$PWD/lent/look:/tmp/look" -- sh -c "$look" look "$host" | same "beside a copy"
+    # other namespaces
+    expect_equal "$(cofferdam run --name same --network host -- sh -c "$look" look "$host" | grep -c ': the host')" \
+        1 "namespaces of the host with its network"
+}
+
 run_tests "$@"
