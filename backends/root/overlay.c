@@ -282,8 +282,8 @@ static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
     return tree_need_dir(m, path, d->mode && folder ? d->mode : 0755, true);
 }
 
-/* Whether a list of the lower folder is cheaper than a look at each name. */
-static bool overlay_asks_much(const struct setup *s, int overlay)
+/* So many that a list of the lower folder is cheaper than a look at each name. */
+bool step_overlay_asks_much(const struct setup *s, int overlay)
 {
     size_t count = 0;
     for (size_t i = 0; i < s->plan->mounts_count; i++)
@@ -307,7 +307,7 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         .gid = other ? s->plan->gid : (gid_t)-1,
     };
     int r = 0;
-    if (overlay_asks_much(s, (int)overlay))
+    if (step_overlay_asks_much(s, (int)overlay))
         overlay_list(&in_lower);
     for (size_t i = 0; r == 0 && i < s->plan->mounts_count; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
@@ -438,7 +438,7 @@ static int overlay_mount(struct setup *s, const struct plan_mount *m, int lower,
     return r;
 }
 
-int step_overlay(struct setup *s, const struct plan_mount *m, uint64_t attributes)
+int step_overlay_make(struct setup *s, const struct plan_mount *m, uint64_t attributes)
 {
     int lower = s->sources[m - s->plan->mounts];
     int layer[2] = {FD_NONE, FD_NONE};
@@ -447,21 +447,27 @@ int step_overlay(struct setup *s, const struct plan_mount *m, uint64_t attribute
         return r;
     autoclose int upper = layer[0], work = layer[1];
     r = overlay_fill_upper(s, m, upper, lower);
-    if (r < 0)
-        return r;
-    autoclose int mount = overlay_mount(s, m, lower, (int[]){upper, work}, attributes);
-    if (mount < 0)
-        return mount;
+    return r < 0 ? r : overlay_mount(s, m, lower, (int[]){upper, work}, attributes);
+}
+
+int step_overlay_attach(struct setup *s, const struct plan_mount *m, int *mount)
+{
     struct tree_maker maker = step_maker(s, NULL);
     autoclose int place = tree_make_dir(&maker, m->target, 0, false);
     if (place < 0)
         return place;
-    r = tree_attach(mount, place);
+    int r = tree_attach(*mount, place);
     if (r < 0)
         return r;
     if (str_equal(m->target, "/")) { /* the root is this mount from now on */
         fd_close(s->root);
-        s->root = TAKE_FD(mount);
+        s->root = TAKE_FD(*mount);
     }
     return 0;
+}
+
+int step_overlay(struct setup *s, const struct plan_mount *m, uint64_t attributes)
+{
+    autoclose int mount = step_overlay_make(s, m, attributes);
+    return mount < 0 ? mount : step_overlay_attach(s, m, &mount);
 }

@@ -1,5 +1,6 @@
 /* The root is a list of steps, done in order by one loop. */
 #include "backends/root/steps.h"
+#include "backends/root/aside.h"
 #include "backends/root/setup.h"
 #include "backends/root/snapshot.h"
 #include "backends/root/tree.h"
@@ -333,9 +334,14 @@ static int step_copy(struct setup *s, const struct plan_mount *m)
     return m->flags & PLAN_MOUNT_OWNED ? step_own_tree(dir, leaf, s->plan->uid, s->plan->gid) : 0;
 }
 
+static uint64_t step_overlay_attributes(const struct plan_mount *m)
+{
+    return step_attributes(m) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+}
+
 static int step_overlay_loudly(struct setup *s, const struct plan_mount *m)
 {
-    return step_overlay(s, m, step_attributes(m) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    return step_overlay(s, m, step_overlay_attributes(m));
 }
 
 static const struct step {
@@ -372,24 +378,56 @@ static bool step_came_along(const struct setup *s, const struct plan_mount *m)
            setup_was_made(s, "", m->target);
 }
 
+static int step_failed(struct setup *s, const struct plan_mount *m, int r)
+{
+    if (s->error.code == 0)
+        return error_errno(&s->error, -r, "%s %s", steps[m->kind].verb, m->target);
+    return error_wrap(&s->error, "%s %s", steps[m->kind].verb, m->target);
+}
+
+/* The overlay that is being made beside the others is needed now. */
+static int step_fetch(struct setup *s, struct aside *a)
+{
+    if (a->pid <= 0)
+        return 0;
+    const size_t step = a->step;
+    s->error.code = 0;
+    int r = aside_end(a, s);
+    tree_forget(&s->near);
+    s->sources[step] = fd_close(s->sources[step]);
+    return r < 0 ? step_failed(s, &s->plan->mounts[step], r) : 0;
+}
+
+static int step_do(struct setup *s, struct aside *aside, size_t i)
+{
+    const struct plan_mount *m = &s->plan->mounts[i];
+    if ((size_t)m->kind >= ARRAY_SIZE(steps))
+        return error_set(&s->error, EINVAL, "mount %s: of no known kind", m->target);
+    if (aside_concerns(aside, s, m) && step_fetch(s, aside) < 0)
+        return -s->error.code;
+    if (m->kind == PLAN_MOUNT_OVERLAY && step_overlay_asks_much(s, (int)i) &&
+        aside_begin(aside, s, i, step_overlay_attributes(m)))
+        return 0;
+    s->error.code = 0;
+    int r = steps[m->kind].run(s, m);
+    if (step_may_mount(m->kind))
+        tree_forget(&s->near);
+    if (r < 0)
+        return step_failed(s, m, r);
+    s->sources[i] = fd_close(s->sources[i]);
+    return 0;
+}
+
 int setup_mounts(struct setup *s)
 {
+    struct aside aside = {0};
     step_find_covers(s);
     for (size_t i = 0; i < s->plan->mounts_count; i++) {
-        const struct plan_mount *m = &s->plan->mounts[i];
-        if (s->skip[i] || s->cover[i] >= 0 || step_came_along(s, m))
+        if (s->skip[i] || s->cover[i] >= 0 || step_came_along(s, &s->plan->mounts[i]))
             continue;
-        if ((size_t)m->kind >= ARRAY_SIZE(steps))
-            return error_set(&s->error, EINVAL, "mount %s: of no known kind", m->target);
-        s->error.code = 0;
-        int r = steps[m->kind].run(s, m);
-        if (step_may_mount(m->kind))
-            tree_forget(&s->near);
-        if (r < 0 && s->error.code == 0)
-            return error_errno(&s->error, -r, "%s %s", steps[m->kind].verb, m->target);
+        int r = step_do(s, &aside, i);
         if (r < 0)
-            return error_wrap(&s->error, "%s %s", steps[m->kind].verb, m->target);
-        s->sources[i] = fd_close(s->sources[i]);
+            return r; /* one that is being made ends with us */
     }
-    return 0;
+    return step_fetch(s, &aside);
 }

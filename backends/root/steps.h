@@ -37,5 +37,11 @@ void step_find_covers(struct setup *s);
 
 /* Mounts an overlay, once what later steps need in its upper folder has been made there. */
 int step_overlay(struct setup *s, const struct plan_mount *m, uint64_t attributes);
+/* The two halves of that: a detached mount's descriptor; which is taken where it is the root's. */
+int step_overlay_make(struct setup *s, const struct plan_mount *m, uint64_t attributes);
+int step_overlay_attach(struct setup *s, const struct plan_mount *m, int *mount);
+
+/* Whether much has to be made in the upper folder of the overlay that is step `overlay`. */
+bool step_overlay_asks_much(const struct setup *s, int overlay);
 
 #endif
