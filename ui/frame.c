@@ -1,14 +1,17 @@
 /* The window: a title, a page, perhaps a console, a line of keys. */
+#include "ui/update_inner.h"
 #include "ui/views.h"
 
 /* Hints stand two blanks apart, the ones that can be missed last: what does not fit is left out. */
 // clang-format off
 const struct ui_view ui_views[UI_PAGE_COUNT] = {
-    [UI_PAGE_LIST] = {"workloads", "? help  q quit  Enter console  n new  i details  s stop  "
-                      "x remove  p pause  / filter  P profiles", view_list},
-    [UI_PAGE_PROFILES] = {"profiles", "Up Down choose  Enter start with it  Esc back  q quit",
-                          view_profiles},
-    [UI_PAGE_TEXT] = {NULL, "Up Down PgUp PgDn move  Esc back  q quit", view_text},
+    [UI_PAGE_LIST] = {"workloads", "? help  q quit  Enter console  n new  o open  i details  s stop  "
+                      "x remove  e shell  S snapshot  R report  / filter  v tree  H host  D doctor  "
+                      ": command", view_list},
+    [UI_PAGE_PROFILES] = {"profiles", "Up Down choose  Enter start with it  i its values  Esc back  "
+                          "q quit", view_profiles},
+    [UI_PAGE_HOST] = {"this machine", "Esc back  q quit  D doctor  I images  : command", view_host},
+    [UI_PAGE_TEXT] = {NULL, "Up Down PgUp PgDn move  Esc back  q quit  / search", view_text},
 };
 // clang-format on
 
@@ -21,7 +24,9 @@ static void draw_title(const struct ui_model *m)
     autofree char *left = str_format(" cofferdam  %s", page            ? page
                                                        : m->text_title ? m->text_title
                                                                        : "");
-    autofree char *right = str_format("%zu running of %zu ", running, m->count);
+    size_t marked = ui_model_marked(m);
+    autofree char *marks = marked ? str_format("%zu marked, ", marked) : str_dup("");
+    autofree char *right = str_format("%s%zu running of %zu ", marks, running, m->count);
     paint_text(0, 0, m->cols, UI_TITLE, left);
     int width = (int)strlen(right);
     if (width + (int)strlen(left) + 2 <= m->cols)
@@ -41,7 +46,8 @@ static char *console_keys(const struct ui_console *c)
 static char *bottom_keys(const struct ui_model *m)
 {
     if (m->dialog == UI_DIALOG_LAUNCH)
-        return str_dup("Up Down profile  Enter start  Esc back");
+        return str_dup("Enter start  Esc back  Up Down lines  Left Right dial  Tab path  "
+                       "ctrl-p plan  ctrl-s save");
     if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
         return console_keys(&m->console);
     if (m->page == UI_PAGE_LIST && m->console.ended)
@@ -49,6 +55,9 @@ static char *bottom_keys(const struct ui_model *m)
     if (m->page == UI_PAGE_LIST && m->console.id)
         return str_dup("? help  q quit  Tab console  Esc close it  n new  i details  s stop  "
                        "x remove  p pause");
+    if (m->page == UI_PAGE_TEXT && m->text_id)
+        return str_dup("Esc back  Left Right the other pages  1 plan  2 report  3 log  4 changes  "
+                       "5 numbers  / search  q quit");
     return str_dup(ui_views[m->page].keys);
 }
 
@@ -83,6 +92,14 @@ static void draw_message(const struct ui_model *m)
     }
 }
 
+static void draw_typed(const struct ui_model *m, const char *before, const char *raw)
+{
+    autofree char *typed = str_escape_z(raw);
+    autofree char *text = str_format("%s%s", before, typed);
+    paint_text(m->rows - 1, 0, m->cols, UI_PLAIN, text);
+    paint_cursor(m->rows - 1, MIN(paint_width(text), m->cols - 1));
+}
+
 static void draw_bottom(const struct ui_model *m)
 {
     int row = m->rows - 1;
@@ -90,10 +107,13 @@ static void draw_bottom(const struct ui_model *m)
         paint_text(row, 0, m->cols, UI_WARN, m->question);
         paint_cursor(row, MIN((int)strlen(m->question), m->cols - 1));
     } else if (m->dialog == UI_DIALOG_FILTER) {
-        autofree char *typed = str_escape_z(m->filter.text);
-        autofree char *text = str_format("/%s", typed);
-        paint_text(row, 0, m->cols, UI_PLAIN, text);
-        paint_cursor(row, MIN((int)strlen(text), m->cols - 1));
+        draw_typed(m, "/", m->filter.text);
+    } else if (m->dialog == UI_DIALOG_SEARCH) {
+        draw_typed(m, "search: ", m->search.text);
+    } else if (m->dialog == UI_DIALOG_COMMAND) {
+        autofree char *hint = ui_command_hint(m);
+        paint_text(row - 1, 0, m->cols, UI_QUIET, hint);
+        draw_typed(m, ":", m->typed.text);
     } else if (m->message) {
         draw_message(m);
     } else if (m->filter.used && m->page == UI_PAGE_LIST) {
@@ -120,7 +140,7 @@ void ui_draw(const struct ui_model *m)
     draw_title(m);
     if (m->dialog == UI_DIALOG_LAUNCH) {
         struct ui_rect whole = {1, 0, m->rows - 2, m->cols};
-        view_launch(m, &whole);
+        view_sheet(m, &whole);
     } else {
         ui_views[m->page].draw(m, &list);
         if (pane.rows > 0)

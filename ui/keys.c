@@ -9,24 +9,67 @@ static uint32_t key_of_final(char final, unsigned number)
         uint8_t number;
         uint32_t key;
     } rows[] = {
-        {'A', 0, UI_KEY_UP       },
-        {'B', 0, UI_KEY_DOWN     },
-        {'C', 0, UI_KEY_RIGHT    },
-        {'D', 0, UI_KEY_LEFT     },
-        {'H', 0, UI_KEY_HOME     },
-        {'F', 0, UI_KEY_END      },
-        {'~', 1, UI_KEY_HOME     },
-        {'~', 3, UI_KEY_DELETE   },
-        {'~', 4, UI_KEY_END      },
-        {'~', 5, UI_KEY_PAGE_UP  },
-        {'~', 6, UI_KEY_PAGE_DOWN},
-        {'~', 7, UI_KEY_HOME     },
-        {'~', 8, UI_KEY_END      },
+        {'Z', 0,  UI_KEY_BACK_TAB },
+        {'P', 0,  UI_KEY_F1       },
+        {'Q', 0,  UI_KEY_F1 + 1   },
+        {'R', 0,  UI_KEY_F1 + 2   },
+        {'S', 0,  UI_KEY_F1 + 3   },
+        {'~', 11, UI_KEY_F1       },
+        {'~', 12, UI_KEY_F1 + 1   },
+        {'~', 13, UI_KEY_F1 + 2   },
+        {'~', 14, UI_KEY_F1 + 3   },
+        {'~', 15, UI_KEY_F1 + 4   },
+        {'~', 17, UI_KEY_F1 + 5   },
+        {'~', 18, UI_KEY_F1 + 6   },
+        {'~', 19, UI_KEY_F1 + 7   },
+        {'~', 20, UI_KEY_F1 + 8   },
+        {'~', 21, UI_KEY_F1 + 9   },
+        {'~', 23, UI_KEY_F1 + 10  },
+        {'~', 24, UI_KEY_F12      },
+        {'A', 0,  UI_KEY_UP       },
+        {'B', 0,  UI_KEY_DOWN     },
+        {'C', 0,  UI_KEY_RIGHT    },
+        {'D', 0,  UI_KEY_LEFT     },
+        {'H', 0,  UI_KEY_HOME     },
+        {'F', 0,  UI_KEY_END      },
+        {'~', 1,  UI_KEY_HOME     },
+        {'~', 3,  UI_KEY_DELETE   },
+        {'~', 4,  UI_KEY_END      },
+        {'~', 5,  UI_KEY_PAGE_UP  },
+        {'~', 6,  UI_KEY_PAGE_DOWN},
+        {'~', 7,  UI_KEY_HOME     },
+        {'~', 8,  UI_KEY_END      },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].final == final && (final != '~' || rows[i].number == number))
             return rows[i].key;
     return UI_KEY_UNKNOWN;
+}
+
+bool ui_mouse_decode(const char *data, size_t size, struct ui_mouse *ret)
+{
+    int numbers[3] = {0};
+    size_t n = 0, i = 3;
+    if (size < 6 || data[2] != '<')
+        return false;
+    for (; i < size && n < 3; i++) {
+        if (data[i] >= '0' && data[i] <= '9')
+            numbers[n] = MIN(numbers[n] * 10 + (data[i] - '0'), 99999);
+        else if (data[i] == ';')
+            n++;
+        else
+            break;
+    }
+    if (n != 2 || i >= size || (data[i] != 'M' && data[i] != 'm') || !numbers[1] || !numbers[2])
+        return false;
+    *ret = (struct ui_mouse){
+        .button = numbers[0] & ~(4 | 8 | 16 | 32),
+        .moved = (numbers[0] & 32) != 0,
+        .col = numbers[1] - 1,
+        .row = numbers[2] - 1,
+        .pressed = data[i] == 'M',
+    };
+    return true;
 }
 
 /* Behind ESC [ or ESC O. */
@@ -41,7 +84,9 @@ static size_t key_sequence(const char *data, size_t size, bool last, uint32_t *r
         } else if (c >= 0x20 && c < 0x40) {
             first = false; /* modifiers are not told apart */
         } else {
-            *ret = key_of_final((char)c, number);
+            struct ui_mouse ignored;
+            *ret = ui_mouse_decode(data, i + 1, &ignored) ? UI_KEY_MOUSE
+                                                          : key_of_final((char)c, number);
             return i + 1;
         }
     }

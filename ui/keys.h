@@ -22,8 +22,20 @@ enum ui_key {
     UI_KEY_PAGE_UP,
     UI_KEY_PAGE_DOWN,
     UI_KEY_DELETE,
+    UI_KEY_BACK_TAB,
+    UI_KEY_F1,
+    UI_KEY_F12 = UI_KEY_F1 + 11,
+    UI_KEY_MOUSE,   /* struct ui_mouse says what */
     UI_KEY_UNKNOWN, /* a sequence nobody knows */
 };
+
+/* What the mouse did last, as the terminal told it in SGR form (xterm's mode 1006). */
+struct ui_mouse {
+    int button;   /* 0 left, 1 middle, 2 right, 64 wheel up, 65 wheel down */
+    int row, col; /* from 0 */
+    bool pressed, moved;
+};
+bool ui_mouse_decode(const char *data, size_t size, struct ui_mouse *ret);
 
 /*
  * Takes one key from the front: returns the bytes it was, or 0 if they may be the beginning of a

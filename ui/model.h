@@ -10,12 +10,20 @@
 #include "console/chord.h"
 #include "console/state.h"
 #include "profiles/settings.h"
+#include "ui/sheet.h"
 
-enum { UI_ROWS_LEAST = 12, UI_COLS_LEAST = 40, UI_SILENT_MS = 3000, UI_MESSAGE_MS = 8000 };
+enum { UI_ROWS_LEAST = 12, UI_COLS_LEAST = 40, UI_SILENT_MS = 3000, UI_MESSAGE_MS = 8000, UI_STILL_MS = 10000 };
 
-enum ui_page { UI_PAGE_LIST, UI_PAGE_PROFILES, UI_PAGE_TEXT, UI_PAGE_COUNT };
+enum ui_page { UI_PAGE_LIST, UI_PAGE_PROFILES, UI_PAGE_HOST, UI_PAGE_TEXT, UI_PAGE_COUNT };
 enum ui_focus { UI_FOCUS_LIST, UI_FOCUS_CONSOLE };
-enum ui_dialog { UI_DIALOG_NONE, UI_DIALOG_CONFIRM, UI_DIALOG_LAUNCH, UI_DIALOG_FILTER };
+enum ui_dialog {
+    UI_DIALOG_NONE,
+    UI_DIALOG_CONFIRM,
+    UI_DIALOG_LAUNCH,
+    UI_DIALOG_FILTER,
+    UI_DIALOG_COMMAND, /* behind ":" */
+    UI_DIALOG_SEARCH,  /* in a text */
+};
 
 enum ui_intent_kind {
     UI_INTENT_QUIT,
@@ -30,10 +38,19 @@ enum ui_intent_kind {
     UI_INTENT_PAUSE,     /* id */
     UI_INTENT_RESUME,    /* id */
     UI_INTENT_REMOVE,    /* id */
-    UI_INTENT_DETAILS,   /* id */
     UI_INTENT_EXPLAIN,   /* text: a profile's name */
-    UI_INTENT_START,     /* id: the profile's name, text: a command line */
+    UI_INTENT_START,     /* text: arguments of `launch` */
+    UI_INTENT_SHELL,     /* id: one more console in it, with a shell */
+    UI_INTENT_PAGE,     /* id: its title, text: arguments; what they print becomes a page of text */
+    UI_INTENT_PAGE_END, /* the page was left: what still writes it ends */
+    UI_INTENT_DO,       /* text: arguments of a verb whose output only matters if it fails */
+    UI_INTENT_DIAL,     /* text: a file or ""; the stops of the launch sheet */
+    UI_INTENT_COMPLETE, /* text: the beginning of a path */
+    UI_INTENT_SAVE,     /* id: a workload's name, text: its file */
+    UI_INTENT_MOUSE,    /* the mouse was given back, or taken again */
 };
+/* Between arguments in an intent's text: nobody can type it. */
+#define UI_ARG_END '\x1f'
 
 struct ui_intent {
     enum ui_intent_kind kind;
@@ -53,18 +70,59 @@ struct ui_row {
     bool sampled; /* cpu_us and memory are known, as of sampled_ms */
     uint64_t cpu_us, memory;
     int64_t sampled_ms;
-    int cpu_permille; /* of one processor; -1 not known */
+    int cpu_permille;                              /* of one processor; -1 not known */
+    uint64_t memory_peak, pids, io_read, io_write; /* UINT64_MAX: not known */
+    uint64_t pressure_us;                          /* of all three kinds */
+    uint64_t read_rate, write_rate;                /* bytes a second; UINT64_MAX: not known */
+    int pressure_permille;                         /* of the time something waited; -1 not known */
+    char *runtime, *image, *snapshot;              /* owned; snapshot may be NULL */
+    char **labels;                                 /* owned */
+    bool marked;
+    struct ui_history *history; /* owned; NULL: nothing yet */
 };
 
-/* A line being typed. */
-struct ui_line {
-    char text[1024];
-    size_t used;
+/* The last minutes of a workload, a sample a second. */
+enum { UI_HISTORY = 240 };
+struct ui_history {
+    uint16_t cpu[UI_HISTORY];      /* permille of one processor */
+    uint32_t memory_k[UI_HISTORY]; /* KiB */
+    unsigned used, next;
+};
+
+/* What was taken of a workload. Every string is safe to show. */
+struct ui_snapshot {
+    char *id, *name, *workload, *workload_name, *kind; /* owned */
+    uint64_t bytes;
+    int64_t created_ms;
+};
+
+/* What is listed, in its order. */
+enum ui_item_kind { UI_ITEM_ROW, UI_ITEM_SNAPSHOT, UI_ITEM_GROUP };
+struct ui_item {
+    enum ui_item_kind kind;
+    size_t index; /* into `list` or `snapshots`; of a group: how many */
+    int depth;
+    const char *group; /* borrowed from a row */
+};
+enum ui_arrange {
+    UI_ARRANGE_FLAT,
+    UI_ARRANGE_TREE,
+    UI_ARRANGE_PROFILE,
+    UI_ARRANGE_BOUNDARY,
+    UI_ARRANGE_LABEL,
+    UI_ARRANGE_COUNT,
+};
+
+/* One thing that can be done by name: a verb of the command line. Static. */
+struct ui_verb {
+    const char *name, *summary;
+    const char *const *words; /* subverbs and options; NULL-terminated */
 };
 
 struct ui_console {
     char *id;                      /* owned; NULL: none is open */
     char *name;                    /* owned */
+    uint32_t number;               /* 0 its main one, else that of a shell in it */
     struct cells cells;            /* owned copy; no rows until something came */
     bool may_type, ended, streams; /* streams: it has no terminal to be shown */
     char *how;                     /* owned; how it ended, or NULL */
@@ -77,6 +135,17 @@ struct ui_rect {
     int row, col, rows, cols;
 };
 
+/* Of the machine, for its page. */
+struct ui_host_facts {
+    bool known;
+    uint64_t memory, available, swap_used; /* bytes */
+    unsigned processors;
+    double load[3];
+    double pressure_cpu, pressure_memory, pressure_io; /* percent over 10 seconds; <0: not known */
+    uint64_t disk, disk_free;                          /* where snapshots and images lie */
+    uint64_t images, snapshots;                        /* bytes; UINT64_MAX: not known */
+};
+
 struct ui_model {
     int rows, cols; /* of the terminal */
     bool utf8;
@@ -84,27 +153,54 @@ struct ui_model {
 
     struct ui_row *list; /* owned */
     size_t count;
+    size_t *by_id;                 /* owned; indices in the order of the ids */
+    struct ui_snapshot *snapshots; /* owned */
+    size_t snapshots_count;
+    struct ui_item *items; /* owned; what passes the filter, arranged and sorted */
+    size_t items_count;
     char *selected; /* owned; an id or NULL */
     size_t scroll;
     struct ui_line filter;
+    enum ui_arrange arrange;
+    int sort; /* enum ui_column; UI_COL_COUNT: as they were started */
+    bool sort_turned;
+    bool listed; /* the first list has come */
 
     enum ui_page page;
     enum ui_focus focus;
     enum ui_dialog dialog;
     struct ui_console console;
 
-    enum ui_intent_kind asked; /* of UI_DIALOG_CONFIRM */
-    char *asked_id, *question; /* owned */
+    enum ui_intent_kind asked;   /* of UI_DIALOG_CONFIRM */
+    char **asked_ids;            /* owned */
+    char *asked_args, *question; /* owned; args of UI_INTENT_DO */
+    bool asked_page;             /* what it prints is shown */
 
     struct profile_entry *profiles; /* owned */
     size_t profiles_count, profile; /* which one is chosen */
     char **explained;               /* owned; lines about it */
     char *explained_name;           /* owned */
-    struct ui_line command;         /* of the launch sheet */
+    struct ui_sheet sheet;
 
     char *text_title; /* owned */
     char **text;      /* owned; lines of UI_PAGE_TEXT */
+    size_t text_count;
+    char *text_rest; /* owned or NULL; a line that is not whole yet */
     size_t text_scroll;
+    bool text_loading, text_failed;
+    char *text_id; /* owned or NULL: the workload whose details these are */
+    int text_tab;  /* of them */
+    enum ui_page text_back;
+    bool text_to_sheet;
+    struct ui_line search;
+
+    const struct ui_verb *verbs; /* borrowed */
+    size_t verbs_count;
+    struct ui_line typed; /* behind ":" */
+    struct ui_host_facts facts;
+    bool mouse_free;              /* for selecting with */
+    bool ascii_graphs, still;     /* as the settings have it; still: nothing moves by itself */
+    struct ui_bindings *bindings; /* owned or NULL */
 
     char *message; /* owned or NULL */
     bool message_bad;
@@ -118,23 +214,40 @@ struct ui_model {
 void ui_model_init(struct ui_model *m, int rows, int cols, bool utf8);
 void ui_model_done(struct ui_model *m);
 
+/* Fills the sorted index and the items anew; `selected` goes to something that is there. */
+void ui_model_arrange(struct ui_model *m);
+void ui_model_snapshots(struct ui_model *m, struct ui_snapshot *list, size_t count); /* taken */
+void ui_snapshots_free(struct ui_snapshot *list, size_t count);
+const struct ui_snapshot *ui_model_snapshot(const struct ui_model *m); /* the chosen one, or NULL */
+size_t ui_model_marked(const struct ui_model *m);
+
 /* News from the world. Each sets `dirty` only if what is shown changes. */
 void ui_model_list(struct ui_model *m, const struct state_record *list, size_t count);
-void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase, uint64_t cpu_us,
-                     uint64_t memory);
+struct ui_sample {
+    uint64_t cpu_us, memory, memory_peak, pids, io_read, io_write, pressure_us; /* UINT64_MAX: not
+                                                                                   known */
+};
+void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
+                     const struct ui_sample *s);
 void ui_model_silent(struct ui_model *m, const char *id, bool silent);
 void ui_model_time(struct ui_model *m, int64_t now_ms);
 void ui_model_profiles(struct ui_model *m, struct profile_entry *list, size_t count); /* taken */
 void ui_model_explained(struct ui_model *m, const char *profile, const char *text);
 void ui_model_text(struct ui_model *m, const char *title, const char *text); /* turns to it */
+/* The same for one that is still to come; more of it; that it is whole. */
+void ui_model_text_begin(struct ui_model *m, const char *title);
+void ui_model_text_more(struct ui_model *m, const char *data, size_t size);
+void ui_model_text_end(struct ui_model *m, bool failed);
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
 void ui_model_no_message(struct ui_model *m);
 void ui_model_keys(struct ui_model *m, const char *detach_keys); /* of the console; NULL: default */
 void ui_model_cells(struct ui_model *m, const struct cells *c);
 
-/* The workloads that pass the filter: index of the nth into `list`, or `count`. */
-size_t ui_model_visible(const struct ui_model *m, size_t nth);
-size_t ui_model_visible_count(const struct ui_model *m);
+size_t ui_model_visible_count(const struct ui_model *m); /* items, without the names of groups */
+/* The index of the selected among the items, or `items_count`. */
+size_t ui_model_position(const struct ui_model *m);
+/* The first item shown where there is room for so many: the chosen one is among them. */
+size_t ui_list_from(const struct ui_model *m, int room);
 struct ui_row *ui_model_row(const struct ui_model *m, const char *id); /* NULL: none */
 struct ui_row *ui_model_selected(const struct ui_model *m);            /* NULL: none */
 
@@ -151,6 +264,10 @@ const char *ui_row_state(const struct ui_row *r, char *to, size_t room);
 const char *ui_row_cpu(const struct ui_row *r, char *to, size_t room);
 const char *ui_row_memory(const struct ui_row *r, char *to, size_t room);
 const char *ui_row_age(const struct ui_row *r, int64_t now_ms, char *to, size_t room);
+
+/* How many lines of the launch sheet stand above the window: the chosen one is seen. */
+int ui_sheet_scroll(const struct ui_model *m);
+int ui_sheet_rows(const struct ui_model *m); /* of its lines, where the rest is for the dial */
 
 void ui_intend(struct ui_model *m, enum ui_intent_kind kind, const char *id, const char *text,
                size_t size);

@@ -4,6 +4,10 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
+
+struct ui_verb; /* ui/model.h */
+
 /* What the command line lends: the interface starts and removes by the same road as a person at a
  * prompt. */
 struct ui_host {
@@ -21,6 +25,8 @@ struct ui_host {
      */
     int (*launch)(const char *const *args, int rows, int cols, int *ret_output, int *ret_pidfd,
                   int *ret_socket, struct error *e);
+    const struct ui_verb *verbs; /* what can be said behind ":"; as long as the interface runs */
+    size_t verbs_count;
 };
 
 struct ui_module {

@@ -1,15 +1,17 @@
-#include "ui/paint.h"
+#include "ui/paint_inner.h"
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <wchar.h>
 
 static SCREEN *paint_screen;
-static bool paint_is_utf8, paint_coloured;
+static bool paint_is_utf8, paint_has_mouse, paint_knows_mouse;
+bool paint_coloured;
 static attr_t paint_looks[UI_LOOK_COUNT];
 static short paint_pairs[UI_LOOK_COUNT];
 static int cursor_row = -1, cursor_col;
@@ -35,24 +37,57 @@ static void paint_palette(void)
 {
     const char *no_color = getenv("NO_COLOR");
     paint_coloured = has_colors() && (!no_color || !*no_color);
-    paint_looks[UI_TITLE] = paint_looks[UI_SELECTED] = A_REVERSE;
-    paint_looks[UI_HEADING] = A_BOLD;
-    paint_looks[UI_QUIET] = A_DIM;
-    paint_looks[UI_BAD] = A_BOLD;
-    if (!paint_coloured)
-        return;
-    start_color();
-    use_default_colors();
-    static const struct {
-        enum ui_look look;
-        short colour;
-    } rows[] = {
-        {UI_GOOD, COLOR_GREEN },
-        {UI_WARN, COLOR_YELLOW},
-        {UI_BAD,  COLOR_RED   }
+    if (paint_coloured) {
+        start_color();
+        use_default_colors();
+    }
+    paint_theme((const struct ui_style[UI_LOOK_COUNT]){0}, (const bool[UI_LOOK_COUNT]){0});
+}
+
+void paint_theme(const struct ui_style styles[UI_LOOK_COUNT], const bool given[UI_LOOK_COUNT])
+{
+    static const struct ui_style plain[UI_LOOK_COUNT] = {
+        [UI_TITLE] = {.reverse = true}, [UI_SELECTED] = {.reverse = true},
+        [UI_HEADING] = {.bold = true},  [UI_QUIET] = {.dim = true},
+        [UI_BAD] = {.bold = true},      [UI_MARKED] = {.bold = true, .underline = true},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        paint_pairs[rows[i].look] = (short)alloc_pair(rows[i].colour, -1);
+    static const uint8_t colours[UI_LOOK_COUNT] = {
+        [UI_GOOD] = 3, [UI_WARN] = 4, [UI_BAD] = 2, [UI_MARKED] = 7, [UI_GRAPH] = 7};
+    for (int i = 0; i < UI_LOOK_COUNT; i++) {
+        struct ui_style s = plain[i];
+        s.fg = colours[i];
+        if (given[i] && paint_coloured)
+            s = styles[i];
+        paint_looks[i] = (s.bold ? A_BOLD : 0) | (s.dim ? A_DIM : 0) | (s.reverse ? A_REVERSE : 0) |
+                         (s.underline ? A_UNDERLINE : 0);
+        paint_pairs[i] = 0;
+        if (paint_coloured && (s.fg || s.bg))
+            paint_pairs[i] = (short)MAX(alloc_pair(paint_colour(s.fg), paint_colour(s.bg)), 0);
+    }
+}
+
+/* Written past curses, which would take the bytes that come in as well. */
+void paint_mouse(bool taken)
+{
+    if (taken == paint_has_mouse || !paint_knows_mouse)
+        return;
+    paint_has_mouse = taken;
+    fputs(taken ? "\033[?1000h\033[?1006h" : "\033[?1006l\033[?1000l", stdout);
+    fflush(stdout);
+}
+
+int paint_width(const char *utf8)
+{
+    size_t size = strlen(utf8);
+    int width = 0;
+    for (size_t i = 0; i < size;) {
+        uint32_t c;
+        size_t length = str_utf8_decode(utf8 + i, size - i, &c);
+        int wide = length ? wcwidth((wchar_t)c) : 1;
+        width += wide < 0 ? 1 : wide;
+        i += length ? length : 1;
+    }
+    return width;
 }
 
 int paint_begin(struct error *e)
@@ -70,6 +105,8 @@ int paint_begin(struct error *e)
         return error_set(e, EINVAL, "this terminal (TERM=%s) cannot move its cursor",
                          getenv("TERM") ? getenv("TERM") : "");
     }
+    const char *mouse = tigetstr("kmous");
+    paint_knows_mouse = mouse && mouse != (char *)-1;
     paint_guard();
     raw();
     noecho();
@@ -84,6 +121,7 @@ void paint_end(void)
 {
     if (!paint_screen)
         return;
+    paint_mouse(false);
     paint_screen = NULL;
     endwin();
 }
@@ -110,7 +148,7 @@ void paint_clear(void)
 }
 
 /* What is no ASCII where only that can be shown. */
-static uint32_t paint_fold(uint32_t c)
+uint32_t paint_fold(uint32_t c)
 {
     if (paint_is_utf8 || c < 0x80)
         return c;
@@ -121,6 +159,8 @@ static uint32_t paint_fold(uint32_t c)
         return '|';
     case 0x2026:
         return '.';
+    case 0x2514:
+        return '`';
     case 0x25b8:
         return '>';
     }
@@ -174,88 +214,6 @@ void paint_line(int row, int col, int width, const char *title)
         autofree char *text = str_format(" %s ", title);
         paint_text(row, col + 2, MIN(width - 4, (int)strlen(text)), UI_HEADING, text);
     }
-}
-
-/* --- cells of a console --- */
-
-static int nearest(uint32_t c)
-{
-    unsigned r = c >> 16 & 0xff, g = c >> 8 & 0xff, b = c & 0xff;
-    if (COLORS >= 256)
-        return (int)(16 + 36 * ((r + 25) / 51) + 6 * ((g + 25) / 51) + (b + 25) / 51);
-    return (r > 127 ? COLOR_RED : 0) | (g > 127 ? COLOR_GREEN : 0) | (b > 127 ? COLOR_BLUE : 0);
-}
-
-/* A cell's colour as curses counts them; -1 the terminal's own. */
-static int paint_colour(uint32_t c)
-{
-    static const int ansi[] = {COLOR_BLACK, COLOR_RED,     COLOR_GREEN, COLOR_YELLOW,
-                               COLOR_BLUE,  COLOR_MAGENTA, COLOR_CYAN,  COLOR_WHITE};
-    if (!c)
-        return -1;
-    if (c & CELL_RGB)
-        return nearest(c);
-    int n = (int)MIN(c - 1, 255u);
-    if (n < COLORS)
-        return n;
-    if (n < 16)
-        return ansi[n & 7];
-    if (n >= 232)
-        return n < 244 ? COLOR_BLACK : COLOR_WHITE;
-    n -= 16;
-    return (n / 36 > 2 ? COLOR_RED : 0) | (n / 6 % 6 > 2 ? COLOR_GREEN : 0) |
-           (n % 6 > 2 ? COLOR_BLUE : 0);
-}
-
-static void paint_cell_looks(const struct cell *c)
-{
-    static const attr_t attrs[] = {A_BOLD,  A_DIM,     A_ITALIC, A_UNDERLINE,
-                                   A_BLINK, A_REVERSE, A_INVIS,  A_NORMAL};
-    attr_t a = A_NORMAL;
-    for (unsigned i = 0; i < ARRAY_SIZE(attrs); i++)
-        if (c->attrs & (1u << i))
-            a |= attrs[i];
-    int pair = 0;
-    if (paint_coloured && (c->fg || c->bg))
-        pair = alloc_pair(paint_colour(c->fg), paint_colour(c->bg));
-    if (pair < 0)
-        pair = 0;
-    attr_set(a, 0, &pair);
-}
-
-/* Only what is a character and nothing else reaches curses. */
-static void paint_cell(const struct cell *c)
-{
-    wchar_t text[CELL_CHARS + 1] = {L' '};
-    uint32_t first = paint_fold(c->chars[0]);
-    if (first >= ' ' && !(first >= 0x7f && first < 0xa0)) {
-        text[0] = (wchar_t)first;
-        int wide = wcwidth(text[0]);
-        if (wide < 1 || wide > c->width)
-            text[0] = L'?';
-        for (int i = 1; paint_is_utf8 && i < CELL_CHARS && c->chars[i]; i++)
-            text[i] = wcwidth((wchar_t)c->chars[i]) == 0 ? (wchar_t)c->chars[i] : 0;
-    }
-    paint_cell_looks(c);
-    addwstr(text);
-    if (c->width == 2 && wcwidth(text[0]) < 2)
-        addch(' ');
-}
-
-void paint_cells(const struct ui_rect *r, const struct cells *c)
-{
-    /* The part around the cursor, if there is more of it than room. */
-    int top = MAX(0, MIN((int)c->cursor_row - r->rows + 1, c->rows - r->rows));
-    for (int row = 0; row < r->rows && top + row < c->rows; row++) {
-        const struct cell *line = c->cell + (size_t)(top + row) * c->cols;
-        move(r->row + row, r->col);
-        for (int col = 0; col < r->cols && col < c->cols; col++)
-            if (line[col].width && col + line[col].width <= r->cols)
-                paint_cell(&line[col]);
-    }
-    attr_set(A_NORMAL, 0, NULL);
-    if (c->modes.cursor_visible && c->cursor_col < r->cols)
-        paint_cursor(r->row + c->cursor_row - top, r->col + c->cursor_col);
 }
 
 void paint_cursor(int row, int col)

@@ -15,13 +15,29 @@ enum ui_look {
     UI_GOOD,
     UI_WARN,
     UI_BAD,
+    UI_MARKED,
+    UI_GRAPH,
     UI_LOOK_COUNT,
 };
+
+/* How one looks; colours as cells have them (console/cells.h). */
+struct ui_style {
+    uint32_t fg, bg;
+    bool bold, dim, reverse, underline;
+};
+extern const char *const ui_look_names[UI_LOOK_COUNT]; /* as a theme's file has them */
+/* "white on #204080 bold"; -EINVAL with what is allowed. */
+int ui_style_parse(const char *text, struct ui_style *ret, struct error *e);
 
 /* Takes the terminal; it is given back by paint_end(), at exit, and when we die of a bug. */
 int paint_begin(struct error *e);
 void paint_end(void);
 bool paint_utf8(void);
+/* Looks of a theme; those that colour alone tells apart get bold, dim or reverse without colours.
+ */
+void paint_theme(const struct ui_style styles[UI_LOOK_COUNT], const bool given[UI_LOOK_COUNT]);
+void paint_mouse(bool taken);      /* the terminal reports it to us in SGR form, or keeps it */
+int paint_width(const char *utf8); /* columns */
 void paint_size(int *ret_rows, int *ret_cols);
 void paint_resize(int rows, int cols);
 

@@ -1,5 +1,6 @@
 /* The interface's loop: keys, monitors, time; one frame for all that came at once. */
 #include "ui/module.h"
+#include "ui/settings.h"
 #include "ui/update.h"
 #include "ui/views.h"
 #include "ui/world.h"
@@ -77,6 +78,21 @@ static int ui_timeout(const struct ui *u)
     return u->typed_used ? MIN(tick, (int)ESC_MS) : tick;
 }
 
+static void ui_frame(struct ui *u)
+{
+    if (u->world.ring)
+        paint_bell();
+    u->world.ring = false;
+    if (u->world.mouse)
+        paint_mouse(!u->model.mouse_free);
+    u->world.mouse = false;
+    if (!u->model.dirty)
+        return;
+    ui_draw(&u->model);
+    paint_show(u->repaint);
+    u->model.dirty = u->repaint = false;
+}
+
 static void ui_round(struct ui *u)
 {
     struct pollfd *watched;
@@ -92,13 +108,15 @@ static void ui_round(struct ui *u)
     }
     if (n == 0 && u->typed_used)
         ui_take(u, true);
-    if (n > 0) {
-        world_dispatch(&u->world, fds, count);
-        if (fds[count].revents)
-            ui_typed(u);
-        if (fds[count + 1].revents)
-            ui_signal(u);
+    if (n > 0 && fds[count + 1].revents)
+        ui_signal(u);
+    if (n > 0 && fds[count].revents) {
+        ui_typed(u); /* what was typed is seen before anything else is read */
+        world_carry_out(&u->world);
+        ui_frame(u);
     }
+    if (n > 0)
+        world_dispatch(&u->world, fds, count);
     if (u->world.look_soon)
         u->tick_at = MIN(u->tick_at, loop_now_ms() + SOON_MS);
     u->world.look_soon = false;
@@ -107,18 +125,6 @@ static void ui_round(struct ui *u)
         world_refresh(&u->world);
     }
     world_carry_out(&u->world);
-}
-
-static void ui_frame(struct ui *u)
-{
-    if (u->world.ring)
-        paint_bell();
-    u->world.ring = false;
-    if (!u->model.dirty)
-        return;
-    ui_draw(&u->model);
-    paint_show(u->repaint);
-    u->model.dirty = u->repaint = false;
 }
 
 static int ui_take_signals(sigset_t *old)
@@ -147,6 +153,7 @@ static int ui_run(const struct ui_host *host)
     }
     paint_size(&rows, &cols);
     ui_model_init(&u->model, rows, cols, paint_utf8());
+    ui_settings_load(&u->model);
     if (world_init(&u->world, host, &u->model, &e) < 0) {
         paint_end();
         fprintf(stderr, "cofferdam: %s\n", e.text);

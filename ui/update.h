@@ -21,10 +21,13 @@ void ui_update_started(struct ui_model *m, const char *id, const char *name);
 void ui_update_ended(struct ui_model *m, const char *how);
 
 /* A launch that was refused: the sheet comes back with what was typed, to be mended. */
-void ui_update_relaunch(struct ui_model *m, const char *profile, const char *command);
-
-/* Splits a command line into words as a shell does with quotes and backslashes and nothing else;
- * NULL: unclosed. */
-char **ui_words(const char *line);
+void ui_update_relaunch(struct ui_model *m);
+/* Answers to UI_INTENT_DIAL and UI_INTENT_COMPLETE. The stops' strings are taken; so are `what` and
+ * `advice`, of the file `looked_at` (borrowed), which may be NULL; `profile` is the advised one. */
+void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const char *looked_at,
+                    char *what, char *advice, const char *profile);
+void ui_update_completions(struct ui_model *m, char **paths); /* taken */
+/* Another console of it is open: that of a shell. */
+void ui_update_shell(struct ui_model *m, const char *id, uint32_t number);
 
 #endif

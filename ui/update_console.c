@@ -14,6 +14,7 @@ void update_console_close(struct ui_model *m)
 
 static void console_take(struct ui_model *m, const char *id, const char *name, bool terminal)
 {
+    m->console.number = 0;
     m->console.id = str_dup(id);
     m->console.name = str_escape_z(name);
     m->console.may_type = true;
@@ -24,7 +25,8 @@ static void console_take(struct ui_model *m, const char *id, const char *name, b
 void update_console_open(struct ui_model *m, const struct ui_row *r)
 {
     m->page = UI_PAGE_LIST;
-    if (!str_equal(m->console.id, r->id) || m->console.ended) { /* ended: it was started again */
+    if (!str_equal(m->console.id, r->id) || m->console.ended ||
+        m->console.number) { /* ended: it was started again */
         if (m->console.id)
             update_console_close(m);
         console_take(m, r->id, r->name, r->terminal);
@@ -126,14 +128,44 @@ size_t update_console_input(struct ui_model *m, const char *data, size_t size)
     return 1;
 }
 
+void ui_update_shell(struct ui_model *m, const char *id, uint32_t number)
+{
+    const struct ui_row *r = ui_model_row(m, id);
+    if (m->console.id)
+        update_console_close(m);
+    autofree char *name = str_format("%s: a shell in it", r ? r->name : id);
+    console_take(m, id, name, true);
+    m->console.number = number;
+    m->page = UI_PAGE_LIST;
+    m->focus = UI_FOCUS_CONSOLE;
+    m->dirty = true;
+}
+
+/* What was typed has been taken: the next one begins with an empty sheet. */
+static void sheet_clear(struct ui_model *m)
+{
+    struct ui_sheet *s = &m->sheet;
+    for (int i = 0; i < UI_FIELD_COUNT; i++)
+        update_line_set(&s->lines[i], "");
+    s->network = 0;
+    s->chosen = false;
+    ui_sheet_stops_done(s);
+    for (size_t i = 0; i < m->profiles_count; i++)
+        if (str_equal(m->profiles[i].name, PROFILE_OF_RUN))
+            m->profile = i;
+}
+
 void ui_update_started(struct ui_model *m, const char *id, const char *name)
 {
+    if (m->dialog != UI_DIALOG_LAUNCH)
+        sheet_clear(m);
     if (m->console.id)
         update_console_close(m);
     console_take(m, id, name, true);
     m->page = UI_PAGE_LIST;
     m->focus = UI_FOCUS_CONSOLE;
     update_line_set(&m->filter, "");
+    ui_model_arrange(m);
     if (ui_model_row(m, id)) {
         free(m->selected);
         m->selected = str_dup(id);

@@ -2,11 +2,47 @@
 #ifndef COFFERDAM_UI_UPDATE_INNER_H
 #define COFFERDAM_UI_UPDATE_INNER_H
 
+#include "ui/bindings.h"
 #include "ui/update.h"
 
 /* update_lines.c */
 void update_line_set(struct ui_line *l, const char *text);
 bool update_line_key(struct ui_line *l, uint32_t key); /* true if the key was one for it */
+
+/* update.c: what moves, alike in every list; 0: the key is none of them. */
+long update_movement(const struct ui_model *m, uint32_t key);
+
+/* update_list.c */
+void update_list_key(struct ui_model *m, uint32_t key);
+void update_list_mouse(struct ui_model *m, const struct ui_mouse *at);
+void update_select_move(struct ui_model *m, long by);
+void update_filter_key(struct ui_model *m, uint32_t key);
+
+/* update_ask.c: what destroys is named and asked for once. */
+void update_ask(struct ui_model *m, enum ui_intent_kind kind, char **ids, const char *verb,
+                const char *note); /* ids are taken */
+void update_ask_args(struct ui_model *m, char *args, bool page, const char *question); /* taken */
+void update_confirm_key(struct ui_model *m, uint32_t key);
+
+/* update_text.c */
+void update_text_key(struct ui_model *m, uint32_t key);
+void update_search_key(struct ui_model *m, uint32_t key);
+void update_text_leave(struct ui_model *m);
+/* A page of what a verb prints. The words end with NULL. */
+void update_page(struct ui_model *m, const char *title, const char *const *words);
+void update_details(struct ui_model *m, const char *id, int tab);
+
+/* update_sheet.c */
+void update_sheet_open(struct ui_model *m, enum ui_field field);
+void update_sheet_key(struct ui_model *m, uint32_t key);
+void update_profile_move(struct ui_model *m, int by);
+
+/* update_command.c */
+void update_command_open(struct ui_model *m, const char *begun);
+void update_command_key(struct ui_model *m, uint32_t key);
+/* Words, joined as UI_INTENT_DO and the like want them; owned by the caller. */
+char *update_args(const char *const *words);
+char *ui_command_hint(const struct ui_model *m); /* what could follow; owned by the caller */
 
 /* update_console.c */
 void update_console_open(struct ui_model *m, const struct ui_row *r);

@@ -1,30 +1,8 @@
-/* The workloads: one row each. */
+/* The workloads: one row each, in their order, with what was taken of them. */
+#include "ui/columns.h"
 #include "ui/views.h"
 
 #include <stdio.h>
-
-/* A column; those with a higher number go first when there is little room. */
-static const struct column {
-    const char *name;
-    int width;
-    int least_cols; /* of the window */
-    bool right;
-} columns[] = {
-    {"NAME",     20, 0,  false},
-    {"STATE",    10, 0,  false},
-    {"BOUNDARY", 10, 64, false},
-    {"PROFILE",  11, 90, false},
-    {"CPU",      6,  52, true },
-    {"MEMORY",   9,  52, true },
-    {"AGE",      7,  0,  true },
-};
-
-static int column_width(const struct ui_model *m, size_t i)
-{
-    if (m->cols < columns[i].least_cols)
-        return 0;
-    return i == 0 && m->cols < 60 ? 14 : columns[i].width;
-}
 
 static enum ui_look state_look(const struct ui_row *r)
 {
@@ -46,27 +24,6 @@ static enum ui_look state_look(const struct ui_row *r)
     return UI_PLAIN;
 }
 
-static const char *column_text(const struct ui_model *m, const struct ui_row *r, size_t i, char *to,
-                               size_t room)
-{
-    switch (i) {
-    case 0:
-        return r->name;
-    case 1:
-        return ui_row_state(r, to, room);
-    case 2:
-        return r->boundary;
-    case 3:
-        return r->profile;
-    case 4:
-        return ui_row_cpu(r, to, room);
-    case 5:
-        return ui_row_memory(r, to, room);
-    default:
-        return ui_row_age(r, m->now_ms, to, room);
-    }
-}
-
 static void list_cell(int row, int col, int width, bool right, enum ui_look look, const char *text)
 {
     int length = (int)strlen(text);
@@ -78,60 +35,124 @@ static void list_cell(int row, int col, int width, bool right, enum ui_look look
     }
 }
 
-static void list_row(const struct ui_model *m, const struct ui_row *r, int row, int cols)
+/* Indented by its place in the tree; what hangs from something says so by a corner. */
+static char *name_text(const struct ui_item *it, const char *name)
 {
+    struct buf b = {0};
+    for (int i = 1; i < it->depth && i < 8; i++)
+        buf_puts(&b, "  ");
+    buf_puts(&b, it->depth ? "\xe2\x94\x94 " : "");
+    buf_puts(&b, name);
+    return buf_take(&b);
+}
+
+static void list_row(const struct ui_model *m, const struct ui_item *it, int row, int cols)
+{
+    const struct ui_row *r = &m->list[it->index];
     bool selected = str_equal(r->id, m->selected);
-    enum ui_look plain = selected ? UI_SELECTED : UI_PLAIN;
+    enum ui_look plain = selected ? UI_SELECTED : r->marked ? UI_MARKED : UI_PLAIN;
     int col = 1;
-    paint_text(row, 0, cols, plain, "");
-    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+    paint_text(row, 0, cols, plain, r->marked ? "*" : "");
+    for (int c = 0; c < UI_COL_COMMAND; c++) {
         char text[32];
-        int width = column_width(m, i);
-        if (!width)
+        int width = MIN(ui_column_width(m, (enum ui_column)c), cols - col);
+        if (width <= 0)
             continue;
-        list_cell(row, col, MIN(width, cols - col), columns[i].right,
-                  i == 1 && !selected ? state_look(r) : plain,
-                  column_text(m, r, i, text, sizeof(text)));
+        autofree char *made = c == UI_COL_NAME ? name_text(it, r->name)
+                              : c == UI_COL_GRAPH
+                                  ? ui_graph_text(r->history, false, width, ui_graph_kind(m))
+                                  : NULL;
+        list_cell(row, col, width, ui_columns[c].right,
+                  selected            ? plain
+                  : c == UI_COL_STATE ? state_look(r)
+                  : c == UI_COL_GRAPH ? UI_GRAPH
+                                      : plain,
+                  made ? made : ui_column_text(m, r, (enum ui_column)c, text, sizeof(text)));
         col += width + 1;
     }
-    paint_text(row, col + 1, cols - col - 1, selected ? UI_SELECTED : UI_QUIET,
+    paint_text(row, col + 1, cols - col - 1,
+               selected    ? UI_SELECTED
+               : r->marked ? UI_MARKED
+                           : UI_QUIET,
                r->reason ? r->reason : r->command);
+}
+
+static void list_snapshot(const struct ui_model *m, const struct ui_item *it, int row, int cols)
+{
+    const struct ui_snapshot *s = &m->snapshots[it->index];
+    char size[32], age[32];
+    int64_t since = MAX(m->now_ms - s->created_ms, (int64_t)0);
+    enum ui_look look = str_equal(s->id, m->selected) ? UI_SELECTED : UI_QUIET;
+    int width = ui_column_width(m, UI_COL_NAME);
+    autofree char *name = name_text(it, s->name);
+    autofree char *rest = str_format(
+        "snapshot   %s, %s, %s old", s->kind, str_from_size(s->bytes, size, sizeof(size)),
+        str_from_duration((uint64_t)since / 1000 * 1000, age, sizeof(age)));
+    paint_text(row, 0, cols, look, "");
+    paint_text(row, 1, MIN(width, cols - 1), look, name);
+    paint_text(row, width + 2, cols - width - 2, look, rest);
 }
 
 static void list_heading(const struct ui_model *m, const struct ui_rect *r)
 {
     int col = 1;
     paint_text(r->row, 0, r->cols, UI_HEADING, "");
-    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-        int width = column_width(m, i);
-        if (!width)
+    for (int c = 0; c < UI_COL_COUNT; c++) {
+        int width = c == UI_COL_COMMAND ? r->cols - col - 1 : ui_column_width(m, (enum ui_column)c);
+        if (width <= 0)
             continue;
-        list_cell(r->row, col, width, columns[i].right, UI_HEADING, columns[i].name);
+        bool sorted = m->sort == c;
+        autofree char *name = str_format("%s%s", ui_columns[c].name,
+                                         !sorted                                       ? ""
+                                         : m->sort_turned == ui_columns[c].large_first ? "^"
+                                                                                       : "v");
+        list_cell(r->row, col + (c == UI_COL_COMMAND), width, ui_columns[c].right,
+                  sorted ? UI_MARKED : UI_HEADING, name);
         col += width + 1;
     }
-    paint_text(r->row, col + 1, r->cols - col - 1, UI_HEADING, "COMMAND");
 }
 
 static void list_empty(const struct ui_model *m, const struct ui_rect *r)
 {
-    const char *text = m->filter.used ? "nothing passes the filter (/ then Esc clears it)"
-                                      : "no workloads; n starts one";
+    const char *text = !m->listed       ? "looking…"
+                       : m->filter.used ? "nothing passes the filter (/ then Esc clears it)"
+                                        : "no workloads; n starts one";
     paint_text(r->row + 1, 2, r->cols - 2, UI_QUIET, text);
+    if (!m->listed || m->filter.used || r->rows < 9)
+        return;
+    /* The first time there is nothing to be seen but what can be done. */
+    static const char *const tour[] = {
+        "o  open a strange file: what it is, and how far to trust it",
+        "n  start a command or a shell in a sandbox",
+        "P  profiles: how far something is kept away",
+        "D  what works on this machine, and how to get what does not",
+        "?  all keys        q  leave; what runs goes on",
+    };
+    for (int i = 0; i < (int)ARRAY_SIZE(tour); i++)
+        paint_text(r->row + 3 + i, 2, r->cols - 2, UI_PLAIN, tour[i]);
 }
 
 void view_list(const struct ui_model *m, const struct ui_rect *r)
 {
-    size_t count = ui_model_visible_count(m), room = (size_t)MAX(r->rows - 1, 0), at = 0;
+    size_t room = (size_t)MAX(r->rows - 1, 0);
     if (!r->rows)
         return;
     list_heading(m, r);
-    if (!count) {
+    if (!m->items_count) {
         list_empty(m, r);
         return;
     }
-    while (at < count && !str_equal(m->list[ui_model_visible(m, at)].id, m->selected))
-        at++;
-    size_t from = at >= room ? at - room + 1 : 0;
-    for (size_t i = 0; i < room && from + i < count; i++)
-        list_row(m, &m->list[ui_model_visible(m, from + i)], r->row + 1 + (int)i, r->cols);
+    size_t from = ui_list_from(m, (int)room);
+    for (size_t i = 0; i < room && from + i < m->items_count; i++) {
+        const struct ui_item *it = &m->items[from + i];
+        int row = r->row + 1 + (int)i;
+        if (it->kind == UI_ITEM_ROW) {
+            list_row(m, it, row, r->cols);
+        } else if (it->kind == UI_ITEM_SNAPSHOT) {
+            list_snapshot(m, it, row, r->cols);
+        } else {
+            autofree char *text = str_format("%s (%zu)", it->group, it->index);
+            paint_line(row, 0, r->cols, text);
+        }
+    }
 }

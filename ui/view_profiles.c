@@ -1,4 +1,4 @@
-/* Profiles beside what they leave open; the launch sheet, which chooses among them. */
+/* Profiles beside what they leave open; pages of text. */
 #include "ui/views.h"
 
 size_t view_line_fits(const char *line, int width)
@@ -13,11 +13,10 @@ size_t view_line_fits(const char *line, int width)
     return !line[i] || blank * 2 < i ? i : blank;
 }
 
-void view_lines(const struct ui_rect *r, char *const *lines, size_t from)
+int view_lines(const struct ui_rect *r, char *const *lines, size_t from)
 {
-    size_t count = strv_length(lines);
     int row = 0;
-    for (; row < r->rows && from < count; from++) {
+    for (; row < r->rows && lines && lines[from]; from++) {
         const char *line = lines[from];
         int indent = (int)strspn(line, " ");
         do {
@@ -29,9 +28,10 @@ void view_lines(const struct ui_rect *r, char *const *lines, size_t from)
             line += n;
         } while (*line && row < r->rows);
     }
+    return row;
 }
 
-static void explained(const struct ui_model *m, const struct ui_rect *r)
+void view_explained(const struct ui_model *m, const struct ui_rect *r)
 {
     if (m->profile < m->profiles_count &&
         str_equal(m->explained_name, m->profiles[m->profile].name))
@@ -58,35 +58,17 @@ void view_profiles(const struct ui_model *m, const struct ui_rect *r)
         profile_row(m, from + (size_t)i, r->row + i, 0, r->cols);
     paint_line(r->row + count, 0, r->cols, "what it leaves open, here and now");
     struct ui_rect below = {r->row + count + 1, 1, r->rows - count - 1, r->cols - 2};
-    explained(m, &below);
-}
-
-void view_launch(const struct ui_model *m, const struct ui_rect *r)
-{
-    const struct profile_entry *p = &m->profiles[m->profile];
-    autofree char *name = str_escape_z(p->name);
-    autofree char *why = str_escape_z(p->why ? p->why : "");
-    autofree char *profile = str_format("< %s >  %s", name, why);
-    autofree char *command = str_escape_z(m->command.text);
-    paint_line(r->row, 0, r->cols, "start a workload");
-    paint_text(r->row + 1, 1, 9, UI_HEADING, "profile");
-    paint_text(r->row + 1, 11, r->cols - 12, p->broken ? UI_BAD : UI_PLAIN, profile);
-    paint_text(r->row + 2, 1, 9, UI_HEADING, "command");
-    /* The end of a long one is what is being typed. */
-    int room = r->cols - 13, length = (int)strlen(command);
-    const char *shown = command + (length > room ? length - room : 0);
-    while ((*shown & 0xc0) == 0x80)
-        shown++;
-    paint_text(r->row + 2, 11, room + 1, UI_PLAIN, shown);
-    paint_cursor(r->row + 2, 11 + MIN(length, room));
-    paint_text(r->row + 3, 11, r->cols - 12, UI_QUIET, "empty: a shell");
-    paint_line(r->row + 4, 0, r->cols, "what it could still reach");
-    struct ui_rect below = {r->row + 5, 1, r->rows - 5, r->cols - 2};
-    explained(m, &below);
+    view_explained(m, &below);
 }
 
 void view_text(const struct ui_model *m, const struct ui_rect *r)
 {
     struct ui_rect inside = {r->row, 1, r->rows, r->cols - 2};
-    view_lines(&inside, m->text, m->text_scroll);
+    if (m->text_count)
+        view_lines(&inside, m->text, m->text_scroll);
+    else
+        paint_text(r->row, 1, r->cols - 2, m->text_failed ? UI_BAD : UI_QUIET,
+                   m->text_loading  ? "looking…"
+                   : m->text_failed ? "that failed without a word"
+                                    : "there is nothing");
 }

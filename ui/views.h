@@ -17,13 +17,17 @@ void ui_draw(const struct ui_model *m);
 void view_list(const struct ui_model *m, const struct ui_rect *r);
 void view_profiles(const struct ui_model *m, const struct ui_rect *r);
 void view_text(const struct ui_model *m, const struct ui_rect *r);
-void view_launch(const struct ui_model *m, const struct ui_rect *r);
+void view_host(const struct ui_model *m, const struct ui_rect *r);
+void view_sheet(const struct ui_model *m, const struct ui_rect *r);
 void view_console(const struct ui_model *m, const struct ui_rect *r);
 
 /* How much of a line fits into `width` columns; broken behind a blank if there is one. */
 size_t view_line_fits(const char *line, int width);
 
-/* Lines of text from the `from`th on. */
-void view_lines(const struct ui_rect *r, char *const *lines, size_t from);
+/* What the chosen profile leaves open. */
+void view_explained(const struct ui_model *m, const struct ui_rect *r);
+
+/* Lines of text from the `from`th on, which there is; how many rows they took. */
+int view_lines(const struct ui_rect *r, char *const *lines, size_t from);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "console/snapshots.h"
 #include "ui/update.h"
 
 #include <jansson.h>
@@ -21,31 +22,52 @@ static bool link_is_shown(const struct world_link *l)
     return l->attached && str_equal(l->world->model->console.id, l->id);
 }
 
+static uint64_t number(const json_t *o, const char *name)
+{
+    const json_t *j = json_object_get(o, name);
+    return json_is_integer(j) ? (uint64_t)json_integer_value(j) : UINT64_MAX;
+}
+
+static struct ui_sample sample_of(const json_t *o)
+{
+    uint64_t waits[] = {number(o, "pressure_cpu_us"), number(o, "pressure_memory_us"),
+                        number(o, "pressure_io_us")};
+    uint64_t all = UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
+        if (waits[i] != UINT64_MAX)
+            all = (all == UINT64_MAX ? 0 : all) + waits[i];
+    return (struct ui_sample){
+        .cpu_us = number(o, "cpu_us"),
+        .memory = number(o, "memory"),
+        .memory_peak = number(o, "memory_peak"),
+        .pids = number(o, "pids"),
+        .io_read = number(o, "io_read"),
+        .io_write = number(o, "io_write"),
+        .pressure_us = all,
+    };
+}
+
 static void on_state(void *data, const char *json, size_t size)
 {
     struct world_link *l = data;
     json_t *j = json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL);
     const char *name = json_string_value(json_object_get(j, "phase"));
     const json_t *sample = json_object_get(j, "sample");
-    const json_t *cpu = json_object_get(sample, "cpu_us");
-    const json_t *memory = json_object_get(sample, "memory");
+    struct ui_sample numbers = sample_of(sample);
     enum state_phase phase = STATE_STARTING;
     while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
         phase++;
     l->asked_ms = 0;
     l->answered = true;
     if (name)
-        ui_model_sample(l->world->model, l->id, phase,
-                        json_is_integer(cpu) ? (uint64_t)json_integer_value(cpu) : UINT64_MAX,
-                        json_is_integer(memory) ? (uint64_t)json_integer_value(memory)
-                                                : UINT64_MAX);
+        ui_model_sample(l->world->model, l->id, phase, &numbers);
     json_decref(j);
 }
 
 static void on_screen(void *data, uint32_t console, struct cells *c)
 {
     struct world_link *l = data;
-    if (console || !link_is_shown(l))
+    if (!link_is_shown(l) || console != l->shown)
         return;
     l->world->ring |= c->modes.bells > l->world->bells;
     l->world->bells = c->modes.bells;
@@ -56,7 +78,7 @@ static void on_role(void *data, uint32_t console, bool may_type, unsigned viewer
 {
     struct world_link *l = data;
     struct ui_model *m = l->world->model;
-    if (console || !link_is_shown(l) || m->console.may_type == may_type)
+    if (!link_is_shown(l) || console != l->shown || m->console.may_type == may_type)
         return;
     m->console.may_type = may_type;
     m->dirty = true;
@@ -68,7 +90,7 @@ static void console_over(struct world_link *l, const char *how)
     if (!link_is_shown(l) || m->console.ended)
         return;
     if (!l->closed) /* the monitor does not stay for us */
-        client_detach(l->client, 0);
+        client_detach(l->client, l->shown);
     l->attached = false;
     ui_update_ended(m, how);
 }
@@ -76,7 +98,7 @@ static void console_over(struct world_link *l, const char *how)
 static void on_exited(void *data, uint32_t console, int status, const char *reason)
 {
     struct world_link *l = data;
-    if (console)
+    if (console != l->shown)
         return;
     autofree char *how =
         str_format("ended with status %d%s%s", status, reason ? ": " : "", reason ? reason : "");
@@ -89,7 +111,11 @@ static void on_started(void *data, uint32_t console)
 {
     struct world_link *l = data;
     struct ui_model *m = l->world->model;
-    if (console || !l->launch.id)
+    if (console && l->attached && console == l->shown) {
+        ui_update_shell(m, l->id, console);
+        return;
+    }
+    if (console || !l->launch.text)
         return;
     ui_intent_done(&l->launch);
     l->launch = (struct ui_intent){0};
@@ -104,11 +130,11 @@ static void on_started(void *data, uint32_t console)
 static bool launch_failed(struct world_link *l, const char *why)
 {
     struct ui_intent launch = l->launch;
-    if (!launch.id)
+    if (!launch.text)
         return false;
     l->launch = (struct ui_intent){0};
     ui_model_message(l->world->model, true, why);
-    ui_update_relaunch(l->world->model, launch.id, launch.text);
+    ui_update_relaunch(l->world->model);
     ui_intent_done(&launch);
     return true;
 }
@@ -237,6 +263,36 @@ static void link_ask(struct world *w, const char *id, int64_t now)
     ui_model_silent(w->model, id, !l || now - l->asked_ms > UI_SILENT_MS);
 }
 
+static void snapshots_look(struct world *w, int64_t now)
+{
+    enum { EVERY_MS = 5000 };
+    struct snapshot_record *list;
+    size_t count;
+    struct error ignored;
+    if (now - w->snapshots_ms < EVERY_MS || snapshots_list(&w->dirs, &list, &count, &ignored) < 0)
+        return;
+    w->snapshots_ms = now;
+    struct ui_snapshot *to = mem_zero(count + 1, sizeof(*to));
+    for (size_t i = 0; i < count; i++)
+        to[i] = (struct ui_snapshot){
+            .id = str_escape_z(list[i].id),
+            .name = str_escape_z(list[i].name ? list[i].name : ""),
+            .workload = str_escape_z(list[i].workload ? list[i].workload : ""),
+            .workload_name = str_escape_z(list[i].workload_name ? list[i].workload_name : ""),
+            .kind = str_dup(snapshot_kind_name(list[i].kind)),
+            .bytes = list[i].bytes,
+            .created_ms = list[i].created_ms,
+        };
+    snapshots_list_free(list, count);
+    ui_model_snapshots(w->model, to, count);
+}
+
+/* Only what is seen is asked for. */
+static bool numbers_are_seen(const struct ui_model *m)
+{
+    return (m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH) || m->page == UI_PAGE_HOST;
+}
+
 void world_refresh(struct world *w)
 {
     struct state_record *list;
@@ -248,8 +304,11 @@ void world_refresh(struct world *w)
         ui_model_message(w->model, true, e.text);
         return;
     }
+    snapshots_look(w, now);
     ui_model_list(w->model, list, count);
-    for (size_t i = 0; i < count; i++)
+    if (w->model->page == UI_PAGE_HOST)
+        world_host_facts(w);
+    for (size_t i = 0; i < count && numbers_are_seen(w->model); i++)
         if (list[i].phase != STATE_EXITED && list[i].phase != STATE_LOST)
             link_ask(w, list[i].id, now);
     state_list_free(list, count);
@@ -267,8 +326,9 @@ static void console_show(struct world *w, const char *id)
     autofree char *detach_keys = state_plan_text(&w->dirs, id, "detach_keys");
     ui_model_keys(w->model, detach_keys);
     if (l->attached)
-        client_detach(l->client, 0);
+        client_detach(l->client, l->shown);
     l->attached = true;
+    l->shown = 0;
     w->bells = UINT64_MAX; /* those before we came are not rung */
     client_attach(l->client, 0, false, (uint16_t)MAX(pane.rows, 1), (uint16_t)pane.cols);
 }
@@ -279,7 +339,7 @@ static void console_size(struct world *w)
     struct world_link *l = link_find(w, w->model->console.id);
     ui_model_layout(w->model, &list, &pane);
     if (l && l->attached && pane.rows > 0)
-        client_resize(l->client, 0, (uint16_t)pane.rows, (uint16_t)pane.cols);
+        client_resize(l->client, l->shown, (uint16_t)pane.rows, (uint16_t)pane.cols);
 }
 
 static void console_hide(struct world *w, const char *id)
@@ -288,22 +348,51 @@ static void console_hide(struct world *w, const char *id)
     if (!l || !l->attached)
         return;
     l->attached = false;
-    client_detach(l->client, 0);
+    client_detach(l->client, l->shown);
+}
+
+/* Another console in it, with a shell; started() shows it. */
+static void shell_open(struct world *w, const char *id)
+{
+    static const char *const argv[] = {"/bin/sh", NULL};
+    struct ui_rect pane;
+    struct world_link *l = link_want(w, id);
+    if (!l)
+        return;
+    ui_model_pane(w->model, &pane);
+    if (l->attached)
+        client_detach(l->client, l->shown);
+    struct client_exec x = {.argv = argv,
+                            .terminal = true,
+                            .rows = (uint16_t)MAX(pane.rows, 1),
+                            .cols = (uint16_t)pane.cols};
+    l->attached = true;
+    l->shown = client_exec(l->client, &x);
+}
+
+/* The intent's text as words; owned by the caller. */
+static char **args_of(const struct ui_intent *i)
+{
+    return strv_split(i->text, (const char[]){UI_ARG_END, '\0'});
 }
 
 static void start_workload(struct world *w, struct ui_intent *i)
 {
-    autostrv char **words = ui_words(i->text);
-    autofree const char **args = mem_zero(strv_length(words) + 8, sizeof(char *));
-    size_t n = 0;
-    args[n++] = "--tty";
-    args[n++] = "--profile";
-    args[n++] = i->id;
-    if (strv_length(words))
-        args[n++] = "--";
+    autostrv char **words = args_of(i);
+    char **args = NULL;
+    strv_add(&args, "--tty");
     for (size_t k = 0; words && words[k]; k++)
-        args[n++] = words[k];
-    world_start_launch(w, i, args);
+        if (k || !str_equal(words[k], "--tty"))
+            strv_add(&args, words[k]);
+    world_start_launch(w, i, (const char *const *)args);
+    strv_free(args);
+}
+
+static void run_args(struct world *w, struct ui_intent *i)
+{
+    autostrv char **words = args_of(i);
+    if (words)
+        world_start_job(w, i, (const char *const *)words);
 }
 
 static void run_verb(struct world *w, struct ui_intent *i, const char *a, const char *b,
@@ -346,12 +435,12 @@ static void carry_out(struct world *w, struct ui_intent *i)
     case UI_INTENT_INPUT:
         l = link_find(w, i->id);
         if (l && l->attached)
-            client_input(l->client, 0, i->text, i->size);
+            client_input(l->client, l->shown, i->text, i->size);
         break;
     case UI_INTENT_TAKE_OVER:
         l = link_find(w, i->id);
         if (l && l->attached)
-            client_take_over(l->client, 0);
+            client_take_over(l->client, l->shown);
         break;
     case UI_INTENT_RESIZE:
         console_size(w);
@@ -365,8 +454,27 @@ static void carry_out(struct world *w, struct ui_intent *i)
     case UI_INTENT_REMOVE:
         run_verb(w, i, "rm", "--force", i->id);
         break;
-    case UI_INTENT_DETAILS:
-        run_verb(w, i, "inspect", i->id, NULL);
+    case UI_INTENT_PAGE:
+    case UI_INTENT_DO:
+        run_args(w, i);
+        break;
+    case UI_INTENT_PAGE_END:
+        world_end_page(w);
+        break;
+    case UI_INTENT_SHELL:
+        shell_open(w, i->id);
+        break;
+    case UI_INTENT_DIAL:
+        run_verb(w, i, "sheet", "dial", *i->text ? i->text : NULL);
+        break;
+    case UI_INTENT_COMPLETE:
+        run_verb(w, i, "sheet", "paths", i->text);
+        break;
+    case UI_INTENT_SAVE:
+        world_sheet_save(w, i);
+        break;
+    case UI_INTENT_MOUSE:
+        w->mouse = true;
         break;
     case UI_INTENT_EXPLAIN:
         run_verb(w, i, "profile", "explain", i->text);
@@ -388,8 +496,10 @@ void world_carry_out(struct world *w)
 
 /* --- descriptors --- */
 
-size_t world_watch(const struct world *w, struct pollfd **ret)
+size_t world_watch(struct world *w, struct pollfd **ret)
 {
+    w->watched_links = w->links_count;
+    w->watched_jobs = w->jobs_count;
     struct pollfd *fds = mem_zero(w->links_count + w->jobs_count, sizeof(*fds));
     size_t n = 0;
     for (size_t i = 0; i < w->links_count; i++, n++) {
@@ -406,7 +516,7 @@ size_t world_watch(const struct world *w, struct pollfd **ret)
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
 {
     /* What is added meanwhile stands behind these and waits for the next round. */
-    size_t links = w->links_count, jobs = w->jobs_count, kept = 0;
+    size_t links = w->watched_links, jobs = w->watched_jobs, kept = 0;
     for (size_t i = 0; i < links && i < count; i++)
         if (fds[i].revents && !w->links[i]->closed)
             client_dispatch(w->links[i]->client);
@@ -421,7 +531,9 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e)
 {
-    *w = (struct world){.host = host, .model = m};
+    *w = (struct world){.host = host, .model = m, .mouse = true};
+    m->verbs = host->verbs;
+    m->verbs_count = host->verbs_count;
     int r = dirs_init(&w->dirs, e);
     if (r < 0)
         return r;

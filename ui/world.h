@@ -17,6 +17,7 @@ struct world_link {
     bool closed;           /* to be freed at the next round */
     bool attached;
     bool answered;           /* once at least */
+    uint32_t shown;          /* which of its consoles is attached */
     struct ui_intent launch; /* owned; begun by us and not heard of yet; no id: otherwise */
     char *name;              /* owned; of a launch */
     int64_t asked_ms;        /* for its state; 0: answered */
@@ -28,6 +29,7 @@ struct world_job {
     int output, pidfd;       /* owned */
     int socket;              /* owned; of a launch, else FD_NONE */
     struct buf said;
+    bool dropped; /* nobody wants it any more */
 };
 
 struct world {
@@ -38,9 +40,11 @@ struct world {
     size_t links_count;
     struct world_job **jobs; /* owned */
     size_t jobs_count;
-    uint64_t bells; /* of the console shown */
-    bool quit, ring;
-    bool look_soon; /* something ended: not only at the next second */
+    size_t watched_links, watched_jobs; /* so many of them as world_watch() was called */
+    uint64_t bells;         /* of the console shown */
+    bool quit, ring, mouse; /* mouse: it may have changed hands */
+    int64_t snapshots_ms;   /* when they were last looked at */
+    bool look_soon;         /* something ended: not only at the next second */
 };
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e);
@@ -48,7 +52,7 @@ void world_done(struct world *w);
 
 void world_refresh(struct world *w);                            /* each second */
 void world_carry_out(struct world *w);                          /* the model's intents */
-size_t world_watch(const struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
+size_t world_watch(struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
 
 /* world_jobs.c */
@@ -57,6 +61,12 @@ void world_start_job(struct world *w, struct ui_intent *intent,
 void world_start_launch(struct world *w, struct ui_intent *intent, const char *const *args);
 bool world_read_job(struct world *w, struct world_job *j); /* false: it is over and freed */
 void world_free_job(struct world_job *j);
+void world_end_page(struct world *w); /* what still writes a page of text ends */
+
+/* world_sheet.c, world_host.c */
+void world_sheet_dial(struct world *w, const char *file, const char *said, size_t size);
+void world_sheet_save(struct world *w, const struct ui_intent *i);
+void world_host_facts(struct world *w);
 
 /* world.c: a launch's connection (taken), with its console attached already; so is the intent. */
 void world_adopt(struct world *w, const char *id, const char *name, int fd,

@@ -4,7 +4,9 @@
 #include "base/fd.h"
 #include "ui/update.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +36,8 @@ static void job_add(struct world *w, struct world_job *j, int r, const struct er
 {
     if (r < 0) {
         ui_model_message(w->model, true, e->text);
+        if (j->intent.kind == UI_INTENT_PAGE)
+            ui_model_text_end(w->model, true);
         world_free_job(j);
         return;
     }
@@ -82,30 +86,54 @@ static void job_started(struct world *w, struct world_job *j, const char *said)
     world_adopt(w, id, name, fd, &j->intent);
 }
 
+static void job_failed(struct world *w, struct world_job *j, const char *said)
+{
+    ui_model_message(w->model, true, *said ? without_prefix(said) : "that failed without a word");
+    if (j->intent.kind == UI_INTENT_START)
+        ui_update_relaunch(w->model);
+    if (j->intent.kind == UI_INTENT_EXPLAIN)
+        ui_model_explained(w->model, j->intent.text, without_prefix(said));
+    world_refresh(w);
+}
+
 static void job_done(struct world *w, struct world_job *j, int status)
 {
     const char *said = j->said.data ? j->said.data : "";
-    bool shows = j->intent.kind == UI_INTENT_DETAILS || j->intent.kind == UI_INTENT_EXPLAIN;
-    if (status && !(shows && *said && status != 125)) {
-        ui_model_message(w->model, true,
-                         *said ? without_prefix(said) : "that failed without a word");
-        if (j->intent.kind == UI_INTENT_START)
-            ui_update_relaunch(w->model, j->intent.id, j->intent.text);
-        if (j->intent.kind == UI_INTENT_EXPLAIN)
-            ui_model_explained(w->model, j->intent.text, without_prefix(said));
-        world_refresh(w);
+    bool shows = j->intent.kind == UI_INTENT_EXPLAIN;
+    if (j->intent.kind == UI_INTENT_PAGE) {
+        ui_model_text_end(w->model, status != 0);
         return;
     }
-    if (j->intent.kind == UI_INTENT_START) {
+    if (status && !(shows && *said && status != 125)) {
+        job_failed(w, j, said);
+        return;
+    }
+    enum ui_intent_kind kind = j->intent.kind;
+    if (kind == UI_INTENT_START) {
         job_started(w, j, said);
-    } else if (j->intent.kind == UI_INTENT_DETAILS) {
-        const struct ui_row *r = ui_model_row(w->model, j->intent.id);
-        ui_model_text(w->model, r ? r->name : j->intent.id, said);
-    } else if (j->intent.kind == UI_INTENT_EXPLAIN) {
+    } else if (kind == UI_INTENT_EXPLAIN) {
         ui_model_explained(w->model, j->intent.text, said);
+    } else if (kind == UI_INTENT_DIAL) {
+        world_sheet_dial(w, j->intent.text, said, j->said.used);
+    } else if (kind == UI_INTENT_COMPLETE) {
+        ui_update_completions(w->model, strv_split(said, "\n"));
     } else {
+        if (kind == UI_INTENT_DO && *said)
+            ui_model_message(w->model, false, said);
+        else if (kind == UI_INTENT_DO)
+            ui_model_no_message(w->model);
+        w->snapshots_ms = 0;
         world_refresh(w);
     }
+}
+
+void world_end_page(struct world *w)
+{
+    for (size_t i = 0; i < w->jobs_count; i++)
+        if (w->jobs[i]->intent.kind == UI_INTENT_PAGE && !w->jobs[i]->dropped) {
+            w->jobs[i]->dropped = true;
+            syscall(SYS_pidfd_send_signal, w->jobs[i]->pidfd, SIGTERM, NULL, 0);
+        }
 }
 
 bool world_read_job(struct world *w, struct world_job *j)
@@ -115,7 +143,9 @@ bool world_read_job(struct world *w, struct world_job *j)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     if (n > 0) {
-        if (j->said.used < SAID_MOST)
+        if (j->intent.kind == UI_INTENT_PAGE && !j->dropped)
+            ui_model_text_more(w->model, data, (size_t)n);
+        else if (j->said.used < SAID_MOST)
             buf_add(&j->said, data, (size_t)n);
         return true;
     }
@@ -125,10 +155,11 @@ bool world_read_job(struct world *w, struct world_job *j)
     do
         r = waitid(P_PIDFD, (id_t)j->pidfd, &info, WEXITED);
     while (r < 0 && errno == EINTR);
-    job_done(w, j,
-             r < 0                        ? 125
-             : info.si_code == CLD_EXITED ? info.si_status
-                                          : 128 + info.si_status);
+    if (!j->dropped)
+        job_done(w, j,
+                 r < 0                        ? 125
+                 : info.si_code == CLD_EXITED ? info.si_status
+                                              : 128 + info.si_status);
     world_free_job(j);
     return false;
 }

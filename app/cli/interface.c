@@ -1,8 +1,10 @@
 #include "app/cli/interface.h"
 
+#include "app/cli/verbs.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "ui/model.h"
 
 static size_t interface_count(const char *const *args)
 {
@@ -71,4 +73,27 @@ static int interface_launch(const char *const *args, int rows, int cols, int *re
     return r;
 }
 
-const struct ui_host interface_host = {.program = interface_program, .launch = interface_launch};
+/* A verb's words for completion; never freed: the interface has them to its end. */
+static const char *const *interface_words(const struct verb *v)
+{
+    char **words = mem_zero(1, sizeof(char *));
+    for (size_t i = 0; v->subverbs && v->subverbs[i]; i++)
+        strv_add(&words, v->subverbs[i]);
+    for (const struct option_row *row = v->options; row && row->name; row++)
+        strv_take(&words, str_format("--%s", row->name));
+    return (const char *const *)words;
+}
+
+const struct ui_host *interface_host(void)
+{
+    static struct ui_host host = {.program = interface_program, .launch = interface_launch};
+    if (host.verbs)
+        return &host;
+    struct ui_verb *list = mem_zero(verbs_count, sizeof(*list));
+    for (size_t i = 0; i < verbs_count; i++)
+        if (!(verbs[i]->flags & VERB_HIDDEN))
+            list[host.verbs_count++] = (struct ui_verb){verbs[i]->name, verbs[i]->summary,
+                                                        interface_words(verbs[i])};
+    host.verbs = list;
+    return &host;
+}

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-extern const struct ui_host interface_host;
+const struct ui_host *interface_host(void); /* static */
 
 /*
  * Between the interface and the verb `launch`, over a Unix socket that is the latter's descriptor

@@ -25,7 +25,7 @@ static int main_interface(void)
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return cli_usage(NULL, "the terminal interface needs a terminal; say a verb");
     const struct ui_module *ui = module_open("ui", "ui_module", &e);
-    return ui ? ui->run(&interface_host) : cli_fail(NULL, &e);
+    return ui ? ui->run(interface_host()) : cli_fail(NULL, &e);
 }
 
 static int main_unknown(const char *name)

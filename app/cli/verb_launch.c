@@ -5,12 +5,14 @@
  */
 #include "app/cli/interface.h"
 #include "app/cli/launch_run.h"
+#include "app/cli/open_plan.h"
 #include "app/cli/verbs.h"
 #include "base/fd.h"
 
 #include <stdio.h>
 
 static const struct option_row options[] = {
+    {"open",  0, "FILE", "run this file, as open does", "file"},
     LAUNCH_OPTIONS,
     {0},
 };
@@ -35,6 +37,17 @@ static int launch_handed(struct launching *l, struct error *e)
     return r < 0 ? error_errno(e, -r, "cannot hand its console over") : 0;
 }
 
+static int launch_plan(struct launching *l, const struct cli *c, struct error *e)
+{
+    const char *file = cli_option(c, "open"), *profile = cli_option(c, "profile");
+    if (file)
+        return open_plan(l, c, file, profile ? profile : LAUNCH_PROFILE_DEFAULT, e);
+    int r = launching_options(l, c, e);
+    if (r == 0)
+        r = launching_build(l, e);
+    return r == 0 ? launching_check(l, NULL, NULL, e) : r;
+}
+
 static int launch_run_verb(struct cli *c)
 {
     struct launching l = {0};
@@ -43,11 +56,7 @@ static int launch_run_verb(struct cli *c)
     if (r < 0)
         return cli_usage(c, "this is for the terminal interface; see run --detach");
     launching_begin(&l, &e); /* what hinders it now will be said by launching_start() */
-    r = launching_options(&l, c, &e);
-    if (r == 0)
-        r = launching_build(&l, &e);
-    if (r == 0)
-        r = launching_check(&l, NULL, NULL, &e);
+    r = launch_plan(&l, c, &e);
     if (r == 0)
         r = launch_handed(&l, &e);
     if (r == 0)

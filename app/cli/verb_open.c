@@ -1,5 +1,6 @@
 /* cofferdam open: what is this file, how far do I trust it, run it there. */
 #include "app/cli/launch_run.h"
+#include "app/cli/open_plan.h"
 #include "app/cli/open_show.h"
 #include "app/cli/open_way.h"
 #include "app/cli/out.h"
@@ -245,6 +246,18 @@ static int opening_plan(struct launching *l, struct opening *o, struct error *e)
     if (r == 0)
         r = opening_place(l, o, inside, e);
     return r == 0 ? launching_check(l, NULL, NULL, e) : r;
+}
+
+int open_plan(struct launching *l, const struct cli *c, const char *path, const char *profile,
+              struct error *e)
+{
+    struct opening o = {.c = c, .path = path, .profile = profile};
+    int r = opening_look(&o, e);
+    l->request.terminal_wanted = true;
+    if (r == 0)
+        r = opening_plan(l, &o, e);
+    opening_done(&o);
+    return r;
 }
 
 static int opening_run(struct opening *o)

@@ -23,7 +23,8 @@ tour() {
     expect_ascii
     screen_keys Escape n
     see "start a workload"
-    see "contained"
+    see "command"
+    see "container" # the dial
     screen_type "sh -c 'echo \$((20 + 1))-inside; exec sh'"
     expect_ascii
     screen_keys Enter
@@ -131,8 +132,9 @@ test_a_refused_launch_can_be_mended() {
     screen_keys n
     see "< contained >"
     screen_type "sh -c 'echo 4\$((1+1))-inside; exec sh'"
+    screen_keys Down Down # past the dial, to the profiles
     until screen_has "< legacy-os >"; do
-        screen_keys Down
+        screen_keys Right
         see "<"
     done
     see "It cannot be started here" # said before it is tried
@@ -140,7 +142,7 @@ test_a_refused_launch_can_be_mended() {
     see "disk:PATH" # the end of it, however long it is
     see "-inside"            # and what was typed is still there
     until screen_has "< contained >"; do
-        screen_keys Up
+        screen_keys Left
         see "<"
     done
     screen_keys Enter

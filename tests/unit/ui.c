@@ -1,5 +1,7 @@
 /* The interface without a terminal: made-up keys in, a changed model and intents out. */
 #include "tests/unit/unit.h"
+#include "ui/bindings.h"
+#include "ui/columns.h"
 #include "ui/update.h"
 
 #define TEXT(text) ((char[]){text})
@@ -256,15 +258,295 @@ static void test_launch_sheet(void **state)
     ui_model_profiles(&m, p, 2);
     type(&m, "n");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "contained");
-    type(&m, "\x1b[B");
-    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "build");
+    assert_intent(&m, UI_INTENT_DIAL, NULL, "");
     type(&m, "make q\x7f'te st'x\x7f");
+    type(&m, "\x1b[B\x1b[B\x1b[C"); /* past the dial, to the profiles */
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "build");
+    type(&m, "\x1b[B\x1b[B\x1b[C\x1b[C"); /* the network: none, private */
+    type(&m, "\x1b[B/a:/b '/c d'");
     type(&m, "\r");
-    assert_intent(&m, UI_INTENT_START, "build", "make 'te st'");
+    assert_intent(&m, UI_INTENT_START, NULL,
+                  "--profile\x1f"
+                  "build\x1f--mount\x1f/a:/b\x1f--mount\x1f/c d\x1f--network\x1fprivate\x1f--\x1f"
+                  "make\x1fte st");
     assert_int_equal(m.dialog, UI_DIALOG_NONE);
-    type(&m, "n'open\r"); /* an open quote starts nothing */
+    ui_update_relaunch(&m); /* refused: nothing is lost */
+    assert_string_equal(m.sheet.lines[UI_FIELD_COMMAND].text, "make 'te st'");
+    assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "build");
+    m.sheet.field = UI_FIELD_NAME;
+    type(&m, "it\x13"); /* ctrl-s */
+    assert_intent(&m, UI_INTENT_SAVE, "it", NULL);
+    m.sheet.field = UI_FIELD_COMMAND;
+    type(&m, "\x15'open\r"); /* an open quote starts nothing */
     assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
     ui_model_done(&m);
+}
+
+static void test_the_dial(void **state)
+{
+    struct ui_model m;
+    begin(&m);
+    static const char *const names[] = {"contained", "untrusted", "strong", "legacy-os"};
+    struct profile_entry *p = mem_zero(4, sizeof(*p));
+    struct ui_stop stops[UI_STOPS] = {0};
+    for (int i = 0; i < UI_STOPS; i++) {
+        p[i] = (struct profile_entry){.name = str_dup(names[i]), .path = str_dup("x")};
+        stops[i] = (struct ui_stop){.boundary = str_dup("b"),
+                                    .profile = str_dup(names[i]),
+                                    .protects = str_dup("p"),
+                                    .open = str_dup("o"),
+                                    .costs = str_dup("c"),
+                                    .lacks = str_dup("no")};
+    }
+    ui_model_profiles(&m, p, 4);
+    type(&m, "o/bin/x\r"); /* looked at before anything starts */
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, NULL);
+    assert_intent(&m, UI_INTENT_DIAL, NULL, "");
+    assert_intent(&m, UI_INTENT_DIAL, NULL, "/bin/x");
+    assert_int_equal(m.sheet.field, UI_FIELD_DIAL);
+    ui_update_dial(&m, stops, "/bin/x", str_dup("ELF"), str_dup("none"), "untrusted");
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "untrusted"); /* what is advised is chosen */
+    type(&m, "\x1b[C\x1b[C\x1b[C");
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "strong");
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "legacy-os"); /* and there it ends */
+    assert_no_intent(&m);
+    type(&m, "2\r");
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "untrusted");
+    assert_intent(&m, UI_INTENT_START, NULL, "--profile\x1funtrusted\x1f--open\x1f/bin/x");
+    ui_model_done(&m);
+}
+
+static void test_marks_and_what_is_done_to_all(void **state)
+{
+    struct ui_model m;
+    begin(&m);
+    type(&m, "  "); /* web, build */
+    assert_int_equal(ui_model_marked(&m), 2);
+    type(&m, "K");
+    assert_non_null(strstr(m.question, "web and build"));
+    type(&m, "y");
+    assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
+    assert_intent(&m, UI_INTENT_KILL, "bbbb00000002", NULL);
+    assert_no_intent(&m);
+    type(&m, "*x");
+    assert_non_null(strstr(m.question, "and 1 more"));
+    type(&m, "n\x1b"); /* Esc takes the marks away */
+    assert_int_equal(ui_model_marked(&m), 0);
+    type(&m, "gS");
+    assert_intent(&m, UI_INTENT_DO, "aaaa00000001",
+                  "snapshot\x1f"
+                  "create\x1f"
+                  "aaaa00000001");
+    ui_model_done(&m);
+}
+
+static void filter(struct ui_model *m, const char *text, size_t expected)
+{
+    type(m, "/\x15");
+    type(m, text);
+    if (ui_model_visible_count(m) != expected)
+        fail_msg("%s: %zu", text, ui_model_visible_count(m));
+    type(m, "\r");
+}
+
+static void test_filter_words(void **state)
+{
+    struct ui_model m;
+    begin(&m);
+    filter(&m, "state:running", 1);
+    filter(&m, "!state:running", 2);
+    filter(&m, "~^(web|done)$", 2);
+    filter(&m, "~(", 3); /* not whole yet: it filters nothing */
+    filter(&m, "container !profile:build", 1);
+    filter(&m, "name:con", 0);
+    filter(&m, "boundary:con", 2);
+    type(&m, "\x1b");
+    ui_model_done(&m);
+}
+
+static void test_sorting_and_groups(void **state)
+{
+    struct ui_model m;
+    begin(&m);
+    type(&m, ">"); /* from their start round to the name */
+    assert_string_equal(m.list[m.items[0].index].name, "build");
+    type(&m, "-");
+    assert_string_equal(m.list[m.items[0].index].name, "web");
+    type(&m, "-vv"); /* tree, profile */
+    assert_int_equal(m.items[0].kind, UI_ITEM_GROUP);
+    type(&m, "v"); /* boundary */
+    assert_int_equal(m.items_count, 5);
+    assert_string_equal(m.items[0].group, "container");
+    assert_int_equal(m.items[0].index, 2);
+    assert_int_equal(ui_model_visible_count(&m), 3);
+    type(&m, "g");
+    assert_string_equal(ui_model_selected(&m)->name, "build"); /* no group has the keys */
+    type(&m, "G");
+    assert_string_equal(ui_model_selected(&m)->name, "done");
+    ui_model_done(&m);
+}
+
+static void test_tree(void **state)
+{
+    struct ui_model m;
+    struct state_record list[3] = {records[0], records[1], records[2]};
+    begin(&m);
+    list[1].snapshot = TEXT("eeee00000005");
+    struct ui_snapshot *s = mem_zero(2, sizeof(*s));
+    s[0] = (struct ui_snapshot){str_dup("eeee00000005"),
+                                str_dup("warm"),
+                                str_dup("aaaa00000001"),
+                                str_dup("web"),
+                                str_dup("files"),
+                                4096,
+                                1000};
+    ui_model_list(&m, list, 3);
+    ui_model_snapshots(&m, s, 1);
+    type(&m, "v");
+    assert_int_equal(m.items_count, 4);
+    assert_string_equal(m.list[m.items[0].index].name, "web");
+    assert_int_equal(m.items[1].kind, UI_ITEM_SNAPSHOT);
+    assert_int_equal(m.items[1].depth, 1);
+    assert_string_equal(m.list[m.items[2].index].name, "build");
+    assert_int_equal(m.items[2].depth, 2);
+    type(&m, "gjc"); /* one more of it */
+    assert_intent(&m, UI_INTENT_DO, NULL,
+                  "clone\x1f"
+                  "eeee00000005");
+    type(&m, "x");
+    assert_non_null(strstr(m.question, "snapshot warm"));
+    type(&m, "y");
+    assert_intent(&m, UI_INTENT_DO, NULL,
+                  "snapshot\x1frm\x1f--force\x1f"
+                  "eeee00000005");
+    type(&m, "gB");
+    assert_non_null(strstr(m.question, "is lost"));
+    type(&m, "n");
+    ui_model_done(&m);
+}
+
+static void test_commands(void **state)
+{
+    static const char *const none[] = {NULL}, *const snapshot[] = {"create", "list", NULL};
+    static const struct ui_verb verbs[] = {
+        {"snapshot", "s", snapshot},
+        {"stop",     "t", none    },
+        {"rm",       "r", none    },
+        {"doctor",   "d", none    }
+    };
+    struct ui_model m;
+    begin(&m);
+    m.verbs = verbs;
+    m.verbs_count = ARRAY_SIZE(verbs);
+    type(&m, ":sn\tcr\tbu\t");
+    assert_string_equal(m.typed.text, "snapshot create build ");
+    type(&m, "\x1b:doctor\r");
+    assert_intent(&m, UI_INTENT_PAGE, "doctor", "doctor");
+    assert_int_equal(m.page, UI_PAGE_TEXT);
+    ui_model_text_more(&m, "one\ntw", 6);
+    ui_model_text_more(&m, "o\nthree", 7);
+    ui_model_text_end(&m, false);
+    assert_int_equal(m.text_count, 3);
+    assert_string_equal(m.text[1], "two");
+    type(&m, "/thr\r");
+    assert_int_equal(m.text_scroll, 2);
+    type(&m, "\x1b");
+    assert_intent(&m, UI_INTENT_PAGE_END, NULL, NULL);
+    assert_int_equal(m.page, UI_PAGE_LIST);
+    type(&m, ":rm web\r");
+    assert_no_intent(&m);
+    type(&m, "y");
+    assert_intent(&m, UI_INTENT_DO, NULL, "rm\x1fweb\x1f--force");
+    type(&m, ":q\r");
+    assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
+    ui_model_done(&m);
+}
+
+static void test_keys_of_the_person(void **state)
+{
+    struct ui_model m;
+    struct error e;
+    begin(&m);
+    assert_int_equal(ui_bindings_add(&m.bindings, "quit", "ctrl-x", &e), 0);
+    assert_int_equal(ui_bindings_add(&m.bindings, "kill", "F3", &e), 0);
+    assert_int_equal(ui_bindings_add(&m.bindings, "kil", "a", &e), -EINVAL);
+    assert_non_null(strstr(e.text, "kill"));
+    assert_int_equal(ui_bindings_add(&m.bindings, "kill", "F30", &e), -EINVAL);
+    type(&m, "qK");
+    assert_no_intent(&m);
+    assert_int_equal(m.dialog, UI_DIALOG_NONE);
+    type(&m, "\x1bORy");
+    assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
+    type(&m, "\x18");
+    assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
+    ui_model_done(&m);
+}
+
+static void test_mouse(void **state)
+{
+    struct ui_model m;
+    begin(&m);
+    type(&m, "\x1b[<0;5;4M\x1b[<0;5;4m"); /* the second row */
+    assert_string_equal(ui_model_selected(&m)->name, "build");
+    type(&m, "\x1b[<0;5;4M"); /* again: its console */
+    assert_intent(&m, UI_INTENT_OPEN, "bbbb00000002", NULL);
+    assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
+    type(&m, "\x1b[<0;3;2M"); /* a heading */
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+    assert_string_equal(m.list[m.items[0].index].name, "build");
+    type(&m, "\x1b[<65;3;4M"); /* the wheel */
+    assert_string_equal(ui_model_selected(&m)->name, "web");
+    ui_model_done(&m);
+}
+
+/* Any bytes, for a long time: nothing breaks, and the model stays whole. */
+static void test_random_keys(void **state)
+{
+    static const char *const bits[] = {
+        "\x1b[A", "\x1b[B", "\x1b[C",       "\x1b[D",        "\r",     "\x1b", "\t",       "\x1d\t",
+        "\x1d",   "y",      "\x1b[<0;9;5M", "\x1b[<65;1;1M", "\x1bOS", "\x7f", "\xc3\xa9", "\xff"};
+    struct ui_model m;
+    unsigned seed = 12345;
+    begin(&m);
+    struct profile_entry *p = mem_zero(1, sizeof(*p));
+    p[0] = (struct profile_entry){.name = str_dup("contained"), .path = str_dup("x")};
+    ui_model_profiles(&m, p, 1);
+    for (int i = 0; i < 200000; i++) {
+        struct ui_intent intent;
+        struct ui_rect list, pane;
+        seed = seed * 1103515245u + 12345u;
+        unsigned n = seed >> 16;
+        char one[2] = {(char)(n % 95 + 32), '\0'};
+        type(&m, n % 3 ? one : bits[n / 3 % ARRAY_SIZE(bits)]);
+        if (n % 97 == 0)
+            ui_update_size(&m, 3 + (int)(n / 97 % 60), 10 + (int)(n / 7 % 200));
+        if (n % 31 == 0)
+            ui_model_list(&m, records + n % 3, 3 - n % 3);
+        if (n % 53 == 0)
+            ui_model_time(&m, m.now_ms + 1000);
+        while (ui_take_intent(&m, &intent))
+            ui_intent_done(&intent);
+        ui_model_layout(&m, &list, &pane);
+        assert_true(ui_model_position(&m) <= m.items_count);
+        if (m.text_loading && n % 5 == 0)
+            ui_model_text_end(&m, n % 2);
+    }
+    ui_model_done(&m);
+}
+
+static void test_graphs(void **state)
+{
+    struct ui_history h = {
+        .cpu = {0, 250, 500, 1000},
+          .used = 4, .next = 4
+    };
+    autofree char *braille = ui_graph_text(&h, false, 2, UI_GRAPH_BRAILLE);
+    autofree char *block = ui_graph_text(&h, false, 4, UI_GRAPH_BLOCK);
+    autofree char *ascii = ui_graph_text(&h, false, 4, UI_GRAPH_ASCII);
+    assert_string_equal(braille, "\u2880\u28fc");
+    assert_string_equal(block, " \u2582\u2584\u2588");
+    assert_string_equal(ascii, " :=@");
 }
 
 static void test_a_launch_is_shown_to_its_end(void **state)
@@ -334,7 +616,8 @@ static void test_nothing_new_draws_nothing(void **state)
     begin(&m);
     ui_model_list(&m, records, ARRAY_SIZE(records));
     assert_false(m.dirty);
-    ui_model_sample(&m, "aaaa00000001", STATE_RUNNING, 1000, 4096);
+    struct ui_sample sample = {.cpu_us = 1000, .memory = 4096};
+    ui_model_sample(&m, "aaaa00000001", STATE_RUNNING, &sample);
     assert_true(m.dirty);
     m.dirty = false;
     ui_model_time(&m, 5500);
@@ -342,7 +625,8 @@ static void test_nothing_new_draws_nothing(void **state)
     ui_model_time(&m, 6000);
     assert_true(m.dirty);
     m.dirty = false;
-    ui_model_sample(&m, "aaaa00000001", STATE_RUNNING, 501000, 4096);
+    sample.cpu_us = 501000;
+    ui_model_sample(&m, "aaaa00000001", STATE_RUNNING, &sample);
     assert_true(m.dirty);
     char text[16];
     assert_string_equal(ui_row_cpu(&m.list[0], text, sizeof(text)), "50%");
@@ -385,6 +669,16 @@ int main(void)
         cmocka_unit_test(test_console_takes_every_key),
         cmocka_unit_test(test_what_has_the_keys_is_seen),
         cmocka_unit_test(test_launch_sheet),
+        cmocka_unit_test(test_the_dial),
+        cmocka_unit_test(test_marks_and_what_is_done_to_all),
+        cmocka_unit_test(test_filter_words),
+        cmocka_unit_test(test_sorting_and_groups),
+        cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_keys_of_the_person),
+        cmocka_unit_test(test_mouse),
+        cmocka_unit_test(test_random_keys),
+        cmocka_unit_test(test_graphs),
         cmocka_unit_test(test_a_launch_is_shown_to_its_end),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_strangers_words_are_escaped),

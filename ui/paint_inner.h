@@ -1,0 +1,11 @@
+/* What the files of paint.h share. */
+#ifndef COFFERDAM_UI_PAINT_INNER_H
+#define COFFERDAM_UI_PAINT_INNER_H
+
+#include "ui/paint.h"
+
+extern bool paint_coloured;
+uint32_t paint_fold(uint32_t c); /* what is no ASCII where only that can be shown */
+int paint_colour(uint32_t c);    /* a cell's colour as curses counts them; -1 the terminal's own */
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The launch sheet: what is to be opened or run, how far it is trusted, and the few settings people
+ * change. Pure: the sheet becomes arguments of a launch, or a workload file.
+ */
+#ifndef COFFERDAM_UI_SHEET_H
+#define COFFERDAM_UI_SHEET_H
+
+#include "base/str.h"
+
+/* A line being typed. */
+struct ui_line {
+    char text[1024];
+    size_t used;
+};
+
+enum ui_field {
+    UI_FIELD_FILE,
+    UI_FIELD_COMMAND,
+    UI_FIELD_DIAL,
+    UI_FIELD_PROFILE,
+    UI_FIELD_IMAGE,
+    UI_FIELD_NETWORK,
+    UI_FIELD_MOUNT,
+    UI_FIELD_MEMORY,
+    UI_FIELD_CPUS,
+    UI_FIELD_TIME,
+    UI_FIELD_NAME,
+    UI_FIELD_COUNT,
+};
+
+enum { UI_STOPS = 4 };
+
+/* A stop of the dial, as it is on this machine. Every string is safe to show. */
+struct ui_stop {
+    char *boundary, *profile, *protects, *open, *costs; /* owned */
+    char *lacks, *mend;                                 /* owned or NULL: it is there */
+    bool there;
+};
+
+struct ui_sheet {
+    enum ui_field field; /* that has the keys */
+    struct ui_line lines[UI_FIELD_COUNT];
+    int network; /* 0: as the profile has it */
+    struct ui_stop stops[UI_STOPS];
+    bool stops_known;
+    char *what, *advice; /* owned or NULL: what the file is; what is recommended for it */
+    char *looked_at;     /* owned or NULL: the file that is about */
+    bool chosen;         /* the person has turned the dial: advice leaves it alone */
+    char **completions;  /* owned or NULL */
+};
+
+extern const char *const ui_networks[]; /* NULL-terminated; the first is "" */
+extern const char *const ui_field_names[UI_FIELD_COUNT];
+
+void ui_sheet_done(struct ui_sheet *s);
+void ui_sheet_stops_done(struct ui_sheet *s);
+bool ui_field_is_typed(enum ui_field f);
+
+/* Which stop leads to this profile; -1: none does. */
+int ui_sheet_stop(const struct ui_sheet *s, const char *profile);
+
+/*
+ * Arguments of `launch` (and of `plan`): owned by the caller, without a verb. NULL: a quote is not
+ * closed.
+ */
+char **ui_sheet_args(const struct ui_sheet *s, const char *profile);
+/* The same as a workload file's text; owned. NULL: a quote is not closed. */
+char *ui_sheet_ini(const struct ui_sheet *s, const char *profile);
+
+/* Splits a command line into words as a shell does with quotes and backslashes and nothing else;
+ * NULL: unclosed. */
+char **ui_words(const char *line);
+
+#endif

@@ -1,0 +1,187 @@
+/* The line behind ":": any verb of the command line, and a few words of the interface's own. */
+#include "ui/update_inner.h"
+
+void update_command_open(struct ui_model *m, const char *begun)
+{
+    update_line_set(&m->typed, begun);
+    m->dialog = UI_DIALOG_COMMAND;
+}
+
+char *update_args(const char *const *words)
+{
+    struct buf b = {0};
+    for (size_t i = 0; words[i]; i++) {
+        if (i)
+            buf_putc(&b, UI_ARG_END);
+        for (const char *c = words[i]; *c; c++)
+            if (*c != UI_ARG_END)
+                buf_putc(&b, *c);
+    }
+    return buf_take(&b);
+}
+
+/* --- completion --- */
+
+static const struct ui_verb *verb_of(const struct ui_model *m, const char *name, size_t size)
+{
+    for (size_t i = 0; i < m->verbs_count; i++)
+        if (strlen(m->verbs[i].name) == size && memcmp(m->verbs[i].name, name, size) == 0)
+            return &m->verbs[i];
+    return NULL;
+}
+
+/* Everything that could stand where the last word stands. Owned by the caller; may be NULL. */
+static char **candidates(const struct ui_model *m, const char **ret_word)
+{
+    char **found = NULL;
+    const char *line = m->typed.text, *last = strrchr(line, ' ');
+    const char *word = last ? last + 1 : line;
+    size_t size = strlen(word);
+    *ret_word = word;
+    if (!last) {
+        for (size_t i = 0; i < m->verbs_count; i++)
+            if (strncmp(m->verbs[i].name, word, size) == 0)
+                strv_add(&found, m->verbs[i].name);
+        if (strncmp("quit", word, size) == 0)
+            strv_add(&found, "quit");
+        return found;
+    }
+    const struct ui_verb *v = verb_of(m, line, strcspn(line, " "));
+    for (size_t i = 0; v && v->words[i]; i++)
+        if (strncmp(v->words[i], word, size) == 0 && (size || v->words[i][0] != '-'))
+            strv_add(&found, v->words[i]);
+    for (size_t i = 0; v && *word != '-' && i < m->count; i++)
+        if (strncmp(m->list[i].name, word, size) == 0 && !strv_has(found, m->list[i].name))
+            strv_add(&found, m->list[i].name);
+    bool profile = strstr(line, "--profile ") || str_starts(line, "profile ");
+    for (size_t i = 0; profile && i < m->profiles_count; i++)
+        if (strncmp(m->profiles[i].name, word, size) == 0)
+            strv_add(&found, m->profiles[i].name);
+    return found;
+}
+
+static size_t common(char *const *list)
+{
+    size_t size = strlen(list[0]);
+    for (size_t i = 1; list[i]; i++)
+        for (size_t k = 0; k < size; k++)
+            if (list[i][k] != list[0][k])
+                size = k;
+    return size;
+}
+
+static void complete(struct ui_model *m)
+{
+    const char *word;
+    autostrv char **found = candidates(m, &word);
+    if (!found)
+        return;
+    size_t size = common(found), had = strlen(word);
+    autofree char *more = str_ndup(found[0] + had, size - MIN(size, had));
+    autofree char *line = str_format("%s%s%s", m->typed.text, more, found[1] ? "" : " ");
+    update_line_set(&m->typed, line);
+}
+
+char *ui_command_hint(const struct ui_model *m)
+{
+    const char *word;
+    autostrv char **found = candidates(m, &word);
+    if (!m->typed.used)
+        return str_dup("a verb of the command line; Tab completes it");
+    if (!strchr(m->typed.text, ' ') && found && !found[1]) {
+        const struct ui_verb *v = verb_of(m, found[0], strlen(found[0]));
+        return str_format("%s: %s", found[0], v ? v->summary : "leave; the workloads go on");
+    }
+    return found ? strv_join(found, "  ") : str_dup("");
+}
+
+/* --- what is done --- */
+
+static bool is_one_of(const char *word, const char *const *list)
+{
+    for (; *list; list++)
+        if (str_equal(word, *list))
+            return true;
+    return false;
+}
+
+static const struct ui_row *row_named(const struct ui_model *m, const char *word)
+{
+    for (size_t i = 0; word && i < m->count; i++)
+        if (str_equal(m->list[i].name, word) || str_equal(m->list[i].id, word))
+            return &m->list[i];
+    return NULL;
+}
+
+/* Verbs that the interface does itself, because they want a terminal of their own. */
+static bool done_here(struct ui_model *m, char *const *words)
+{
+    const struct ui_row *r = row_named(m, words[1]);
+    if (str_equal(words[0], "q") || str_equal(words[0], "quit")) {
+        ui_intend(m, UI_INTENT_QUIT, NULL, NULL, 0);
+    } else if (str_equal(words[0], "attach") && r) {
+        update_console_open(m, r);
+    } else if (str_equal(words[0], "exec") && r && !words[2]) {
+        ui_intend(m, UI_INTENT_SHELL, r->id, NULL, 0);
+    } else if (str_equal(words[0], "open")) {
+        update_line_set(&m->sheet.lines[UI_FIELD_FILE], words[1] ? words[1] : "");
+        update_sheet_open(m, UI_FIELD_FILE);
+    } else if (str_equal(words[0], "run")) {
+        const char *args[64] = {"--tty"};
+        size_t n = 1;
+        for (size_t i = 1; words[i] && n < ARRAY_SIZE(args) - 1; i++)
+            args[n++] = words[i];
+        autofree char *text = update_args(args);
+        ui_intend(m, UI_INTENT_START, NULL, text, strlen(text));
+        ui_model_message(m, false, "starting…");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void command_do(struct ui_model *m)
+{
+    static const char *const ends[] = {"rm", "prune", "kill", "stop", NULL};
+    static const char *const quiet[] = {"rm",     "kill", "stop",  "pause",
+                                        "resume", "cp",   "clone", NULL};
+    autostrv char **words = ui_words(m->typed.text);
+    if (!words) {
+        ui_model_message(m, true, "a quote is not closed");
+        return;
+    }
+    if (!words[0] || done_here(m, words))
+        return;
+    bool removes = is_one_of(words[0], ends) ||
+                   (words[1] && (str_equal(words[1], "rm") || str_equal(words[1], "prune")));
+    bool page = !is_one_of(words[0], quiet);
+    if (removes) {
+        autofree char *question = str_format("Do \"%s\"?", m->typed.text);
+        autofree char *safe = str_escape_z(question);
+        bool asks = !str_equal(words[0], "kill") && !str_equal(words[0], "stop") &&
+                    !strv_has(words, "--force") && !strv_has(words, "--dry-run");
+        if (asks)
+            strv_add(&words, "--force");
+        update_ask_args(m, update_args((const char *const *)words), page, safe);
+    } else if (page) {
+        update_page(m, m->typed.text, (const char *const *)words);
+    } else {
+        autofree char *args = update_args((const char *const *)words);
+        ui_intend(m, UI_INTENT_DO, NULL, args, strlen(args));
+        ui_model_message(m, false, "…");
+    }
+}
+
+void update_command_key(struct ui_model *m, uint32_t key)
+{
+    if (key == UI_KEY_TAB) {
+        complete(m);
+    } else if (key == UI_KEY_ENTER) {
+        m->dialog = UI_DIALOG_NONE;
+        command_do(m);
+    } else if (key == UI_KEY_ESC || (key == UI_KEY_BACKSPACE && !m->typed.used)) {
+        m->dialog = UI_DIALOG_NONE;
+    } else {
+        update_line_key(&m->typed, key);
+    }
+}

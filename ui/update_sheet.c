@@ -1,0 +1,218 @@
+/* Keys of the launch sheet, and what was found out for it. */
+#include "ui/update_inner.h"
+
+static const char *profile_name(const struct ui_model *m)
+{
+    return m->profile < m->profiles_count ? m->profiles[m->profile].name : "";
+}
+
+static void profile_explain(struct ui_model *m)
+{
+    ui_intend(m, UI_INTENT_EXPLAIN, NULL, profile_name(m), strlen(profile_name(m)));
+}
+
+void update_profile_move(struct ui_model *m, int by)
+{
+    size_t count = m->profiles_count;
+    if (!count)
+        return;
+    m->profile = (m->profile + count + (size_t)((int)count + by)) % count;
+    profile_explain(m);
+}
+
+static void profile_take(struct ui_model *m, const char *name)
+{
+    for (size_t i = 0; name && i < m->profiles_count; i++)
+        if (str_equal(m->profiles[i].name, name) && i != m->profile) {
+            m->profile = i;
+            profile_explain(m);
+        }
+}
+
+static void dial_ask(struct ui_model *m)
+{
+    autostrv char **file = ui_words(m->sheet.lines[UI_FIELD_FILE].text);
+    const char *path = file && file[0] ? file[0] : "";
+    if (!m->sheet.stops_known || !str_equal(path, m->sheet.looked_at ? m->sheet.looked_at : ""))
+        ui_intend(m, UI_INTENT_DIAL, NULL, path, strlen(path));
+}
+
+void update_sheet_open(struct ui_model *m, enum ui_field field)
+{
+    if (!m->profiles_count) {
+        ui_model_message(m, true, "there are no profiles");
+        return;
+    }
+    m->dialog = UI_DIALOG_LAUNCH;
+    m->sheet.field = field;
+    profile_explain(m);
+    dial_ask(m);
+}
+
+static void dial_turn(struct ui_model *m, int by)
+{
+    struct ui_sheet *s = &m->sheet;
+    int at = ui_sheet_stop(s, profile_name(m));
+    if (!s->stops_known)
+        return;
+    s->chosen = true;
+    at = at < 0 ? 0 : MAX(0, MIN(at + by, UI_STOPS - 1));
+    profile_take(m, s->stops[at].profile);
+}
+
+static void choice_turn(struct ui_model *m, int by)
+{
+    struct ui_sheet *s = &m->sheet;
+    int count = 0;
+    while (ui_networks[count])
+        count++;
+    if (s->field == UI_FIELD_NETWORK) {
+        s->network = (s->network + count + by) % count;
+    } else if (s->field == UI_FIELD_PROFILE) {
+        s->chosen = true;
+        update_profile_move(m, by);
+    } else {
+        dial_turn(m, by);
+    }
+}
+
+static void field_move(struct ui_model *m, int by)
+{
+    if (m->sheet.field == UI_FIELD_FILE)
+        dial_ask(m);
+    strv_free(m->sheet.completions);
+    m->sheet.completions = NULL;
+    m->sheet.field = (enum ui_field)((m->sheet.field + UI_FIELD_COUNT + by) % UI_FIELD_COUNT);
+}
+
+static void sheet_start(struct ui_model *m)
+{
+    autostrv char **args = ui_sheet_args(&m->sheet, profile_name(m));
+    if (!args) {
+        ui_model_message(m, true, "a quote is not closed");
+        return;
+    }
+    autofree char *text = update_args((const char *const *)args);
+    ui_intend(m, UI_INTENT_START, NULL, text, strlen(text));
+    m->dialog = UI_DIALOG_NONE;
+    m->page = UI_PAGE_LIST;
+    ui_model_message(m, false, "starting…");
+}
+
+/* The plan as it would be carried out; a file to be opened shows as the copy it would be. */
+static void sheet_plan(struct ui_model *m)
+{
+    autostrv char **args = ui_sheet_args(&m->sheet, profile_name(m));
+    if (!args)
+        return;
+    char **words = NULL;
+    bool command = false;
+    strv_add(&words, "plan");
+    for (size_t i = 0; args[i]; i++) {
+        command |= str_equal(args[i], "--");
+        strv_add(&words, str_equal(args[i], "--open") && !command ? "--copy-in" : args[i]);
+    }
+    m->dialog = UI_DIALOG_NONE;
+    update_page(m, "the plan, before anything starts", (const char *const *)words);
+    m->text_to_sheet = true;
+    strv_free(words);
+}
+
+static void sheet_save(struct ui_model *m)
+{
+    const char *name = m->sheet.lines[UI_FIELD_NAME].text;
+    autofree char *text = ui_sheet_ini(&m->sheet, profile_name(m));
+    if (!*name)
+        ui_model_message(m, true, "give it a name first: the last line of the sheet");
+    else if (!text)
+        ui_model_message(m, true, "a quote is not closed");
+    else
+        ui_intend(m, UI_INTENT_SAVE, name, text, strlen(text));
+}
+
+static void sheet_complete(struct ui_model *m)
+{
+    const struct ui_line *l = &m->sheet.lines[m->sheet.field];
+    const char *last = strrchr(l->text, ' ');
+    const char *word = m->sheet.field == UI_FIELD_MOUNT && last ? last + 1 : l->text;
+    ui_intend(m, UI_INTENT_COMPLETE, NULL, word, strlen(word));
+}
+
+void update_sheet_key(struct ui_model *m, uint32_t key)
+{
+    struct ui_sheet *s = &m->sheet;
+    bool path = s->field == UI_FIELD_FILE || s->field == UI_FIELD_MOUNT;
+    if (key == UI_KEY_ESC)
+        m->dialog = UI_DIALOG_NONE;
+    else if (key == UI_KEY_ENTER && s->field == UI_FIELD_FILE && s->lines[UI_FIELD_FILE].used)
+        field_move(m, UI_FIELD_DIAL - UI_FIELD_FILE); /* it is looked at before it is started */
+    else if (key == UI_KEY_ENTER)
+        sheet_start(m);
+    else if (key == 0x10) /* ctrl-p */
+        sheet_plan(m);
+    else if (key == 0x13) /* ctrl-s */
+        sheet_save(m);
+    else if (key == UI_KEY_TAB && path && s->lines[s->field].used)
+        sheet_complete(m);
+    else if (key == UI_KEY_DOWN || key == UI_KEY_TAB)
+        field_move(m, 1);
+    else if (key == UI_KEY_UP || key == UI_KEY_BACK_TAB)
+        field_move(m, -1);
+    else if (key == UI_KEY_LEFT || key == UI_KEY_RIGHT)
+        choice_turn(m, key == UI_KEY_LEFT ? -1 : 1);
+    else if (ui_field_is_typed(s->field))
+        update_line_key(&s->lines[s->field], key);
+    else if (key == ' ' || key == 'h' || key == 'l')
+        choice_turn(m, key == 'h' ? -1 : 1);
+    else if (s->field == UI_FIELD_DIAL && key >= '1' && key < '1' + UI_STOPS && s->stops_known) {
+        s->chosen = true;
+        profile_take(m, s->stops[key - '1'].profile);
+    }
+}
+
+/* --- what came of it --- */
+
+void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const char *looked_at,
+                    char *what, char *advice, const char *profile)
+{
+    struct ui_sheet *s = &m->sheet;
+    ui_sheet_stops_done(s);
+    for (size_t i = 0; i < UI_STOPS; i++)
+        s->stops[i] = stops[i];
+    s->stops_known = true;
+    s->looked_at = str_dup(looked_at ? looked_at : "");
+    s->what = what;
+    s->advice = advice;
+    if (profile && !s->chosen)
+        profile_take(m, profile);
+    m->dirty = true;
+}
+
+void ui_update_completions(struct ui_model *m, char **paths)
+{
+    struct ui_line *l = &m->sheet.lines[m->sheet.field];
+    strv_free(m->sheet.completions);
+    m->sheet.completions = paths;
+    m->dirty = true;
+    if (!paths || !paths[0] || m->dialog != UI_DIALOG_LAUNCH)
+        return;
+    size_t size = strlen(paths[0]);
+    for (size_t i = 1; paths[i]; i++)
+        for (size_t k = 0; k < size; k++)
+            if (paths[i][k] != paths[0][k])
+                size = k;
+    const char *last = m->sheet.field == UI_FIELD_MOUNT ? strrchr(l->text, ' ') : NULL;
+    autofree char *before = last ? str_ndup(l->text, (size_t)(last + 1 - l->text)) : str_dup("");
+    autofree char *common = str_ndup(paths[0], size);
+    autofree char *line = str_format("%s%s", before, common);
+    if (strlen(line) >= l->used)
+        update_line_set(l, line);
+}
+
+void ui_update_relaunch(struct ui_model *m)
+{
+    if (m->dialog != UI_DIALOG_NONE || m->focus != UI_FOCUS_LIST)
+        return; /* the person is elsewhere by now */
+    m->dialog = UI_DIALOG_LAUNCH;
+    profile_explain(m);
+}

@@ -1,0 +1,143 @@
+/* The launch sheet: its lines, the stop of the dial, and what could still be reached. */
+#include "ui/views.h"
+
+static const struct profile_entry *profile_of(const struct ui_model *m)
+{
+    return &m->profiles[m->profile];
+}
+
+/* "(o) container  ( ) sandbox  (x) microvm": by shape, not by colour alone. */
+static void dial_line(const struct ui_model *m, int row, int width)
+{
+    const struct ui_sheet *s = &m->sheet;
+    int at = ui_sheet_stop(s, profile_of(m)->name), col = 12;
+    if (!s->stops_known) { /* a helper asks the backends: nothing here waits for them */
+        paint_text(row, col, width - col, UI_QUIET, "looking what there is here…");
+        return;
+    }
+    for (int i = 0; i < UI_STOPS && col < width; i++) {
+        const struct ui_stop *stop = &s->stops[i];
+        autofree char *text = str_format("%s%s",
+                                         i == at       ? "(o) "
+                                         : stop->there ? "( ) "
+                                                       : "(x) ",
+                                         stop->boundary);
+        int length = (int)strlen(text);
+        paint_text(row, col, MIN(length, width - col),
+                   i == at && m->sheet.field == UI_FIELD_DIAL ? UI_SELECTED
+                   : !stop->there                             ? UI_QUIET
+                   : i == at                                  ? UI_HEADING
+                                                              : UI_PLAIN,
+                   text);
+        col += length + 2;
+    }
+}
+
+static char *field_text(const struct ui_model *m, enum ui_field f)
+{
+    const struct profile_entry *p = profile_of(m);
+    autofree char *name = str_escape_z(p->name);
+    autofree char *why = str_escape_z(p->why ? p->why : "");
+    if (f == UI_FIELD_PROFILE)
+        return str_format("< %s >  %s", name, why);
+    if (f == UI_FIELD_NETWORK)
+        return str_format("< %s >", m->sheet.network ? ui_networks[m->sheet.network]
+                                                     : "as the profile has it");
+    return str_escape_z(m->sheet.lines[f].text);
+}
+
+/* What stands in an empty line, quietly. */
+static const char *field_hint(enum ui_field f)
+{
+    switch (f) {
+    case UI_FIELD_FILE:
+        return "a file to open: what it is, how far to trust it";
+    case UI_FIELD_COMMAND:
+        return "empty: a shell";
+    case UI_FIELD_IMAGE:
+        return "as the profile has it: host, dir:PATH, or an image's name";
+    case UI_FIELD_MOUNT:
+        return "SOURCE[:TARGET][:rw] …";
+    case UI_FIELD_MEMORY:
+    case UI_FIELD_CPUS:
+    case UI_FIELD_TIME:
+        return "as the profile has it";
+    case UI_FIELD_NAME:
+        return "made up";
+    case UI_FIELD_DIAL:
+    case UI_FIELD_PROFILE:
+    case UI_FIELD_NETWORK:
+    case UI_FIELD_COUNT:
+        break;
+    }
+    return "";
+}
+
+static void field_line(const struct ui_model *m, enum ui_field f, int row, int width)
+{
+    bool chosen = m->sheet.field == f, typed = ui_field_is_typed(f);
+    autofree char *name = str_format("%s%s", chosen ? ">" : " ", ui_field_names[f]);
+    paint_text(row, 0, 12, chosen ? UI_MARKED : UI_HEADING, name);
+    if (f == UI_FIELD_DIAL) {
+        dial_line(m, row, width);
+        return;
+    }
+    autofree char *text = field_text(m, f);
+    int room = width - 13, length = (int)strlen(text);
+    /* The end of a long one is what is being typed. */
+    const char *shown = text + (typed && length > room ? length - room : 0);
+    while ((*shown & 0xc0) == 0x80)
+        shown++;
+    bool broken = f == UI_FIELD_PROFILE && profile_of(m)->broken;
+    paint_text(row, 12, room + 1,
+               broken                             ? UI_BAD
+               : chosen && !typed                 ? UI_SELECTED
+               : typed && !m->sheet.lines[f].used ? UI_QUIET
+                                                  : UI_PLAIN,
+               typed && !m->sheet.lines[f].used ? field_hint(f) : shown);
+    if (chosen && typed)
+        paint_cursor(row, 12 + MIN(paint_width(text), room));
+}
+
+/* What the chosen stop is, in the lines there are; returns how many it took. */
+static int stop_lines(const struct ui_model *m, const struct ui_rect *r)
+{
+    const struct ui_sheet *s = &m->sheet;
+    int at = ui_sheet_stop(s, profile_of(m)->name);
+    char **lines = NULL;
+    for (char *const *c = s->completions; c && *c && c[1] && strv_length(lines) < 6; c++)
+        strv_add(&lines, *c);
+    bool paths = lines != NULL;
+    if (!paths && s->what && *s->looked_at)
+        strv_take(&lines, str_format("%s: %s", s->looked_at, s->what));
+    if (!paths && s->advice)
+        strv_take(&lines, str_format("advice: %s", s->advice));
+    if (!paths && at >= 0 && s->stops[at].there) {
+        strv_take(&lines, str_format("protects    %s", s->stops[at].protects));
+        strv_take(&lines, str_format("leaves open %s", s->stops[at].open));
+        strv_take(&lines, str_format("costs       %s", s->stops[at].costs));
+    } else if (!paths && at >= 0) {
+        strv_take(&lines, str_format("not here    %s", s->stops[at].lacks));
+        if (s->stops[at].mend)
+            strv_take(&lines, str_format("mend        %s", s->stops[at].mend));
+    }
+    int rows = MIN(view_lines(r, lines, 0), r->rows);
+    strv_free(lines);
+    return rows;
+}
+
+void view_sheet(const struct ui_model *m, const struct ui_rect *r)
+{
+    int rows = ui_sheet_rows(m), from = ui_sheet_scroll(m);
+    paint_line(r->row, 0, r->cols, "start a workload");
+    for (int i = 0; i < rows; i++)
+        field_line(m, (enum ui_field)(from + i), r->row + 1 + i, r->cols);
+    int row = r->row + 1 + rows, left = r->rows - 1 - rows;
+    struct ui_rect stop = {row, 1, left, r->cols - 2};
+    int took = left > 0 ? stop_lines(m, &stop) : 0;
+    if (left - took < 3)
+        return;
+    paint_line(row + took, 0, r->cols, "what it could still reach");
+    struct ui_rect below = {row + took + 1, 1, left - took - 1, r->cols - 2};
+    view_explained(m, &below);
+}
