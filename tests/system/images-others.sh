@@ -276,7 +276,7 @@ test_an_interrupt_clears_up() {
 # What a person sees of a pull: a bar for each layer, nobody's control sequences, and an end by ctrl-C.
 test_a_pull_on_a_terminal() {
     begin skopeo python3
-    local layer layers=() columns images=$SOURCE_DIR/tests/images
+    local layer columns images=$SOURCE_DIR/tests/images
     for layer in 1 2 3; do
         mkdir -p "more$layer/srv" && head -c 300000 /dev/urandom >"more$layer/srv/$layer"
         tar -C "more$layer" -cf "more$layer.tar" .
