@@ -303,8 +303,6 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         .prefix = str_equal(o->target, "/") ? "" : o->target,
         .made = &s->made,
         .model = lower,
-        .uid = other ? s->plan->uid : (uid_t)-1,
-        .gid = other ? s->plan->gid : (gid_t)-1,
     };
     int r = 0;
     if (step_overlay_asks_much(s, (int)overlay))
@@ -312,6 +310,10 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
     for (size_t i = 0; r == 0 && i < s->plan->mounts_count; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
         const char *path = overlay_below(d->target, o->target);
+        /* an image's own folders stay its root's, whoever the workload is */
+        bool given = other && (!o->layers || d->flags & PLAN_MOUNT_OWNED);
+        m.uid = given ? s->plan->uid : (uid_t)-1;
+        m.gid = given ? s->plan->gid : (gid_t)-1;
         if (s->cover[i] == (int)overlay)
             r = overlay_early(s, &m, &in_lower, d, path);
         else if (i > overlay && path && s->cover[i] < 0 && !s->skip[i] &&
