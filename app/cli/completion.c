@@ -80,9 +80,7 @@ static const char *completion_of_args(const struct verb *v)
 {
     if (v->flags & VERB_WORKLOADS)
         return "workload";
-    if (str_equal(v->name, "clone"))
-        return "snapshot";
-    if (str_equal(v->name, "snapshot"))
+    if (str_equal(v->name, "clone") || str_equal(v->name, "snapshot"))
         return "snapshot-workload";
     if (str_equal(v->name, "profile"))
         return "profile";

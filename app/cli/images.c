@@ -2,6 +2,7 @@
 
 #include "app/cli/out.h"
 #include "app/plan/plan.h"
+#include "console/snapshots.h"
 #include "console/state.h"
 #include "images/cache_prune.h"
 #include "images/names.h"
@@ -188,21 +189,42 @@ int images_said(struct cli *c, const char *what, char *const *names)
 /* --- who uses what -------------------------------------------------------------------------------
  */
 
-/* Every plan there is, in one text. */
-static void images_plans(const struct dirs *d, struct buf *to)
+typedef void images_plan_fn(void *data, const char *json, size_t size);
+
+/* Of each workload there is, and of each snapshot that others can be started from. */
+static void images_each_plan(const struct dirs *d, images_plan_fn *fn, void *data)
 {
     struct error ignored;
     struct state_record *list = NULL;
-    size_t count = 0;
+    struct snapshot_record *snapshots = NULL;
+    size_t count = 0, snapshots_count = 0, size;
     if (state_list(d, &list, &count, &ignored) < 0)
-        return;
+        count = 0;
     for (size_t i = 0; i < count; i++) {
         autofree char *json = NULL;
-        size_t size;
         if (state_read_plan(d, list[i].id, &json, &size, &ignored) == 0)
-            buf_add(to, json, size);
+            fn(data, json, size);
     }
     state_list_free(list, count);
+    if (snapshots_list(d, &snapshots, &snapshots_count, &ignored) < 0)
+        snapshots_count = 0;
+    for (size_t i = 0; i < snapshots_count; i++) {
+        autofree char *json = NULL;
+        if (snapshots_read_plan(d, snapshots[i].id, &json, &size, &ignored) == 0)
+            fn(data, json, size);
+    }
+    snapshots_list_free(snapshots, snapshots_count);
+}
+
+static void images_add_text(void *data, const char *json, size_t size)
+{
+    buf_add(data, json, size);
+}
+
+/* Every plan there is, in one text. */
+static void images_plans(const struct dirs *d, struct buf *to)
+{
+    images_each_plan(d, images_add_text, to);
     buf_puts(to, "");
 }
 
@@ -282,18 +304,15 @@ void images_bound_cache(const struct dirs *d)
     cache_prune(&p, f, &ignored); /* what cannot be removed is in nobody's way */
 }
 
-static void images_of_plan(const struct dirs *d, const char *id, char ***to)
+static void images_add_layers(void *data, const char *json, size_t size)
 {
     struct error ignored;
-    autofree char *json = NULL;
-    size_t size;
     struct plan *p = NULL;
-    if (state_read_plan(d, id, &json, &size, &ignored) < 0 ||
-        plan_from_json(json, size, &p, &ignored) < 0)
+    if (plan_from_json(json, size, &p, &ignored) < 0)
         return;
     for (size_t i = 0; i < p->mounts_count; i++)
         for (size_t n = 0; p->mounts[i].layers && p->mounts[i].layers[n]; n++)
-            strv_add(to, p->mounts[i].layers[n]);
+            strv_add((char ***)data, p->mounts[i].layers[n]);
     plan_free(p);
 }
 
@@ -301,13 +320,9 @@ char **images_in_use(void)
 {
     struct dirs d = {0};
     struct error ignored;
-    struct state_record *list = NULL;
-    size_t count = 0;
     char **layers = NULL;
-    if (dirs_init(&d, &ignored) == 0 && state_list(&d, &list, &count, &ignored) == 0)
-        for (size_t i = 0; i < count; i++)
-            images_of_plan(&d, list[i].id, &layers);
-    state_list_free(list, count);
+    if (dirs_init(&d, &ignored) == 0)
+        images_each_plan(&d, images_add_layers, &layers);
     dirs_done(&d);
     return layers;
 }

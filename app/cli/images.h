@@ -47,7 +47,7 @@ void images_bound_cache(const struct dirs *d);
 /* Names, one a line, or as the member `what`. Returns 0. */
 int images_said(struct cli *c, const char *what, char *const *names);
 
-/* Folders of layers that living workloads stand on; owned by the caller. */
+/* Folders of layers that workloads and snapshots stand on; owned by the caller. */
 char **images_in_use(void);
 
 /*

@@ -41,12 +41,24 @@ static void taking_done(struct taking *t)
 
 /* --- which kind ------------------------------------------------------------------------------- */
 
+/* gVisor restores only for one that is root in its own namespace. */
+static const char *taking_mend(const struct taking *t, unsigned wanted)
+{
+    struct plan *p = t->plan;
+    for (size_t i = 0; i < p->uid_map_count; i++)
+        if (p->uid_map[i].inside == 0)
+            return "";
+    return wanted == LAUNCH_SNAPSHOT_MEMORY && p->boundary == PLAN_SANDBOX
+               ? ", which needs an id 0 inside: start it with --user root (isolation.user)"
+               : "";
+}
+
 static int taking_choose(struct taking *t, unsigned can, const uint64_t cost[2], unsigned wanted,
                          struct error *e)
 {
     if (wanted && !(can & wanted))
-        return error_set(e, EOPNOTSUPP, "%s can take no snapshot of %s%s", t->of->runtime,
-                         snapshot_kind_name(wanted),
+        return error_set(e, EOPNOTSUPP, "%s can take no snapshot of %s%s%s", t->of->runtime,
+                         snapshot_kind_name(wanted), taking_mend(t, wanted),
                          can & LAUNCH_SNAPSHOT_FILES ? "; --files takes its files" : " of it now");
     if (!can)
         return error_set(e, EOPNOTSUPP,

@@ -1,4 +1,4 @@
-/* cofferdam clone: new workloads, each somebody of its own, from one snapshot. */
+/* cofferdam clone: new workloads, each somebody of its own, from one snapshot or one workload. */
 #include "app/cli/launch_run.h"
 #include "app/cli/out.h"
 #include "app/cli/snapshot_start.h"
@@ -25,6 +25,7 @@ struct cloning {
     const struct cli *c;
     const struct dirs *d;
     struct snapshot_record snapshot;
+    bool ours; /* the snapshot: taken for this alone, and to go again */
     uint64_t number;
     char **labels;       /* owned */
     char **names, **ids; /* owned; of those that were started */
@@ -98,21 +99,44 @@ static void clone_undo(struct cloning *k)
     tasks_done(&t);
 }
 
+/* Every clone has its own copy by now; only one that will be started again needs it once more. */
+static void clone_forget(struct cloning *k, bool started)
+{
+    struct error e;
+    struct plan *p = NULL;
+    autofree char *json = NULL, *name = out_text(k->snapshot.name);
+    size_t size;
+    bool again = started && snapshots_read_plan(k->d, k->snapshot.id, &json, &size, &e) == 0 &&
+                 plan_from_json(json, size, &p, &e) == 0 && p->restart != PLAN_RESTART_NO;
+    plan_free(p);
+    if (again)
+        fprintf(stderr,
+                "cofferdam clone: the snapshot %s stays: the clones start from it again if they "
+                "fail\n",
+                name);
+    else if (snapshots_remove(k->d, k->snapshot.id, snapshot_clear, &e) < 0)
+        fprintf(stderr, "cofferdam clone: the snapshot %s stays: %s\n", name, e.text);
+}
+
 static void clone_say(const struct cloning *k, bool dry)
 {
     if (k->c->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < k->number; i++)
-            json_array_append_new(list,
-                                  json_pack("{s:s, s:s}", "id", k->ids[i], "name", k->names[i]));
-        out_json(json_pack("{s:s, s:s, s:b, s:o}", "snapshot", k->snapshot.id, "kind",
-                           snapshot_kind_name(k->snapshot.kind), "dry_run", dry, "clones", list));
+            json_array_append_new(list, json_pack("{s:s?, s:s}", "id", k->ids ? k->ids[i] : NULL,
+                                                  "name", k->names[i]));
+        out_json(json_pack("{s:s?, s:s, s:b, s:o}", "snapshot", k->ours ? NULL : k->snapshot.id,
+                           "kind", snapshot_kind_name(k->snapshot.kind), "dry_run", dry, "clones",
+                           list));
         return;
     }
     char size[32];
     str_from_size(k->snapshot.bytes, size, sizeof(size));
     for (size_t i = 0; i < k->number; i++)
-        if (dry)
+        if (dry && !k->snapshot.id)
+            out_line("would start %s from what %s is now (%s, %s)", k->names[i],
+                     k->snapshot.workload_name, snapshot_kind_name(k->snapshot.kind), size);
+        else if (dry)
             out_line("would start %s from %s (%s, %s)", k->names[i], k->snapshot.name,
                      snapshot_kind_name(k->snapshot.kind), size);
         else
@@ -143,18 +167,60 @@ static int clone_label(void *data, const char *value, struct error *e)
     return 0;
 }
 
+/* Of a workload: its memory too, if it can be had and no other command is to run. */
+static int clone_take(struct cloning *k, const struct state_record *of, struct error *e)
+{
+    const struct snapshot_wish wish = {.kind = k->c->command ? LAUNCH_SNAPSHOT_FILES : 0};
+    bool dry = cli_switch(k->c, "dry-run");
+    uint64_t room;
+    int r = dry ? snapshot_measure(k->d, of, &wish, &k->snapshot, &room, e)
+                : snapshot_take(k->d, of, &wish, &k->snapshot, e);
+    k->ours = r == 0 && !dry;
+    return r < 0 ? error_wrap(e, "%s", of->name) : 0;
+}
+
+/* Nothing is there yet to make a plan from; only names can be said. */
+static int clone_dry(struct cloning *k)
+{
+    for (uint64_t i = 0; i < k->number; i++) {
+        autofree char *name = clone_name(k);
+        strv_add(&k->names, name);
+    }
+    clone_say(k, true);
+    return 0;
+}
+
+/* A snapshot, or else a workload of which one is taken. 1: that would be done. */
+static int clone_find(struct cloning *k, struct error *e)
+{
+    struct state_record of;
+    struct error none;
+    int r = snapshots_find(k->d, k->c->args[0], &k->snapshot, e);
+    if (r != -ENOENT || state_find(k->d, k->c->args[0], &of, &none) < 0)
+        return r;
+    r = clone_take(k, &of, e);
+    state_record_done(&of);
+    return r < 0 ? r : !k->ours;
+}
+
+static int clone_from(struct cloning *k)
+{
+    struct error e;
+    autoclose int hold = snapshots_hold(k->d, k->snapshot.id, &e);
+    return hold < 0 ? cli_fail(k->c, &e) : clone_all(k);
+}
+
 static int clone_with(struct cloning *k)
 {
     struct error e;
-    int r = snapshots_find(k->d, k->c->args[0], &k->snapshot, &e);
-    autoclose int hold = r < 0 ? FD_NONE : snapshots_hold(k->d, k->snapshot.id, &e);
-    if (hold < 0)
-        return cli_fail(k->c, &e);
     cli_each(k->c, "label", clone_label, k, &e);
-    if (state_list(k->d, &k->workloads, &k->workloads_count, &e) < 0)
-        return cli_fail(k->c, &e);
-    int status = clone_all(k);
+    int r = clone_find(k, &e);
+    if (r >= 0 && state_list(k->d, &k->workloads, &k->workloads_count, &e) < 0)
+        r = -1;
+    int status = r < 0 ? cli_fail(k->c, &e) : r ? clone_dry(k) : clone_from(k);
     state_list_free(k->workloads, k->workloads_count);
+    if (k->ours)
+        clone_forget(k, status == 0);
     return status;
 }
 
@@ -165,7 +231,9 @@ static int clone_run(struct cli *c)
     struct cloning k = {.c = c, .d = &d, .number = 1};
     const char *number = cli_option(c, "number");
     if (c->args_count != 1)
-        return cli_usage(c, "one snapshot, please; \"cofferdam snapshot list\" names them");
+        return cli_usage(c, "one snapshot or workload, please; \"cofferdam snapshot list\" and "
+                            "\"cofferdam ps\" name "
+                            "them");
     if (number && (str_to_uint(number, &k.number) < 0 || !k.number || k.number > CLONES_MOST))
         return cli_usage(c, "--number: 1 to %d", CLONES_MOST);
     if (dirs_init(&d, &e) < 0)
@@ -182,8 +250,9 @@ static int clone_run(struct cli *c)
 const struct verb verb_clone = {
     .name = "clone",
     .group = "Run",
-    .usage = "[OPTION…] SNAPSHOT [-- COMMAND [ARG…]]",
-    .summary = "start new workloads from a snapshot, each with an identity of its own",
+    .usage = "[OPTION…] SNAPSHOT|WORKLOAD [-- COMMAND [ARG…]]",
+    .summary =
+        "start new workloads from a snapshot or a workload, each with an identity of its own",
     .options = clone_options,
     .flags = VERB_JSON | VERB_TAIL,
     .run = clone_run,

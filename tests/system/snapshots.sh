@@ -2,6 +2,13 @@
 # Snapshots and clones: what is kept, who the clones are, what is never let through.
 . "$(dirname "$0")/lib.sh"
 
+OPTIONS=() # of every workload
+# behind RUNTIME: from here on in this test.
+behind() {
+    need userns "$1"
+    OPTIONS=(--runtime "$1")
+}
+
 # begin COMMAND: a workload called web; its command says "ready" when it has made what it makes.
 begin() {
     need userns
@@ -11,7 +18,7 @@ begin() {
 start() {
     local name=$1 command=$2
     shift 2
-    cofferdam run --set resources.limits=best-effort --name "$name" "$@" --detach -- \
+    cofferdam run --set resources.limits=best-effort "${OPTIONS[@]}" --name "$name" "$@" --detach -- \
         sh -c "$command; echo ready; exec tail -f /dev/null" >/dev/null
     await 10 is_ready "$name"
 }
@@ -78,7 +85,7 @@ test_clones_are_others() {
         expect_equal "$(sed -n 1p "said-$n") $(sed -n 2p "said-$n")" "web-$n web-$n"
     done
     expect_equal "$(sed -s -n 3p said-* | sort -u | wc -l)" 3 "machine-ids"
-    expect_equal "$(sed -s -n 4p said-* | sort -u | wc -l)" 3 "boot ids"
+    expect_equal "$(sed -s -n 4p said-* | sort -u | wc -l)" $((${#OPTIONS[@]} ? 0 : 3)) "boot ids" # masked behind others
     ! grep -qFf <(sed -s -n 3p said-*) <(cofferdam logs web)
     expect_equal "$(cofferdam ps --filter label=k=v --quiet | wc -l)" 3 labelled
     # whose child each is
@@ -287,19 +294,100 @@ test_killed_in_between() {
 no_half_is_left() { cofferdam prune --force --lost >/dev/null && ! places | grep -q half; }
 has_half_or_ended() { places | grep -q half || ! kill -0 "$1" 2>/dev/null; }
 
+# The same behind other runtimes, which keep the files as native does.
+test_files_behind_crun() { behind crun && test_everything_is_there_again; }
+test_files_behind_runc() { behind runc && test_everything_is_there_again; }
+test_deleted_behind_crun() { behind crun && test_deleted_files_stay_deleted; }
+test_deleted_behind_runc() { behind runc && test_deleted_files_stay_deleted; }
+test_others_behind_crun() { behind crun && test_clones_are_others; }
+test_others_behind_runc() { behind runc && test_clones_are_others; }
+test_back_behind_crun() { behind crun && test_restore_brings_the_same_back; }
+test_back_behind_runc() { behind runc && test_restore_brings_the_same_back; }
+
+test_clone_of_a_workload() {
+    begin 'echo made >/opt/mine'
+    capture cofferdam clone web --number 2 --dry-run
+    expect_status 0
+    expect_out_has "would start web-2 from what web is now"
+    expect_equal "$(places)" ""
+    cofferdam clone web --number 2 -- sh -c 'cat /opt/mine; hostname; echo ready; exec tail -f /dev/null' >ids
+    expect_equal "$(wc -l <ids)" 2
+    await 10 is_ready web-2
+    expect_equal "$(cofferdam logs web-2 | xargs)" "made web-2 ready"
+    expect_equal "$(places)" "" "the snapshot, which is needed no more"
+    cofferdam inspect web-2 >/dev/null
+    cofferdam ps >/dev/null
+    capture cofferdam clone web --number 2 -- /no/such/program
+    expect_status 127
+    expect_equal "$(places)" ""
+    await 10 there_are 3
+    capture cofferdam clone nobody
+    expect_status 125
+    expect_err_has "no snapshot is called"
+    # those that are started again keep what they start from
+    start often 'echo made >/opt/mine' --set lifecycle.restart=on-failure
+    cofferdam clone often --name again 2>said >/dev/null
+    grep -q "stays" said
+    expect_equal "$(places | wc -l)" 1
+}
+
+there_are() { [ "$(cofferdam ps --all --quiet | wc -l)" = "$1" ]; }
+
+test_an_image_is_kept_for_its_snapshots() {
+    need userns busybox
+    ldd "$(type -P busybox)" >/dev/null 2>&1 && { echo 'needs a busybox that is static' >"$T/skip"; exit 77; }
+    trap end_all EXIT
+    mkdir -p rootfs/bin rootfs/etc rootfs/opt
+    cp "$(type -P busybox)" rootfs/bin/busybox
+    local name
+    for name in sh echo tail cat; do ln -s busybox "rootfs/bin/$name"; done
+    cofferdam image import rootfs small >/dev/null
+    OPTIONS=(--image small)
+    start web 'echo made >/opt/mine'
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam kill web
+    cofferdam image rm small >/dev/null 2>&1
+    cofferdam image prune --force >/dev/null 2>&1 || :
+    cofferdam clone one --name twin -- sh -c 'cat /opt/mine; echo ready; exec tail -f /dev/null' >/dev/null
+    await 10 is_ready twin
+    cofferdam logs twin | grep -q made
+}
+
+test_memory_that_cannot_be_restored() {
+    need userns runsc
+    [ "$(id -u)" != 0 ] || { echo 'needs an ordinary user' >"$T/skip"; exit 77; }
+    OPTIONS=(--boundary sandbox)
+    begin :
+    capture cofferdam snapshot create web --memory
+    expect_status 125
+    expect_err_has "--user root"
+    cofferdam snapshot create web | grep -q "files of web"
+}
+
 # gVisor: what runs goes on in others, each of which is told who it is before anybody hears of it.
 test_memory_behind_gvisor() {
     need userns runsc python3
     trap end_all EXIT
     cat >serve.py <<'PY'
-import os, socket, time
+import http.server, os, socket, threading, time, urllib.request
+class Here(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        said = " ".join([socket.gethostname(), open("/etc/hostname").read().strip(),
+            open("/etc/machine-id").read().strip(), os.urandom(8).hex()]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+    def log_message(self, *words):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000), Here)
+threading.Thread(target=server.serve_forever, daemon=True).start()
 n = 0
 print("ready", flush=True)
 while True:
     n += 1
     time.sleep(0.05)
-    print("at", n, socket.gethostname(), open("/etc/hostname").read().strip(),
-          open("/etc/machine-id").read().strip(), os.urandom(8).hex(), flush=True)
+    print("at", n, urllib.request.urlopen("http://127.0.0.1:8000/").read().decode(), flush=True)
 PY
     cofferdam run --boundary sandbox --set resources.limits=best-effort --user root --name g \
         --copy-in serve.py:/opt/serve.py --detach -- python3 /opt/serve.py >/dev/null
