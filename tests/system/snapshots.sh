@@ -353,17 +353,6 @@ test_an_image_is_kept_for_its_snapshots() {
     cofferdam logs twin | grep -q made
 }
 
-test_memory_that_cannot_be_restored() {
-    need userns runsc
-    [ "$(id -u)" != 0 ] || { echo 'needs an ordinary user' >"$T/skip"; exit 77; }
-    OPTIONS=(--boundary sandbox)
-    begin :
-    capture cofferdam snapshot create web --memory
-    expect_status 125
-    expect_err_has "--user root"
-    cofferdam snapshot create web | grep -q "files of web"
-}
-
 # gVisor: what runs goes on in others, each of which is told who it is before anybody hears of it.
 test_memory_behind_gvisor() {
     need userns runsc python3
@@ -389,7 +378,7 @@ while True:
     time.sleep(0.05)
     print("at", n, urllib.request.urlopen("http://127.0.0.1:8000/").read().decode(), flush=True)
 PY
-    cofferdam run --boundary sandbox --set resources.limits=best-effort --user root --name g \
+    cofferdam run --boundary sandbox --set resources.limits=best-effort --name g \
         --copy-in serve.py:/opt/serve.py --detach -- python3 /opt/serve.py >/dev/null
     await 30 is_ready g
     await 10 has_come g 10
