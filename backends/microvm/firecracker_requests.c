@@ -9,9 +9,9 @@ enum { FIRECRACKER_STATS_S = 1 };
 int firecracker_version_read(const char *text, struct firecracker_version *ret, struct error *e)
 {
     struct firecracker_version v = {0};
-    int used = 0;
-    if (sscanf(text + (*text == 'v'), "%3u.%3u.%5u%n", &v.major, &v.minor, &v.patch, &used) != 3 ||
-        !used) {
+    const char *number = text + (*text == 'v');
+    if (strspn(number, "0123456789.") < strlen("1.7.0") ||
+        sscanf(number, "%3u.%3u.%5u", &v.major, &v.minor, &v.patch) != 3) {
         autofree char *shown = str_escape(text, MIN(strlen(text), (size_t)40));
         return error_set(e, EPROTO, "\"%s\" is no version of Firecracker", shown);
     }

@@ -1,0 +1,220 @@
+/* Firecracker's API: what is sent, byte for byte; what is made of answers, whatever they are. */
+#include "backends/microvm/firecracker_requests.h"
+
+#include "base/fd.h"
+#include "tests/unit/unit.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- the sequence -------------------------------------------------------------------------------
+ */
+
+static char *shown(struct api_requests r)
+{
+    autobuf text = {0};
+    for (size_t i = 0; i < r.count; i++)
+        buf_printf(&text, "%s %s %s\n", r.list[i].method, r.list[i].path, r.list[i].body);
+    api_requests_done(&r);
+    return buf_take(&text);
+}
+
+static struct plan machine(void)
+{
+    struct plan p = {.id = (char *)"0123456789ab", .boundary = PLAN_MICROVM};
+    p.machine = (struct plan_machine){.type = (char *)"microvm",
+                                      .cpus = 2,
+                                      .memory = 192ull << 20,
+                                      .program = (char *)"/usr/bin/firecracker",
+                                      .kernel = (char *)"/c/vmlinux",
+                                      .initramfs = (char *)"/c/initramfs",
+                                      .root = (char *)"/c/root.squashfs"};
+    return p;
+}
+
+#define LINE                                                                               \
+    "console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd " \
+    "cryptomgr.notests -- agent=vsock:1024"
+#define BEFORE                                                                            \
+    "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"                                  \
+    "PUT /machine-config {\"vcpu_count\":2,\"mem_size_mib\":192,\"smt\":false,"           \
+    "\"track_dirty_pages\":false}\n"                                                      \
+    "PUT /boot-source {\"kernel_image_path\":\"/kernel\",\"initrd_path\":\"/initramfs\"," \
+    "\"boot_args\":\"" LINE "\"}\n"                                                       \
+    "PUT /drives/root {\"drive_id\":\"root\",\"path_on_host\":\"/root.img\","             \
+    "\"is_root_device\":false,\"is_read_only\":true,\"cache_type\":\"Unsafe\","           \
+    "\"io_engine\":\"Sync\"}\n"
+#define BEHIND                                                                                 \
+    "PUT /vsock {\"guest_cid\":3,\"uds_path\":\"/run/vsock\"}\n"                               \
+    "PUT /entropy {}\n"                                                                        \
+    "PUT /balloon {\"amount_mib\":0,\"deflate_on_oom\":true,\"stats_polling_interval_s\":1}\n" \
+    "PUT /actions {\"action_type\":\"InstanceStart\"}\n"
+
+static void test_cold_start(void **state)
+{
+    struct plan p = machine();
+    autofree char *text = shown(firecracker_boot(&p));
+    assert_string_equal(text, BEFORE BEHIND);
+}
+
+static void test_network_and_template(void **state)
+{
+    struct plan p = machine();
+    p.network = PLAN_NETWORK_PRIVATE;
+    autofree char *text = shown(firecracker_boot(&p));
+    assert_string_equal(text, BEFORE
+                        "PUT /network-interfaces/eth0 {\"iface_id\":\"eth0\",\"host_dev_name\":"
+                        "\"tap0\",\"guest_mac\":\"02:cf:45:67:89:ab\"}\n" BEHIND);
+    p.machine.cpu_model = (char *)"T2";
+    autofree char *with = shown(firecracker_boot(&p));
+    assert_non_null(strstr(with, "\"cpu_template\":\"T2\""));
+}
+
+/* Each version is told only what it knows. */
+static void test_warm_clone(void **state)
+{
+    struct plan p = machine();
+    const struct firecracker_load l = {"/snap/state", "/snap/memory", true, true, true};
+    const struct firecracker_version old = {1, 7, 0}, middle = {1, 14, 2}, newest = {1, 16, 1};
+    autofree char *a = shown(firecracker_load(&p, &l, &old));
+    assert_string_equal(a, "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"
+                           "PUT /snapshot/load {\"snapshot_path\":\"/snap/state\",\"mem_backend\":"
+                           "{\"backend_type\":\"File\",\"backend_path\":\"/snap/memory\"},"
+                           "\"resume_vm\":true,\"enable_diff_snapshots\":true}\n");
+    autofree char *b = shown(firecracker_load(&p, &l, &middle));
+    assert_non_null(strstr(b, "\"track_dirty_pages\":true,\"network_overrides\":[{\"iface_id\":"
+                              "\"eth0\",\"host_dev_name\":\"tap0\"}]}\n"));
+    autofree char *c = shown(firecracker_load(&p, &l, &newest));
+    assert_non_null(strstr(c, "\"vsock_override\":{\"uds_path\":\"/run/vsock\"},"
+                              "\"clock_realtime\":true}\n"));
+    autofree char *d = shown(firecracker_save("/snap/state", "/snap/memory", true));
+    assert_string_equal(d, "PUT /snapshot/create {\"snapshot_type\":\"Diff\",\"snapshot_path\":"
+                           "\"/snap/state\",\"mem_file_path\":\"/snap/memory\"}\n");
+}
+
+static void test_jails(void **state)
+{
+    struct plan p = machine();
+    autostrv char **argv = firecracker_argv(&p);
+    autofree char *words = strv_join(argv, " ");
+    assert_string_equal(words, "/usr/bin/firecracker --api-sock /run/api.sock --id 0123456789ab "
+                               "--level Error");
+    for (int root = 0; root < 2; root++) {
+        p.map_by = root ? PLAN_MAP_PARENT : PLAN_MAP_SELF;
+        struct plan *j = vmm_jail_meeting(&p);
+        unsigned writable = 0;
+        for (size_t i = 0; i < j->mounts_count; i++) {
+            const struct plan_mount *m = &j->mounts[i];
+            if (m->kind == PLAN_MOUNT_DEVICE)
+                assert_string_equal(m->target, "/dev/kvm");
+            else if (!(m->flags & PLAN_MOUNT_RO) && ++writable)
+                assert_string_equal(m->target, "/run");
+            if (str_equal(m->target, "/root.img"))
+                assert_int_equal(!!(m->flags & PLAN_MOUNT_LENT), root);
+        }
+        assert_int_equal(writable, 1);
+        assert_int_not_equal(j->uid, 0);
+        plan_free(j);
+    }
+}
+
+static void test_versions(void **state)
+{
+    struct firecracker_version v;
+    struct error e;
+    assert_int_equal(firecracker_version_read("1.14.2", &v, &e), 0);
+    assert_int_equal(v.minor, 14);
+    assert_int_equal(firecracker_version_read("v1.7.0-dev", &v, &e), 0);
+    assert_int_equal(firecracker_version_read("1.17.0", &v, &e), -ENOTSUP);
+    assert_int_equal(firecracker_version_read("1.6.9", &v, &e), -ENOTSUP);
+    assert_int_equal(firecracker_version_read("2.8.0", &v, &e), -ENOTSUP);
+    assert_int_equal(firecracker_version_read("", &v, &e), -EPROTO);
+    assert_int_equal(firecracker_version_read("1.14", &v, &e), -EPROTO);
+    assert_int_equal(firecracker_version_read("-1.7.0", &v, &e), -EPROTO);
+}
+
+/* --- answers ------------------------------------------------------------------------------------
+ */
+
+struct answer_row {
+    const char *bytes;
+    int code;         /* of the call */
+    const char *text; /* in the error, or the body */
+};
+
+static void test_answers(void **state)
+{
+    static const struct answer_row rows[] = {
+        {"HTTP/1.1 204 \r\nServer: Firecracker API\r\nConnection: keep-alive\r\n\r\n",    0,       ""                 },
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",                                0,       "{}"               },
+        {"HTTP/1.1 400 \r\ncontent-length:  22 \r\n\r\n{\"fault_message\":\"no\"}",       -EIO,
+         "firecracker: PUT /x: no (400)"                                                                              },
+        {"HTTP/1.1 500 Error\r\nContent-Length: 24\r\n\r\n[\"outer\", \"in\\u001bner\"]", -EIO,
+         NULL                                                                                                         },
+        {"HTTP/1.1 500 Error\r\nContent-Length: 20\r\n\r\n[\"outer\", \"inn\\ner\"]",     -EIO,
+         "outer: inn"                                                                                                 },
+        {"HTTP/1.1 404 \r\n\r\n",                                                         -EIO,    "PUT /x: (404)"    },
+        {"HTTP/1.1 200 \r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",             -EPROTO, NULL               },
+        {"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",                  -EPROTO, NULL               },
+        {"HTTP/1.1 200 \r\nContent-Length: 99999999999999999999\r\n\r\n",                 -EPROTO, NULL               },
+        {"HTTP/1.1 200 \r\nContent-Length: -1\r\n\r\n",                                   -EPROTO, NULL               },
+        {"HTTP/1.1 204 \r\n\r\nmore",                                                     -EPROTO, NULL               },
+        {"HTTP/2 204 \r\n\r\n",                                                           -EPROTO, NULL               },
+        {"SSH-2.0-x\r\n\r\n",                                                             -EPROTO, NULL               },
+        {"HTTP/1.1 204 \r\nno colon\r\n\r\n",                                             -EPROTO, NULL               },
+        {"HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\n{}",                                  -EPIPE,  "PUT /x: no answer"},
+        {"",                                                                              -EPIPE,  NULL               },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int pair[2];
+        struct error e = {0};
+        autofree char *body = NULL;
+        assert_int_equal(fd_socketpair(pair), 0);
+        struct api *a = api_new(pair[0], "firecracker");
+        pid_t pid = fork(); /* the other end: hears the request out, answers, hangs up */
+        if (pid == 0) {
+            char request[512];
+            fd_close(pair[0]);
+            (void)!read(pair[1], request, sizeof(request));
+            (void)!write(pair[1], rows[i].bytes, strlen(rows[i].bytes));
+            _exit(strstr(request, "PUT /x HTTP/1.1\r\nHost: localhost\r\n") == request ? 0 : 1);
+        }
+        fd_close(pair[1]);
+        int r = api_call(a, "PUT", "/x", "{}", 10000, &body, &e);
+        if (r != rows[i].code)
+            fail_msg("row %zu: %d (%s)", i, r, e.text);
+        if (rows[i].text && !strstr(r < 0 ? e.text : body, rows[i].text))
+            fail_msg("row %zu: \"%s\"", i, r < 0 ? e.text : body);
+        assert_null(strchr(r < 0 ? e.text : "", 033));
+        if (r == -EPROTO || r == -EPIPE)
+            assert_int_equal(api_fd(a), FD_NONE); /* dead for good */
+        api_free(a);
+        int status;
+        waitpid(pid, &status, 0);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void test_silence_ends(void **state)
+{
+    int pair[2];
+    struct error e;
+    assert_int_equal(fd_socketpair(pair), 0);
+    struct api *a = api_new(pair[0], "firecracker");
+    assert_int_equal(api_call(a, "GET", "/version", NULL, 20, NULL, &e), -ETIMEDOUT);
+    assert_int_equal(api_fd(a), FD_NONE);
+    api_free(a);
+    fd_close(pair[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cold_start),   cmocka_unit_test(test_network_and_template),
+        cmocka_unit_test(test_warm_clone),   cmocka_unit_test(test_jails),
+        cmocka_unit_test(test_versions),     cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_silence_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
