@@ -57,7 +57,8 @@ const struct key keys[KEY_COUNT] = {
         "The program that makes the boundary. *auto* takes the first of the boundary that works "
         "here. *native* is built in and makes containers. An absolute path is a program "
         "with the command line of OCI runtimes, as crun and runc have it; one that is called runsc "
-        "makes a sandbox. Named on the command line without a boundary, a runtime of a stronger one "
+        "makes a sandbox, and one called firecracker a microVM, for which auto takes firecracker "
+        "where it can do what is wanted, else qemu. Named on the command line without a boundary, a runtime of a stronger one "
         "brings that along.",
         BOTH, ALL, NULL},
     [KEY_ISOLATION_USER] = {
