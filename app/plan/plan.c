@@ -63,6 +63,7 @@ void plan_free(struct plan *p)
     free(p->hostname);
     free(p->snapshot);
     free(p->snapshot_path);
+    free(p->machine.warmed);
     for (size_t i = 0; i < p->sysctls_count; i++) {
         free(p->sysctls[i].path);
         free(p->sysctls[i].value);

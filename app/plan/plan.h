@@ -154,6 +154,7 @@ struct plan_machine {
     uint64_t memory;  /* bytes of the guest */
     bool warm;        /* from a prepared snapshot */
     char *choice;     /* owned; why this runtime, where nobody named one; NULL: somebody did */
+    char *warmed;     /* owned; the folder that one is in, or is to be made in; NULL: none */
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */
     char **files;     /* owned; libraries and firmware: all that the program sees beside itself */

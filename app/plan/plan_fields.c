@@ -60,6 +60,7 @@ static const struct field machine_fields[] = {
     {"memory",    FIELD_U64,   MACHINE(memory)},
     {"warm",      FIELD_BOOL,  MACHINE(warm)},
     {"choice",    FIELD_TEXT,  MACHINE(choice), .brief = true},
+    {"warmed",    FIELD_TEXT,  MACHINE(warmed)},
     {"program",   FIELD_TEXT,  MACHINE(program)},
     {"version",   FIELD_TEXT,  MACHINE(version)},
     {"files",     FIELD_TEXTS, MACHINE(files)},

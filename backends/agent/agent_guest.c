@@ -135,7 +135,7 @@ static void guest_release(struct agent_host *h)
 {
     struct agent_guest *g = h->guest;
     g->barrier = false;
-    while (g->held && !g->barrier) {
+    while (g->held && !g->barrier && !g->still) {
         struct agent_out *o = g->held;
         g->held = o->next;
         o->next = NULL;
@@ -145,17 +145,26 @@ static void guest_release(struct agent_host *h)
     }
 }
 
+static bool guest_keep(struct agent_guest *g, struct agent_out *o)
+{
+    *g->held_end = o;
+    g->held_end = &o->next;
+    return true;
+}
+
+bool guest_wait_still(struct agent_host *h, struct agent_out *o)
+{
+    return h->guest->still && guest_keep(h->guest, o);
+}
+
 /* A frame that waits behind a copy of the set-up; copies begin when theirs is on its way. */
 static bool guest_hold(struct agent_host *h, struct agent_out *o)
 {
     struct agent_guest *g = h->guest;
     struct agent_head head;
     memcpy(&head, o->data, sizeof(head));
-    if (g->barrier && head.type != AGENT_SHUTDOWN) {
-        *g->held_end = o;
-        g->held_end = &o->next;
-        return true;
-    }
+    if ((g->barrier || g->still) && head.type != AGENT_SHUTDOWN && head.type != AGENT_QUIESCE)
+        return guest_keep(g, o);
     if (head.type != AGENT_COPY_IN && head.type != AGENT_COPY_OUT && head.type != AGENT_CHANGES)
         return false;
     g->barrier = o->barrier;
@@ -452,7 +461,21 @@ int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct err
 {
     if (how == AGENT_QUIESCE_ADOPT)
         return error_set(e, EINVAL, "a clone's host begins with agent_guest_adopt()");
-    return guest_quiesce(h, (uint8_t)how, e);
+    int r = guest_quiesce(h, (uint8_t)how, e);
+    if (r < 0)
+        return r;
+    bool held = h->guest->still;
+    h->guest->still = how == AGENT_QUIESCE_ON;
+    if (held && !h->guest->still && !h->guest->barrier)
+        guest_release(h);
+    return 0;
+}
+
+int agent_guest_adopt_empty(struct agent_host *h, struct error *e)
+{
+    if (h->consoles[0].state != CONSOLE_FREE || h->guest->adopting)
+        return error_set(e, EALREADY, "this guest has its host already");
+    return guest_quiesce(h, AGENT_QUIESCE_ADOPT, e);
 }
 
 int agent_guest_adopt(struct agent_host *h, bool terminal, struct error *e)

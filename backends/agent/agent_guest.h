@@ -95,6 +95,8 @@ int agent_guest_ask_sample(struct agent_host *h, struct error *e);
 int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct error *e);
 /* `terminal`: what main was started with; anything else the guest says is a breach. */
 int agent_guest_adopt(struct agent_host *h, bool terminal, struct error *e);
+/* The same where the snapshot was taken before the first step: everything is still to be said. */
+int agent_guest_adopt_empty(struct agent_host *h, struct error *e);
 
 /* Reads what the workload changed; changes() tells. `most`: as changes_read(). Also after main has
  * exited, until agent_host_shutdown(). */

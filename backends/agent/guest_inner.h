@@ -61,6 +61,7 @@ struct agent_guest {
 
     /* frames behind a copy of the set-up */
     bool barrier; /* a copy is under way */
+    bool still;   /* from QUIESCE_ON to OFF: what is half sent would be in a snapshot */
     struct agent_out *held, **held_end;
 
     unsigned ends_asked; /* READY answers each */
@@ -89,6 +90,8 @@ int guest_on_credit(struct agent_host *h);
 /* EXITED has come: told when everything before it has been handed on. */
 int guest_on_exited(struct agent_host *h, const struct agent_host_events *events, void *data);
 void guest_streams_close(struct agent_host *h, const struct agent_host_events *events, void *data);
+/* True: it waits until the guest may hear again. */
+bool guest_wait_still(struct agent_host *h, struct agent_out *o);
 void guest_credit(struct agent_host *h, uint16_t channel, uint32_t stream, uint32_t bytes);
 
 /* --- guest_changes.c ---------------------------------------------------------------------------

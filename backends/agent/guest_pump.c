@@ -57,7 +57,8 @@ static void guest_put(struct agent_host *h, enum agent_type type, uint16_t chann
     if (!o)
         return;
     memcpy(o->data + sizeof(struct agent_head), payload, size);
-    agent_host_queue_now(h, o);
+    if (!guest_wait_still(h, o))
+        agent_host_queue_now(h, o);
 }
 
 void guest_credit(struct agent_host *h, uint16_t channel, uint32_t stream, uint32_t bytes)

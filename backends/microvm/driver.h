@@ -32,6 +32,20 @@ struct vmm_driver {
 
     /* Stops the guest's processors or lets them go on; returns when that is so. mandatory */
     int (*freeze)(struct vmm_control *c, bool frozen, struct error *e);
+
+    /*
+     * Snapshots; all or none. The processors stand still. dump() begins to write the memory as an
+     * ELF core file to the pipe `memory`; dumped() is 1 when it is all there, 0 until then, or
+     * -errno; devices() then writes all else to the empty file `state` and returns when it has.
+     * Both stay the caller's. argv_resumed() is of a program that waits for resume() with what
+     * devices() wrote (a file, the caller's), its memory being copied on write from a file that
+     * has no name: VMM_MEMORY, which vmm_start() gives it. resume() returns when it runs. optional
+     */
+    int (*dump)(struct vmm_control *c, int memory, struct error *e);
+    int (*dumped)(const struct vmm_control *c, struct error *e);
+    int (*devices)(struct vmm_control *c, int state, struct error *e);
+    char **(*argv_resumed)(const struct plan *p);
+    int (*resume)(struct vmm_control *c, int state, struct error *e);
 };
 
 /* launch_ops.open for a driver; the others are in vmm_launch.h. */

@@ -9,7 +9,8 @@
 
 static void qemu_probe(const struct plan_host *host, struct backend_health *ret)
 {
-    *ret = (struct backend_health){.can = BACKEND_CAN_EXEC | BACKEND_CAN_PAUSE | BACKEND_CAN_COPY};
+    *ret = (struct backend_health){.can = BACKEND_CAN_EXEC | BACKEND_CAN_PAUSE | BACKEND_CAN_COPY |
+                                          BACKEND_CAN_SNAPSHOT_MEMORY | BACKEND_CAN_CLONE};
     struct dirs d = {0};
     struct vmm_facts f = {0};
     struct error e;

@@ -52,10 +52,10 @@ static void argv_disk(char ***argv, const char *id, int fd, bool read_only)
     argv_add(argv, "-device", "virtio-blk-device,drive=%s,serial=%s", id, id);
 }
 
-char **qemu_argv(const struct plan *p)
+/* `machine`: what the machine has beside its type. What follows is the same for all. */
+static char **argv_begin(const struct plan *p, const char *machine)
 {
     const struct plan_machine *m = &p->machine;
-    autofree char *line = vmm_kernel_line(p);
     char **argv = NULL;
     strv_add(&argv, m->program);
     argv_add(&argv, "-name", "cofferdam-%s", p->id);
@@ -65,7 +65,7 @@ char **qemu_argv(const struct plan *p)
     strv_add(&argv, "-no-reboot");
     argv_add(&argv, "-sandbox",
              "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-    argv_add(&argv, "-machine", "%s,auto-kernel-cmdline=off", m->type);
+    argv_add(&argv, "-machine", "%s,auto-kernel-cmdline=off%s", m->type, machine);
     argv_processors(&argv, m);
     argv_channel(&argv, "kernel", VMM_FD_KERNEL);
     argv_add(&argv, "-serial", "chardev:kernel");
@@ -76,8 +76,30 @@ char **qemu_argv(const struct plan *p)
     argv_channel(&argv, "agent", VMM_FD_AGENT);
     argv_add(&argv, "-device", "virtio-serial-device,max_ports=2");
     argv_add(&argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);
+    return argv;
+}
+
+char **qemu_argv(const struct plan *p)
+{
+    autofree char *line = vmm_kernel_line(p);
+    char **argv = argv_begin(p, "");
     argv_add(&argv, "-kernel", VMM_KERNEL);
     argv_add(&argv, "-initrd", VMM_INITRAMFS);
     argv_add(&argv, "-append", "%s", line);
+    return argv;
+}
+
+/*
+ * The kernel is in the memory. What comes in is not what another QEMU sends but what it wrote of
+ * its devices, which begins without the section that says what it is made of.
+ */
+char **qemu_argv_resumed(const struct plan *p)
+{
+    char **argv = argv_begin(p, ",memory-backend=memory,suppress-vmdesc=on");
+    argv_add(&argv, "-object",
+             "memory-backend-file,id=memory,mem-path=%s,size=%" PRIu64 "M,share=off", VMM_MEMORY,
+             p->machine.memory >> 20);
+    argv_add(&argv, "-global", "migration.send-configuration=off");
+    argv_add(&argv, "-incoming", "defer");
     return argv;
 }

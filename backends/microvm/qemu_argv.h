@@ -6,5 +6,6 @@
 
 /* Pure. NULL-terminated, owned by the caller. Descriptors are those of vmm.h. */
 char **qemu_argv(const struct plan *p);
+char **qemu_argv_resumed(const struct plan *p);
 
 #endif

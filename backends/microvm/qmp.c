@@ -51,15 +51,14 @@ int qmp_fd(const struct qmp *q)
 }
 
 /* What QEMU takes is far less than a socket holds: if it does not fit, nobody reads. */
-static int qmp_send(struct qmp *q, json_t *o)
+static int qmp_send(struct qmp *q, json_t *o, int fd)
 {
     autofree char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     if (!text)
         return -EINVAL;
     autofree char *line = str_format("%s\n", text);
-    ssize_t n = send(q->socket, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return n == (ssize_t)strlen(line) ? 0 : -EPIPE;
+    return fd_send(q->socket, line, strlen(line), &fd, fd >= 0) < 0 ? -EPIPE : 0;
 }
 
 static int qmp_line(struct qmp *q, const char *line, size_t size)
@@ -115,10 +114,30 @@ static void qmp_read(struct qmp *q)
 
 void qmp_dispatch(struct qmp *q, qmp_event_fn *event, void *data)
 {
+    if (event)
+        qmp_listen(q, event, data);
+    qmp_read(q);
+    if (event)
+        qmp_listen(q, NULL, NULL);
+}
+
+void qmp_listen(struct qmp *q, qmp_event_fn *event, void *data)
+{
     q->event = event;
     q->data = data;
-    qmp_read(q);
-    q->event = NULL;
+}
+
+int qmp_await(struct qmp *q, const bool *done, int timeout_ms, struct error *e)
+{
+    uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
+    while (!*done && !q->dead) {
+        uint64_t now = loop_now_ms();
+        struct pollfd p = {.fd = q->socket, .events = POLLIN};
+        if (now >= until || (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR))
+            return error_set(e, ETIMEDOUT, "QEMU does not answer");
+        qmp_read(q);
+    }
+    return *done ? 0 : error_set(e, EPIPE, "QEMU has ended");
 }
 
 /* Until there is an answer (or the greeting, where none is wanted). */
@@ -134,7 +153,7 @@ static int qmp_wait(struct qmp *q, uint64_t until)
     return q->dead ? -EPIPE : 0;
 }
 
-static int qmp_ask(struct qmp *q, const char *command, json_t *arguments, uint64_t until,
+static int qmp_ask(struct qmp *q, const char *command, json_t *arguments, int fd, uint64_t until,
                    struct error *e)
 {
     json_t *o = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", (json_int_t)++q->last,
@@ -142,7 +161,7 @@ static int qmp_ask(struct qmp *q, const char *command, json_t *arguments, uint64
     json_decref(q->answer);
     q->answer = NULL;
     q->wanted = q->last;
-    int r = o ? qmp_send(q, o) : -EINVAL;
+    int r = o ? qmp_send(q, o, fd) : -EINVAL;
     if (r == 0)
         r = qmp_wait(q, until);
     q->wanted = 0;
@@ -156,16 +175,22 @@ static int qmp_greet(struct qmp *q, uint64_t until, struct error *e)
         return 0;
     int r = qmp_wait(q, MIN(until, loop_now_ms() + QMP_GREETING_MS));
     return r < 0 ? error_errno(e, -r, "QEMU's greeting")
-                 : qmp_ask(q, "qmp_capabilities", NULL, until, e);
+                 : qmp_ask(q, "qmp_capabilities", NULL, FD_NONE, until, e);
 }
 
 int qmp_call(struct qmp *q, const char *command, json_t *arguments, int timeout_ms, json_t **ret,
              struct error *e)
 {
+    return qmp_call_fd(q, command, arguments, FD_NONE, timeout_ms, ret, e);
+}
+
+int qmp_call_fd(struct qmp *q, const char *command, json_t *arguments, int fd, int timeout_ms,
+                json_t **ret, struct error *e)
+{
     uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
     int r = qmp_greet(q, until, e);
     if (r == 0)
-        r = qmp_ask(q, command, arguments, until, e);
+        r = qmp_ask(q, command, arguments, fd, until, e);
     else
         json_decref(arguments);
     if (r < 0)

@@ -27,8 +27,16 @@ int qmp_fd(const struct qmp *q); /* readable when qmp_dispatch() has something t
 int qmp_call(struct qmp *q, const char *command, json_t *arguments, int timeout_ms, json_t **ret,
              struct error *e);
 
+/* The same, with a descriptor (kept by the caller) on its way to QEMU: getfd, add-fd. */
+int qmp_call_fd(struct qmp *q, const char *command, json_t *arguments, int fd, int timeout_ms,
+                json_t **ret, struct error *e);
+
 /* Reads what has come; events call back by name ("SHUTDOWN", …), data borrowed or NULL. */
 typedef void qmp_event_fn(void *data, const char *name, const json_t *what);
 void qmp_dispatch(struct qmp *q, qmp_event_fn *event, void *data);
+/* For all events to come, also those that come while an answer is waited for. */
+void qmp_listen(struct qmp *q, qmp_event_fn *event, void *data);
+/* Waits until an event has made `*done` true. -ETIMEDOUT, -EPIPE. */
+int qmp_await(struct qmp *q, const bool *done, int timeout_ms, struct error *e);
 
 #endif

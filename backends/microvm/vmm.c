@@ -50,8 +50,10 @@ struct plan *vmm_jail(const struct plan *p)
     jail_file(j, m->program, m->program, false);
     for (size_t i = 0; m->files && m->files[i]; i++)
         jail_file(j, m->files[i], m->files[i], false);
-    jail_file(j, m->kernel, VMM_KERNEL, root);
-    jail_file(j, m->initramfs, VMM_INITRAMFS, root);
+    if (p->snapshot_kind != PLAN_SNAPSHOT_MEMORY) {
+        jail_file(j, m->kernel, VMM_KERNEL, root);
+        jail_file(j, m->initramfs, VMM_INITRAMFS, root);
+    }
     if (m->accel == PLAN_ACCEL_KVM)
         jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);

@@ -19,6 +19,13 @@ enum {
 /* Where the jail shows the kernel and the initramfs. */
 #define VMM_KERNEL "/kernel"
 #define VMM_INITRAMFS "/initramfs"
+/* What a program that goes on from a snapshot opens as its memory, for reading and writing. */
+#define VMM_MEMORY "/memory"
+
+/* Files of a snapshot: the guest's memory, everything else of the machine, and who can read it. */
+#define VMM_SAVED_MEMORY "memory"
+#define VMM_SAVED_STATE "state"
+#define VMM_SAVED_BY "machine"
 
 /*
  * Programs that take no descriptors make their sockets in a folder in memory of the jail, and open

@@ -77,6 +77,13 @@ static int boot_next_copy(void *data, const struct plan_mount *m, struct error *
     return error_errno(e, code < 0 ? -code : EIO, "copying %s", m->source);
 }
 
+/* The folder it goes on from; NULL: it boots. */
+static const char *boot_from(const struct launch *l)
+{
+    const struct plan *p = l->plan;
+    return !l->resumed ? NULL : p->snapshot ? p->snapshot_path : p->machine.warmed;
+}
+
 struct boot_ends {
     int fds[VMM_FDS];                      /* owned; the program's */
     int agent, control, kernel, errors[2]; /* owned; ours (errors: a pipe) */
@@ -115,7 +122,8 @@ static int boot_open_meeting(struct boot_ends *b, struct error *e)
     return boot_pair(&b->kernel, &b->fds[1], e);
 }
 
-static int boot_open(const struct launch *l, struct boot_ends *b, struct error *e)
+static int boot_open(const struct launch *l, struct boot_ends *b, struct vmm_saved *saved,
+                     struct error *e)
 {
     *b = (struct boot_ends){
         {FD_NONE,  FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE},
@@ -125,6 +133,7 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct error *
         {FD_NONE, FD_NONE}
     };
     const char *root = l->plan->machine.root;
+    *saved = (struct vmm_saved){FD_NONE, FD_NONE};
     b->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     b->fds[VMM_FD_ROOT] = open(root, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (b->fds[0] < 0 || b->fds[VMM_FD_ROOT] < 0)
@@ -138,7 +147,9 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct error *
     r = boot_pair(&b->agent, &b->fds[VMM_FD_AGENT], e);
     if (r == 0)
         r = boot_pair(&b->control, &b->fds[VMM_FD_CONTROL], e);
-    return r < 0 ? r : boot_pair(&b->kernel, &b->fds[VMM_FD_KERNEL], e);
+    if (r == 0)
+        r = boot_pair(&b->kernel, &b->fds[VMM_FD_KERNEL], e);
+    return r == 0 && boot_from(l) ? vmm_resume_open(l, boot_from(l), saved, e) : r;
 }
 
 static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
@@ -183,16 +194,19 @@ static int boot_spawn(struct launch *l, struct error *e)
     struct cgroup_wish wish = {
         .plan = l->jail, .journal = l->env.journal, .journal_data = l->env.journal_data};
     struct boot_ends ends;
+    struct vmm_saved saved;
     int r = root_ids_take(l->jail, &l->env, &l->ids, e);
     if (r == 0)
         r = cgroup_make(&wish, &l->cgroup, e);
     if (r == 0)
         r = boot_begin_copies(l, e);
+    if (r == 0 && l->driver->dump)
+        r = vmm_hands_start(l->plan, &l->hands, e);
     if (r < 0)
         return r;
-    r = boot_open(l, &ends, e);
+    r = boot_open(l, &ends, &saved, e);
     l->phases[VMM_PHASE_JAIL] = loop_now_us();
-    autostrv char **argv = l->driver->argv(l->plan);
+    autostrv char **argv = l->resumed ? l->driver->argv_resumed(l->plan) : l->driver->argv(l->plan);
     struct vmm_wish w = {.jail = l->jail,
                          .env = &l->env,
                          .ids = &l->ids,
@@ -200,7 +214,8 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .program = l->plan->machine.program,
                          .argv = argv,
                          .fds = ends.fds,
-                         .meets = l->driver->meets};
+                         .meets = l->driver->meets,
+                         .memory = saved.memory};
     if (r == 0)
         r = vmm_start(&w, l->driver->meets ? &l->meeting : NULL, &l->pid, &l->pidfd, e);
     if (r == 0) {
@@ -208,7 +223,13 @@ static int boot_spawn(struct launch *l, struct error *e)
         r = boot_power_on(l, &ends, e);
     }
     boot_close(&ends);
-    return r < 0 ? r : vmm_watch_open(l, e);
+    if (r == 0)
+        r = vmm_watch_open(l, e);
+    if (r == 0 && l->resumed)
+        r = l->driver->resume(l->control, saved.state, e);
+    fd_close(saved.memory);
+    fd_close(saved.state);
+    return r;
 }
 
 /* --- with the guest -----------------------------------------------------------------------------
@@ -260,10 +281,11 @@ static int boot_ask(struct launch *l, struct error *e)
 }
 
 struct boot_wait {
+    bool warming, asked;
     struct launch *l;
     struct launch_streams *streams;
     struct error *error;
-    bool started, failed;
+    bool started, ready, failed;
 };
 
 static void boot_started(void *data, uint32_t console, pid_t pid, struct launch_streams *streams)
@@ -304,6 +326,15 @@ static void boot_ready(void *data, const struct agent_ready *ready)
     struct launch *l = ((struct boot_wait *)data)->l;
     l->phases[VMM_PHASE_READY] = loop_now_us();
     memcpy(l->guest_us, ready->phase_us, sizeof(l->guest_us));
+    struct boot_wait *w = data;
+    w->ready = true;
+    if (l->plan->snapshot && vmm_resume_verify(l, ready, w->error) < 0)
+        w->failed = true;
+}
+
+static void boot_quiet(void *data, const struct error *e)
+{
+    vmm_saving_quiet(((struct boot_wait *)data)->l, e);
 }
 
 static void boot_broken(void *data, const struct error *e)
@@ -314,6 +345,25 @@ static void boot_broken(void *data, const struct error *e)
     error_wrap(w->error, "the guest");
 }
 
+/* It starts all the same. */
+static void boot_no_template(struct launch *l, const struct error *why)
+{
+    strv_take(&l->shortfalls, str_format("no template for later starts: %s", why->text));
+}
+
+/* There is a template, and it is this machine's: by this very program. */
+static bool boot_is_warm(const struct launch *l)
+{
+    struct vmm_saved saved;
+    struct error ignored;
+    const char *path = l->plan->machine.warmed;
+    if (!path || !l->driver->resume || vmm_resume_open(l, path, &saved, &ignored) < 0)
+        return false;
+    fd_close(saved.memory);
+    fd_close(saved.state);
+    return true;
+}
+
 static const struct agent_host_events boot_events = {
     .started = boot_started,
     .failed = boot_failed,
@@ -321,6 +371,7 @@ static const struct agent_host_events boot_events = {
     .copied = boot_copied,
     .closed = boot_closed,
     .ready = boot_ready,
+    .quiet = boot_quiet,
     .broken = boot_broken,
 };
 
@@ -357,13 +408,39 @@ static int boot_greet(struct launch *l, struct error *e)
     return r;
 }
 
+/* Once it has spoken; what is to be kept for others comes first, as long as it knows nothing. */
+static int boot_begin(struct launch *l, struct boot_wait *w, struct error *e)
+{
+    struct error why;
+    if (!l->phases[VMM_PHASE_HELLO])
+        l->phases[VMM_PHASE_HELLO] = loop_now_us();
+    if (l->plan->machine.warmed && !l->resumed && !w->warming) {
+        w->warming = true;
+        if (vmm_saving_begin(l, FD_NONE, &why) == 0)
+            return 0;
+        boot_no_template(l, &why);
+    }
+    w->asked = true;
+    int r = l->resumed ? vmm_resume_ask(l, e) : 0;
+    return r < 0 || l->plan->snapshot ? r : boot_ask(l, e);
+}
+
+static bool boot_is_over(const struct boot_wait *w)
+{
+    return w->failed || (w->started && (w->ready || !w->l->plan->snapshot));
+}
+
 static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
 {
+    if (l->resumed) { /* it waits for somebody to speak to */
+        int r = boot_begin(l, w, e);
+        if (r < 0)
+            return r;
+    }
     uint64_t limit = l->plan->time_limit_ms;
     limit = limit ? MIN(limit, (uint64_t)BOOT_MS) : BOOT_MS;
     uint64_t until = loop_now_ms() + limit;
-    bool asked = false;
-    while (!w->started && !w->failed) {
+    while (!boot_is_over(w)) {
         uint64_t now = loop_now_ms();
         struct pollfd p = {.fd = l->epoll, .events = POLLIN};
         if (now >= until)
@@ -376,16 +453,17 @@ static int boot_wait(struct launch *l, struct boot_wait *w, struct error *e)
         int r = boot_greet(l, e);
         if (r < 0)
             return r;
-        if (!asked && l->agent && boot_spoken(l)) {
-            l->phases[VMM_PHASE_HELLO] = loop_now_us();
-            asked = true;
-            r = boot_ask(l, e);
+        bool saved = vmm_saving_turn(l);
+        if (saved && l->saving.error.code)
+            boot_no_template(l, &l->saving.error);
+        if (!w->asked && l->agent && l->saving.step == SAVING_NONE && (saved || boot_spoken(l))) {
+            r = boot_begin(l, w, e);
             if (r < 0)
                 return r;
         }
-        if (asked)
+        if (w->asked || w->warming)
             agent_host_dispatch(l->agent, &boot_events, w);
-        if (!w->started && !w->failed && (l->reaped || l->agent_closed)) {
+        if (!boot_is_over(w) && (l->reaped || l->agent_closed)) {
             vmm_explain_end(l);
             return error_set(e, EIO, "%s", l->why);
         }
@@ -404,7 +482,16 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     l->kernel_tail = l->errors_tail = (struct vmm_tail){{0}, 0, 0};
     memset(l->phases, 0, sizeof(l->phases));
     l->phases[VMM_PHASE_BEGIN] = loop_now_us();
+    l->resumed = l->plan->snapshot || boot_is_warm(l);
     int r = boot_spawn(l, &mine);
+    if (r < 0 && l->resumed && !l->plan->snapshot) { /* a template is a help, not a condition */
+        struct error ignored;
+        boot_end_copies(l);
+        vmm_clean(l, &ignored);
+        l->reaped = l->agent_closed = l->resumed = false;
+        l->why[0] = '\0';
+        r = boot_spawn(l, &mine);
+    }
     if (r == 0) {
         if (l->agent)
             boot_settle(l);

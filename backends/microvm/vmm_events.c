@@ -106,6 +106,8 @@ int vmm_watch_open(struct launch *l, struct error *e)
     events_watch(l, l->pidfd);
     events_watch(l, l->kernel);
     events_watch(l, l->errors);
+    if (l->hands.pid > 0)
+        events_watch(l, l->hands.socket);
     events_watch(l, l->driver->control_fd(l->control));
     return 0;
 }
@@ -243,7 +245,13 @@ static void relay_closed(void *data, const char *why)
     vmm_switch_off(l);
 }
 
+static void relay_quiet(void *data, const struct error *e)
+{
+    vmm_saving_quiet(((struct events_relay *)data)->l, e);
+}
+
 static const struct agent_host_events relay_events = {
+    .quiet = relay_quiet,
     .started = relay_started,
     .failed = relay_failed,
     .exited = relay_exited,
@@ -258,6 +266,10 @@ static void events_end(struct launch *l, struct events_relay *r)
         agent_host_dispatch(l->agent, &relay_events, r);
     vmm_drain(l);
     l->agent_closed = l->ended = true;
+    if (l->saving.step != SAVING_NONE) {
+        vmm_saving_lost(l);
+        r->events->snapshot_done(r->data, l->saving.request, &l->saving.error);
+    }
     if (l->status < 0)
         vmm_explain_end(l);
     int status = l->status;
@@ -279,6 +291,9 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
     vmm_drain(l);
     if (l->agent && !l->agent_closed)
         agent_host_dispatch(l->agent, &relay_events, &relay);
+    if (!l->reaped && vmm_saving_turn(l))
+        events->snapshot_done(data, l->saving.request,
+                              l->saving.error.code ? &l->saving.error : NULL);
     if (l->reaped)
         events_end(l, &relay);
 }
@@ -290,6 +305,8 @@ void vmm_stop(struct launch *l)
         l->pid = 0;
         l->reaped = true;
     }
+    vmm_saving_lost(l);
+    vmm_hands_end(&l->hands);
     agent_host_free(l->agent);
     l->agent = NULL;
     l->agent_closed = true;

@@ -39,6 +39,7 @@ static void launch_make_wishes(struct launch *l)
         .idle_limit_ms = p->idle_limit_ms,
         .stop_signal = p->stop_signal,
         .stop_grace_ms = p->stop_grace_ms,
+        .snapshot = p->snapshot,
         .restart_most = p->restart_most,
     };
     *(int *)&l->wishes.keep = keeps[p->keep];
@@ -57,8 +58,10 @@ static int launch_check(const struct vmm_driver *d, const struct plan *p, struct
         return error_set(e, EINVAL, "the plan lacks a part of the machine");
     if (p->network != PLAN_NETWORK_NONE)
         return error_set(e, ENOTSUP, "network.mode: this machine has no network");
-    if (p->snapshot)
-        return error_set(e, ENOTSUP, "a machine cannot start from a snapshot yet");
+    if (p->snapshot && (p->snapshot_kind != PLAN_SNAPSHOT_MEMORY || !p->snapshot_path))
+        return error_set(e, ENOTSUP, "a machine starts from snapshots with its memory alone");
+    if (p->snapshot && !d->resume)
+        return error_set(e, ENOTSUP, "%s cannot start from a snapshot", d->name);
     return 0;
 }
 
@@ -173,6 +176,8 @@ int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, 
 int vmm_freeze(struct launch *l, bool frozen, struct error *e)
 {
     int r = launch_running(l, e);
+    if (r == 0 && l->saving.step != SAVING_NONE)
+        r = error_set(e, EBUSY, "a snapshot of it is being taken");
     if (r == 0)
         r = l->driver->freeze(l->control, frozen, e);
     if (r == 0)

@@ -5,6 +5,8 @@
 #include "backends/agent/agent_guest.h"
 #include "backends/cgroup/cgroup.h"
 #include "backends/microvm/driver.h"
+#include "backends/microvm/vmm_hands.h"
+#include "backends/microvm/vmm_snapshot.h"
 #include "backends/microvm/vmm_start.h"
 
 /* The last of what somebody prints who may print without end. */
@@ -47,6 +49,9 @@ struct launch {
     struct vmm_tail kernel_tail, errors_tail;
     struct vmm_copy *copies; /* owned; during a start */
     size_t copies_count, copies_taken;
+    struct vmm_hands hands;
+    struct vmm_saving saving;
+    bool resumed; /* from a snapshot or a template, and not from nothing */
     uint64_t phases[VMM_PHASES];
     uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
     int status;                      /* of main; -1: not known */
@@ -77,6 +82,20 @@ void vmm_agent_gone(struct launch *l, const char *why); /* as agent_host's close
 void vmm_explain_end(struct launch *l); /* fills in l->why from what is known of the end */
 /* Kills the program and forgets all of this run but what was said last. */
 void vmm_stop(struct launch *l);
+
+/* vmm_snapshot.c */
+unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2]);
+int vmm_snapshot(struct launch *l, uint32_t request, const struct launch_snapshot *s,
+                 struct error *e);
+struct vmm_saved {
+    int memory, state; /* owned; for reading alone */
+};
+/* -ESTALE: another program has written it. */
+int vmm_resume_open(const struct launch *l, const char *path, struct vmm_saved *ret,
+                    struct error *e);
+int vmm_resume_ask(struct launch *l, struct error *e); /* the guest, who it is from now on */
+/* -EPROTO: it is not who it was told to be. */
+int vmm_resume_verify(const struct launch *l, const struct agent_ready *ready, struct error *e);
 
 /* vmm_launch.c: the rest of struct launch_ops. */
 const struct launch_wishes *vmm_wishes(const struct launch *l);

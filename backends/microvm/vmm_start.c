@@ -1,6 +1,7 @@
 #include "backends/microvm/vmm_start.h"
 
 #include "backends/microvm/vmm_confine.h"
+#include "backends/microvm/vmm_memory.h"
 #include "backends/root/start.h"
 #include "base/fd.h"
 #include "base/loop.h"
@@ -20,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_FD_LOW = 32 };
+enum { START_FD_LOW = 32, START_MEMORY_MS = 10000 };
 
 /* What the stages of a container's set-up do not know of; they are handed the first member. */
 struct start_child {
@@ -110,7 +111,10 @@ static int start_meet(struct setup *s)
 
 static int start_announce(struct setup *s)
 {
-    setup_tell(s, SETUP_ABOUT_TO_EXEC, FD_NONE);
+    autoclose int listener = FD_NONE;
+    if (start_wish(s)->memory >= 0 && (listener = vmm_memory_listen(&s->error)) < 0)
+        return listener;
+    setup_tell(s, SETUP_ABOUT_TO_EXEC, listener);
     return 0;
 }
 
@@ -137,17 +141,22 @@ static void __attribute__((noreturn)) start_run(struct setup *s, void *data)
 /* --- the parent ---------------------------------------------------------------------------------
  */
 
-static int start_listen(int control, struct vmm_meeting *meeting, struct error *e)
+/* `*ret_listener`: for its memory; the caller's. */
+static int start_listen(int control, struct vmm_meeting *meeting, int *ret_listener,
+                        struct error *e)
 {
     bool about_to = false;
     for (;;) {
         struct setup_message m;
         int fds[2];
-        size_t count = meeting ? ARRAY_SIZE(fds) : 0;
+        size_t count = ARRAY_SIZE(fds);
         ssize_t n = fd_receive(control, &m, sizeof(m), fds, &count);
-        if (n > 0 && count == ARRAY_SIZE(fds)) {
+        if (n > 0 && count == ARRAY_SIZE(fds) && meeting) {
             vmm_meeting_done(meeting);
             *meeting = (struct vmm_meeting){fds[0], fds[1]};
+        } else if (n > 0 && count == 1) {
+            fd_close(*ret_listener);
+            *ret_listener = fds[0];
         }
         if (n == -ECONNRESET) /* our word was not read; theirs is still to come */
             continue;
@@ -240,6 +249,7 @@ int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *
         return error_errno(e, errno, "%s", w->program);
     struct launch_env env = *w->env;
     env.init = init;
+    autoclose int listener = FD_NONE;
     struct root_lent lent = {0};
     struct root_lowers lowers = {0};
     struct root_start s = {
@@ -261,7 +271,9 @@ int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *
         r = root_start_clone(&s, e);
     root_lent_close(&lent);
     if (r == 0)
-        r = start_listen(s.control, ret_meeting, e);
+        r = start_listen(s.control, ret_meeting, &listener, e);
+    if (r == 0 && w->memory >= 0)
+        r = vmm_memory_serve(listener, s.pidfd, w->memory, START_MEMORY_MS, e);
     s.control = fd_close(s.control);
     if (r < 0 && s.pid > 0) {
         vmm_end(s.pid, s.pidfd);

@@ -16,6 +16,7 @@ struct vmm_wish {
     char *const *argv;
     const int *fds; /* VMM_FDS of them; become the program's descriptors */
     bool meets;     /* it makes its sockets in VMM_MEET */
+    int memory;     /* what it gets when it opens VMM_MEMORY; FD_NONE: it has none of its own */
 };
 
 /* Where to meet such a program, once it runs; zeroed by vmm_meeting_init(). */

@@ -24,7 +24,7 @@ need_machine() {
     cofferdam image kernel import "$package" >out
     mkdir -p root/{bin,etc,root,tmp}
     cp "$(command -v busybox)" root/bin/busybox
-    for tool in sh cat cp dd echo env false head hostname id kill ls mkdir mount ps rm sleep stty tail test true uname wc yes; do
+    for tool in sh cat cp date dd echo env false head hostname id kill ls mkdir mount od ps rm sleep stty tail test true uname wc yes; do
         ln -s busybox "root/bin/$tool"
     done
     echo 'root:x:0:0::/root:/bin/sh' >root/etc/passwd

@@ -1,0 +1,255 @@
+#include "backends/microvm/vmm_hands.h"
+
+#include "backends/microvm/vmm.h"
+#include "backends/microvm/vmm_core.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { HANDS_SILENCE_MS = 30000, HANDS_STATE_MAX = 64 << 20, HANDS_PIPE = 1 << 20 };
+
+enum { HANDS_BEGIN = 'b', HANDS_WRITTEN = 'w', HANDS_ABORTED = 'a' };
+
+struct hands_word {
+    bool begun; /* two descriptors go with it */
+    struct error error;
+};
+
+char *vmm_saved_by(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    struct stat st;
+    if (stat(m->program, &st) < 0)
+        return NULL;
+    return str_format("1 %s %jd.%09ld %ju %s %s %s %u %" PRIu64 "\n", m->version ? m->version : "-",
+                      (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (uintmax_t)st.st_size,
+                      m->type, m->accel == PLAN_ACCEL_KVM ? "kvm" : "tcg",
+                      m->cpu_model ? m->cpu_model : "-", m->cpus, m->memory);
+}
+
+/* --- the process --------------------------------------------------------------------------------
+ */
+
+static int hands_file(int dir, const char *name, struct error *e)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+    return fd < 0 ? error_errno(e, errno, "%s of the snapshot", name) : fd;
+}
+
+ssize_t vmm_core_read(int fd, void *to, size_t size)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int r;
+    do
+        r = poll(&p, 1, HANDS_SILENCE_MS);
+    while (r < 0 && errno == EINTR);
+    if (r <= 0)
+        return r < 0 ? -errno : -ETIMEDOUT;
+    ssize_t n = read(fd, to, size);
+    return n < 0 ? -errno : n;
+}
+
+/* What QEMU may have kept of `from` is not the snapshot's file. */
+static int hands_state(int from, int to, struct error *e)
+{
+    static char bytes[65536];
+    for (off_t all = 0; all <= HANDS_STATE_MAX;) {
+        ssize_t n = pread(from, bytes, sizeof(bytes), all);
+        int r = n < 0 ? -errno : fd_write_full(to, bytes, (size_t)n);
+        if (r < 0)
+            return error_errno(e, -r, "the machine's state");
+        if (n == 0)
+            return all ? 0 : error_set(e, EPIPE, "the machine's state did not come");
+        all += n;
+    }
+    return error_set(e, EFBIG, "the machine's state has no end");
+}
+
+/* The monitor's word that it is written, or that there will be none. */
+static int hands_await(int socket, struct error *e)
+{
+    char word;
+    ssize_t n = vmm_core_read(socket, &word, 1);
+    return n == 1 && word == HANDS_WRITTEN
+               ? 0
+               : error_set(e, n < 0 ? (int)-n : ECANCELED, "the machine's state did not come");
+}
+
+static int hands_fill(const struct plan *p, int socket, int dir, int memory_from, int state_from,
+                      struct error *e)
+{
+    autofree char *by = vmm_saved_by(p);
+    autoclose int memory = hands_file(dir, VMM_SAVED_MEMORY, e);
+    autoclose int state = memory < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_STATE, e);
+    if (memory < 0 || state < 0 || !by)
+        return by ? -e->code : error_set(e, ENOENT, "%s is not there", p->machine.program);
+    int r = vmm_core_unpack(memory_from, memory, p->machine.memory, e);
+    int told = hands_await(socket, r < 0 ? &(struct error){0} : e);
+    if (r == 0)
+        r = told < 0 ? told : hands_state(state_from, state, e);
+    autoclose int note = r < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_BY, e);
+    if (r == 0)
+        r = note < 0 ? -e->code : fd_write_full(note, by, strlen(by));
+    return r;
+}
+
+/* The plan's template: a new folder, whole or not there. */
+static int hands_template(const struct plan *p, int socket, int memory, int state, struct error *e)
+{
+    const char *path = p->machine.warmed;
+    if (!path)
+        return error_set(e, EINVAL, "no place for a template");
+    autofree char *half = str_format("%s.half-%d", path, getpid());
+    autofree char *folder = str_dup(path);
+    *strrchr(folder, '/') = '\0';
+    file_make_dirs(folder, 0700);
+    if (mkdir(half, 0700) < 0)
+        return error_errno(e, errno, "%s", half);
+    autoclose int dir = open(half, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int r =
+        dir < 0 ? error_errno(e, errno, "%s", half) : hands_fill(p, socket, dir, memory, state, e);
+    if (r == 0 && rename(half, path) < 0 && errno != EEXIST && errno != ENOTEMPTY)
+        r = error_errno(e, errno, "%s", path);
+    static const char *const names[] = {VMM_SAVED_MEMORY, VMM_SAVED_STATE, VMM_SAVED_BY};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) /* gone with the folder, if that was renamed */
+        unlinkat(dir, names[i], 0);
+    rmdir(half);
+    return r;
+}
+
+/* QEMU truncates what it writes to, so it is no pipe; and it has to be open for writing alone. */
+static int hands_scratch(int ret[2])
+{
+    char path[32];
+    ret[0] = memfd_create("state", MFD_CLOEXEC);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", ret[0]);
+    ret[1] = ret[0] < 0 ? FD_NONE : open(path, O_WRONLY | O_CLOEXEC);
+    return ret[1] < 0 ? -errno : 0;
+}
+
+static void hands_serve(const struct plan *p, int socket)
+{
+    for (;;) {
+        char kind;
+        int dir = FD_NONE, memory[2], state[2];
+        size_t count = 1;
+        struct hands_word word = {.begun = true};
+        if (fd_receive(socket, &kind, 1, &dir, &count) != 1)
+            _exit(0);
+        if (kind != HANDS_BEGIN)
+            continue;
+        if (count == 0)
+            dir = FD_NONE;
+        if (fd_pipe(memory, 0) < 0 || hands_scratch(state) < 0)
+            _exit(1);
+        fcntl(memory[0], F_SETPIPE_SZ, HANDS_PIPE);
+        int ends[2] = {memory[1], state[1]};
+        fd_send(socket, &word, sizeof(word), ends, 2);
+        fd_close(memory[1]);
+        fd_close(state[1]);
+        word = (struct hands_word){0};
+        if (dir < 0)
+            hands_template(p, socket, memory[0], state[0], &word.error);
+        else
+            hands_fill(p, socket, dir, memory[0], state[0], &word.error);
+        fd_close(memory[0]);
+        fd_close(state[0]);
+        fd_close(dir);
+        fd_send(socket, &word, sizeof(word), NULL, 0);
+    }
+}
+
+static void __attribute__((noreturn)) hands_run(const struct plan *p, int socket, pid_t parent)
+{
+    enum { SOCKET = 3 };
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    prctl(PR_SET_NAME, "snapshots", 0, 0, 0);
+    signal(SIGPIPE, SIG_IGN);
+    if (getppid() != parent || dup2(socket, SOCKET) < 0 ||
+        syscall(SYS_close_range, SOCKET + 1, ~0u, 0) < 0)
+        _exit(1);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    hands_serve(p, SOCKET);
+    _exit(0);
+}
+
+/* --- the monitor --------------------------------------------------------------------------------
+ */
+
+int vmm_hands_start(const struct plan *p, struct vmm_hands *ret, struct error *e)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_errno(e, errno, "a channel for snapshots");
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        hands_run(p, pair[1], parent);
+    fd_close(pair[1]);
+    if (pid < 0) {
+        fd_close(pair[0]);
+        return error_errno(e, errno, "starting who makes snapshots");
+    }
+    *ret = (struct vmm_hands){.pid = pid, .socket = pair[0]};
+    return 0;
+}
+
+void vmm_hands_end(struct vmm_hands *h)
+{
+    if (h->pid <= 0)
+        return;
+    fd_close(h->socket);
+    kill(h->pid, SIGKILL);
+    while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    *h = (struct vmm_hands){0};
+}
+
+int vmm_hands_begin(const struct vmm_hands *h, int dir, int *ret_memory, int *ret_state,
+                    struct error *e)
+{
+    struct hands_word word;
+    int ends[2];
+    size_t count = 2;
+    if (h->pid <= 0 || fd_send(h->socket, &(char){HANDS_BEGIN}, 1, &dir, dir >= 0) < 0)
+        return error_set(e, EPIPE, "who makes snapshots is gone");
+    ssize_t n = fd_receive(h->socket, &word, sizeof(word), ends, &count);
+    if (n == (ssize_t)sizeof(word) && word.begun && count == 2) {
+        *ret_memory = ends[0];
+        *ret_state = ends[1];
+        return 0;
+    }
+    for (size_t i = 0; n >= 0 && i < count; i++)
+        fd_close(ends[i]);
+    return error_set(e, EPIPE, "who makes snapshots is gone");
+}
+
+void vmm_hands_tell(const struct vmm_hands *h, bool written)
+{
+    if (h->pid > 0)
+        fd_send(h->socket, &(char){written ? HANDS_WRITTEN : HANDS_ABORTED}, 1, NULL, 0);
+}
+
+int vmm_hands_finish(const struct vmm_hands *h, struct error *e)
+{
+    struct hands_word word = {0};
+    size_t none = 0;
+    if (fd_receive(h->socket, &word, sizeof(word), NULL, &none) != (ssize_t)sizeof(word))
+        return error_set(e, EPIPE, "who makes snapshots is gone");
+    *e = word.error;
+    return -word.error.code;
+}

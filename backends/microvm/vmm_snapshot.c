@@ -1,0 +1,263 @@
+#include "backends/microvm/vmm_launch.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RESUME_CLOCK_S = 5 };
+
+/* --- one in the making --------------------------------------------------------------------------
+ */
+
+static void saving_fail(struct launch *l, const struct error *e)
+{
+    if (!l->saving.error.code)
+        l->saving.error = *e;
+}
+
+/* Whatever has come of it: who waits for bytes sees their end, and the guest goes on. */
+static void saving_wake(struct launch *l)
+{
+    struct vmm_saving *s = &l->saving;
+    struct error e;
+    s->memory = fd_close(s->memory);
+    s->state = fd_close(s->state);
+    vmm_hands_tell(&l->hands, !s->error.code);
+    if (s->step == SAVING_MEMORY && l->driver->freeze(l->control, false, &e) < 0)
+        saving_fail(l, &e);
+    s->step = SAVING_AWAKE;
+    if (agent_guest_quiesce(l->agent, AGENT_QUIESCE_OFF, &e) < 0)
+        saving_fail(l, &e);
+    else
+        s->agent_due = true;
+}
+
+int vmm_saving_begin(struct launch *l, int dir, struct error *e)
+{
+    struct vmm_saving s = {.step = SAVING_QUIET,
+                           .template = dir < 0,
+                           .paused = l->frozen,
+                           .agent_due = true,
+                           .hands_due = true,
+                           .memory = FD_NONE,
+                           .state = FD_NONE};
+    int r = vmm_hands_begin(&l->hands, dir, &s.memory, &s.state, e);
+    if (r < 0)
+        return r;
+    l->saving = s;
+    if (s.paused) /* it has to hear of it */
+        r = l->driver->freeze(l->control, false, e);
+    if (r == 0)
+        r = agent_guest_quiesce(l->agent, AGENT_QUIESCE_ON, e);
+    if (r < 0) {
+        saving_fail(l, e);
+        l->saving.agent_due = false;
+        saving_wake(l);
+    }
+    return 0;
+}
+
+void vmm_saving_quiet(struct launch *l, const struct error *why)
+{
+    struct vmm_saving *s = &l->saving;
+    struct error e;
+    s->agent_due = false;
+    if (why)
+        saving_fail(l, why);
+    if (s->step != SAVING_QUIET)
+        return;
+    if (s->error.code) {
+        saving_wake(l);
+        return;
+    }
+    int r = l->driver->freeze(l->control, true, &e);
+    if (r == 0) {
+        s->step = SAVING_MEMORY;
+        r = l->driver->dump(l->control, s->memory, &e);
+    }
+    s->memory = fd_close(s->memory);
+    if (r == 0)
+        return;
+    saving_fail(l, &e);
+    saving_wake(l);
+}
+
+static void saving_devices(struct launch *l)
+{
+    struct error e;
+    int r = l->driver->dumped(l->control, &e);
+    if (r == 0)
+        return;
+    if (r > 0)
+        r = l->driver->devices(l->control, l->saving.state, &e);
+    if (r < 0)
+        saving_fail(l, &e);
+    saving_wake(l);
+}
+
+static void saving_hands(struct launch *l)
+{
+    struct vmm_saving *s = &l->saving;
+    struct pollfd p = {.fd = l->hands.socket, .events = POLLIN};
+    struct error e;
+    if (!s->hands_due || poll(&p, 1, 0) <= 0)
+        return;
+    s->hands_due = false;
+    if (vmm_hands_finish(&l->hands, &e) < 0)
+        saving_fail(l, &e);
+    if (p.revents & POLLHUP)
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->hands.socket, NULL);
+    if (s->step != SAVING_AWAKE) /* before its time: nothing came for long */
+        saving_wake(l);
+}
+
+bool vmm_saving_turn(struct launch *l)
+{
+    struct vmm_saving *s = &l->saving;
+    struct error e;
+    if (s->step == SAVING_NONE)
+        return false;
+    if (s->step == SAVING_MEMORY)
+        saving_devices(l);
+    saving_hands(l);
+    if (s->step != SAVING_AWAKE || s->agent_due || s->hands_due)
+        return false;
+    s->step = SAVING_NONE;
+    if (s->paused && l->driver->freeze(l->control, true, &e) < 0)
+        saving_fail(l, &e);
+    return true;
+}
+
+void vmm_saving_lost(struct launch *l)
+{
+    struct vmm_saving *s = &l->saving;
+    struct error e;
+    if (s->step == SAVING_NONE)
+        return;
+    s->memory = fd_close(s->memory);
+    s->state = fd_close(s->state);
+    error_set(&e, ESRCH, "it ended before its memory was written");
+    saving_fail(l, &e);
+    s->step = SAVING_NONE;
+}
+
+/* --- launch_ops ---------------------------------------------------------------------------------
+ */
+
+unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2])
+{
+    struct launch_sample now;
+    ret_cost[0] = UINT64_MAX;
+    ret_cost[1] = l->plan->machine.memory;
+    if (!l->driver->dump || l->pid <= 0 || l->agent_closed || l->status >= 0)
+        return 0;
+    if (l->cgroup && cgroup_sample(l->cgroup, &now) == 0 && now.memory != UINT64_MAX)
+        ret_cost[1] = MIN(ret_cost[1], now.memory);
+    return LAUNCH_SNAPSHOT_MEMORY;
+}
+
+int vmm_snapshot(struct launch *l, uint32_t request, const struct launch_snapshot *s,
+                 struct error *e)
+{
+    autoclose int dir = s->dir;
+    if (l->saving.step != SAVING_NONE)
+        return error_set(e, EBUSY, "a snapshot of it is being taken");
+    int r = vmm_saving_begin(l, dir, e);
+    l->saving.request = request;
+    return r;
+}
+
+/* --- starting from one --------------------------------------------------------------------------
+ */
+
+static int resume_check(const struct launch *l, int dir, struct error *e)
+{
+    autofree char *by = NULL, *now = vmm_saved_by(l->plan);
+    int r = file_read(dir, VMM_SAVED_BY, 4096, &by, NULL);
+    if (r < 0)
+        return error_errno(e, -r, "who has written the snapshot");
+    if (!str_equal(by, now))
+        return error_set(e, ESTALE,
+                         "%s is not the one any more that has written this memory, and another "
+                         "cannot be trusted to read it",
+                         l->plan->machine.program);
+    return 0;
+}
+
+int vmm_resume_open(const struct launch *l, const char *path, struct vmm_saved *ret,
+                    struct error *e)
+{
+    struct stat st;
+    autoclose int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int r = dir < 0 ? error_errno(e, errno, "%s", path) : resume_check(l, dir, e);
+    if (r < 0)
+        return r;
+    const int how = O_RDONLY | O_NOFOLLOW | O_CLOEXEC;
+    autoclose int memory = openat(dir, VMM_SAVED_MEMORY, how);
+    autoclose int state = openat(dir, VMM_SAVED_STATE, how);
+    if (memory < 0 || state < 0 || fstat(memory, &st) < 0)
+        return error_errno(e, errno, "%s", path);
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != l->plan->machine.memory)
+        return error_set(e, EINVAL, "%s: that is not the memory of this machine", path);
+    *ret = (struct vmm_saved){TAKE_FD(memory), TAKE_FD(state)};
+    return 0;
+}
+
+/* What names it in its own files; a root that takes nothing keeps what it has. */
+static int resume_identity(struct launch *l, struct error *e)
+{
+    const struct plan *p = l->plan;
+    int r = agent_guest_refresh(l->agent, p->hostname, e);
+    for (size_t i = 0; r == 0 && i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (m->kind != PLAN_MOUNT_FILE ||
+            (!str_equal(m->target, "/etc/machine-id") && !str_equal(m->target, "/etc/hostname") &&
+             !str_equal(m->target, "/etc/hosts")))
+            continue;
+        r = agent_guest_step(l->agent,
+                             &(struct agent_guest_step){.kind = AGENT_STEP_FILE,
+                                                        .target = m->target,
+                                                        .mode = m->mode ? m->mode : 0644,
+                                                        .data = m->content,
+                                                        .data_size = strlen(m->content)},
+                             e);
+    }
+    return r < 0 ? r : agent_guest_end(l->agent, e);
+}
+
+int vmm_resume_ask(struct launch *l, struct error *e)
+{
+    if (l->plan->snapshot_kind != PLAN_SNAPSHOT_MEMORY)
+        return agent_guest_adopt_empty(l->agent, e);
+    int r = agent_guest_adopt(l->agent, l->plan->terminal, e);
+    return r < 0 ? r : resume_identity(l, e);
+}
+
+int vmm_resume_verify(const struct launch *l, const struct agent_ready *ready, struct error *e)
+{
+    const struct plan *p = l->plan;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t off = (int64_t)(ready->realtime_ns / 1000000000) - (int64_t)now.tv_sec;
+    if (!str_equal(ready->hostname, p->hostname))
+        return error_set(e, EPROTO, "the clone is still called %s", ready->hostname);
+    if (off < -RESUME_CLOCK_S || off > RESUME_CLOCK_S)
+        return error_set(e, EPROTO, "the clone's clock is %lld s off", (long long)off);
+    if (!ready->seeded)
+        return error_set(e, EPROTO, "the clone's random numbers are its template's");
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        size_t size = m->content ? strcspn(m->content, "\n") : 0;
+        if (m->kind == PLAN_MOUNT_FILE && str_equal(m->target, "/etc/machine-id") &&
+            !p->read_only &&
+            (strlen(ready->machine_id) != size || memcmp(ready->machine_id, m->content, size) != 0))
+            return error_set(e, EPROTO, "the clone has another's machine-id");
+    }
+    return 0;
+}
