@@ -124,6 +124,8 @@ struct launch_events {
     void (*copy_done)(void *data, uint32_t transfer, const struct error *e); /* e NULL: well */
     /* the whole boundary is gone: PID 1 has ended, or the agent's channel broke */
     void (*ended)(void *data, int status, const char *why); /* why NULL: an ordinary end */
+    /* another program has paused it, or let it go on; may be NULL */
+    void (*frozen)(void *data, bool frozen);
     /* `request` as snapshot() was given; e NULL: the folder is whole and the workload goes on */
     void (*snapshot_done)(void *data, uint32_t request, const struct error *e);
 };

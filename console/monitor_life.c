@@ -88,6 +88,15 @@ static void on_ended(void *data, int status, const char *why)
         on_copied(m, m->transfers->number, &e);
 }
 
+static void on_frozen(void *data, bool frozen)
+{
+    struct monitor *m = data;
+    if (m->paused == frozen || m->ended || m->stopping || m->record.phase == STATE_STOPPING)
+        return;
+    m->paused = frozen;
+    life_put_state(m, frozen ? STATE_PAUSED : STATE_RUNNING);
+}
+
 const struct launch_events life_events = {
     .started = on_started,
     .failed = on_failed,
@@ -95,6 +104,7 @@ const struct launch_events life_events = {
     .copy_done = on_copied,
     .snapshot_done = on_copied,
     .ended = on_ended,
+    .frozen = on_frozen,
 };
 
 /* --- stop, kill, pause ------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 #include "app/cli/tasks.h"
 
+#include "app/cli/foreign.h"
 #include "app/cli/out.h"
 #include "base/loop.h"
 
@@ -162,6 +163,21 @@ int tasks_report(const struct cli *c, const struct tasks *t)
     return status;
 }
 
+/* Those of other programs first; what is left are ours. */
+static int tasks_foreign(struct cli *c)
+{
+    int status = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < c->args_count; i++)
+        if (!foreign_is(c->args[i]))
+            c->args[kept++] = c->args[i];
+        else if (foreign_control(c, c->args[i]))
+            status = 125;
+    c->args_count = kept;
+    c->args[kept] = NULL;
+    return status;
+}
+
 int tasks_run(struct cli *c, tasks_work_fn *work, void *data)
 {
     struct dirs d;
@@ -169,13 +185,16 @@ int tasks_run(struct cli *c, tasks_work_fn *work, void *data)
     struct error e;
     if (!c->args_count)
         return cli_usage(c, "a workload is needed");
+    int status = tasks_foreign(c);
+    if (!c->args_count)
+        return status;
     if (dirs_init(&d, &e) < 0)
         return cli_fail(c, &e);
-    int status;
     if (tasks_find(&d, c->args, c->args_count, &t, &e) < 0) {
         status = cli_fail(c, &e);
     } else {
-        status = work(c, &d, &t, data);
+        int worked = work(c, &d, &t, data);
+        status = worked ? worked : status;
         tasks_done(&t);
     }
     dirs_done(&d);

@@ -1,4 +1,5 @@
 /* cofferdam ps: the workloads there are. */
+#include "app/cli/foreign.h"
 #include "app/cli/live.h"
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
@@ -78,8 +79,9 @@ static bool wanted(const struct cli *c, const struct state_record *r)
 
 static const char *const columns_plain[] = {"ID",   "NAME",    "STATE", "PROFILE", "BOUNDARY",
                                             ">CPU", ">MEMORY", ">AGE",  "COMMAND", NULL};
-static const char *const columns_from[] = {"ID",      "NAME", "STATE", "PROFILE", "BOUNDARY", ">CPU",
-                                           ">MEMORY", ">AGE", "FROM",  "COMMAND", NULL};
+static const char *const columns_from[] = {"ID",       "NAME",    "STATE",   "PROFILE",
+                                           "BOUNDARY", ">CPU",    ">MEMORY", ">AGE",
+                                           "FROM",     "COMMAND", NULL};
 
 /* The name of the snapshot it was started from; its id where that is gone. */
 static const char *origin(const struct snapshot_record *list, size_t count, const char *id)
@@ -98,15 +100,45 @@ static void add_row(struct out_table *t, const struct live *l, const char *from)
     autofree char *state = r->phase == STATE_EXITED ? str_format("exited %d", r->status)
                                                     : str_dup(state_phase_name(r->phase));
     autofree char *boundary = state_boundary_text(r);
-    const char *cells[] = {r->id, r->name, state,      r->profile, boundary,
-                           cpu,   memory,  age,        r->command, r->command};
+    const char *cells[] = {r->id, r->name, state, r->profile, boundary,
+                           cpu,   memory,  age,   r->command, r->command};
     if (t->columns == columns_from)
         cells[8] = from;
     out_table_add(t, cells);
 }
 
+/* They come last; what nobody could ask for is what was last heard, and the reason is said. */
+static void add_foreign(struct out_table *t, const json_t *domains)
+{
+    size_t i;
+    const json_t *one;
+    const char *said = NULL;
+    json_array_foreach(domains, i, one)
+    {
+        const char *stale = json_string_value(json_object_get(one, "stale"));
+        const char *uri = json_string_value(json_object_get(one, "uri"));
+        const char *state = json_string_value(json_object_get(one, "state"));
+        const char *uuid = json_string_value(json_object_get(one, "uuid"));
+        autofree char *name =
+            str_format(FOREIGN_PREFIX "%s", json_string_value(json_object_get(one, "name")));
+        autofree char *memory =
+            live_text_size((uint64_t)json_integer_value(json_object_get(one, "memory")));
+        autofree char *id = str_ndup(uuid ? uuid : "", 8);
+        autofree char *shown = stale ? str_format("%s?", state) : str_dup_or_null(state);
+        const char *cells[] = {id,   name,   shown, NULL,       uri,
+                               NULL, memory, NULL,  "not ours", "not ours"};
+        if (t->columns == columns_from)
+            cells[8] = NULL;
+        out_table_add(t, cells);
+        if (stale && said != uri && !str_equal(said, uri))
+            fprintf(stderr, "cofferdam ps: %s: %s; its rows are the last ones known\n", uri, stale);
+        said = stale ? uri : said;
+    }
+}
+
 /* Where each was started from is a column only where there is something to say. */
-static void print_table(const struct dirs *d, const struct live *list, size_t count)
+static void print_table(const struct dirs *d, const struct live *list, size_t count,
+                        const json_t *domains)
 {
     struct out_table t = {.columns = columns_plain};
     struct snapshot_record *snapshots = NULL;
@@ -119,12 +151,13 @@ static void print_table(const struct dirs *d, const struct live *list, size_t co
         snapshots_list(d, &snapshots, &snapshots_count, &ignored);
     for (size_t i = 0; i < count; i++)
         add_row(&t, &list[i], origin(snapshots, snapshots_count, list[i].record->snapshot));
+    add_foreign(&t, domains);
     out_table_print(&t);
     out_table_done(&t);
     snapshots_list_free(snapshots, snapshots_count);
 }
 
-static void print_json(const struct live *list, size_t count)
+static void print_json(const struct live *list, size_t count, json_t *domains)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
@@ -133,7 +166,10 @@ static void print_json(const struct live *list, size_t count)
             json_object_set_new(j, "sample", state_sample_to_json(&list[i].sample));
         json_array_append_new(array, j);
     }
-    out_json(json_pack("{s:o}", "workloads", array));
+    json_t *all = json_pack("{s:o}", "workloads", array);
+    if (domains)
+        json_object_set(all, "domains", domains);
+    out_json(all);
 }
 
 static void show(const struct cli *c, const struct dirs *d, struct state_record *list, size_t count)
@@ -152,10 +188,12 @@ static void show(const struct cli *c, const struct dirs *d, struct state_record 
     } else {
         struct live *live;
         live_ask(d, &t, &live);
+        json_t *domains = cli_option(c, "filter") ? NULL : foreign_list(d);
         if (c->json)
-            print_json(live, t.count);
+            print_json(live, t.count, domains);
         else
-            print_table(d, live, t.count);
+            print_table(d, live, t.count, domains);
+        json_decref(domains);
         free(live);
     }
     tasks_done(&t);

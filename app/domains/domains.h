@@ -24,6 +24,7 @@ virDomainPtr domains_find(virConnectPtr c, const char *id);
  * that is somebody else's to do). Idempotent.
  */
 int domains_undo(virConnectPtr c, const char *id, const char *folder, struct error *e);
+int domains_forget_folder(const char *folder, const char *id, struct error *e);
 int domains_undo_by(const char *uri, const char *id, const char *folder, struct error *e);
 
 /* make.c: the folder with the overlays of this plan, all or nothing. */
@@ -43,9 +44,10 @@ int domains_snapshot_disks(const struct plan *p, struct error *e);
 /* Brings it back with its memory, standing still. */
 virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p, struct error *e);
 
-int domains_drive(void);                                                  /* drive.c */
-int domains_probe(const char *uri);                                       /* list.c */
-int domains_list(const char *uri);                                        /* list.c */
-int domains_control(const char *uri, const char *uuid, const char *verb); /* list.c */
+int domains_drive(void);            /* drive.c */
+int domains_probe(const char *uri); /* list.c */
+int domains_list(const char *uri);  /* list.c */
+int domains_control(const char *uri, const char *word,
+                    const char *verb); /* list.c; by name or UUID */
 
 #endif

@@ -30,6 +30,7 @@ struct drive {
     int pidfd; /* owned; QEMU's; FD_NONE */
     int pid_watch, again;
     unsigned again_ms;
+    bool paused, serving;
     bool killed, off, over, noted; /* off: the guest has switched itself off */
     int status;
     char why[256];
@@ -104,6 +105,19 @@ static void stopped(struct drive *d, int detail)
     }
 }
 
+/* As it is now: several events may have come meanwhile. */
+static void tell_paused(struct drive *d)
+{
+    int state = 0, reason;
+    if (!d->domain || virDomainGetState(d->domain, &state, &reason, 0) < 0 ||
+        (state != VIR_DOMAIN_PAUSED && state != VIR_DOMAIN_RUNNING))
+        return;
+    bool paused = state == VIR_DOMAIN_PAUSED;
+    if (paused != d->paused)
+        say(DOMAIN_FROZEN, 0, paused, NULL);
+    d->paused = paused;
+}
+
 static int on_lifecycle(virConnectPtr c, virDomainPtr domain, int event, int detail, void *data)
 {
     struct drive *d = data;
@@ -111,6 +125,8 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr domain, int event, int det
     domain_uuid(d->plan->id, ours);
     if (virDomainGetUUIDString(domain, theirs) < 0 || !str_equal(ours, theirs))
         return 0;
+    if (d->serving && (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED))
+        tell_paused(d);
     if (event == VIR_DOMAIN_EVENT_SHUTDOWN)
         d->off = true;
     if (event == VIR_DOMAIN_EVENT_STOPPED && d->domain)
@@ -301,6 +317,7 @@ static void obey(struct drive *d, struct domain_message *m)
     case DOMAIN_PAUSED:
     case DOMAIN_SAMPLED:
     case DOMAIN_SNAPPED:
+    case DOMAIN_FROZEN:
     case DOMAIN_ENDED:
     case DOMAIN_CLEANED:
     case DOMAIN_NOTE:
@@ -372,6 +389,7 @@ static void drive_serve(struct drive *d)
         d->pid_watch =
             virEventAddHandle(d->pidfd, VIR_EVENT_HANDLE_READABLE, on_process_end, d, NULL);
     virEventAddTimeout(-1, on_nothing, NULL, NULL);
+    d->serving = true;
     while (!d->over && virEventRunDefaultImpl() == 0)
         ;
 }
@@ -395,7 +413,9 @@ static int drive(struct plan *p)
     struct error undone = {0};
     const char *folder = p->scratch ? "-" : p->machine.folder;
     domains_limit(CONNECT_S, NULL);
-    if (d.connection && d.again < 0)
+    if (!d.connection && d.again < 0) /* nobody was there to make anything */
+        r = domains_forget_folder(folder, p->id, &undone);
+    else if (d.connection && d.again < 0)
         r = domains_undo(d.connection, p->id, folder, &undone);
     else
         r = domains_undo_by(p->machine.uri, p->id, folder, &undone);

@@ -97,7 +97,7 @@ static int control_reset(virDomainPtr d)
     return virDomainReset(d, 0);
 }
 
-int domains_control(const char *uri, const char *uuid, const char *verb)
+int domains_control(const char *uri, const char *word, const char *verb)
 {
     static const struct {
         const char *verb;
@@ -113,8 +113,16 @@ int domains_control(const char *uri, const char *uuid, const char *verb)
     struct error e;
     domains_limit(LIST_S, NULL);
     virConnectPtr c = domains_connect(uri, &e);
-    virDomainPtr d = c ? virDomainLookupByUUIDString(c, uuid) : NULL;
-    int r = d ? 0 : c ? domains_error(&e, uuid) : -e.code;
+    virDomainPtr d = c ? virDomainLookupByName(c, word) : NULL;
+    if (c && !d)
+        d = virDomainLookupByUUIDString(c, word);
+    if (d && strncmp(virDomainGetName(d), "cofferdam-", 10) == 0) {
+        virDomainFree(d);
+        virConnectClose(c);
+        error_set(&e, EPERM, "it is one of ours: call it by its own name");
+        return list_fail(&e);
+    }
+    int r = d ? 0 : c ? domains_error(&e, word) : -e.code;
     for (size_t i = 0; d && i < ARRAY_SIZE(rows); i++)
         if (str_equal(rows[i].verb, verb) && rows[i].call(d) < 0)
             r = domains_error(&e, verb);

@@ -29,7 +29,7 @@ static bool undo_is_ours(const char *folder, const char *id)
            !strstr(folder, "/../") && strstr(folder, "/cofferdam") && str_ends(folder, tail);
 }
 
-static int undo_folder(const char *folder, const char *id, struct error *e)
+int domains_forget_folder(const char *folder, const char *id, struct error *e)
 {
     if (str_equal(folder, "-"))
         return 0;
@@ -52,7 +52,7 @@ int domains_undo(virConnectPtr c, const char *id, const char *folder, struct err
     int r = d ? undo_domain(d, e) : 0;
     if (d)
         virDomainFree(d);
-    return r < 0 ? r : undo_folder(folder, id, e);
+    return r < 0 ? r : domains_forget_folder(folder, id, e);
 }
 
 int domains_undo_by(const char *uri, const char *id, const char *folder, struct error *e)

@@ -387,8 +387,8 @@ static void check_whole(struct check *c)
     else if (plan_boots_disk(p) && !str_equal(p->argv[0], "boot"))
         check_refuse(c, "leave the command out",
                      "a disk boots its own system: there is nobody in it to be given a command");
-    if (m->memory < 64ull << 20)
-        check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
+    if (m->memory < 16ull << 20)
+        check_refuse(c, "--memory 64M", "resources.memory: a whole machine needs at least 16M");
     if (m->warm)
         check_refuse(c, "--set machine.warm=no", "machine.warm = yes is for microVMs");
     if (p->network != PLAN_NETWORK_NONE && p->network != PLAN_NETWORK_HOST)

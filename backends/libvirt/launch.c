@@ -337,6 +337,10 @@ static void domain_event(struct launch *l, const struct domain_message *m,
     case DOMAIN_ENDED:
         domain_end(l, m->value, m->error.text, events, data);
         break;
+    case DOMAIN_FROZEN:
+        if (events->frozen && !l->ended)
+            events->frozen(data, m->value);
+        break;
     case DOMAIN_SNAPPED:
         if (events->snapshot_done)
             events->snapshot_done(data, m->number, m->error.code ? &m->error : NULL);

@@ -24,6 +24,7 @@ enum domain_word {
     DOMAIN_PAUSED,       /* error.code 0: well */
     DOMAIN_SAMPLED,
     DOMAIN_SNAPPED, /* number, error */
+    DOMAIN_FROZEN,  /* value: 1, 0; whoever did it */
     DOMAIN_ENDED,   /* value: status as the shell's; error.text: why, empty: an ordinary end */
     DOMAIN_CLEANED, /* error.code 0: nothing is left of it */
     DOMAIN_NOTE,    /* error.text: for the report, "libvirtd went away" */
