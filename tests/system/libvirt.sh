@@ -34,6 +34,15 @@ start_libvirtd() {
             for d in etc:/etc/libvirt run:/run/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
                 mount --bind "$B/${d%%:*}" "${d#*:}"
             done
+            # Debian makes this account with its units, and its libvirtd does not begin without it
+            for f in passwd group; do
+                cp "/etc/$f" "$B/$f"
+                mount --bind "$B/$f" "/etc/$f"
+            done
+            grep -q ^libvirt-qemu: /etc/passwd || echo "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin" >>/etc/passwd
+            for g in libvirt-qemu kvm; do
+                grep -q "^$g:" /etc/group || echo "$g:x:6405${#g}:" >>/etc/group
+            done
             exec libvirtd -p "$B/pid"' bash "$RUN" >"$RUN/t/libvirtd.log" 2>&1 </dev/null &
     else
         mkdir -p "$XDG_CONFIG_HOME/libvirt"
