@@ -75,13 +75,12 @@ static void draw_keys(const char *hints, int row, int cols)
 }
 
 /* A long one stands on as many of the last lines as it needs. */
-static void draw_message(const struct ui_model *m)
+static void draw_words(const struct ui_model *m, enum ui_look look, const char *text)
 {
     enum { MOST = 5 };
-    enum ui_look look = m->message_bad ? UI_BAD : UI_PLAIN;
     char *parts[MOST];
     int count = 0;
-    for (const char *at = m->message; *at && count < MOST && count < m->rows / 2;) {
+    for (const char *at = text; *at && count < MOST && count < m->rows / 2;) {
         size_t n = view_line_fits(at, m->cols);
         parts[count++] = str_ndup(at, n);
         at += n;
@@ -104,8 +103,7 @@ static void draw_bottom(const struct ui_model *m)
 {
     int row = m->rows - 1;
     if (m->dialog == UI_DIALOG_CONFIRM) {
-        paint_text(row, 0, m->cols, UI_WARN, m->question);
-        paint_cursor(row, MIN((int)strlen(m->question), m->cols - 1));
+        draw_words(m, UI_WARN, m->question);
     } else if (m->dialog == UI_DIALOG_FILTER) {
         draw_typed(m, "/", m->filter.text);
     } else if (m->dialog == UI_DIALOG_SEARCH) {
@@ -115,7 +113,7 @@ static void draw_bottom(const struct ui_model *m)
         paint_text(row - 1, 0, m->cols, UI_QUIET, hint);
         draw_typed(m, ":", m->typed.text);
     } else if (m->message) {
-        draw_message(m);
+        draw_words(m, m->message_bad ? UI_BAD : UI_PLAIN, m->message);
     } else if (m->filter.used && m->page == UI_PAGE_LIST) {
         autofree char *typed = str_escape_z(m->filter.text);
         autofree char *text = str_format("only with \"%s\"; / then Esc shows all", typed);

@@ -122,7 +122,7 @@ static void ui_round(struct ui *u)
     u->world.look_soon = false;
     if (loop_now_ms() >= u->tick_at) {
         u->tick_at = loop_now_ms() + TICK_MS;
-        world_refresh(&u->world);
+        world_tick(&u->world);
     }
     world_carry_out(&u->world);
 }
@@ -153,13 +153,13 @@ static int ui_run(const struct ui_host *host)
     }
     paint_size(&rows, &cols);
     ui_model_init(&u->model, rows, cols, paint_utf8());
-    ui_settings_load(&u->model);
     if (world_init(&u->world, host, &u->model, &e) < 0) {
         paint_end();
         fprintf(stderr, "cofferdam: %s\n", e.text);
         u->status = 125;
     } else {
         world_refresh(&u->world);
+        ui_settings_load(&u->model);
         u->tick_at = loop_now_ms() + TICK_MS;
         while (!u->world.quit) {
             ui_frame(u);

@@ -66,7 +66,6 @@ static const char help_console[] =
     "  (or those its profile names: console.detach-keys, docker, tmux):\n"
     "  ctrl-] Tab     back to the list (Tab there leads here again)\n"
     "  ctrl-] z       the whole window for it, and back\n"
-    "  ctrl-] PgUp    what has scrolled away; / searches in it, Esc leads back\n"
     "  ctrl-] t       take over typing from another viewer\n"
     "  ctrl-] x       close it; the workload goes on\n"
     "  ctrl-] ctrl-]  a ctrl-] for the workload\n";

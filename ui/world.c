@@ -3,9 +3,11 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "console/snapshots.h"
+#include "ui/columns.h"
 #include "ui/update.h"
 
 #include <jansson.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static int64_t now_ms(void)
@@ -160,6 +162,7 @@ static void on_closed(void *data, const char *why)
     struct world_link *l = data;
     l->closed = true;
     l->world->look_soon |= l->answered;
+    l->world->look = true;
     launch_failed(l, why);
     console_over(l, why);
 }
@@ -293,6 +296,66 @@ static bool numbers_are_seen(const struct ui_model *m)
     return (m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH) || m->page == UI_PAGE_HOST;
 }
 
+static bool item_lives(const struct ui_model *m, size_t nth)
+{
+    const struct ui_item *it = &m->items[nth];
+    return it->kind == UI_ITEM_ROW && state_phase_lives(m->list[it->index].phase);
+}
+
+/*
+ * Rows on the screen each second; those beyond its edges in turns, unless their order or their sum
+ * hangs on it: hundreds of monitors answering at once would hold up the keys.
+ */
+static void ask_all(struct world *w, int64_t now)
+{
+    enum { TURNS = 5 };
+    struct ui_model *m = w->model;
+    struct ui_rect list, pane;
+    bool each = m->sort != UI_COL_COUNT || m->page == UI_PAGE_HOST;
+    ui_model_layout(m, &list, &pane);
+    size_t from = ui_list_from(m, list.rows - 1), to = from + (size_t)MAX(list.rows, 1);
+    w->turn++;
+    for (size_t i = 0; i < m->items_count && numbers_are_seen(m); i++)
+        if (item_lives(m, i) && (each || (i >= from && i < to) || i % TURNS == w->turn % TURNS))
+            link_ask(w, m->list[m->items[i].index].id, now);
+}
+
+static int64_t changed_ns(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) < 0 ? 0 : st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+}
+
+/* Whether there may be other workloads than before: what becomes of each its own monitor tells. */
+static bool list_changed(struct world *w)
+{
+    enum { ANYWAY_MS = 20000 };
+    autofree char *kept = str_join_path(w->dirs.state, "workloads");
+    int64_t changed = changed_ns(w->dirs.runtime) ^ changed_ns(kept), now = now_ms();
+    if (changed == w->list_changed && now - w->listed_ms < ANYWAY_MS && !w->look)
+        return false;
+    w->list_changed = changed;
+    return true;
+}
+
+/* Reading the files of hundreds takes longer than a frame may wait: only when it has to be. */
+void world_tick(struct world *w)
+{
+    struct ui_model *m = w->model;
+    if (list_changed(w)) {
+        world_refresh(w);
+        return;
+    }
+    int64_t now = now_ms();
+    ui_model_time(m, now);
+    snapshots_look(w, now);
+    if (m->sort != UI_COL_COUNT)
+        ui_model_arrange(m);
+    if (m->page == UI_PAGE_HOST)
+        world_host_facts(w);
+    ask_all(w, now);
+}
+
 void world_refresh(struct world *w)
 {
     struct state_record *list;
@@ -300,6 +363,8 @@ void world_refresh(struct world *w)
     struct error e;
     int64_t now = now_ms();
     ui_model_time(w->model, now);
+    w->look = false;
+    w->listed_ms = now;
     if (state_list(&w->dirs, &list, &count, &e) < 0) {
         ui_model_message(w->model, true, e.text);
         return;
@@ -308,9 +373,7 @@ void world_refresh(struct world *w)
     ui_model_list(w->model, list, count);
     if (w->model->page == UI_PAGE_HOST)
         world_host_facts(w);
-    for (size_t i = 0; i < count && numbers_are_seen(w->model); i++)
-        if (list[i].phase != STATE_EXITED && list[i].phase != STATE_LOST)
-            link_ask(w, list[i].id, now);
+    ask_all(w, now);
     state_list_free(list, count);
 }
 
@@ -513,13 +576,20 @@ size_t world_watch(struct world *w, struct pollfd **ret)
     return n;
 }
 
+enum { DISPATCH_MS = 4 };
+
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
 {
     /* What is added meanwhile stands behind these and waits for the next round. */
     size_t links = w->watched_links, jobs = w->watched_jobs, kept = 0;
-    for (size_t i = 0; i < links && i < count; i++)
+    uint64_t until = loop_now_ms() + DISPATCH_MS; /* then keys are looked for again */
+    for (size_t k = 0; k < links && links <= count && loop_now_ms() <= until; k++) {
+        size_t i = (w->next_link + k) % links;
         if (fds[i].revents && !w->links[i]->closed)
             client_dispatch(w->links[i]->client);
+        if (k + 1 == links || loop_now_ms() > until)
+            w->next_link = i + 1;
+    }
     for (size_t i = 0; i < jobs && links + i < count; i++)
         if (!fds[links + i].revents || world_read_job(w, w->jobs[i]))
             w->jobs[kept++] = w->jobs[i];

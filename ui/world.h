@@ -40,18 +40,23 @@ struct world {
     size_t links_count;
     struct world_job **jobs; /* owned */
     size_t jobs_count;
+    int64_t listed_ms, list_changed;    /* when the files were read; what the folders said */
+    bool look;                          /* they are to be read again */
+    unsigned turn;                      /* whose numbers beyond the screen are due */
+    size_t next_link;                   /* read first: none waits for ever */
     size_t watched_links, watched_jobs; /* so many of them as world_watch() was called */
-    uint64_t bells;         /* of the console shown */
-    bool quit, ring, mouse; /* mouse: it may have changed hands */
-    int64_t snapshots_ms;   /* when they were last looked at */
-    bool look_soon;         /* something ended: not only at the next second */
+    uint64_t bells;                     /* of the console shown */
+    bool quit, ring, mouse;             /* mouse: it may have changed hands */
+    int64_t snapshots_ms;               /* when they were last looked at */
+    bool look_soon;                     /* something ended: not only at the next second */
 };
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e);
 void world_done(struct world *w);
 
-void world_refresh(struct world *w);                            /* each second */
-void world_carry_out(struct world *w);                          /* the model's intents */
+void world_refresh(struct world *w);                      /* all anew */
+void world_tick(struct world *w);                         /* each second */
+void world_carry_out(struct world *w);                    /* the model's intents */
 size_t world_watch(struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
 

@@ -95,9 +95,15 @@ static json_t *one_json(const struct picture *before, const struct live *l)
     return j;
 }
 
+/* `top` is `stats --watch`. */
+static bool is_watched(const struct cli *c)
+{
+    return c->verb == &verb_top || cli_switch(c, "watch");
+}
+
 static void print_json(const struct cli *c, const struct picture *before, const struct picture *now)
 {
-    bool stream = cli_switch(c, "watch");
+    bool stream = is_watched(c);
     json_t *array = json_array();
     for (size_t i = 0; i < now->tasks.count; i++) {
         json_t *j = one_json(before, &now->live[i]);
@@ -117,7 +123,7 @@ static int stats_loop(const struct cli *c, const struct dirs *d)
 {
     struct picture before = {0}, now = {0};
     struct error e;
-    bool watch = cli_switch(c, "watch");
+    bool watch = is_watched(c);
     if (take_picture(c, d, &before, &e) < 0)
         return cli_fail(c, &e);
     for (int ms = FIRST_MS;; ms = EVERY_MS) {

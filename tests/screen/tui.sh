@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 RUNNING="running  " # in a row of the list; the title says "1 running of 1"
-SIZES="80x24 200x50 40x12"
+SIZES="80x24 200x50 40x12 400x120"
 
 # tour COLS ROWS: through every page, with one workload.
 tour() {
@@ -267,6 +267,140 @@ test_a_signal_gives_the_terminal_back() {
     kill -TERM "$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)"
     expect_end 143
     see "[over]"
+}
+
+# Written down as a stranger would do it, without the manual: what the screen says is enough.
+test_a_strangers_first_five_minutes() {
+    need tmux userns
+    printf '#!/bin/sh\necho 4$((1+1))-hello; exec sh\n' >"$T/strange.sh"
+    chmod +x "$T/strange.sh"
+    screen_start 100 30 cofferdam
+    see "o  open a strange file"
+    screen_keys o
+    see "a file to open"
+    screen_type "$T/stra"
+    screen_keys Tab
+    see "strange.sh"
+    screen_keys Enter
+    see "advice: trust it" # what it is, and what that means
+    see "(o) "
+    see "protects"
+    see "leaves open"
+    see "costs"
+    screen_keys 1 # the container
+    see "< contained >"
+    screen_keys C-p
+    see "the plan, before anything starts"
+    screen_keys Escape
+    see "start a workload"
+    screen_keys Enter
+    see "42-hello"
+    screen_type 'echo one >kept; cat kept'
+    screen_keys Enter
+    see "one"
+    screen_keys C-] Tab # the line below says so
+    see "Tab console"
+    screen_keys S
+    see "files of"
+    screen_keys Tab
+    see "ctrl-] Tab list"
+    screen_type 'rm kept; echo gone$((1+1))'
+    screen_keys Enter
+    see "gone2"
+    screen_keys C-] Tab
+    screen_keys Escape
+    see_no "gone2"
+    screen_keys v
+    see "snapshot   files"
+    screen_keys k k B
+    see "since is lost"
+    see "y/n"
+    screen_keys y
+    see "1 running of 1"
+    screen_keys G R
+    see "report"
+    screen_keys Escape
+    see "NAME"
+    screen_keys '*' x
+    see "y/n"
+    screen_keys y
+    see "0 running of 0"
+    screen_keys q
+    expect_end 0
+    rm_snapshots
+}
+rm_snapshots() {
+    local ids
+    ids=$(cofferdam snapshot list --quiet)
+    # shellcheck disable=SC2086 # ids are words
+    [ -z "$ids" ] || cofferdam snapshot rm --force --recursive $ids >/dev/null 2>&1 || :
+}
+
+test_a_crash_gives_the_terminal_back() {
+    need tmux
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    kill -SEGV "$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)"
+    expect_end 139
+    see "[over]"
+    screen_lacks "no workloads" || fail "its page is left behind"
+    expect_equal "$(screen_tmux display-message -p '#{mouse_any_flag}')" 0 "the mouse is given back"
+}
+
+test_a_storm_of_resizes_and_keys() {
+    local i
+    need tmux userns
+    cofferdam run --detach --tty --name stormy -- sleep 1000 >/dev/null
+    screen_start 80 24 cofferdam
+    see "stormy"
+    for i in $(seq 60); do
+        screen_size $((20 + i * 37 % 300)) $((5 + i * 13 % 90))
+        screen_keys v '>' j Space - H Escape '?' Escape i Escape
+    done
+    screen_size 100 30
+    screen_keys Escape Escape Escape
+    see "stormy"
+    see "1 running of 1"
+    kill_it
+}
+
+test_a_thousand_rows() {
+    local i base
+    need tmux
+    base=$XDG_STATE_HOME/cofferdam/workloads
+    mkdir -p "$base"
+    for i in $(seq 1000); do
+        mkdir "$base/$(printf 'ab%010x' "$i")"
+        printf '{"version":1,"phase":"exited","id":"%s","name":"row-%d","profile":"contained","boundary":"container","runtime":"native","image":"host","command":"true","created_ms":1,"started_ms":1,"ended_ms":2,"status":0,"kept":true,"terminal":false}' \
+            "$(printf 'ab%010x' "$i")" "$i" >"$base/$(printf 'ab%010x' "$i")/state"
+    done
+    screen_start 100 30 cofferdam
+    see "0 running of 1000"
+    screen_keys / ; screen_type "~^row-77[0-9]$"
+    see "row-770"
+    see_no "row-999 "
+    screen_keys Escape
+    screen_keys '>' G
+    see "row-999 "
+    screen_keys q
+    expect_end 0
+    rm -rf "$base"/ab*
+}
+
+test_keys_and_colours_of_the_person() {
+    need tmux
+    mkdir -p "$XDG_CONFIG_HOME/cofferdam"
+    printf '[interface]\ntheme = high-contrast\n[keys]\nquit = ctrl-x\n' >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_looks | head -1 | grep -q $'\e\[[0-9;]*107' || fail "the title has no theme: $(screen_looks | head -1 | cat -v)"
+    screen_keys q '?'
+    see "cofferdam  help"
+    screen_keys / ; screen_type leave ; screen_keys Enter # the line of quit
+    see "ctrl-x"
+    screen_keys C-x
+    expect_end 0
+    rm "$XDG_CONFIG_HOME/cofferdam/interface.ini"
 }
 
 test_a_terminal_that_cannot_do_it_is_said() {

@@ -1,0 +1,104 @@
+"""Drives programs on a pty and takes times: first PROGRAM… | idle SECONDS PROGRAM… | keys PROGRAM"""
+import fcntl
+import os
+import pty
+import random
+import select
+import signal
+import statistics
+import struct
+import sys
+import termios
+import time
+
+
+def start(program):
+    """On a terminal of 120 by 40. Returns its process and our end."""
+    begun = time.monotonic()
+    pid, fd = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        os.environ.update(TERM="xterm-256color", LC_ALL="C.UTF-8")
+        os.execv(program, [program])
+    return pid, fd, begun
+
+
+def read_for(fd, seconds):
+    """Reads and forgets; the time of the first byte and of the last, or None."""
+    first = last = None
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if not select.select([fd], [], [], left)[0]:
+            break
+        try:
+            if not os.read(fd, 65536):
+                break
+        except OSError:
+            break
+        last = time.monotonic()
+        first = first or last
+    return first, last
+
+
+def stop(pid, fd):
+    os.kill(pid, signal.SIGTERM)
+    read_for(fd, 0.05)
+    os.close(fd)
+    _, _, used = os.wait4(pid, 0)
+    return used.ru_utime + used.ru_stime
+
+
+def first(programs):
+    """A frame is there when more than its set-up has come: a kilobyte, or nothing for 30 ms."""
+    times = {p: [] for p in programs}
+    for _ in range(20):
+        for program in programs:
+            pid, fd, begun = start(program)
+            seen, at = 0, begun
+            while seen < 1024 and select.select([fd], [], [], 2 if not seen else 0.03)[0]:
+                seen += len(os.read(fd, 65536))
+                at = time.monotonic()
+            times[program].append((at - begun) * 1000)
+            stop(pid, fd)
+    for program, list_ in times.items():
+        print(f"  {os.path.basename(program):<12} {statistics.median(list_):8.1f}")
+
+
+def idle(seconds, programs):
+    """What came to its children is theirs: only the program itself is counted."""
+    for program in programs:
+        pid, fd, _ = start(program)
+        read_for(fd, 2)
+        ticks = lambda: sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13]))
+        before = ticks()
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            read_for(fd, left)
+        used = (ticks() - before) * 1000 / os.sysconf("SC_CLK_TCK")
+        print(f"  {os.path.basename(program):<12} {used:8.0f}")
+        stop(pid, fd)
+
+
+def keys(program):
+    pid, fd, _ = start(program)
+    read_for(fd, 3)
+    times = []
+    for i in range(400):
+        read_for(fd, random.uniform(0.02, 0.06))
+        os.write(fd, b"j" if i % 40 < 30 else b"k")
+        begun = time.monotonic()
+        if select.select([fd], [], [], 1)[0]:
+            at = time.monotonic()
+            times.append((at - begun) * 1000)
+    stop(pid, fd)
+    times.sort()
+    print(f"  median {statistics.median(times):.2f}, p99 {times[len(times) * 99 // 100]:.2f}, "
+          f"most {times[-1]:.2f}, of {len(times)}")
+
+
+if sys.argv[1] == "first":
+    first(sys.argv[2:])
+elif sys.argv[1] == "idle":
+    idle(float(sys.argv[2]), sys.argv[3:])
+else:
+    keys(sys.argv[2])
