@@ -400,6 +400,11 @@ test_keys_and_colours_of_the_person() {
     see "ctrl-x"
     screen_keys C-x
     expect_end 0
+    printf '[keys]\nquitt = a\n' >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+    screen_start 80 24 cofferdam
+    see '"quitt"' # where it stands, and what may be meant
+    screen_keys Escape q
+    expect_end 0
     rm "$XDG_CONFIG_HOME/cofferdam/interface.ini"
 }
 
