@@ -316,7 +316,7 @@ test_a_strangers_first_five_minutes() {
     see "since is lost"
     see "y/n"
     screen_keys y
-    see "1 running of 1"
+    (await 15 hangs_from_its_snapshot) || { screen_text; fail "it did not come back"; }
     screen_keys G R
     see "report"
     screen_keys Escape
@@ -329,6 +329,7 @@ test_a_strangers_first_five_minutes() {
     expect_end 0
     rm_snapshots
 }
+hangs_from_its_snapshot() { screen_text | grep -q '└ contained-[0-9a-f]* *running'; }
 rm_snapshots() {
     local ids
     ids=$(cofferdam snapshot list --quiet)
