@@ -1,5 +1,7 @@
 /* The one place that knows which runtimes this build has. */
+#include "app/plan/handler.h"
 #include "backends/backend.h"
+#include "backends/containerd/containerd.h"
 #include "backends/libvirt/libvirt.h"
 #include "backends/microvm/firecracker.h"
 #include "backends/microvm/qemu.h"
@@ -12,6 +14,8 @@ const struct backend *const backends[] = {
     &crun_backend,
     &runc_backend,
     &runsc_backend,
+    &kata_backend,
+    &containerd_backend,
     &qemu_backend,
     &libvirt_backend,
     &firecracker_backend,
@@ -32,6 +36,8 @@ const struct backend *backend_find(const char *runtime)
         return str_ends(runtime, "/firecracker") ? &firecracker_backend
                : str_ends(runtime, "/runsc")     ? &runsc_backend
                                                  : &oci_path_backend;
+    if (plan_handler_is(runtime) && !str_equal(runtime, "kata"))
+        return plan_handler_has_kernel(runtime) ? &containerd_sandbox_backend : &containerd_backend;
     for (size_t i = 0; i < backends_count; i++)
         if (str_equal(backends[i]->name, runtime))
             return backends[i];

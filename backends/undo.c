@@ -1,5 +1,6 @@
 /* Undoes the journal of a launch whose monitor is gone, line by line. */
 #include "backends/cgroup/cgroup.h"
+#include "backends/containerd/ctr.h"
 #include "backends/launch.h"
 #include "base/fd.h"
 #include "base/module.h"
@@ -92,6 +93,8 @@ int launch_undo(const char *kind, const char *what, struct error *e)
         r = undo_ids(what, &why);
     else if (str_equal(kind, "domain"))
         r = undo_domain(what, &why);
+    else if (str_equal(kind, CTR_JOURNAL))
+        r = ctr_undo(what, &why);
     else if (!str_equal(kind, "scope")) /* a scope ends by itself with its last process */
         r = error_set(&why, EINVAL, "nobody knows how to undo this");
     if (r == 0)

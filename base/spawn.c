@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -93,6 +94,8 @@ static IN_CHILD int spawn_child_main(void *data)
         return spawn_fail(c, "prctl");
     if (spawn_place_fds(s) < 0)
         return spawn_fail(c, "descriptors");
+    if (s->controls && ioctl(0, TIOCSCTTY, 0) < 0)
+        return spawn_fail(c, "its terminal");
     execve(c->path, (char *const *)s->argv, (char *const *)(s->env ? s->env : (void *)environ));
     return spawn_fail(c, NULL);
 }

@@ -10,7 +10,8 @@
 /*
  * How to start a program. Descriptors other than fds[] are not inherited; fds[i] becomes
  * descriptor i (FD_NONE: /dev/null, as are 0 to 2 if there are fewer). argv[0] is looked up in
- * PATH's absolute folders unless it holds a '/'. No signal is blocked in it, SIGPIPE is not ignored.
+ * PATH's absolute folders unless it holds a '/'. No signal is blocked in it, SIGPIPE is not
+ * ignored.
  */
 struct spawn {
     const char *const *argv; /* borrowed, NULL-terminated */
@@ -18,6 +19,7 @@ struct spawn {
     const int *fds;          /* borrowed */
     size_t fds_count;        /* 0 to 16 */
     bool new_session;        /* setsid() */
+    bool controls;           /* and descriptor 0, a terminal, becomes its controlling one */
     bool dies_with_us;       /* SIGKILL when whoever starts it ends */
 };
 

@@ -130,6 +130,8 @@ int main(int argc, char **argv)
         guest_main(argv + 1);
     if (argc > 2 && strcmp(argv[1], "--") == 0)
         plain_main(argv + 2, argv + argc + 1);
+    if (argc > 2 && strcmp(argv[1], "env") == 0)
+        env_main(argv + 2, argv + argc + 1);
     if (argc > 2 && strcmp(argv[1], "identity") == 0)
         identity_main(argv + 2);
     main_harden();

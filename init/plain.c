@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PLAIN_MASK_BYTES = 8 /* of a signal set, for the kernel */ };
+enum { PLAIN_MASK_BYTES = 8 /* of a signal set, for the kernel */, PLAIN_ENV_MAX = 4096 };
 
 static void plain_say(const char *text)
 {
@@ -88,4 +88,32 @@ void plain_main(char **argv, char **env)
         if (signo > 0 && signo != SIGCHLD && kill(-command, (int)signo) < 0)
             kill(command, (int)signo);
     }
+}
+
+static bool env_is_same(const char *a, const char *b)
+{
+    size_t n = 0;
+    while (a[n] && a[n] != '=')
+        n++;
+    return strncmp(a, b, n) == 0 && b[n] == '=';
+}
+
+void env_main(char **argv, char **env)
+{
+    static char *all[PLAIN_ENV_MAX + 1];
+    size_t count = 0;
+    for (; *env && count < PLAIN_ENV_MAX; env++)
+        all[count++] = *env;
+    for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+        size_t at = 0;
+        while (at < count && !env_is_same(*argv, all[at]))
+            at++;
+        if (at == PLAIN_ENV_MAX)
+            plain_fail("env", E2BIG);
+        all[at] = *argv;
+        count = at == count ? count + 1 : count;
+    }
+    if (!*argv || !argv[1])
+        plain_fail("env", EINVAL);
+    plain_fail(argv[1], -command_exec(argv + 1, all));
 }

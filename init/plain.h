@@ -8,6 +8,12 @@
  */
 void plain_main(char **argv, char **env) __attribute__((noreturn));
 
+/*
+ * "env [NAME=VALUE]… -- COMMAND…": becomes the command, with these over `env`; 126 and 127 as
+ * above. For runtimes that have no word of their own for variables.
+ */
+void env_main(char **argv, char **env) __attribute__((noreturn));
+
 /* "identity HOSTNAME [PATH TEXT]…": sets the one and writes the others; 1: no host name was set. */
 void identity_main(char **argv) __attribute__((noreturn));
 

@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
-/* Whether `item` is one of "a|b|c"; a word that begins with '/' stands for any absolute path. */
+/* Whether `item` is one of "a|b|c"; '/' in front stands for any absolute path,
+ * ':' behind for anything that goes on so. */
 static bool check_is_word(const char *words, const char *item)
 {
     size_t length = strlen(item);
@@ -14,6 +15,8 @@ static bool check_is_word(const char *words, const char *item)
         if (next == length && memcmp(word, item, length) == 0)
             return length > 0;
         if (*word == '/' && *item == '/')
+            return true;
+        if (next && word[next - 1] == ':' && length > next && memcmp(word, item, next) == 0)
             return true;
         word += next;
     }

@@ -52,13 +52,16 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL},
     [KEY_ISOLATION_RUNTIME] = {
         "isolation", "runtime", KEY_TYPE_WORD,
-        "auto|native|crun|runc|runsc|kata|qemu|firecracker|cloud-hypervisor|libvirt|/PATH", "auto",
-        "auto|NAME|/PATH",
+        "auto|native|crun|runc|runsc|kata|containerd:|qemu|firecracker|cloud-hypervisor|libvirt|/PATH", "auto",
+        "auto|NAME|/PATH|containerd:HANDLER",
         "The program that makes the boundary. *auto* takes the first of the boundary that works "
         "here. *native* is built in and makes containers. An absolute path is a program "
         "with the command line of OCI runtimes, as crun and runc have it; one that is called runsc "
         "makes a sandbox, and one called firecracker a microVM, for which auto takes firecracker "
-        "where it can do what is wanted, else qemu. Named on the command line without a boundary, a runtime of a stronger one "
+        "where it can do what is wanted, else qemu. "
+        "*containerd:HANDLER*, for root, is a runtime of containerd's, which gets the "
+        "image: *io.containerd.runc.v2*, or another; behind it may stand *,program=/PATH* (what "
+        "io.containerd.runc.v2 calls) and *,address=/SOCKET*. *kata* is its io.containerd.kata.v2. Named on the command line without a boundary, a runtime of a stronger one "
         "brings that along.",
         BOTH, ALL, NULL},
     [KEY_ISOLATION_USER] = {

@@ -1,4 +1,6 @@
 #include "app/cli/launch.h"
+#include "app/cli/hand_over.h"
+#include "app/plan/handler.h"
 
 #include "app/monitor/birth.h"
 #include "backends/backend.h"
@@ -263,7 +265,9 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
     if (!backend)
         return -e->code;
     autoclose int filter = FD_NONE;
-    int r = backend->prepare(l->plan, &filter, e);
+    int r = hand_over_image(l->plan, l->image, e);
+    if (r == 0)
+        r = backend->prepare(l->plan, &filter, e);
     if (r < 0)
         return r;
     autofree char *json = plan_to_json(l->plan, false);
@@ -288,9 +292,10 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
     snprintf(b.id, sizeof(b.id), "%s", l->plan->id);
     /* a path stands in the plan: here is room for which table it takes alone */
     snprintf(b.runtime, sizeof(b.runtime), "%s",
-             l->plan->runtime[0] != '/'  ? l->plan->runtime
-             : plan_is_machine(l->plan) ? backend->name
-                                        : "/");
+             plan_handler_is(l->plan->runtime) ? "containerd"
+             : l->plan->runtime[0] != '/'      ? l->plan->runtime
+             : plan_is_machine(l->plan)        ? backend->name
+                                               : "/");
     r = l->foretold ? 0 : launching_foretell(l);
     if (r == 0)
         r = birth_send(l->socket, &b, &(struct birth_fds){plan, filter, FD_NONE});

@@ -2,6 +2,7 @@
 
 #include "backends/libvirt/libvirt.h"
 #include "backends/microvm/firecracker.h"
+#include "backends/containerd/containerd.h"
 #include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
 #include "backends/oci/oci.h"
@@ -19,6 +20,7 @@ static const struct {
     {"qemu",        &qemu_launch_ops       },
     {"firecracker", &firecracker_launch_ops},
     {"libvirt",     &libvirt_launch_ops    },
+    {"containerd",  &containerd_launch_ops }, /* kata too: the handler stands in the plan */
     {"/",           &oci_launch_ops        }, /* any by its path, which stands in the plan */
 };
 

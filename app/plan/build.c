@@ -1,6 +1,7 @@
 /* settings + request + facts → plan. */
 #include "app/plan/build.h"
 
+#include "app/plan/handler.h"
 #include "app/plan/names.h"
 #include "profiles/forms.h"
 
@@ -100,6 +101,8 @@ static bool build_makes(enum plan_boundary boundary, const char *runtime)
         return boundary == (str_ends(runtime, "/firecracker") ? PLAN_MICROVM
                             : str_ends(runtime, "/runsc")     ? PLAN_SANDBOX
                                                               : PLAN_CONTAINER);
+    if (plan_handler_is(runtime))
+        return boundary == (plan_handler_has_kernel(runtime) ? PLAN_SANDBOX : PLAN_CONTAINER);
     for (size_t i = 0; runtimes[boundary][i]; i++)
         if (str_equal(runtimes[boundary][i], runtime))
             return true;
@@ -107,8 +110,8 @@ static bool build_makes(enum plan_boundary boundary, const char *runtime)
 }
 
 /*
- * Whoever names a runtime on the command line, and no boundary, has named the runtime's own, as long
- * as that is the stronger one.
+ * Whoever names a runtime on the command line, and no boundary, has named the runtime's own, as
+ * long as that is the stronger one.
  */
 static bool build_stronger(struct build *b, const char *runtime)
 {

@@ -5,6 +5,7 @@
 #ifndef COFFERDAM_BACKENDS_HANDS_WORDS_H
 #define COFFERDAM_BACKENDS_HANDS_WORDS_H
 
+#include "backends/launch.h"
 #include "base/error.h"
 
 #include <stdint.h>
@@ -40,5 +41,12 @@ struct hands_exec {
     uint8_t terminal, pad[3];
 };
 enum { HANDS_PACKET_MAX = 128 * 1024 };
+
+/*
+ * Reads what stands behind a message of HANDS_EXEC. `ret` points into the three lists (owned by the
+ * caller, also after an error). -EBADMSG: it is none.
+ */
+int hands_exec_read(const char *data, size_t size, struct launch_exec *ret, char ***front,
+                    char ***argv, char ***env);
 
 #endif

@@ -513,18 +513,6 @@ static void reap(struct hands *h)
 /* --- requests -----------------------------------------------------------------------------------
  */
 
-static int exec_take(const char **at, const char *end, char ***to, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const char *nul = *at < end ? memchr(*at, 0, (size_t)(end - *at)) : NULL;
-        if (!nul)
-            return -EBADMSG;
-        strv_add(to, *at);
-        *at = nul + 1;
-    }
-    return 0;
-}
-
 static int exec_write(struct hands *h, struct call *c, const struct launch_exec *x, struct error *e)
 {
     const struct plan *p = h->w->whole;
@@ -551,25 +539,11 @@ static int exec_start(struct hands *h, struct call *c, const struct launch_exec 
 static void request_exec(struct hands *h, const struct hands_message *m, const char *data,
                          size_t size)
 {
-    struct hands_exec head;
+    struct launch_exec x;
     struct error e;
     autostrv char **front = NULL, **argv = NULL, **env = NULL;
-    if (size < sizeof(head))
+    if (hands_exec_read(data, size, &x, &front, &argv, &env) < 0)
         return;
-    memcpy(&head, data, sizeof(head));
-    const char *at = data + sizeof(head), *end = data + size;
-    if (exec_take(&at, end, &front, 2) < 0 || exec_take(&at, end, &argv, head.argc) < 0 ||
-        exec_take(&at, end, &env, head.envc) < 0 || !argv)
-        return;
-    const struct launch_exec x = {
-        .argv = argv,
-        .env = env,
-        .cwd = front[0][0] ? front[0] : NULL,
-        .user = front[1][0] ? front[1] : NULL,
-        .terminal = head.terminal,
-        .rows = head.rows,
-        .cols = head.cols,
-    };
     struct call *c = call_new(h, m->number, x.terminal);
     if (!c) {
         error_set(&e, EBUSY, "too many commands at once");

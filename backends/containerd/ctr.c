@@ -1,0 +1,106 @@
+#include "backends/containerd/ctr.h"
+
+#include "base/spawn.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CTR_SAID_MAX = 64 * 1024, CTR_MS = 20000 };
+
+char **ctr_argv(const char *address)
+{
+    const char *const words[] = {"ctr", "--address", address, "--namespace", CTR_NAMESPACE};
+    char **argv = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strv_add(&argv, words[i]);
+    return argv;
+}
+
+int ctr_run(char **argv, unsigned limit_ms, char **ret_said, struct error *e)
+{
+    autofree char *said = NULL;
+    int status = 0;
+    int r = spawn_run((const char *const *)argv, limit_ms, CTR_SAID_MAX, &status, &said, e);
+    if (r == 0 && status != 0) {
+        char *line = str_trim(said), *end = strrchr(line, '\n');
+        autofree char *shown = str_escape_z(end ? end + 1 : line);
+        r = error_set(e, EIO, "%.300s", *shown ? shown : "ctr failed without a word");
+    }
+    if (r == 0 && ret_said)
+        *ret_said = TAKE(said);
+    strv_free(argv);
+    return r;
+}
+
+static char **ctr_words(const char *address, const char *const *words)
+{
+    char **argv = ctr_argv(address);
+    for (; *words; words++)
+        strv_add(&argv, *words);
+    return argv;
+}
+#define CTR(address, ...) ctr_words(address, (const char *const[]){__VA_ARGS__, NULL})
+
+/* Whether a listing has `name` as a line of its own. */
+static int ctr_lists(char **argv, const char *name, bool *ret, struct error *e)
+{
+    autofree char *said = NULL;
+    int r = ctr_run(argv, CTR_MS, &said, e);
+    if (r < 0)
+        return r;
+    autostrv char **lines = strv_split(said, "\n");
+    *ret = lines && strv_has(lines, name);
+    return 0;
+}
+
+static void ctr_unmount(const char *address, const char *rootfs)
+{
+    struct error ignored;
+    if (umount2(rootfs, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
+        umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW);
+    ctr_run(CTR(address, "snapshots", "rm", rootfs), CTR_MS, NULL, &ignored);
+    rmdir(rootfs);
+    autofree char *folder = str_dup(rootfs);
+    *strrchr(folder, '/') = '\0';
+    rmdir(folder);
+}
+
+int ctr_remove(const char *address, const char *id, const char *rootfs, struct error *e)
+{
+    struct error ignored;
+    bool tasks = false, there = false;
+    int r = ctr_lists(CTR(address, "tasks", "ls", "--quiet"), id, &tasks, e);
+    if (r == 0 && tasks) {
+        ctr_run(CTR(address, "tasks", "resume", id), CTR_MS, NULL, &ignored);
+        r = ctr_run(CTR(address, "tasks", "rm", "--force", id), CTR_MS, NULL, e);
+    }
+    if (r == 0)
+        r = ctr_lists(CTR(address, "containers", "ls", "--quiet"), id, &there, e);
+    if (r == 0 && there)
+        r = ctr_run(CTR(address, "containers", "rm", id), CTR_MS, NULL, e);
+    if (r < 0)
+        return error_wrap(e, "containerd's %s", id);
+    ctr_unmount(address, rootfs);
+    return 0;
+}
+
+char *ctr_journal_line(const char *address, const char *id, const char *rootfs)
+{
+    return str_format("%s %s %s", id, address, rootfs);
+}
+
+int ctr_undo(const char *line, struct error *e)
+{
+    autostrv char **words = strv_split(line, " ");
+    bool ours = words && strv_length(words) == 3 && strlen(words[0]) == 12 &&
+                strspn(words[0], "0123456789abcdef") == 12 && words[1][0] == '/' &&
+                words[2][0] == '/' && str_ends(words[2], "/rootfs") &&
+                strstr(words[2], "cofferdam-roots/") && strstr(words[2], words[0]) &&
+                !strstr(words[2], "/../");
+    if (!ours)
+        return error_set(e, EPERM, "this is no container of ours");
+    return ctr_remove(words[1], words[0], words[2], e);
+}
