@@ -249,7 +249,7 @@ hostile() {
     local mode=$1 limit=$2
     rm -rf bad
     mkdir -p bad/share
-    find "$(dirname "$COFFERDAM")" -maxdepth 1 -type f -name 'cofferdam*' -exec cp -t bad {} +
+    find "$(dirname "$COFFERDAM")" -maxdepth 1 -type f -name 'cofferdam*' ! -name cofferdam-init -exec cp -t bad {} +
     cp -r "$SOURCE_DIR/profiles/shipped" bad/share/profiles
     cp "$BUILD_DIR/tests/tools/hostile-init-$mode" bad/cofferdam-init-readable
     capture timeout 120 bad/cofferdam run --boundary microvm --image small --memory 192M --cpus 1 \

@@ -331,7 +331,7 @@ test_clone_of_a_workload() {
     expect_equal "$(places | wc -l)" 1
 }
 
-there_are() { [ "$(cofferdam ps --all --quiet | wc -l)" = "$1" ]; }
+there_are() { [ "$(cofferdam ps --all | grep -cE ' web(-[0-9]+)? ')" = "$1" ]; }
 
 test_an_image_is_kept_for_its_snapshots() {
     need userns busybox
