@@ -191,7 +191,6 @@ start_over() {
         RUN="$RUN" COFFERDAM_TEST_AS="$who" "${SANITIZER_ENV[@]}" \
         "$ATTEND" 5000 bash "$script" "$who" "$@" || status=$?
     cd /
-    [ ! -s "$RUN/run/libvirt/libvirtd.pid" ] || "${as[@]}" kill "$(cat "$RUN/run/libvirt/libvirtd.pid")" 2>/dev/null || :
     rm -rf --one-file-system "$RUN"
     exit $status
 }
@@ -232,6 +231,7 @@ test_zz_nothing_is_left() {
     # shellcheck disable=SC2086 # ids are words
     [ -z "$kept" ] || "$COFFERDAM" rm --force $kept >/dev/null 2>&1 || :
     "$COFFERDAM" prune --force >/dev/null 2>&1 || :
+    [ ! -s "$RUN/run/libvirt/libvirtd.pid" ] || kill "$(cat "$RUN/run/libvirt/libvirtd.pid")" 2>/dev/null || :
     (await 5 ground_is_clean) >/dev/null || { cat "$RUN/t/left"; fail "something was left behind"; }
 }
 
