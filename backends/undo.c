@@ -71,10 +71,9 @@ static int undo_domain(const char *what, struct error *e)
     if (!id || !folder || !*folder)
         return error_set(e, EINVAL, "this names no domain");
     const char *const argv[] = {program, "undo", uri, id, folder, NULL};
-    char *said = NULL;
+    autofree char *said = NULL;
     int status = 0;
     int r = spawn_run(argv, UNDO_DOMAIN_MS, UNDO_SAID, &status, &said, e);
-    autofree char *mine = said;
     if (r < 0 || status == 0)
         return r;
     autofree char *shown = str_escape_z(said ? str_trim(said) : "");
