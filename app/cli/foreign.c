@@ -129,12 +129,11 @@ int foreign_control(const struct cli *c, const char *word)
     for (size_t i = 0; i < ARRAY_SIZE(foreign_places); i++) {
         const struct foreign_place *p = &foreign_places[i];
         const char *const argv[] = {program, "control", p->uri, name, c->verb->name, NULL};
-        char *said = NULL;
+        autofree char *said = NULL;
         int status = 0;
         if (foreign_listens(p) != 1)
             continue;
         int r = spawn_run(argv, FOREIGN_CONTROL_MS, 4096, &status, &said, &e);
-        autofree char *mine = said;
         if (r == 0 && status == 0)
             return 0;
         autofree char *shown = str_escape_z(said ? str_trim(said) : "");

@@ -133,10 +133,9 @@ static int snapshot_link(const char *base, const char *overlay, struct error *e)
 {
     const char *const argv[] = {"qemu-img", "create", "-q", "-f",    "qcow2", "-F",
                                 "qcow2",    "-b",     base, overlay, NULL};
-    char *said = NULL;
+    autofree char *said = NULL;
     int status = 0;
     int r = spawn_run(argv, SNAPSHOT_TOOL_MS, SNAPSHOT_SAID, &status, &said, e);
-    autofree char *mine = said;
     if (r == 0 && status != 0) {
         autofree char *shown = str_escape_z(said ? said : "");
         r = error_set(e, EIO, "qemu-img: %.300s", shown);

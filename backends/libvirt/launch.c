@@ -461,7 +461,7 @@ static unsigned domain_snapshots(const struct launch *l, uint64_t ret_cost[2])
 static int domain_snapshot(struct launch *l, uint32_t request, const struct launch_snapshot *s,
                            struct error *e)
 {
-    autoclose int dir = s->dir;
+    fd_close(s->dir); /* the helper goes by the path */
     return domain_say(l, DOMAIN_SNAPSHOT, request, (int32_t)s->kind, s->path, e);
 }
 

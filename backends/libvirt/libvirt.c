@@ -50,7 +50,7 @@ static void libvirt_probe(const struct plan_host *host, struct backend_health *r
     const char *uri = libvirt_default_uri(host->uid);
     autofree char *program = module_program(DOMAIN_PROGRAM);
     const char *const argv[] = {program, "probe", uri, NULL};
-    char *said = NULL;
+    autofree char *said = NULL;
     int status = 0;
     struct error e;
     if (access(program, X_OK) < 0) {
@@ -60,7 +60,6 @@ static void libvirt_probe(const struct plan_host *host, struct backend_health *r
     }
     autofree char *what = str_format("libvirt (%s)", uri);
     int r = spawn_run(argv, LIBVIRT_PROBE_MS, LIBVIRT_SAID, &status, &said, &e);
-    autofree char *mine = said;
     autofree char *text = str_escape_z(said ? str_trim(said) : "");
     if (r == -ETIMEDOUT) {
         backend_health_add(ret, BACKEND_MISSING, what, "its daemon does not answer: it hangs",

@@ -196,6 +196,7 @@ static void signatures_are_cut(void **state)
     assert_int_equal(fd_write_full(module, lie, sizeof(lie) - 1), 0);
     assert_int_equal(initramfs_write(&w, whole, &e), 0);
     autofree char *a = list(plain), *b = list(whole);
+    assert_string_equal(a, b);
     struct stat x, y;
     assert_int_equal(fstat(plain, &x), 0);
     assert_int_equal(fstat(whole, &y), 0);
