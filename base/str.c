@@ -206,6 +206,26 @@ bool strv_has(char *const *v, const char *s)
     return false;
 }
 
+ssize_t strv_find_name(char *const *v, const char *variable)
+{
+    size_t length = strcspn(variable, "=");
+    for (size_t i = 0; v && v[i]; i++)
+        if (strncmp(v[i], variable, length) == 0 && v[i][length] == '=')
+            return (ssize_t)i;
+    return -1;
+}
+
+void strv_put(char ***v, const char *variable)
+{
+    ssize_t i = strv_find_name(*v, variable);
+    if (i < 0) {
+        strv_add(v, variable);
+        return;
+    }
+    free((*v)[i]);
+    (*v)[i] = str_dup(variable);
+}
+
 char **strv_split(const char *s, const char *separators)
 {
     char **v = mem_zero(1, sizeof(char *));

@@ -53,6 +53,9 @@ char **strv_copy(char *const *v);
 void strv_add(char ***v, const char *s); /* appends a copy */
 void strv_take(char ***v, char *s);      /* appends `s` itself */
 bool strv_has(char *const *v, const char *s);
+/* For vectors of "NAME=VALUE": where `variable`'s NAME (up to its "=" or end) stands, or -1. */
+ssize_t strv_find_name(char *const *v, const char *variable);
+void strv_put(char ***v, const char *variable); /* in its NAME's place, or appended */
 char **strv_split(const char *s, const char *separators); /* empty parts dropped */
 char *strv_join(char *const *v, const char *separator);
 static inline void strv_cleanup(char ***v)

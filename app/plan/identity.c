@@ -102,30 +102,16 @@ int build_identity(struct build *b, struct error *e)
 /* --- the environment -----------------------------------------------------------------------------
  */
 
-static void environment_put(struct build *b, const char *variable)
-{
-    size_t length = strcspn(variable, "=");
-    for (size_t i = 0; b->p->env && b->p->env[i]; i++) {
-        if (strncmp(b->p->env[i], variable, length) == 0 && b->p->env[i][length] == '=') {
-            free(b->p->env[i]);
-            b->p->env[i] = str_dup(variable);
-            return;
-        }
-    }
-    strv_add(&b->p->env, variable);
-}
-
 /* "NAME=VALUE", or "NAME" for the caller's own value, if there is one. */
 static void environment_take(struct build *b, const char *item)
 {
     if (strchr(item, '=')) {
-        environment_put(b, item);
+        strv_put(&b->p->env, item);
         return;
     }
-    size_t length = strlen(item);
-    for (size_t i = 0; b->r->caller_env && b->r->caller_env[i]; i++)
-        if (strncmp(b->r->caller_env[i], item, length) == 0 && b->r->caller_env[i][length] == '=')
-            environment_put(b, b->r->caller_env[i]);
+    ssize_t own = strv_find_name(b->r->caller_env, item);
+    if (own >= 0)
+        strv_put(&b->p->env, b->r->caller_env[own]);
 }
 
 void build_environment(struct build *b)
@@ -133,7 +119,7 @@ void build_environment(struct build *b)
     struct plan *p = b->p;
     strv_add(&p->env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     if (plan_host_find(b->host, "/run/current-system") && str_equal(p->image, "host"))
-        environment_put(b, "PATH=/run/current-system/sw/bin");
+        strv_put(&b->p->env, "PATH=/run/current-system/sw/bin");
     strv_take(&p->env, str_format("HOME=%s", p->home));
     strv_take(&p->env, str_format("USER=%s", p->user_name));
     strv_take(&p->env, str_format("LOGNAME=%s", p->user_name));
@@ -147,7 +133,7 @@ void build_environment(struct build *b)
     char *const *own = b->r->image ? b->r->image->env : NULL;
     for (size_t i = 0; own && own[i]; i++)
         if (strchr(own[i], '=') && own[i][0] != '=') /* never a name alone: that would be ours */
-            environment_put(b, own[i]);
+            strv_put(&b->p->env, own[i]);
     char *const *more = settings_list(b->s, KEY_WORKLOAD_ENVIRONMENT);
     for (size_t i = 0; more[i]; i++)
         environment_take(b, more[i]);

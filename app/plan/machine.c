@@ -13,11 +13,6 @@ enum {
 #define MACHINE_MEMORY (512ull << 20)
 #define MIB (1ull << 20)
 
-bool plan_is_machine(const struct plan *p)
-{
-    return p->boundary == PLAN_MICROVM || p->boundary == PLAN_VM;
-}
-
 /*
  * Emulation is taken only where it was asked for, or where a profile leaves the choice and there is
  * nothing else; plan_check() and plan_explain() say what it is.

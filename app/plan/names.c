@@ -77,6 +77,11 @@ int plan_name_find(const char *const *names, const char *name)
     return -1;
 }
 
+bool plan_is_machine(const struct plan *p)
+{
+    return p->boundary == PLAN_MICROVM || p->boundary == PLAN_VM;
+}
+
 const char *plan_boundary_name(enum plan_boundary b)
 {
     return plan_boundary_names[b];

@@ -59,15 +59,9 @@ void build_stored_life(struct build *b)
     struct plan *p = b->p;
     if (image->stop_signal && settings_is_default(b->s, KEY_LIFECYCLE_STOP_SIGNAL))
         form_signal(image->stop_signal, &p->stop_signal);
-    for (size_t i = 0; image->labels && image->labels[i]; i++) {
-        size_t length = strcspn(image->labels[i], "=");
-        bool said = false;
-        for (size_t n = 0; p->labels && p->labels[n]; n++)
-            said = said || (strncmp(p->labels[n], image->labels[i], length) == 0 &&
-                            p->labels[n][length] == '=');
-        if (!said)
+    for (size_t i = 0; image->labels && image->labels[i]; i++)
+        if (strv_find_name(p->labels, image->labels[i]) < 0)
             strv_add(&p->labels, image->labels[i]);
-    }
 }
 
 /* "self" and "ranges" mean whoever the image says; root or a number is the person's own word. */

@@ -478,17 +478,8 @@ char *oci_config(const struct plan *p, const struct oci_words *w)
 static char **environment(char *const *own, char *const *more)
 {
     char **env = strv_copy(own);
-    for (; more && *more; more++) {
-        size_t name = strcspn(*more, "="), i = 0;
-        while (env && env[i] && (strncmp(env[i], *more, name) != 0 || env[i][name] != '='))
-            i++;
-        if (!env || !env[i]) {
-            strv_add(&env, *more);
-        } else {
-            free(env[i]);
-            env[i] = str_dup(*more);
-        }
-    }
+    for (; more && *more; more++)
+        strv_put(&env, *more);
     return env;
 }
 

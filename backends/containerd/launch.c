@@ -3,6 +3,7 @@
 #include "backends/containerd/internal.h"
 
 #include "backends/agent/agent_streams.h"
+#include "backends/planned.h"
 #include "base/fd.h"
 
 #include <poll.h>
@@ -35,7 +36,7 @@ static int containerd_open(const char *plan, size_t size, const struct launch_en
     l->own_kernel = plan_handler_has_kernel(l->plan->runtime);
     l->far.name = l->plan->runtime;
     l->command = strv_join(l->plan->argv, " ");
-    remote_wishes(l->plan, l->command, &l->wishes);
+    planned_wishes(l->plan, l->command, &l->wishes);
     *ret = l;
     return 0;
 }

@@ -36,9 +36,6 @@ void remote_close(struct remote *l); /* what came late, and the descriptors; ide
 int remote_kill(struct remote *l, struct error *e);
 void remote_see_off(struct remote *l, struct cgroup *cgroup, int *ret_status);
 
-/* What the plan says to the monitor; `command` is borrowed by `ret`. */
-void remote_wishes(const struct plan *p, const char *command, struct launch_wishes *ret);
-
 /* As the slots of launch_ops. */
 size_t remote_watch(const struct remote *l, int fds[4]);
 void remote_dispatch(struct remote *l, struct cgroup *cgroup, const struct launch_events *events,

@@ -2,6 +2,7 @@
 #include "backends/libvirt/libvirt.h"
 #include "backends/libvirt/wire.h"
 
+#include "backends/planned.h"
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/module.h"
@@ -51,36 +52,6 @@ static void domain_free(struct launch *l);
 
 /* --- reading the plan ------------------------------------------------------------------------- */
 
-static void domain_make_wishes(struct launch *l)
-{
-    const struct plan *p = l->plan;
-    l->command = strv_join(p->argv, " ");
-    l->wishes = (struct launch_wishes){
-        .id = p->id,
-        .name = p->name,
-        .profile = p->profile,
-        .boundary = plan_boundary_name(p->boundary),
-        .runtime = p->runtime,
-        .image = p->image,
-        .command = l->command,
-        .accel = p->machine.accel == PLAN_ACCEL_TCG ? "tcg" : "kvm",
-        .labels = p->labels,
-        .terminal = p->terminal,
-        .scrollback = p->scrollback,
-        .record = p->record,
-        .time_limit_ms = p->time_limit_ms,
-        .idle_limit_ms = p->idle_limit_ms,
-        .stop_signal = p->stop_signal,
-        .stop_grace_ms = p->stop_grace_ms,
-        .snapshot = p->snapshot,
-        /* the same names in the same order */
-        .keep = (int)p->keep,
-    };
-    _Static_assert((int)PLAN_KEEP_ALWAYS == (int)LAUNCH_KEEP_ALWAYS &&
-                       (int)PLAN_KEEP_ON_FAILURE == (int)LAUNCH_KEEP_ON_FAILURE,
-                   "one enum is the other");
-}
-
 /* What cannot be left to whoever made the plan. */
 static int domain_check(const struct plan *p, struct error *e)
 {
@@ -109,7 +80,8 @@ static int domain_open(const char *plan, size_t size, const struct launch_env *e
     }
     l->text = mem_copy(plan, size);
     l->size = size;
-    domain_make_wishes(l);
+    l->command = strv_join(l->plan->argv, " ");
+    planned_wishes(l->plan, l->command, &l->wishes);
     *ret = l;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* From a plan to a command that runs in a guest. */
 #include "backends/microvm/vmm_launch.h"
 
+#include "backends/agent/agent_start.h"
 #include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/loop.h"
@@ -257,19 +258,6 @@ static int boot_ask(struct launch *l, struct error *e)
 {
     const struct plan *p = l->plan;
     const struct agent_guest_sources sources = {.copy = boot_next_copy, .data = l};
-    struct agent_host_command c = {
-        .argv = p->argv,
-        .env = p->env,
-        .cwd = p->cwd,
-        .uid = p->uid,
-        .gid = p->gid,
-        .groups = p->groups,
-        .groups_count = p->groups_count,
-        .umask = p->umask,
-        .terminal = p->terminal,
-        .rows = l->env.rows,
-        .cols = l->env.cols,
-    };
     int r = agent_guest_refresh(l->agent, p->hostname, e);
     if (r == 0)
         r = boot_root(l, e);
@@ -277,7 +265,7 @@ static int boot_ask(struct launch *l, struct error *e)
         r = agent_guest_plan(l->agent, p, &sources, e);
     if (r == 0)
         r = agent_guest_end(l->agent, e);
-    return r < 0 ? r : agent_host_start(l->agent, 0, &c, e);
+    return r < 0 ? r : agent_start_main(l->agent, p, &l->env, e);
 }
 
 struct boot_wait {

@@ -1,6 +1,8 @@
 /* A machine as the monitor drives it: what is the same whatever its program is called. */
 #include "backends/microvm/vmm_launch.h"
 
+#include "backends/agent/agent_start.h"
+#include "backends/planned.h"
 #include "backends/root/check.h"
 #include "base/fd.h"
 
@@ -11,40 +13,6 @@
 
 /* --- reading the plan ---------------------------------------------------------------------------
  */
-
-static void launch_make_wishes(struct launch *l)
-{
-    static const int keeps[] = {[PLAN_KEEP_NEVER] = LAUNCH_KEEP_NEVER,
-                                [PLAN_KEEP_ON_FAILURE] = LAUNCH_KEEP_ON_FAILURE,
-                                [PLAN_KEEP_ALWAYS] = LAUNCH_KEEP_ALWAYS};
-    static const int restarts[] = {[PLAN_RESTART_NO] = LAUNCH_RESTART_NO,
-                                   [PLAN_RESTART_ON_FAILURE] = LAUNCH_RESTART_ON_FAILURE,
-                                   [PLAN_RESTART_ALWAYS] = LAUNCH_RESTART_ALWAYS};
-    const struct plan *p = l->plan;
-    l->command = strv_join(p->argv, " ");
-    l->wishes = (struct launch_wishes){
-        .id = p->id,
-        .name = p->name,
-        .profile = p->profile,
-        .boundary = plan_boundary_name(p->boundary),
-        .runtime = p->runtime,
-        .image = p->image,
-        .command = l->command,
-        .accel = p->machine.accel == PLAN_ACCEL_TCG ? "tcg" : "kvm",
-        .labels = p->labels,
-        .terminal = p->terminal,
-        .scrollback = p->scrollback,
-        .record = p->record,
-        .time_limit_ms = p->time_limit_ms,
-        .idle_limit_ms = p->idle_limit_ms,
-        .stop_signal = p->stop_signal,
-        .stop_grace_ms = p->stop_grace_ms,
-        .snapshot = p->snapshot,
-        .restart_most = p->restart_most,
-    };
-    *(int *)&l->wishes.keep = keeps[p->keep];
-    *(int *)&l->wishes.restart = restarts[p->restart];
-}
 
 /* What cannot be left to whoever made the plan. */
 static int launch_check(const struct vmm_driver *d, const struct plan *p, struct error *e)
@@ -83,7 +51,8 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
         return r;
     }
     l->jail = d->jail ? d->jail(l->plan) : vmm_jail(l->plan);
-    launch_make_wishes(l);
+    l->command = strv_join(l->plan->argv, " ");
+    planned_wishes(l->plan, l->command, &l->wishes);
     *ret = l;
     return 0;
 }
@@ -110,40 +79,10 @@ static int launch_running(const struct launch *l, struct error *e)
 
 int vmm_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e)
 {
-    const struct plan *p = l->plan;
     int r = launch_running(l, e);
     if (r == 0 && x->cwd)
         r = root_check_cwd(x->cwd, e);
-    if (r < 0)
-        return r;
-    autostrv char **env = strv_copy(p->env);
-    for (size_t i = 0; x->env && x->env[i]; i++) {
-        size_t name = strcspn(x->env[i], "=");
-        size_t k = 0;
-        while (env && env[k] && (strncmp(env[k], x->env[i], name) != 0 || env[k][name] != '='))
-            k++;
-        if (!env || !env[k]) {
-            strv_add(&env, x->env[i]);
-        } else {
-            free(env[k]);
-            env[k] = str_dup(x->env[i]);
-        }
-    }
-    struct agent_host_command c = {
-        .argv = x->argv,
-        .env = env,
-        .cwd = x->cwd ? x->cwd : p->cwd,
-        .user = x->user,
-        .uid = p->uid,
-        .gid = p->gid,
-        .groups = p->groups,
-        .groups_count = p->groups_count,
-        .umask = p->umask,
-        .terminal = x->terminal,
-        .rows = x->rows,
-        .cols = x->cols,
-    };
-    return agent_host_start(l->agent, console, &c, e);
+    return r < 0 ? r : agent_start_exec(l->agent, l->plan, console, x, e);
 }
 
 int vmm_signal(struct launch *l, uint32_t console, int signo, struct error *e)

@@ -1,7 +1,9 @@
 /* The native container as the monitor drives it. */
+#include "backends/agent/agent_start.h"
 #include "backends/native/ahead.h"
 #include "backends/native/internal.h"
 #include "backends/native/native.h"
+#include "backends/planned.h"
 #include "backends/root/check.h"
 #include "backends/root/snapshot.h"
 #include "base/fd.h"
@@ -17,54 +19,6 @@
 enum { NATIVE_START_MS = 30000 };
 
 /* --- reading the plan ------------------------------------------------------------------------ */
-
-static void native_make_wishes(struct launch *l)
-{
-    const struct plan *p = l->plan;
-    l->command = strv_join(p->argv, " ");
-    l->wishes = (struct launch_wishes){
-        .id = p->id,
-        .name = p->name,
-        .profile = p->profile,
-        .boundary = plan_boundary_name(p->boundary),
-        .runtime = p->runtime,
-        .image = p->image,
-        .command = l->command,
-        .labels = p->labels,
-        .terminal = p->terminal,
-        .scrollback = p->scrollback,
-        .record = p->record,
-        .time_limit_ms = p->time_limit_ms,
-        .idle_limit_ms = p->idle_limit_ms,
-        .stop_signal = p->stop_signal,
-        .stop_grace_ms = p->stop_grace_ms,
-        .restart_most = p->restart_most,
-        .snapshot = p->snapshot,
-        .snapshot_on_exit = p->snapshot_on_exit,
-    };
-    switch (p->keep) {
-    case PLAN_KEEP_NEVER:
-        l->wishes.keep = LAUNCH_KEEP_NEVER;
-        break;
-    case PLAN_KEEP_ON_FAILURE:
-        l->wishes.keep = LAUNCH_KEEP_ON_FAILURE;
-        break;
-    case PLAN_KEEP_ALWAYS:
-        l->wishes.keep = LAUNCH_KEEP_ALWAYS;
-        break;
-    }
-    switch (p->restart) {
-    case PLAN_RESTART_NO:
-        l->wishes.restart = LAUNCH_RESTART_NO;
-        break;
-    case PLAN_RESTART_ON_FAILURE:
-        l->wishes.restart = LAUNCH_RESTART_ON_FAILURE;
-        break;
-    case PLAN_RESTART_ALWAYS:
-        l->wishes.restart = LAUNCH_RESTART_ALWAYS;
-        break;
-    }
-}
 
 static void native_free(struct launch *l);
 
@@ -86,7 +40,8 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
         native_free(l);
         return r;
     }
-    native_make_wishes(l);
+    l->command = strv_join(l->plan->argv, " ");
+    planned_wishes(l->plan, l->command, &l->wishes);
     *ret = l;
     return 0;
 }
@@ -99,25 +54,6 @@ static const struct launch_wishes *native_wishes(const struct launch *l)
 /* --- starting -------------------------------------------------------------------------------- */
 
 static int native_clean(struct launch *l, struct error *e);
-
-static int native_command(struct launch *l, struct error *e)
-{
-    const struct plan *p = l->plan;
-    struct agent_host_command c = {
-        .argv = p->argv,
-        .env = p->env,
-        .cwd = p->cwd,
-        .uid = p->uid,
-        .gid = p->gid,
-        .groups = p->groups,
-        .groups_count = p->groups_count,
-        .umask = p->umask,
-        .terminal = p->terminal,
-        .rows = l->env.rows,
-        .cols = l->env.cols,
-    };
-    return agent_host_start(l->agent, 0, &c, e);
-}
 
 static int native_open_snapshot(struct launch *l, struct error *e)
 {
@@ -146,7 +82,7 @@ static int native_make(struct launch *l, struct error *e)
     l->agent = agent_host_new(pair[0]);
     if (!l->agent)
         return error_errno(e, errno, "a channel to cofferdam-init");
-    r = native_command(l, e);
+    r = agent_start_main(l->agent, l->plan, &l->env, e);
     if (r == 0)
         r = root_lowers_open(l->plan, &l->ids, &l->lowers, e);
     if (r == 0)
@@ -216,40 +152,10 @@ static int native_running(const struct launch *l, struct error *e)
 static int native_exec(struct launch *l, uint32_t console, const struct launch_exec *x,
                        struct error *e)
 {
-    const struct plan *p = l->plan;
     int r = native_running(l, e);
     if (r == 0 && x->cwd)
         r = root_check_cwd(x->cwd, e);
-    if (r < 0)
-        return r;
-    autostrv char **env = strv_copy(p->env);
-    for (size_t i = 0; x->env && x->env[i]; i++) {
-        size_t name = strcspn(x->env[i], "=");
-        size_t k = 0;
-        while (env && env[k] && (strncmp(env[k], x->env[i], name) != 0 || env[k][name] != '='))
-            k++;
-        if (!env || !env[k]) {
-            strv_add(&env, x->env[i]);
-        } else {
-            free(env[k]);
-            env[k] = str_dup(x->env[i]);
-        }
-    }
-    struct agent_host_command c = {
-        .argv = x->argv,
-        .env = env,
-        .cwd = x->cwd ? x->cwd : p->cwd,
-        .user = x->user,
-        .uid = p->uid,
-        .gid = p->gid,
-        .groups = p->groups,
-        .groups_count = p->groups_count,
-        .umask = p->umask,
-        .terminal = x->terminal,
-        .rows = x->rows,
-        .cols = x->cols,
-    };
-    return agent_host_start(l->agent, console, &c, e);
+    return r < 0 ? r : agent_start_exec(l->agent, l->plan, console, x, e);
 }
 
 static int native_signal(struct launch *l, uint32_t console, int signo, struct error *e)

@@ -2,6 +2,7 @@
 #include "backends/oci/internal.h"
 #include "backends/oci/oci.h"
 
+#include "backends/planned.h"
 #include "backends/root/check.h"
 #include "backends/root/snapshot.h"
 #include "base/fd.h"
@@ -34,7 +35,7 @@ static int oci_open(const char *plan, size_t size, const struct launch_env *env,
     oci_lower_limits(l->whole);
     oci_share_plan(l->plan, l->kind);
     l->command = strv_join(l->whole->argv, " ");
-    remote_wishes(l->whole, l->command, &l->wishes);
+    planned_wishes(l->whole, l->command, &l->wishes);
     *ret = l;
     return 0;
 }

@@ -99,6 +99,21 @@ static void test_vectors(void **state)
     assert_string_equal(nothing, "");
 }
 
+static void test_variables(void **state)
+{
+    assert_int_equal(strv_find_name(NULL, "A"), -1);
+    autostrv char **v = NULL;
+    strv_put(&v, "PATH=/bin");
+    strv_put(&v, "PATHS=1");
+    strv_put(&v, "PATH=/usr/bin");
+    assert_int_equal(strv_length(v), 2);
+    assert_string_equal(v[0], "PATH=/usr/bin");
+    assert_string_equal(v[1], "PATHS=1");
+    assert_int_equal(strv_find_name(v, "PATHS=whatever"), 1);
+    assert_int_equal(strv_find_name(v, "PATHS"), 1);
+    assert_int_equal(strv_find_name(v, "PAT"), -1);
+}
+
 static void test_memory(void **state)
 {
     autofree char *zeroed = mem_zero(4, 4);
@@ -123,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_comparing),
         cmocka_unit_test(test_buffer_grows_and_stays_terminated),
         cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_variables),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
