@@ -38,22 +38,21 @@ static int file_slurp(int fd, size_t guess, size_t most, char **ret, size_t *ret
     return 0;
 }
 
-static int file_open_to_read(int dir, const char *path)
+/* A regular file alone: -EINVAL for what is none. */
+static int file_open_to_read(int dir, const char *path, struct stat *ret)
 {
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    return fd < 0 ? -errno : fd;
+    autoclose int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, ret) < 0)
+        return -errno;
+    return S_ISREG(ret->st_mode) ? TAKE_FD(fd) : -EINVAL;
 }
 
 int file_read(int dir, const char *path, size_t most, char **ret, size_t *ret_size)
 {
-    autoclose int fd = file_open_to_read(dir, path);
+    struct stat st;
+    autoclose int fd = file_open_to_read(dir, path, &st);
     if (fd < 0)
         return fd;
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EINVAL;
     if ((uint64_t)st.st_size > most)
         return -EFBIG;
     return file_slurp(fd, (size_t)st.st_size, most, ret, ret_size);
@@ -61,14 +60,10 @@ int file_read(int dir, const char *path, size_t most, char **ret, size_t *ret_si
 
 int file_read_virtual(int dir, const char *path, size_t most, char **ret, size_t *ret_size)
 {
-    autoclose int fd = file_open_to_read(dir, path);
+    struct stat st;
+    autoclose int fd = file_open_to_read(dir, path, &st);
     if (fd < 0)
         return fd;
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EINVAL;
     return file_slurp(fd, 4094, most, ret, ret_size);
 }
 

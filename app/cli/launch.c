@@ -89,8 +89,7 @@ static int launching_machine(struct launching *l, struct error *e)
                                    .release = str_empty(release) ? NULL : release,
                                    .warm = settings_bool(s, KEY_MACHINE_WARM)};
     l->machine = NEW(struct machine_parts);
-    int r = machine_find_parts(&l->dirs, &w,
-                               l->request.image ? l->image : NULL, l->machine, e);
+    int r = machine_find_parts(&l->dirs, &w, l->request.image ? l->image : NULL, l->machine, e);
     l->request.parts = r < 0 ? NULL : &l->machine->parts;
     return r;
 }
@@ -115,19 +114,27 @@ static int launching_dirs(struct launching *l, struct error *e)
     return l->dirs.runtime ? 0 : dirs_init(&l->dirs, e);
 }
 
-int launching_build(struct launching *l, struct error *e)
+/* Where it will be and under which id, on what host. */
+static int launching_place(struct launching *l, struct error *e)
 {
-    if (l->begun && !l->foretold)
-        launching_foretell(l); /* a monitor that is gone is found out when it is told its plan */
     int r = launching_dirs(l, e);
     if (r == 0)
         r = plan_host_read(&l->host, e);
     if (r == 0)
         r = launching_random_id(l->id, e);
+    if (r == 0)
+        l->scratch = str_format("%s/workloads/%s/scratch", l->dirs.state, l->id);
+    return r;
+}
+
+int launching_build(struct launching *l, struct error *e)
+{
+    if (l->begun && !l->foretold)
+        launching_foretell(l); /* a monitor that is gone is found out when it is told its plan */
+    int r = launching_place(l, e);
     if (r < 0)
         return r;
     l->cwd = getcwd(NULL, 0);
-    l->scratch = str_format("%s/workloads/%s/scratch", l->dirs.state, l->id);
     l->request.id = l->id;
     l->request.profile = l->profile;
     l->request.cwd = l->cwd && l->cwd[0] == '/' ? l->cwd : NULL;
@@ -145,14 +152,9 @@ int launching_renew(struct launching *l, struct plan *p, struct plan_renewal *re
                     struct error *e)
 {
     l->plan = p;
-    int r = launching_dirs(l, e);
-    if (r == 0)
-        r = plan_host_read(&l->host, e);
-    if (r == 0)
-        r = launching_random_id(l->id, e);
+    int r = launching_place(l, e);
     if (r < 0)
         return r;
-    l->scratch = str_format("%s/workloads/%s/scratch", l->dirs.state, l->id);
     renewal->id = l->id;
     renewal->scratch = l->scratch;
     plan_renew(p, renewal);

@@ -47,6 +47,9 @@ void build_stored_life(struct build *b);
 
 /* The root: an image's own steps, then what every root has, then the user's wishes. */
 void build_host_image(struct build *b);
+/* `lower` under a layer for the changes as "/", and what stays writable above a read-only one; the
+ * overlay's step. */
+struct plan_mount *build_layered_root(struct build *b, const char *lower, unsigned flags);
 void build_dir_image(struct build *b);
 void build_stored_image(struct build *b);
 void build_machine(struct build *b);      /* machine.c */

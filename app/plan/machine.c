@@ -24,7 +24,8 @@ static enum plan_accel machine_accel(const struct settings *s, const struct plan
         return PLAN_ACCEL_TCG;
     if (str_equal(said, "kvm"))
         return PLAN_ACCEL_KVM;
-    bool emulates = parts && parts->program && (!parts->runtime || str_equal(parts->runtime, "qemu"));
+    bool emulates =
+        parts && parts->program && (!parts->runtime || str_equal(parts->runtime, "qemu"));
     return emulates && parts->no_kvm ? PLAN_ACCEL_TCG : PLAN_ACCEL_KVM;
 }
 
@@ -108,20 +109,7 @@ void build_machine(struct build *b)
 /* Inside, all of /proc is the guest's own kernel's: there is nothing of the host's to hide. */
 void build_machine_root(struct build *b)
 {
-    struct plan *p = b->p;
-    uint64_t disk = p->limits.disk;
-    static const char *const made[] = {"/proc", "/sys", "/dev", "/run"};
-    for (size_t i = 0; i < ARRAY_SIZE(made); i++)
-        build_dir(b, made[i], 0755, 0);
-    build_dir(b, "/tmp", 01777, 0);
-    build_identity_small(b);
-    build_step(b, PLAN_MOUNT_OVERLAY, p->machine.root, "/",
-               PLAN_MOUNT_NODEV | (p->read_only ? PLAN_MOUNT_RO : 0))
-        ->size = disk;
-    if (p->read_only) {
-        build_tmpfs(b, "/tmp", 01777, disk / 2, 0);
-        build_tmpfs(b, "/run", 0755, disk / 4, PLAN_MOUNT_OWNED);
-    }
+    build_layered_root(b, b->p->machine.root, PLAN_MOUNT_NODEV)->size = b->p->limits.disk;
     build_step(b, PLAN_MOUNT_PROC, NULL, "/proc", PLAN_MOUNT_TAME | PLAN_MOUNT_NOEXEC);
     build_step(b, PLAN_MOUNT_SYSFS, NULL, "/sys",
                PLAN_MOUNT_TAME | PLAN_MOUNT_NOEXEC | PLAN_MOUNT_RO);

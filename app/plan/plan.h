@@ -358,6 +358,8 @@ int plan_from_json(const char *json, size_t size, struct plan **ret, struct erro
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */
+bool plan_mount_is_one(enum plan_mount_kind kind); /* not a file, folder or mask put in place */
+int plan_rlimit_resource(const char *name); /* "nofile": RLIMIT_NOFILE …; -1: no such one */
 const char *plan_capability_name(unsigned capability); /* "net-raw"; NULL beyond the last */
 
 #endif

@@ -34,30 +34,6 @@ static bool renew_is_below(const char *path, const char *folder)
     return strncmp(path, folder, n) == 0 && path[n] == '/';
 }
 
-static bool renew_is_foreign(enum plan_mount_kind kind)
-{
-    switch (kind) {
-    case PLAN_MOUNT_BIND:
-    case PLAN_MOUNT_TMPFS:
-    case PLAN_MOUNT_PROC:
-    case PLAN_MOUNT_SYSFS:
-    case PLAN_MOUNT_DEVPTS:
-    case PLAN_MOUNT_MQUEUE:
-    case PLAN_MOUNT_CGROUP:
-    case PLAN_MOUNT_DEVICE:
-        return true;
-    case PLAN_MOUNT_OVERLAY:
-    case PLAN_MOUNT_MASK:
-    case PLAN_MOUNT_READONLY:
-    case PLAN_MOUNT_DIR:
-    case PLAN_MOUNT_SYMLINK:
-    case PLAN_MOUNT_FILE:
-    case PLAN_MOUNT_COPY:
-        break;
-    }
-    return false;
-}
-
 /* Whether what step `i` makes lies in the scratch layer, and so came with the snapshot. */
 static bool renew_came_along(const struct plan *p, size_t i)
 {
@@ -66,7 +42,8 @@ static bool renew_came_along(const struct plan *p, size_t i)
         m->kind != PLAN_MOUNT_FILE)
         return false;
     for (size_t j = 0; j < i; j++)
-        if (renew_is_foreign(p->mounts[j].kind) && renew_is_below(m->target, p->mounts[j].target))
+        if (plan_mount_is_one(p->mounts[j].kind) && p->mounts[j].kind != PLAN_MOUNT_OVERLAY &&
+            renew_is_below(m->target, p->mounts[j].target))
             return false;
     return true;
 }

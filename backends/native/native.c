@@ -81,15 +81,7 @@ static int native_check(const struct plan *p, const struct plan_host *host, stru
         return r;
     if (p->landlock == PLAN_LANDLOCK_YES && host->landlock_abi == 0)
         return error_set(e, ENOTSUP, "isolation.landlock = yes: this kernel has no Landlock");
-    if (p->apparmor && !host->apparmor)
-        return error_set(e, ENOTSUP, "isolation.apparmor = %s: AppArmor is not active here",
-                         p->apparmor);
-    if (p->selinux && !host->selinux)
-        return error_set(e, ENOTSUP, "isolation.selinux = %s: SELinux is not active here",
-                         p->selinux);
-    if (!host->userns)
-        return error_set(e, EPERM, "no user namespace can be made here; see cofferdam doctor");
-    return 0;
+    return root_check_host(p, host, e);
 }
 
 static int native_prepare(const struct plan *p, int *ret_filter, struct error *e)

@@ -52,28 +52,6 @@ static int setup_hostname(struct setup *s)
     return setdomainname("", 0) < 0 ? setup_fail(s, "domain name") : 0;
 }
 
-static const struct setup_rlimit {
-    const char *name;
-    int resource;
-} setup_rlimits[] = {
-    {"as",         RLIMIT_AS        },
-    {"core",       RLIMIT_CORE      },
-    {"cpu",        RLIMIT_CPU       },
-    {"data",       RLIMIT_DATA      },
-    {"fsize",      RLIMIT_FSIZE     },
-    {"locks",      RLIMIT_LOCKS     },
-    {"memlock",    RLIMIT_MEMLOCK   },
-    {"msgqueue",   RLIMIT_MSGQUEUE  },
-    {"nice",       RLIMIT_NICE      },
-    {"nofile",     RLIMIT_NOFILE    },
-    {"nproc",      RLIMIT_NPROC     },
-    {"rss",        RLIMIT_RSS       },
-    {"rtprio",     RLIMIT_RTPRIO    },
-    {"rttime",     RLIMIT_RTTIME    },
-    {"sigpending", RLIMIT_SIGPENDING},
-    {"stack",      RLIMIT_STACK     },
-};
-
 /* Never above what we have ourselves: not every root may raise a limit. */
 static int setup_rlimit(struct setup *s, int resource, rlim_t soft, rlim_t hard, const char *name)
 {
@@ -91,16 +69,13 @@ static int setup_limits(struct setup *s)
 {
     const struct plan *p = s->plan;
     for (size_t i = 0; i < p->rlimits_count; i++) {
-        size_t k = 0;
-        while (k < ARRAY_SIZE(setup_rlimits) &&
-               !str_equal(setup_rlimits[k].name, p->rlimits[i].name))
-            k++;
-        if (k == ARRAY_SIZE(setup_rlimits))
-            return error_set(&s->error, EINVAL, "limit %s: unknown", p->rlimits[i].name);
-        if (setup_rlimits[k].resource == RLIMIT_CORE && !(p->open & PLAN_OPEN_CORE_DUMPS))
+        const struct plan_rlimit *l = &p->rlimits[i];
+        int resource = plan_rlimit_resource(l->name);
+        if (resource < 0)
+            return error_set(&s->error, EINVAL, "limit %s: unknown", l->name);
+        if (resource == RLIMIT_CORE && !(p->open & PLAN_OPEN_CORE_DUMPS))
             continue; /* see below */
-        int r = setup_rlimit(s, setup_rlimits[k].resource, p->rlimits[i].soft, p->rlimits[i].hard,
-                             p->rlimits[i].name);
+        int r = setup_rlimit(s, resource, l->soft, l->hard, l->name);
         if (r < 0)
             return r;
     }

@@ -162,15 +162,7 @@ static int oci_check(const struct plan *p, const struct plan_host *host, struct 
         r = oci_check_program(p, kind, e);
     if (r < 0)
         return r;
-    if (p->apparmor && !host->apparmor)
-        return error_set(e, ENOTSUP, "isolation.apparmor = %s: AppArmor is not active here",
-                         p->apparmor);
-    if (p->selinux && !host->selinux)
-        return error_set(e, ENOTSUP, "isolation.selinux = %s: SELinux is not active here",
-                         p->selinux);
-    if (!host->userns)
-        return error_set(e, EPERM, "no user namespace can be made here; see cofferdam doctor");
-    return 0;
+    return root_check_host(p, host, e);
 }
 
 /* The runtime compiles its filter itself. */

@@ -63,3 +63,16 @@ int root_check_plan(const struct plan *p, struct error *e)
         r = check_maps(p, p->gid_map, p->gid_map_count, e);
     return r < 0 ? r : check_paths(p, e);
 }
+
+int root_check_host(const struct plan *p, const struct plan_host *host, struct error *e)
+{
+    if (p->apparmor && !host->apparmor)
+        return error_set(e, ENOTSUP, "isolation.apparmor = %s: AppArmor is not active here",
+                         p->apparmor);
+    if (p->selinux && !host->selinux)
+        return error_set(e, ENOTSUP, "isolation.selinux = %s: SELinux is not active here",
+                         p->selinux);
+    if (!host->userns)
+        return error_set(e, EPERM, "no user namespace can be made here; see cofferdam doctor");
+    return 0;
+}

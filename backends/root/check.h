@@ -10,6 +10,9 @@
  */
 int root_check_plan(const struct plan *p, struct error *e);
 
+/* -ENOTSUP, -EPERM: a label the host cannot give, or no user namespace. */
+int root_check_host(const struct plan *p, const struct plan_host *host, struct error *e);
+
 /* -EINVAL: below /proc lie doors to other processes' roots and descriptors. */
 int root_check_cwd(const char *cwd, struct error *e);
 

@@ -202,30 +202,6 @@ void step_find_covers(struct setup *s)
         s->cover[i] = overlay_cover(p, i, overlays, count);
 }
 
-static bool overlay_is_mount(enum plan_mount_kind kind)
-{
-    switch (kind) {
-    case PLAN_MOUNT_OVERLAY:
-    case PLAN_MOUNT_BIND:
-    case PLAN_MOUNT_TMPFS:
-    case PLAN_MOUNT_PROC:
-    case PLAN_MOUNT_SYSFS:
-    case PLAN_MOUNT_DEVPTS:
-    case PLAN_MOUNT_MQUEUE:
-    case PLAN_MOUNT_CGROUP:
-    case PLAN_MOUNT_DEVICE:
-        return true;
-    case PLAN_MOUNT_MASK:
-    case PLAN_MOUNT_READONLY:
-    case PLAN_MOUNT_DIR:
-    case PLAN_MOUNT_SYMLINK:
-    case PLAN_MOUNT_FILE:
-    case PLAN_MOUNT_COPY:
-        break;
-    }
-    return false;
-}
-
 /* Whether this overlay is what step `i`, which comes later, will find at its target. */
 static bool overlay_shows(const struct plan *p, size_t overlay, size_t i)
 {
@@ -233,7 +209,7 @@ static bool overlay_shows(const struct plan *p, size_t overlay, size_t i)
     for (size_t j = 0; j < i; j++) {
         const struct plan_mount *m = &p->mounts[j];
         size_t length = strlen(m->target);
-        if (overlay_is_mount(m->kind) && length >= longest &&
+        if (plan_mount_is_one(m->kind) && length >= longest &&
             overlay_below(p->mounts[i].target, m->target)) {
             longest = length;
             shown = j;
@@ -270,7 +246,7 @@ static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
     if (d->kind == PLAN_MOUNT_FILE || d->kind == PLAN_MOUNT_SYMLINK || d->kind == PLAN_MOUNT_COPY)
         return d->flags & PLAN_MOUNT_OPTIONAL ? 0 : overlay_open_parent(m, path);
     bool folder = d->kind == PLAN_MOUNT_DIR && !(d->flags & PLAN_MOUNT_OPTIONAL);
-    if (!folder && !overlay_is_mount(d->kind))
+    if (!folder && !plan_mount_is_one(d->kind))
         return 0;
     int type = overlay_lower_type(lower, path);
     if (type != 0 && type != -ELOOP) /* behind a link there is nothing, or the next step says so */
