@@ -79,6 +79,8 @@ struct launch_sample {
     uint64_t io_read, io_write; /* bytes */
     uint64_t oom_kills;
     uint64_t pressure_memory_us, pressure_cpu_us, pressure_io_us; /* PSI "some" totals */
+    uint64_t guest_read, guest_write; /* bytes of a guest's disks, as its machine counts them */
+    uint64_t guest_in, guest_out;     /* bytes of a guest's network interfaces, likewise */
 };
 
 /* A point on the way of a start. */

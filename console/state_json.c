@@ -178,9 +178,13 @@ static const struct {
     {"pressure_memory_us", offsetof(struct launch_sample, pressure_memory_us)},
     {"pressure_cpu_us", offsetof(struct launch_sample, pressure_cpu_us)},
     {"pressure_io_us", offsetof(struct launch_sample, pressure_io_us)},
+    {"guest_read", offsetof(struct launch_sample, guest_read)},
+    {"guest_write", offsetof(struct launch_sample, guest_write)},
+    {"guest_in", offsetof(struct launch_sample, guest_in)},
+    {"guest_out", offsetof(struct launch_sample, guest_out)},
 };
 // clang-format on
-_Static_assert(sizeof(struct launch_sample) == 10 * sizeof(uint64_t), "a row for each member");
+_Static_assert(sizeof(struct launch_sample) == 14 * sizeof(uint64_t), "a row for each member");
 
 json_t *state_sample_to_json(const struct launch_sample *s)
 {

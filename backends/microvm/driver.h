@@ -30,6 +30,13 @@ struct vmm_driver {
     /* Says what the machine is and switches it on, where arguments do not. optional */
     int (*power_on)(struct vmm_control *c, const struct plan *p, struct error *e);
 
+    /*
+     * Has it write what it counts to VMM_MEET_METRICS, now; a line of that is added to the guest_…
+     * members of `sum` (UINT64_MAX: nothing yet). Both or none. optional
+     */
+    int (*measure)(struct vmm_control *c, struct error *e);
+    void (*measured)(const char *line, struct launch_sample *sum);
+
     /* Stops the guest's processors or lets them go on; returns when that is so. mandatory */
     int (*freeze)(struct vmm_control *c, bool frozen, struct error *e);
 

@@ -63,6 +63,12 @@ static int firecracker_freeze(struct vmm_control *c, bool frozen, struct error *
     return api_call((struct api *)c, "PATCH", "/vm", body, FIRECRACKER_CALL_MS, NULL, e);
 }
 
+static int firecracker_measure(struct vmm_control *c, struct error *e)
+{
+    return api_call((struct api *)c, "PUT", "/actions", "{\"action_type\":\"FlushMetrics\"}",
+                    FIRECRACKER_CALL_MS, NULL, e);
+}
+
 static const struct vmm_driver firecracker_driver = {
     .name = "firecracker",
     .meets = true,
@@ -74,6 +80,8 @@ static const struct vmm_driver firecracker_driver = {
     .control_fd = firecracker_control_fd,
     .control_dispatch = firecracker_control_dispatch,
     .power_on = firecracker_power_on,
+    .measure = firecracker_measure,
+    .measured = firecracker_metrics,
     .freeze = firecracker_freeze,
 };
 

@@ -2,6 +2,7 @@
 #ifndef COFFERDAM_BACKENDS_MICROVM_FIRECRACKER_REQUESTS_H
 #define COFFERDAM_BACKENDS_MICROVM_FIRECRACKER_REQUESTS_H
 
+#include "backends/launch.h"
 #include "backends/microvm/api.h"
 #include "backends/microvm/vmm.h"
 
@@ -33,6 +34,12 @@ struct api_requests firecracker_load(const struct plan *p, const struct firecrac
 
 /* Of a paused guest; `diff`: only pages that changed since the last one. Pure; the caller's. */
 struct api_requests firecracker_save(const char *state, const char *memory, bool diff);
+
+/*
+ * Adds a line of its metrics, which count from the line before, to the guest_… members of `sum`
+ * (UINT64_MAX: nothing yet). What cannot be read adds nothing. Pure.
+ */
+void firecracker_metrics(const char *line, struct launch_sample *sum);
 
 /* The kernel's command line without what Firecracker adds itself. Pure; owned by the caller. */
 char *firecracker_kernel_line(const struct plan *p);

@@ -56,7 +56,7 @@ struct plan *vmm_jail(const struct plan *p)
     }
     if (m->accel == PLAN_ACCEL_KVM)
         jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
-                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
+                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC | (root ? PLAN_MOUNT_LENT : 0));
     return j;
 }
 

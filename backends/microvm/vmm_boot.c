@@ -158,6 +158,7 @@ static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
     l->kernel = TAKE_FD(b->kernel);
     l->errors = TAKE_FD(b->errors[0]);
     fd_nonblock(l->kernel);
+    l->metrics = l->driver->measured ? TAKE_FD(l->meeting.metrics) : FD_NONE;
     int control =
         l->driver->meets ? vmm_meet(&l->meeting, l->pidfd, BOOT_MEET_MS, e) : TAKE_FD(b->control);
     if (control < 0)
@@ -469,6 +470,7 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     l->why[0] = '\0';
     l->kernel_tail = l->errors_tail = (struct vmm_tail){{0}, 0, 0};
     memset(l->phases, 0, sizeof(l->phases));
+    memset(&l->counts, 0xff, sizeof(l->counts));
     l->phases[VMM_PHASE_BEGIN] = loop_now_us();
     l->resumed = l->plan->snapshot || boot_is_warm(l);
     int r = boot_spawn(l, &mine);

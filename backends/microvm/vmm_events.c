@@ -14,7 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EVENTS_LAST_WORDS = 4096, EVENTS_READS = 16, EVENTS_LAST_MS = 1000 };
+enum {
+    EVENTS_LAST_WORDS = 4096,
+    EVENTS_READS = 16,
+    EVENTS_LAST_MS = 1000,
+    EVENTS_METRICS_MAX = 256 * 1024
+};
 
 /* --- what is printed ----------------------------------------------------------------------------
  */
@@ -70,6 +75,30 @@ static char *tail_last(const struct vmm_tail *t)
     return *line ? str_escape(line, MIN(strlen(line), (size_t)160)) : NULL;
 }
 
+/* Whole lines are the driver's to read; one that has no end is the work of somebody else. */
+void vmm_drain_metrics(struct launch *l)
+{
+    char bytes[4096];
+    for (int i = 0; i < EVENTS_READS && l->metrics >= 0; i++) {
+        ssize_t n = read(l->metrics, bytes, sizeof(bytes));
+        if (n <= 0)
+            return;
+        for (const char *at = bytes, *end = bytes + n; at < end;) {
+            const char *line_end = memchr(at, '\n', (size_t)(end - at));
+            buf_add(&l->metrics_line, at, (size_t)((line_end ? line_end : end) - at));
+            at = line_end ? line_end + 1 : end;
+            if (line_end && l->metrics_line.used) {
+                autofree char *line = buf_take(&l->metrics_line);
+                l->driver->measured(line, &l->counts);
+            } else if (l->metrics_line.used > EVENTS_METRICS_MAX) {
+                buf_done(&l->metrics_line);
+                l->metrics = fd_close(l->metrics);
+                return;
+            }
+        }
+    }
+}
+
 /* --- watching -----------------------------------------------------------------------------------
  */
 
@@ -106,6 +135,7 @@ int vmm_watch_open(struct launch *l, struct error *e)
     events_watch(l, l->pidfd);
     events_watch(l, l->kernel);
     events_watch(l, l->errors);
+    events_watch(l, l->metrics);
     if (l->hands.pid > 0)
         events_watch(l, l->hands.socket);
     events_watch(l, l->driver->control_fd(l->control));
@@ -128,6 +158,7 @@ void vmm_drain(struct launch *l)
         l->phases[VMM_PHASE_KERNEL] = loop_now_us();
     if (l->errors >= 0)
         l->errors = tail_read(&l->errors_tail, l->errors);
+    vmm_drain_metrics(l);
     int control = l->control ? l->driver->control_fd(l->control) : FD_NONE;
     if (control < 0)
         return;
@@ -316,6 +347,8 @@ void vmm_stop(struct launch *l)
     vmm_meeting_done(&l->meeting);
     l->kernel = fd_close(l->kernel);
     l->errors = fd_close(l->errors);
+    l->metrics = fd_close(l->metrics);
+    buf_done(&l->metrics_line);
     l->epoll = fd_close(l->epoll);
     l->pidfd = fd_close(l->pidfd);
 }

@@ -47,7 +47,11 @@ struct launch {
     struct vmm_meeting meeting;  /* owned; of a driver that meets, until the agent is here */
     int kernel, errors;          /* owned; what the guest's kernel and the program print */
     struct vmm_tail kernel_tail, errors_tail;
-    struct vmm_copy *copies; /* owned; during a start */
+    int metrics;                 /* owned; what it counts, a line at a time; FD_NONE: none */
+    struct buf metrics_line;     /* the line that is coming */
+    struct launch_sample counts; /* the guest_… members alone */
+    uint64_t measured_ms;        /* by the clock of loop.h */
+    struct vmm_copy *copies;     /* owned; during a start */
     size_t copies_count, copies_taken;
     struct vmm_hands hands;
     struct vmm_saving saving;
@@ -73,9 +77,10 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
 /* vmm_events.c */
 size_t vmm_watch(const struct launch *l, int fds[4]);
 void vmm_dispatch(struct launch *l, const struct launch_events *events, void *data);
-int vmm_greet(struct launch *l, struct error *e);       /* takes the agent in, if it has called */
-int vmm_watch_open(struct launch *l, struct error *e);  /* all there is to watch, in l->epoll */
-void vmm_drain(struct launch *l);                       /* what is printed, the control channel */
+int vmm_greet(struct launch *l, struct error *e);      /* takes the agent in, if it has called */
+int vmm_watch_open(struct launch *l, struct error *e); /* all there is to watch, in l->epoll */
+void vmm_drain(struct launch *l); /* what is printed and counted, the control channel */
+void vmm_drain_metrics(struct launch *l);
 bool vmm_reap(struct launch *l);                        /* true: it has ended, now or before */
 void vmm_switch_off(struct launch *l);                  /* at once, without waiting */
 void vmm_agent_gone(struct launch *l, const char *why); /* as agent_host's closed() says it */

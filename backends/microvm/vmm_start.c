@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_FD_LOW = 32, START_MEMORY_MS = 10000 };
+enum { START_FD_LOW = 32, START_MEMORY_MS = 10000, START_MEETING = 3 };
 
 /* What the stages of a container's set-up do not know of; they are handed the first member. */
 struct start_child {
@@ -94,17 +94,19 @@ static int start_meet(struct setup *s)
     if (!start_wish(s)->meets)
         return 0;
     umask(0);
-    int fds[2];
+    int fds[START_MEETING];
     fds[0] = open(VMM_MEET, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fds[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fds[0] < 0 || fds[1] < 0 || mkfifo(VMM_MEET_METRICS, 0666) < 0 ||
-        bind(fds[1], (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+    if (fds[0] < 0 || fds[1] < 0 || mkfifo(VMM_MEET_METRICS, 0666) < 0)
+        return setup_fail(s, "a place to meet the program");
+    fds[2] = open(VMM_MEET_METRICS, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fds[2] < 0 || bind(fds[1], (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fds[1], 1) < 0)
         return setup_fail(s, "a place to meet the program");
     struct setup_message m = {.word = SETUP_SCRATCH};
     int r = fd_send(s->control, &m, sizeof(m), fds, ARRAY_SIZE(fds));
-    fd_close(fds[0]);
-    fd_close(fds[1]);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        fd_close(fds[i]);
     errno = -r;
     return r < 0 ? setup_fail(s, "telling where to meet") : 0;
 }
@@ -148,12 +150,12 @@ static int start_listen(int control, struct vmm_meeting *meeting, int *ret_liste
     bool about_to = false;
     for (;;) {
         struct setup_message m;
-        int fds[2];
+        int fds[START_MEETING];
         size_t count = ARRAY_SIZE(fds);
         ssize_t n = fd_receive(control, &m, sizeof(m), fds, &count);
         if (n > 0 && count == ARRAY_SIZE(fds) && meeting) {
             vmm_meeting_done(meeting);
-            *meeting = (struct vmm_meeting){fds[0], fds[1]};
+            *meeting = (struct vmm_meeting){fds[0], fds[1], fds[2]};
         } else if (n > 0 && count == 1) {
             fd_close(*ret_listener);
             *ret_listener = fds[0];
@@ -179,13 +181,14 @@ static int start_listen(int control, struct vmm_meeting *meeting, int *ret_liste
 
 void vmm_meeting_init(struct vmm_meeting *m)
 {
-    *m = (struct vmm_meeting){FD_NONE, FD_NONE};
+    *m = (struct vmm_meeting){FD_NONE, FD_NONE, FD_NONE};
 }
 
 void vmm_meeting_done(struct vmm_meeting *m)
 {
     m->folder = fd_close(m->folder);
     m->agent = fd_close(m->agent);
+    m->metrics = fd_close(m->metrics);
 }
 
 /* -ENOENT, -ECONNREFUSED: not yet. */

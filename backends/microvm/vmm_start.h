@@ -21,8 +21,9 @@ struct vmm_wish {
 
 /* Where to meet such a program, once it runs; zeroed by vmm_meeting_init(). */
 struct vmm_meeting {
-    int folder; /* owned; VMM_MEET */
-    int agent;  /* owned; listens for the guest's agent */
+    int folder;  /* owned; VMM_MEET */
+    int agent;   /* owned; listens for the guest's agent */
+    int metrics; /* owned; both ends of VMM_MEET_METRICS: it can always be opened, and never ends */
 };
 void vmm_meeting_init(struct vmm_meeting *m);
 void vmm_meeting_done(struct vmm_meeting *m);

@@ -5,18 +5,20 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 int umount2(const char *, int);
 enum { LENT_DETACH = 2 };
-static const char lent_hook[] = "lent";
+static const char lent_hook[] = "lent", lent_node[] = "device";
 
 static bool lent_is(const struct plan_mount *m)
 {
     return (m->flags & PLAN_MOUNT_LENT) &&
-           (m->kind == PLAN_MOUNT_BIND || (m->kind == PLAN_MOUNT_OVERLAY && !m->layers));
+           (m->kind == PLAN_MOUNT_BIND || m->kind == PLAN_MOUNT_DEVICE ||
+            (m->kind == PLAN_MOUNT_OVERLAY && !m->layers));
 }
 
 /* --- the parent ----------------------------------------------------------------------------------
@@ -57,6 +59,38 @@ static int lent_tree(const struct plan_mount *m, int namespace, int *ret, struct
     return 0;
 }
 
+/*
+ * The file system devices are in maps no ids: a node of the same device, the workload's user's, on
+ * a file system of its own that nothing else is in. (Of a file system that hangs nowhere older
+ * kernels clone nothing, so the child takes the node out of it.)
+ */
+static int lent_device(const struct plan *p, const struct root_ids *ids, const struct plan_mount *m,
+                       int *ret, struct error *e)
+{
+    uint32_t uid, gid;
+    struct stat st;
+    if (!root_ids_outside(ids->uid_map, ids->uid_map_count, p->uid, &uid) ||
+        !root_ids_outside(ids->gid_map, ids->gid_map_count, p->gid, &gid))
+        return error_set(e, EINVAL, "the workload's user has no id outside");
+    if (stat(m->source, &st) < 0)
+        return errno == ENOENT && (m->flags & PLAN_MOUNT_OPTIONAL)
+                   ? 0
+                   : error_errno(e, errno, "mount %s: %s", m->target, m->source);
+    if (!S_ISCHR(st.st_mode))
+        return error_set(e, ENODEV, "mount %s: %s is no character device", m->target, m->source);
+    static const char *const options[] = {"size=4k", "nr_inodes=2", "mode=700", NULL};
+    autoclose int fs = tree_new_fs("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    if (fs < 0)
+        return error_errno(e, -fs, "mount %s: a file system for it", m->target);
+    int r = mknodat(fs, lent_node, S_IFCHR | 0600, st.st_rdev) < 0 ? -errno : 0;
+    if (r == -EPERM)
+        return 0; /* a root that may make none: the host's own is shown */
+    if (r < 0 || fchownat(fs, lent_node, uid, gid, 0) < 0)
+        return error_errno(e, errno, "mount %s: a device node", m->target);
+    *ret = TAKE_FD(fs);
+    return 0;
+}
+
 static size_t lent_count(const struct plan *p)
 {
     size_t count = 0;
@@ -79,7 +113,9 @@ int root_lent_open(const struct plan *p, const struct root_ids *ids, struct root
     int r = 0;
     for (size_t i = 0; r == 0 && i < l.count; i++)
         if (lent_is(&p->mounts[i]))
-            r = lent_tree(&p->mounts[i], namespace, &l.fds[i], e);
+            r = p->mounts[i].kind == PLAN_MOUNT_DEVICE
+                    ? lent_device(p, ids, &p->mounts[i], &l.fds[i], e)
+                    : lent_tree(&p->mounts[i], namespace, &l.fds[i], e);
     if (r < 0)
         root_lent_close(&l);
     else
@@ -98,12 +134,24 @@ void root_lent_close(struct root_lent *l)
 /* --- the child -----------------------------------------------------------------------------------
  */
 
+/* Takes `fs`, which hangs over the folder of devices while its node is cloned. */
+static int lent_take_node(int fs)
+{
+    autoclose int mine = fs, over = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int r = over < 0 ? -errno : tree_attach(mine, over);
+    if (r < 0)
+        return r;
+    int node = tree_clone(mine, lent_node, false);
+    return umount2("/dev", LENT_DETACH) < 0 ? -errno : node;
+}
+
 int setup_take_lent(struct setup *s, const struct plan_mount *m)
 {
     size_t i = (size_t)(m - s->plan->mounts);
     if (!s->lent || s->lent[i] < 0)
         return FD_NONE;
-    return TAKE_FD(s->lent[i]);
+    int fd = TAKE_FD(s->lent[i]);
+    return m->kind == PLAN_MOUNT_DEVICE ? lent_take_node(fd) : fd;
 }
 
 int setup_hang_lent(struct setup *s, const struct plan_mount *m, int tree)

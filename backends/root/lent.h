@@ -1,7 +1,8 @@
 /*
  * Root's own folders for a workload that is not root (PLAN_MOUNT_LENT): on these mounts the files
- * of the caller are the workload's user's, and everybody else's are nobody's. Only root of the host
- * can make them, so the parent does, before it clones.
+ * of the caller are the workload's user's, and everybody else's are nobody's. A device so lent is a
+ * node of its own that is the user's. Only root of the host can make them, so the parent does, before
+ * it clones.
  */
 #ifndef COFFERDAM_BACKENDS_ROOT_LENT_H
 #define COFFERDAM_BACKENDS_ROOT_LENT_H

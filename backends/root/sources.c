@@ -80,7 +80,7 @@ static int source_open_tree(struct setup *s, const struct plan_mount *m)
 {
     bool device = m->kind == PLAN_MOUNT_DEVICE;
     autoclose int tree = setup_take_lent(s, m);
-    if (tree < 0)
+    if (tree == FD_NONE)
         tree = tree_clone(AT_FDCWD, m->source, !device);
     if (tree < 0)
         return tree == -ENOENT && (m->flags & PLAN_MOUNT_OPTIONAL)

@@ -119,6 +119,24 @@ static void test_jails(void **state)
     }
 }
 
+static void test_metrics_add_up(void **state)
+{
+    struct launch_sample sum;
+    memset(&sum, 0xff, sizeof(sum));
+    firecracker_metrics("{\"block\":{\"read_bytes\":5,\"write_bytes\":7},\"net\":{}}", &sum);
+    assert_int_equal(sum.guest_read, 5);
+    assert_int_equal(sum.guest_in, 0);
+    firecracker_metrics("{\"block\":{\"read_bytes\":1,\"write_bytes\":-7}}", &sum);
+    firecracker_metrics("{\"block\":{\"read_bytes\":1", &sum);
+    firecracker_metrics("{\"block\":[1],\"net\":{\"tx_bytes_count\":\"9\"}}", &sum);
+    assert_int_equal(sum.guest_read, 6);
+    assert_int_equal(sum.guest_write, 7);
+    assert_int_equal(sum.guest_out, 0);
+    firecracker_metrics("{\"block\":{\"read_bytes\":9223372036854775807}}", &sum);
+    assert_true(sum.guest_read == INT64_MAX);
+    assert_true(sum.memory == UINT64_MAX);
+}
+
 static void test_versions(void **state)
 {
     struct firecracker_version v;
@@ -214,7 +232,7 @@ int main(void)
         cmocka_unit_test(test_cold_start),   cmocka_unit_test(test_network_and_template),
         cmocka_unit_test(test_warm_clone),   cmocka_unit_test(test_jails),
         cmocka_unit_test(test_versions),     cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_silence_ends),
+        cmocka_unit_test(test_silence_ends), cmocka_unit_test(test_metrics_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
