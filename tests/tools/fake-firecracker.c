@@ -7,7 +7,8 @@
  *
  * FAKE below is changed in copies of the program (with sed): "version=", "die=" and "fault=": the
  * number of the request at which it ends, or refuses; "mute=1": a guest that never calls;
- * "kvm=0": the device of KVM is not opened.
+ * "kvm=0": the device of KVM is not opened; "time=1": a refusal tells when it was asked, in
+ * microseconds of CLOCK_MONOTONIC.
  */
 #include "init/agent.h"
 
@@ -22,9 +23,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-static volatile char fake[] = "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;";
+static volatile char fake[] = "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;time=0;";
 
 static unsigned fake_number(const char *name)
 {
@@ -401,6 +403,17 @@ static void answer_send(const struct answer *a)
     json_decref(o);
 }
 
+static const char *when(void)
+{
+    static char text[40];
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (fake_number("time="))
+        snprintf(text, sizeof(text), " at %lld us",
+                 (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    return text;
+}
+
 static void serve(const char *method, const char *path, const char *body, size_t size)
 {
     struct answer a = {.status = 204};
@@ -419,7 +432,7 @@ static void serve(const char *method, const char *path, const char *body, size_t
     if (!at)
         fault(&a, "Invalid request method and/or path: %s %s.", method, path + 1);
     else if (fake_number("fault=") == vm.requests)
-        fault(&a, "Start microvm error: Internal error while starting microVM: made up");
+        fault(&a, "Start microvm error: Internal error while starting microVM: made up%s", when());
     else if (strcmp(method, "GET") == 0 && size)
         fault(&a, "GET request cannot have a body.");
     else if (strcmp(method, "GET") != 0 && !size)
