@@ -228,6 +228,16 @@ struct launch_ops {
     void (*free)(struct launch *l); /* NULL is fine */
 };
 
+/*
+ * What start() itself lacks is never told as a command that was not found or may not be run: the
+ * codes that mean this become EIO.
+ */
+static inline void launch_own_failure(struct error *e)
+{
+    if (e->code == ENOENT || e->code == EACCES || e->code == ENOEXEC)
+        e->code = EIO;
+}
+
 /* Hands on the sealed plan and the filter (FD_NONE: none) as soon as they are known. */
 void launch_ahead_tell(const struct launch_ahead *a, int plan, int filter);
 /* Ends it, sees it off and zeroes it; of one that start() has taken nothing is left to end. */

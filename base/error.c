@@ -26,6 +26,15 @@ int error_errno(struct error *e, int code, const char *fmt, ...)
     return -code;
 }
 
+int error_take(struct error *e, const struct error *said)
+{
+    *e = *said;
+    e->text[sizeof(e->text) - 1] = '\0';
+    if (e->code <= 0 || e->code > 4095)
+        e->code = EPROTO;
+    return -e->code;
+}
+
 int error_wrap(struct error *e, const char *fmt, ...)
 {
     char who[sizeof(e->text)];

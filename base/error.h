@@ -24,6 +24,12 @@ int error_set(struct error *e, int code, const char *fmt, ...)
 int error_errno(struct error *e, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), nonnull(1, 3)));
 
+/*
+ * Takes over what another process of ours has sent, which may be anything by then: the text ends,
+ * the code is one. Returns -code.
+ */
+int error_take(struct error *e, const struct error *said);
+
 /* Puts "who: " in front of the text on its way up; returns -e->code. */
 int error_wrap(struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), nonnull(1, 2)));

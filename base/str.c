@@ -65,6 +65,13 @@ bool str_ends(const char *s, const char *suffix)
     return length >= tail && strcmp(s + length - tail, suffix) == 0;
 }
 
+char *str_last_line(char *s)
+{
+    s = str_trim(s);
+    char *end = strrchr(s, '\n');
+    return end ? str_trim(end) : s;
+}
+
 void str_unescape_octal(char *s)
 {
     char *to = s;

@@ -28,6 +28,7 @@ static inline bool str_empty(const char *s)
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 char *str_trim(char *s);          /* in place; returns the first non-blank */
+char *str_last_line(char *s);     /* in place, trimmed: what a program said at the end */
 void str_unescape_octal(char *s); /* in place; paths in the tables of proc(5): \040 is a blank */
 
 /* A growing byte buffer; zero-initialised is empty; data is NUL-terminated whenever non-NULL. */

@@ -3,10 +3,10 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "console/listing.h"
 #include "console/snapshots_json.h"
 #include "console/state_lock.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <sys/stat.h>
@@ -119,29 +119,10 @@ static int open_all(const struct dirs *d, bool make, struct error *e)
     return fd;
 }
 
-/* Every name of the folder that `wants` wants. */
-static char **names_of(int dir, bool (*wants)(const char *name))
-{
-    int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = own < 0 ? NULL : fdopendir(own);
-    char **names = NULL;
-    if (!list) {
-        fd_close(own);
-        return NULL;
-    }
-    for (struct dirent *entry; (entry = readdir(list));)
-        if (wants(entry->d_name))
-            strv_add(&names, entry->d_name);
-    closedir(list);
-    return names;
-}
-
 static int newest_first(const void *a, const void *b)
 {
     const struct snapshot_record *x = a, *y = b;
-    if (x->created_ms != y->created_ms)
-        return x->created_ms < y->created_ms ? 1 : -1;
-    return strcmp(x->id, y->id);
+    return listing_newest_first(x->created_ms, x->id, y->created_ms, y->id);
 }
 
 int snapshots_list(const struct dirs *d, struct snapshot_record **ret, size_t *ret_count,
@@ -150,7 +131,7 @@ int snapshots_list(const struct dirs *d, struct snapshot_record **ret, size_t *r
     autoclose int dir = open_all(d, false, e);
     if (dir < 0 && dir != -ENOENT)
         return dir;
-    autostrv char **ids = dir < 0 ? NULL : names_of(dir, state_id_valid);
+    autostrv char **ids = dir < 0 ? NULL : listing_names(dir, state_id_valid);
     size_t count = ids ? strv_length(ids) : 0;
     struct snapshot_record *list = mem_zero(count + 1, sizeof(*list));
     for (size_t i = 0; i < count; i++)
@@ -169,55 +150,19 @@ void snapshots_list_free(struct snapshot_record *list, size_t count)
     free(list);
 }
 
-/* How well one answers to a word: 3 id, 2 name, 1 prefix, 0 not. */
-static int answers(const struct snapshot_record *r, const char *word)
-{
-    if (str_equal(r->id, word))
-        return 3;
-    if (str_equal(r->name, word))
-        return 2;
-    return str_starts(r->id, word) || str_starts(r->name, word);
-}
-
-static int not_found(const struct snapshot_record *list, size_t count, const char *word,
-                     struct error *e)
-{
-    autofree const char **names = mem_zero(count + 1, sizeof(*names));
-    for (size_t i = 0; i < count; i++)
-        names[i] = list[i].name;
-    const char *near = str_nearest(word, names, count);
-    autofree char *safe = str_escape_z(word);
-    if (near)
-        return error_set(e, ENOENT, "no snapshot is called \"%s\"; did you mean \"%s\"?", safe,
-                         near);
-    return error_set(e, ENOENT, "no snapshot is called \"%s\"", safe);
-}
-
 int snapshots_find(const struct dirs *d, const char *word, struct snapshot_record *ret,
                    struct error *e)
 {
     struct snapshot_record *list;
-    size_t count, at = 0, matches = 0;
-    int r = snapshots_list(d, &list, &count, e), best = 0;
+    size_t count, at;
+    int r = snapshots_list(d, &list, &count, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; *word && i < count; i++) {
-        int a = answers(&list[i], word);
-        if (a > best) {
-            best = a;
-            at = i;
-            matches = 1;
-        } else if (a && a == best) {
-            matches++;
-        }
-    }
-    if (!best) {
-        r = not_found(list, count, word, e);
-    } else if (matches > 1) {
-        autofree char *safe = str_escape_z(word);
-        r = error_set(e, EEXIST, "\"%s\" fits %zu snapshots; say more of the name or the id", safe,
-                      matches);
-    } else {
+    autofree struct listing_entry *entries = mem_zero(count + 1, sizeof(*entries));
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (struct listing_entry){.id = list[i].id, .name = list[i].name};
+    r = listing_find(entries, count, "snapshot", word, &at, e);
+    if (r == 0) {
         *ret = list[at];
         list[at] = (struct snapshot_record){0};
     }
@@ -408,7 +353,7 @@ unsigned snapshots_sweep(const struct dirs *d, snapshot_clear_fn *clear, bool dr
     struct error ignored;
     unsigned count = 0;
     autoclose int all = open_all(d, false, &ignored);
-    autostrv char **halves = all < 0 ? NULL : names_of(all, is_half);
+    autostrv char **halves = all < 0 ? NULL : listing_names(all, is_half);
     for (size_t i = 0; halves && halves[i]; i++) {
         autofree char *path = str_format("%s/lock", halves[i]);
         autoclose int lock = openat(all, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -3,10 +3,10 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "console/listing.h"
 #include "console/state_json.h"
 #include "console/state_lock.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -104,35 +104,9 @@ static void set_lost(struct state_record *r)
         r->reason = str_dup("its monitor is gone without a word");
 }
 
-/* The names of a folder's workloads, or NULL. */
-static char **folder_ids(int dir)
-{
-    int own = fcntl(dir, F_DUPFD_CLOEXEC, 3);
-    DIR *list = own < 0 ? NULL : fdopendir(own);
-    if (!list) {
-        fd_close(own);
-        return NULL;
-    }
-    char **ids = NULL;
-    size_t count = 0, room = 0;
-    struct dirent *entry;
-    while ((entry = readdir(list))) {
-        if (!state_id_valid(entry->d_name))
-            continue;
-        if (count + 1 >= room) {
-            room = room ? room * 2 : 64;
-            ids = mem_grow(ids, room, sizeof(*ids));
-        }
-        ids[count++] = str_dup(entry->d_name);
-        ids[count] = NULL;
-    }
-    closedir(list);
-    return ids;
-}
-
 static void list_living(struct list *l, int runtime)
 {
-    autostrv char **ids = folder_ids(runtime);
+    autostrv char **ids = listing_names(runtime, state_id_valid);
     for (size_t i = 0; ids && ids[i]; i++) {
         /* the lock first: whoever ends between the two looks is read as ended, never as lost */
         bool alive = state_lock_held(runtime, ids[i]);
@@ -151,7 +125,7 @@ static void list_living(struct list *l, int runtime)
 
 static void list_kept(struct list *l, int kept, int runtime)
 {
-    autostrv char **ids = folder_ids(kept);
+    autostrv char **ids = listing_names(kept, state_id_valid);
     size_t living = l->count;
     for (size_t i = 0; ids && ids[i]; i++) {
         struct list front = {l->of, living, living};
@@ -178,9 +152,7 @@ static void list_kept(struct list *l, int kept, int runtime)
 static int newest_first(const void *a, const void *b)
 {
     const struct state_record *x = a, *y = b;
-    if (x->created_ms != y->created_ms)
-        return x->created_ms < y->created_ms ? 1 : -1;
-    return strcmp(x->id, y->id);
+    return listing_newest_first(x->created_ms, x->id, y->created_ms, y->id);
 }
 
 int state_list(const struct dirs *d, struct state_record **ret, size_t *ret_count, struct error *e)
@@ -213,58 +185,21 @@ void state_list_free(struct state_record *list, size_t count)
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-/* How well a record answers to a word: 4 id, 3 name of a living one, 2 name, 1 prefix, 0 not. */
-static int answers(const struct state_record *r, const char *word)
-{
-    if (str_equal(r->id, word))
-        return 4;
-    if (str_equal(r->name, word))
-        return state_phase_lives(r->phase) ? 3 : 2;
-    if (str_starts(r->id, word) || (r->name && str_starts(r->name, word)))
-        return 1;
-    return 0;
-}
-
-static int not_found(const struct state_record *list, size_t count, const char *word,
-                     struct error *e)
-{
-    autofree const char **names = mem_zero(count + 1, sizeof(*names));
-    for (size_t i = 0; i < count; i++)
-        names[i] = list[i].name ? list[i].name : list[i].id;
-    const char *near = str_nearest(word, names, count);
-    autofree char *safe = str_escape_z(word);
-    if (near)
-        return error_set(e, ENOENT, "no workload is called \"%s\"; did you mean \"%s\"?", safe,
-                         near);
-    return error_set(e, ENOENT, "no workload is called \"%s\"", safe);
-}
-
 int state_find(const struct dirs *d, const char *word, struct state_record *ret, struct error *e)
 {
     struct state_record *list;
-    size_t count, best_at = 0, matches = 0;
-    int r = state_list(d, &list, &count, e), best = 0;
+    size_t count, at;
+    int r = state_list(d, &list, &count, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; *word && i < count; i++) {
-        int a = answers(&list[i], word);
-        if (a > best) {
-            best = a;
-            best_at = i;
-            matches = 1;
-        } else if (a && a == best) {
-            matches++;
-        }
-    }
-    if (!best) {
-        r = not_found(list, count, word, e);
-    } else if (matches > 1) {
-        autofree char *safe = str_escape_z(word);
-        r = error_set(e, EEXIST, "\"%s\" fits %zu workloads; say more of the name or the id", safe,
-                      matches);
-    } else {
-        *ret = list[best_at];
-        list[best_at] = (struct state_record){0};
+    autofree struct listing_entry *entries = mem_zero(count + 1, sizeof(*entries));
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (struct listing_entry){
+            .id = list[i].id, .name = list[i].name, .first = state_phase_lives(list[i].phase)};
+    r = listing_find(entries, count, "workload", word, &at, e);
+    if (r == 0) {
+        *ret = list[at];
+        list[at] = (struct state_record){0};
     }
     state_list_free(list, count);
     return r;

@@ -87,13 +87,12 @@ static int box_give_ids(const struct image_owner *o, pid_t pid, struct error *e)
 }
 
 /* A report's error made fit to be passed on. */
-static int box_error(struct box_report *report, struct error *e)
+static int box_error(const struct box_report *report, struct error *e)
 {
-    report->error.text[sizeof(report->error.text) - 1] = '\0';
-    autofree char *text =
-        str_escape_z(*report->error.text ? report->error.text : "the unpacking process failed");
-    int code = report->error.code > 0 && report->error.code < 4096 ? report->error.code : EPROTO;
-    return error_set(e, code, "%.470s", text);
+    struct error said;
+    error_take(&said, &report->error);
+    autofree char *text = str_escape_z(*said.text ? said.text : "the unpacking process failed");
+    return error_set(e, said.code, "%.470s", text);
 }
 
 static int box_await(struct box *b, char word, struct error *e)

@@ -360,9 +360,7 @@ int cgroup_make(const struct cgroup_wish *w, struct cgroup **ret, struct error *
         r = cgroup_make_none(c, &w->plan->limits, &why);
     if (r < 0) {
         struct error ignored;
-        /* These say something of the command where a start fails: they must not come from here. */
-        if (why.code == ENOENT || why.code == EACCES || why.code == ENOEXEC)
-            why.code = EPERM;
+        launch_own_failure(&why);
         *e = why;
         cgroup_clean(c, &ignored);
         cgroup_free(c);
@@ -422,6 +420,16 @@ size_t cgroup_parents(const struct cgroup *c, int *ret_fds, size_t most)
     return n;
 }
 
+size_t cgroup_reach(const struct cgroup *c, struct launch_reach *ret, size_t most, bool *ret_proc)
+{
+    int parents[CGROUP_JOINS_MAX + 1];
+    size_t count = cgroup_parents(c, parents, MIN(most, ARRAY_SIZE(parents)));
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
+    *ret_proc = cgroup_reads_proc(c);
+    return count;
+}
+
 int cgroup_clean(struct cgroup *c, struct error *e)
 {
     int first = 0;
@@ -454,4 +462,14 @@ void cgroup_free(struct cgroup *c)
     fd_close(c->proc);
     strv_free(c->shortfalls);
     free(c);
+}
+
+int cgroup_end(struct cgroup **c, struct error *e)
+{
+    int r = *c ? cgroup_clean(*c, e) : 0;
+    if (r < 0)
+        return r;
+    cgroup_free(*c);
+    *c = NULL;
+    return 0;
 }

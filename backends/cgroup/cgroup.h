@@ -76,6 +76,8 @@ void cgroup_keep(struct cgroup *c, pid_t pid);
  */
 size_t cgroup_parents(const struct cgroup *c, int *ret_fds, size_t most);
 bool cgroup_reads_proc(const struct cgroup *c);
+/* The same as launch_ops.reach() says it. */
+size_t cgroup_reach(const struct cgroup *c, struct launch_reach *ret, size_t most, bool *ret_proc);
 
 /* 0; -ENODATA: nothing is known. Unknown: UINT64_MAX. Peaks include all former samples. */
 int cgroup_sample(struct cgroup *c, struct launch_sample *ret);
@@ -95,6 +97,8 @@ char *const *cgroup_shortfalls(const struct cgroup *c);
 /* Removes the folders. Idempotent. -EBUSY: there are processes in them yet. */
 int cgroup_clean(struct cgroup *c, struct error *e);
 void cgroup_free(struct cgroup *c); /* closes; removes nothing; NULL is fine */
+/* Both: `*c` is NULL afterwards, or as it was where the folders could not be removed. */
+int cgroup_end(struct cgroup **c, struct error *e);
 
 /*
  * Undoes a journalled line, kind "cgroup": kills what is inside and removes the folder. `what` is

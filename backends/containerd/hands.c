@@ -43,15 +43,6 @@ struct hands {
     struct call calls[CALLS_MAX];
 };
 
-static void tell(struct hands *h, enum hands_word word, uint32_t number, int value,
-                 const struct error *e, const int *fds, size_t count)
-{
-    struct hands_message m = {.word = word, .number = number, .value = value};
-    if (e)
-        m.error = *e;
-    fd_send(h->control, &m, sizeof(m), fds, count);
-}
-
 /* --- a command ----------------------------------------------------------------------------------
  */
 
@@ -145,9 +136,9 @@ static void call_hand_on(struct hands *h, struct call *c, int value)
 {
     const int three[3] = {c->s.in, c->s.out, c->s.err};
     if (c->s.terminal >= 0)
-        tell(h, HANDS_STARTED, c->number, value, NULL, &c->s.terminal, 1);
+        hands_tell(h->control, HANDS_STARTED, c->number, value, NULL, &c->s.terminal, 1);
     else
-        tell(h, HANDS_STARTED, c->number, value, NULL, three, 3);
+        hands_tell(h->control, HANDS_STARTED, c->number, value, NULL, three, 3);
     streams_close(&c->s);
 }
 
@@ -158,9 +149,7 @@ static void call_reason(struct call *c, struct error *e)
     int fd = c->s.terminal >= 0 ? c->s.terminal : c->s.err;
     ssize_t n = fd >= 0 && fd_nonblock(fd) == 0 ? read(fd, text, SAID_MAX) : 0;
     text[MAX(n, 0)] = '\0';
-    char *line = str_trim(text), *end = strrchr(line, '\n');
-    if (end)
-        line = str_trim(end);
+    char *line = str_last_line(text);
     if (str_starts(line, "ctr: "))
         line += 5;
     autofree char *shown = str_escape_z(line);
@@ -188,9 +177,9 @@ static void call_ended(struct hands *h, struct call *c, int raw)
     if (c->number == 0 && !h->running) {
         struct error e;
         call_reason(c, &e);
-        tell(h, HANDS_FAILED, 0, 0, &e, NULL, 0);
+        hands_tell(h->control, HANDS_FAILED, 0, 0, &e, NULL, 0);
     } else {
-        tell(h, HANDS_EXITED, c->number, status, NULL, NULL, 0);
+        hands_tell(h->control, HANDS_EXITED, c->number, status, NULL, NULL, 0);
     }
     h->over |= c->number == 0;
     streams_close(&c->s);
@@ -288,7 +277,7 @@ static void request_exec(struct hands *h, const struct hands_message *m, const c
         r = call_start(h, c, all, x.terminal, x.rows, x.cols, &e);
     }
     if (r < 0)
-        tell(h, HANDS_FAILED, m->number, 0, &e, NULL, 0);
+        hands_tell(h->control, HANDS_FAILED, m->number, 0, &e, NULL, 0);
     else
         call_hand_on(h, c, c->pid);
 }
@@ -319,7 +308,7 @@ static void request_pause(struct hands *h, const struct hands_message *m)
 {
     struct error e = {0};
     tool(WORDS(h, "tasks", m->value ? "pause" : "resume", h->l->plan->id), &e);
-    tell(h, HANDS_PAUSED, 0, 0, &e, NULL, 0);
+    hands_tell(h->control, HANDS_PAUSED, 0, 0, &e, NULL, 0);
 }
 
 /* -EPIPE: the monitor is gone. */
@@ -374,7 +363,7 @@ static int turn(struct hands *h)
     if (ready == 0 && !h->running) {
         struct error e;
         error_set(&e, ETIMEDOUT, "containerd does not come to an end");
-        tell(h, HANDS_FAILED, 0, 0, &e, NULL, 0);
+        hands_tell(h->control, HANDS_FAILED, 0, 0, &e, NULL, 0);
         h->over = true;
     }
     char events[4096];
@@ -418,7 +407,7 @@ static void serve(struct launch *l, int control)
     if (r == 0)
         r = main_start(&h, &e);
     if (r < 0) {
-        tell(&h, HANDS_FAILED, 0, 0, &e, NULL, 0);
+        hands_tell(h.control, HANDS_FAILED, 0, 0, &e, NULL, 0);
         _exit(1);
     }
     while (!h.over && turn(&h) == 0)

@@ -73,9 +73,7 @@ static int launch_listen(struct launch *l, struct launch_streams *ret, struct er
     if (n != (ssize_t)sizeof(m) || (m.word != HANDS_STARTED && m.word != HANDS_FAILED)) {
         r = error_set(e, EPROTO, "the process beside it ended without a word (killed?)");
     } else if (m.word == HANDS_FAILED) {
-        *e = m.error;
-        e->text[sizeof(e->text) - 1] = '\0';
-        r = -(e->code ? e->code : (e->code = EPROTO));
+        r = error_take(e, &m.error);
     } else if (agent_streams_check(fds, count, l->plan->terminal, ret) < 0) {
         r = error_set(e, EPROTO, "the runtime's streams are none");
     }
@@ -114,9 +112,7 @@ static int containerd_start(struct launch *l, struct launch_streams *ret_streams
     int r = launch_make(l, ret_streams, &mine);
     if (r == 0)
         return 0;
-    /* of the command PID 1 speaks, inside */
-    if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC)
-        mine.code = EIO;
+    launch_own_failure(&mine); /* of the command PID 1 speaks, inside */
     struct error ignored;
     containerd_clean(l, &ignored);
     *e = mine;
@@ -179,12 +175,7 @@ static char *const *containerd_shortfalls(const struct launch *l)
 static size_t containerd_reach(const struct launch *l, struct launch_reach *ret, size_t most,
                                bool *ret_proc)
 {
-    int parents[CGROUP_JOINS_MAX + 1];
-    size_t count = cgroup_parents(l->cgroup, parents, MIN(most, ARRAY_SIZE(parents)));
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
-    *ret_proc = cgroup_reads_proc(l->cgroup);
-    return count;
+    return cgroup_reach(l->cgroup, ret, most, ret_proc);
 }
 
 /* The process beside it removes everything when nobody is left to talk to. */
@@ -211,13 +202,10 @@ static int containerd_clean(struct launch *l, struct error *e)
     l->removed = r == 0;
     if (r == 0)
         l->journalled = false;
-    if (r == 0 && l->cgroup)
-        r = cgroup_clean(l->cgroup, e);
-    if (r == 0) {
-        cgroup_free(l->cgroup);
-        l->cgroup = NULL;
+    if (r == 0)
+        r = cgroup_end(&l->cgroup, e);
+    if (r == 0)
         root_ids_release(&l->ids);
-    }
     remote_close(&l->far);
     return r;
 }

@@ -1,9 +1,19 @@
-/* What a request says, read again: by the process that is asked. */
+/* The half of the process that is asked: what a request says, and its answers. */
 #include "backends/hands/words.h"
 
+#include "base/fd.h"
 #include "base/str.h"
 
 #include <string.h>
+
+void hands_tell(int control, enum hands_word word, uint32_t number, int value,
+                const struct error *e, const int *fds, size_t count)
+{
+    struct hands_message m = {.word = word, .number = number, .value = value};
+    if (e)
+        m.error = *e;
+    fd_send(control, &m, sizeof(m), fds, count);
+}
 
 static int words_take(const char **at, const char *end, char ***to, uint32_t count)
 {

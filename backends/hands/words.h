@@ -42,6 +42,10 @@ struct hands_exec {
 };
 enum { HANDS_PACKET_MAX = 128 * 1024 };
 
+/* To the monitor; `e` and `fds` may be NULL. */
+void hands_tell(int control, enum hands_word word, uint32_t number, int value,
+                const struct error *e, const int *fds, size_t count);
+
 /*
  * Reads what stands behind a message of HANDS_EXEC. `ret` points into the three lists (owned by the
  * caller, also after an error). -EBADMSG: it is none.

@@ -486,8 +486,8 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
         if (l->agent)
             boot_settle(l);
         r = boot_wait(l, &w, &mine);
-    } else if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC) {
-        mine.code = EIO; /* our failure, not a command that was not found or may not be run */
+    } else {
+        launch_own_failure(&mine);
     }
     boot_end_copies(l);
     if (r == 0) {

@@ -170,9 +170,7 @@ static int start_listen(int control, struct vmm_meeting *meeting, int *ret_liste
             about_to = true;
         if (m.word != SETUP_FAILED)
             continue;
-        *e = m.error;
-        e->text[sizeof(e->text) - 1] = '\0';
-        return -(e->code ? e->code : (e->code = EPROTO));
+        return error_take(e, &m.error);
     }
 }
 

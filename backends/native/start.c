@@ -234,9 +234,7 @@ static int start_await_mother(struct start_channels *c, struct error *e)
         return error_set(e, EPROTO, "set-up ended without a word (killed?)");
     if (m.word == SETUP_LEFT)
         return 0;
-    *e = m.error;
-    e->text[sizeof(e->text) - 1] = '\0';
-    return -(e->code ? e->code : (e->code = EPROTO));
+    return error_take(e, &m.error);
 }
 
 static int start_do_work(struct launch *l, struct start_channels *c, int agent_inside,
@@ -331,9 +329,7 @@ static int start_listen(struct launch *l, struct start_channels *c, struct error
             about_to = true;
             break;
         case SETUP_FAILED:
-            *e = m.error;
-            e->text[sizeof(e->text) - 1] = '\0';
-            return -(e->code ? e->code : (e->code = EPROTO));
+            return error_take(e, &m.error);
         }
     }
 }

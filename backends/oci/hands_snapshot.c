@@ -3,7 +3,7 @@
  * of the hands does it, which has the workload's ids; the sandbox stands still from the first step
  * to the last.
  */
-#include "backends/oci/hands.h"
+#include "backends/oci/hands_inner.h"
 
 #include "backends/root/snapshot.h"
 #include "base/fd.h"
@@ -16,21 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SNAPSHOT_CALL_MS = 20000, SNAPSHOT_SAID_MAX = 4096 };
-
-static int snapshot_call(char **argv, struct error *e)
-{
-    autofree char *said = NULL;
-    int status = 0;
-    int r = spawn_run((const char *const *)argv, SNAPSHOT_CALL_MS, SNAPSHOT_SAID_MAX, &status,
-                      &said, e);
-    if (r == 0 && status != 0) {
-        autofree char *shown = str_escape_z(str_trim(said));
-        r = error_set(e, EIO, "%s: %.300s", argv[0], shown);
-    }
-    strv_free(argv);
-    return r;
-}
+enum { SNAPSHOT_CALL_MS = 20000 };
 
 /* The folder is handed on by descriptor: no path leads there for the workload's ids. */
 static int snapshot_checkpoint(const struct oci_runtime *r, const char *id, int memory,
@@ -60,13 +46,13 @@ static int snapshot_take(const struct oci_runtime *r, const char *id, int scratc
         return error_errno(e, errno, "the snapshot's folder");
     struct error ignored;
     struct copy_counts counts;
-    int n = snapshot_call(oci_argv_simple(r, "pause", id), e);
+    int n = tool_wait(oci_argv_simple(r, "pause", id), SNAPSHOT_CALL_MS, e);
     if (n < 0)
         return n;
     n = snapshot_checkpoint(r, id, memory, e);
     if (n == 0)
         n = root_snapshot_copy(scratch, dir, UINT64_MAX, &counts, e);
-    int on = snapshot_call(oci_argv_simple(r, "resume", id), n < 0 ? &ignored : e);
+    int on = tool_wait(oci_argv_simple(r, "resume", id), SNAPSHOT_CALL_MS, n < 0 ? &ignored : e);
     return n < 0 ? n : on;
 }
 

@@ -95,9 +95,7 @@ static int oci_start(struct launch *l, struct launch_streams *ret_streams, struc
     int r = oci_make(l, ret_streams, &mine);
     if (r == 0)
         return 0;
-    /* what set-up lacks is our failure; of the command PID 1 speaks, inside */
-    if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC)
-        mine.code = EIO;
+    launch_own_failure(&mine); /* of the command PID 1 speaks, inside */
     struct error ignored;
     oci_clean(l, &ignored);
     *e = mine;
@@ -206,12 +204,7 @@ static int oci_snapshot(struct launch *l, uint32_t request, const struct launch_
 static size_t oci_reach(const struct launch *l, struct launch_reach *ret, size_t most,
                         bool *ret_proc)
 {
-    int parents[CGROUP_JOINS_MAX + 1];
-    size_t count = cgroup_parents(l->cgroup, parents, MIN(most, ARRAY_SIZE(parents)));
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
-    *ret_proc = cgroup_reads_proc(l->cgroup);
-    return count;
+    return cgroup_reach(l->cgroup, ret, most, ret_proc);
 }
 
 static char *const *oci_shortfalls(const struct launch *l)
@@ -223,11 +216,7 @@ static char *const *oci_shortfalls(const struct launch *l)
 static int oci_clean(struct launch *l, struct error *e)
 {
     oci_end(l, NULL);
-    int r = l->cgroup ? cgroup_clean(l->cgroup, e) : 0;
-    if (r == 0) {
-        cgroup_free(l->cgroup);
-        l->cgroup = NULL;
-    }
+    int r = cgroup_end(&l->cgroup, e);
     root_ids_release(&l->ids);
     remote_close(&l->far);
     return r;

@@ -37,13 +37,6 @@ static void start_settle(struct launch *l)
         l->env.settled(l->env.settled_data);
 }
 
-static int start_failed(struct error *e, const struct error *said)
-{
-    *e = *said;
-    e->text[sizeof(e->text) - 1] = '\0';
-    return -(e->code ? e->code : (e->code = EPROTO));
-}
-
 /* One packet of set-up's or of the hands', which are told apart by their size. */
 union start_packet {
     struct setup_message setup;
@@ -55,7 +48,7 @@ static int start_packet(struct launch *l, const union start_packet *m, size_t si
 {
     if (size == sizeof(m->setup)) {
         if (m->setup.word == SETUP_FAILED)
-            return start_failed(e, &m->setup.error);
+            return error_take(e, &m->setup.error);
         if (m->setup.word == SETUP_SCRATCH && l->scratch < 0 && count == 1) {
             l->scratch = TAKE_FD(fds[0]);
             start_settle(l);
@@ -65,7 +58,7 @@ static int start_packet(struct launch *l, const union start_packet *m, size_t si
     if (size != sizeof(m->hands))
         return error_set(e, EPROTO, "set-up cannot be understood");
     if (m->hands.word == HANDS_FAILED)
-        return start_failed(e, &m->hands.error);
+        return error_take(e, &m->hands.error);
     if (m->hands.word != HANDS_STARTED)
         return error_set(e, EPROTO, "set-up cannot be understood");
     if (agent_streams_check(fds, count, l->whole->terminal, ret) < 0)

@@ -182,11 +182,7 @@ static int take_talk(struct take *t, const struct root_ids *ids, pid_t pid, int 
     r = fd_read_full(control, report, sizeof(*report));
     if (r < 0)
         return error_set(e, EPROTO, "the copying process ended without a word (killed?)");
-    report->error.text[sizeof(report->error.text) - 1] = '\0';
-    if (report->error.code == 0)
-        return 0;
-    *e = report->error;
-    return -abs(e->code);
+    return report->error.code == 0 ? 0 : error_take(e, &report->error);
 }
 
 static int take_run(struct take *t, const struct root_ids *ids, struct copy_counts *ret,

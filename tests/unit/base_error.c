@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 
+#include <limits.h>
+
 static void test_set_returns_the_code(void **state)
 {
     struct error e = {0};
@@ -49,6 +51,24 @@ static void test_wrap_with_its_own_text(void **state)
     assert_string_equal(e.text, "outer of inner: inner");
 }
 
+/* What came from another process may be anything. */
+static void test_take_makes_it_fit(void **state)
+{
+    struct error said, e = {0};
+    error_set(&said, EBUSY, "it is busy");
+    assert_int_equal(error_take(&e, &said), -EBUSY);
+    assert_string_equal(e.text, "it is busy");
+    static const int none[] = {0, -EIO, 5000, INT_MIN};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        said.code = none[i];
+        assert_int_equal(error_take(&e, &said), -EPROTO);
+        assert_int_equal(e.code, EPROTO);
+    }
+    memset(said.text, 'x', sizeof(said.text));
+    error_take(&e, &said);
+    assert_int_equal(strlen(e.text), sizeof(e.text) - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -57,6 +77,7 @@ int main(void)
         cmocka_unit_test(test_wrap_puts_context_in_front),
         cmocka_unit_test(test_texts_are_cut_not_overflowed),
         cmocka_unit_test(test_wrap_with_its_own_text),
+        cmocka_unit_test(test_take_makes_it_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,10 @@ static void test_comparing(void **state)
     assert_string_equal(str_trim(text), "a b");
     char blank[] = "  ";
     assert_string_equal(str_trim(blank), "");
+    char said[] = "first\nsecond\n  third \n\n", one[] = " one\n", nothing[] = "\n\n";
+    assert_string_equal(str_last_line(said), "third");
+    assert_string_equal(str_last_line(one), "one");
+    assert_string_equal(str_last_line(nothing), "");
     char path[] = "/a\\040b\\134\\011c\\9";
     str_unescape_octal(path);
     assert_string_equal(path, "/a b\\\tc\\9");
