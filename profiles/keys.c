@@ -403,13 +403,11 @@ const char *key_nearest(const char *section, const char *name)
             near[count++] = keys[i].name;
         }
     }
-    if (!count) {
-        const char *meant = section_nearest(section);
-        return !meant                               ? NULL
-               : key_find(meant, name) != KEY_COUNT ? key_dotted(key_find(meant, name))
-                                                    : key_nearest(meant, name);
-    }
-    /* The right key under another section: "memory" below [isolation]. */
+    const char *meant = count ? NULL : section_nearest(section);
+    if (meant)
+        return key_find(meant, name) != KEY_COUNT ? key_dotted(key_find(meant, name))
+                                                  : key_nearest(meant, name);
+    /* The right key under another section: "memory" below [isolation], or below one of no name. */
     for (enum key_id i = 0; i < KEY_COUNT; i++)
         if (str_equal(keys[i].name, name))
             return key_dotted(i);

@@ -199,8 +199,12 @@ int settings_assign(struct settings *s, const char *assignment, const char *orig
     const char *dot = strchr(assignment, '.');
     const char *equals = strchr(assignment, '=');
     autofree char *shown = str_escape(assignment, strnlen(assignment, 64));
-    if (!dot || !equals || dot > equals)
-        return error_set(e, EINVAL, "%s: \"%s\" is not SECTION.KEY=VALUE", origin, shown);
+    if (!dot || !equals || dot > equals) {
+        autofree char *bare = str_ndup(assignment, strcspn(assignment, "="));
+        const char *near = key_nearest("", bare);
+        return error_set(e, EINVAL, "%s: \"%s\" is not SECTION.KEY=VALUE%s%s%s", origin, shown,
+                         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
     autofree char *section = str_ndup(assignment, (size_t)(dot - assignment));
     autofree char *name = str_ndup(dot + 1, (size_t)(equals - dot - 1));
     enum key_id key = key_find(section, name);

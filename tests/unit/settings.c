@@ -160,6 +160,9 @@ static void test_assign(void **state)
     assert_non_null(strstr(e.text, "did you mean network.mode?"));
     assert_int_equal(settings_assign(s, "network.mode", "--set", &e), -EINVAL);
     assert_int_equal(settings_assign(s, "mode=a.b", "--set", &e), -EINVAL);
+    assert_non_null(strstr(e.text, "did you mean network.mode?"));
+    assert_int_equal(settings_assign(s, "limits.memory=3", "--set", &e), -EINVAL);
+    assert_non_null(strstr(e.text, "did you mean resources.memory?"));
     assert_int_equal(settings_assign(s, "network.mode=x", "--set", &e), -EINVAL);
     assert_true(str_starts(e.text, "--set: network.mode: "));
     /* a file that would have to be read below all that is there already */
