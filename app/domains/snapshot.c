@@ -1,7 +1,6 @@
 /*
- * Snapshots of a whole machine. Files: its overlays, copied while it stands still; what starts from
- * them lies over them. With memory: an internal one of libvirt's is taken into the overlays first,
- * they are copied with it, and it goes again; each that starts from it has copies of its own.
+ * Snapshots of a whole machine: its overlays, copied while it stands still, and with memory a file
+ * of libvirt's beside them. What starts from one lies over its overlays.
  */
 #include "app/domains/domains.h"
 
@@ -14,10 +13,12 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <time.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SNAPSHOT_NAME "cofferdam"
+#define SNAPSHOT_MEMORY "memory"
 enum { SNAPSHOT_TOOL_MS = 30000, SNAPSHOT_SAID = 4096, SNAPSHOT_HEAD = 4096 };
 
 static bool snapshot_wants(void *data, const char *path, const struct stat *st)
@@ -45,47 +46,44 @@ static int snapshot_copy(const char *from, const char *to,
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
-static int snapshot_can(const struct plan *p, struct error *e)
+/*
+ * An external one of the memory alone: the disks stand still and are copied. So it is the same with
+ * the variables of UEFI and with a CD, where this libvirt takes no internal ones.
+ */
+static int snapshot_memory(virDomainPtr d, const struct plan *p, const char *path, struct error *e)
 {
-    if (!str_equal(p->machine.firmware, "bios"))
-        return error_set(e, ENOTSUP,
-                         "with UEFI's variables this libvirt takes no memory; take the files alone "
-                         "(--files)");
-    if (p->machine.cdroms)
-        return error_set(e, ENOTSUP,
-                         "with a CD in it libvirt takes no memory; take the files alone (--files)");
-    return 0;
-}
-
-static int snapshot_with_memory(virDomainPtr d, const struct plan *p, const char *path,
-                                struct error *e)
-{
-    virDomainSnapshotPtr s = virDomainSnapshotCreateXML(
-        d, "<domainsnapshot><name>" SNAPSHOT_NAME "</name></domainsnapshot>", 0);
+    const unsigned flags =
+        VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC;
+    struct buf b = {0};
+    autofree char *file = str_join_path(path, SNAPSHOT_MEMORY);
+    buf_puts(&b,
+             "<domainsnapshot><name>" SNAPSHOT_NAME "</name><memory snapshot='external' file='");
+    domain_xml_text(&b, file);
+    buf_puts(&b, "'/><disks>");
+    for (size_t i = 0; p->machine.disks[i]; i++)
+        buf_printf(&b, "<disk name='%s' snapshot='no'/>", domain_disk_name(p, i).text);
+    buf_puts(&b, "</disks></domainsnapshot>");
+    autofree char *xml = buf_take(&b);
+    virDomainSnapshotPtr s = virDomainSnapshotCreateXML(d, xml, flags);
     if (!s)
         return domains_error(e, "libvirt");
-    int r = snapshot_copy(p->machine.folder, path, snapshot_wants, e);
-    if (virDomainSnapshotDelete(s, 0) < 0 && r == 0)
-        r = domains_error(e, "forgetting it in the machine's own disks");
     virDomainSnapshotFree(s);
-    return r;
+    return 0;
 }
 
 int domains_snapshot(virDomainPtr d, const struct plan *p, unsigned kind, const char *path,
                      struct error *e)
 {
-    bool memory = kind == LAUNCH_SNAPSHOT_MEMORY;
-    int state = 0, reason;
-    int r = memory ? snapshot_can(p, e) : 0;
-    if (r < 0)
-        return r;
+    int state = 0, reason, r = 0;
     if (virDomainGetState(d, &state, &reason, 0) < 0)
         return domains_error(e, "libvirt");
     bool running = state == VIR_DOMAIN_RUNNING;
     if (running && virDomainSuspend(d) < 0)
         return domains_error(e, "holding it still");
-    r = memory ? snapshot_with_memory(d, p, path, e)
-               : snapshot_copy(p->machine.folder, path, snapshot_wants, e);
+    if (kind == LAUNCH_SNAPSHOT_MEMORY)
+        r = snapshot_memory(d, p, path, e);
+    if (r == 0)
+        r = snapshot_copy(p->machine.folder, path, snapshot_wants, e);
     if (running && virDomainResume(d) < 0 && r == 0)
         r = domains_error(e, "letting it go on");
     return r;
@@ -145,57 +143,73 @@ static int snapshot_link(const char *base, const char *overlay, struct error *e)
 
 int domains_snapshot_disks(const struct plan *p, struct error *e)
 {
-    bool memory = p->snapshot_kind == PLAN_SNAPSHOT_MEMORY;
     int r = 0;
     for (size_t i = 0; r == 0 && p->machine.disks[i]; i++) {
         autofree char *name = str_format("disk%zu.qcow2", i);
         autofree char *base = str_join_path(p->snapshot_path, name);
         autofree char *overlay = domain_disk_path(p, i);
         r = snapshot_check(base, p->machine.disks[i], p->snapshot_path, e);
-        if (r == 0 && !memory)
+        if (r == 0)
             r = snapshot_link(base, overlay, e);
     }
     if (r == 0)
-        r = snapshot_copy(p->snapshot_path, p->machine.folder,
-                          memory ? snapshot_wants : snapshot_wants_firmware, e);
+        r = snapshot_copy(p->snapshot_path, p->machine.folder, snapshot_wants_firmware, e);
     return r;
 }
 
-/* As virsh snapshot-create --redefine: what the disks hold, and of which domain. */
-static char *snapshot_xml(const struct plan *p)
+/* --- memory ----------------------------------------------------------------------------------- */
+
+/* What stands before QEMU's stream in such a file (libvirt's virQEMUSaveHeader), this host's way.
+ */
+struct snapshot_head {
+    char magic[16];
+    uint32_t version, size, running, compressed, cookie, unused[14];
+};
+
+/* The same stream for another domain: libvirt takes which one it is of from what stands before. */
+static int snapshot_rename(int from, int to, const char *xml, struct error *e)
 {
-    struct buf b = {0};
+    struct snapshot_head head;
+    struct stat st;
+    if (pread(from, &head, sizeof(head), 0) != sizeof(head) || fstat(from, &st) < 0 ||
+        memcmp(head.magic, "LibvirtQemudSave", sizeof(head.magic)) != 0 || head.version != 2 ||
+        (off_t)head.size > st.st_size - (off_t)sizeof(head))
+        return error_set(e, EBADMSG, "the memory in it is of another kind of libvirt");
+    off_t at = (off_t)sizeof(head) + head.size;
+    head.size = (uint32_t)strlen(xml) + 1;
+    head.cookie = 0;
+    int r = fd_write_full(to, &head, sizeof(head));
+    if (r == 0)
+        r = fd_write_full(to, xml, head.size);
+    while (r == 0 && at < st.st_size) {
+        ssize_t n = sendfile(to, from, &at, (size_t)(st.st_size - at));
+        r = n > 0 ? 0 : n < 0 ? -errno : -EPIPE;
+    }
+    return r < 0 ? error_errno(e, -r, "its memory") : 0;
+}
+
+static int snapshot_memory_of(const struct plan *p, const char *path, struct error *e)
+{
+    autofree char *source = str_join_path(p->snapshot_path, SNAPSHOT_MEMORY);
     autofree char *xml = domain_xml(p);
-    const char *prefix = str_equal(p->machine.type, "pc") ? "hd" : "vd";
-    buf_printf(&b, "<domainsnapshot><name>%s</name><state>paused</state>", SNAPSHOT_NAME);
-    buf_printf(&b, "<creationTime>%lld</creationTime>", (long long)time(NULL));
-    buf_puts(&b, "<memory snapshot='internal'/><disks>");
-    for (size_t i = 0; p->machine.disks[i]; i++)
-        buf_printf(&b, "<disk name='%s%c' snapshot='internal'/>", prefix, (char)('a' + i));
-    buf_printf(&b, "</disks>%s</domainsnapshot>", xml);
-    return buf_take(&b);
+    autoclose int from = open(source, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    autoclose int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (from < 0 || to < 0)
+        return error_errno(e, errno, "%s", from < 0 ? source : path);
+    return snapshot_rename(from, to, xml, e);
 }
 
 virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p, struct error *e)
 {
-    autofree char *xml = domain_xml(p), *redefine = snapshot_xml(p);
-    virDomainPtr d = virDomainDefineXMLFlags(c, xml, VIR_DOMAIN_DEFINE_VALIDATE);
-    virDomainSnapshotPtr s = NULL;
-    int r = d ? 0 : domains_error(e, "libvirt");
-    if (r == 0) {
-        s = virDomainSnapshotCreateXML(
-            d, redefine, VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT);
-        r = s ? 0 : domains_error(e, "telling libvirt of the snapshot");
-    }
-    if (r == 0 && virDomainRevertToSnapshot(s, VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED) < 0)
+    autofree char *path = str_join_path(p->machine.folder, SNAPSHOT_MEMORY);
+    char uuid[DOMAIN_UUID_SIZE];
+    domain_uuid(p->id, uuid);
+    int r = snapshot_memory_of(p, path, e);
+    if (r == 0 && virDomainRestoreFlags(c, path, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
         r = domains_error(e, "bringing it back");
-    if (r == 0 && virDomainSnapshotDelete(s, 0) < 0)
-        r = domains_error(e, "forgetting it in the machine's own disks");
-    if (s)
-        virDomainSnapshotFree(s);
-    if (r == 0)
-        return d;
-    if (d)
-        virDomainFree(d);
-    return NULL;
+    unlink(path);
+    virDomainPtr d = r == 0 ? virDomainLookupByUUIDString(c, uuid) : NULL;
+    if (r == 0 && !d)
+        domains_error(e, "libvirt");
+    return d;
 }

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -45,8 +46,7 @@ char *domain_screen_path(const struct plan *p)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* Text of others, as text or between single quotes. What XML cannot hold at all is a '?'. */
-static void xml_text(struct buf *b, const char *s)
+void domain_xml_text(struct buf *b, const char *s)
 {
     for (; s && *s; s++) {
         if (*s == '<')
@@ -67,7 +67,7 @@ static void xml_text(struct buf *b, const char *s)
 static void xml_line(struct buf *b, const char *before, const char *text, const char *after)
 {
     buf_puts(b, before);
-    xml_text(b, text);
+    domain_xml_text(b, text);
     buf_puts(b, after);
     buf_putc(b, '\n');
 }
@@ -120,7 +120,7 @@ static void xml_firmware(struct buf *b, const struct plan *p)
                     : "    <loader readonly='yes' type='pflash'>",
              m->loader, "</loader>");
     buf_puts(b, "    <nvram template='");
-    xml_text(b, m->vars);
+    domain_xml_text(b, m->vars);
     xml_line(b, "'>", vars, "</nvram>");
 }
 
@@ -163,19 +163,35 @@ static void xml_cpu(struct buf *b, const struct plan *p)
 
 /* --- devices ---------------------------------------------------------------------------------- */
 
+static struct domain_disk_name xml_disk_name(const struct plan *p, bool cd, size_t number)
+{
+    struct domain_disk_name name;
+    snprintf(name.text, sizeof(name.text), "%s%c",
+             xml_old(p) ? "hd"
+             : cd       ? "sd"
+                        : "vd",
+             (char)('a' + number));
+    return name;
+}
+
+struct domain_disk_name domain_disk_name(const struct plan *p, size_t disk)
+{
+    return xml_disk_name(p, false, disk);
+}
+
 static void xml_disk(struct buf *b, const struct plan *p, const char *path, const char *device,
                      size_t number)
 {
     bool cd = str_equal(device, "cdrom");
     const char *bus = xml_old(p) ? "ide" : cd ? "sata" : "virtio";
-    const char *prefix = xml_old(p) ? "hd" : cd ? "sd" : "vd";
     buf_printf(b, "    <disk type='file' device='%s'>\n", device);
     if (cd)
         xml_puts(b, "      <driver name='qemu' type='raw'/>");
     else
         xml_puts(b, "      <driver name='qemu' type='qcow2' discard='unmap'/>");
     xml_line(b, "      <source file='", path, "'/>");
-    buf_printf(b, "      <target dev='%s%c' bus='%s'/>\n", prefix, (char)('a' + number), bus);
+    struct domain_disk_name target = xml_disk_name(p, cd, number);
+    buf_printf(b, "      <target dev='%s' bus='%s'/>\n", target.text, bus);
     if (cd)
         xml_puts(b, "      <readonly/>");
     xml_puts(b, "    </disk>");

@@ -4,8 +4,7 @@
 #define COFFERDAM_BACKENDS_LIBVIRT_DOMAIN_XML_H
 
 #include "app/plan/plan.h"
-
-#include <stdio.h>
+#include "base/str.h"
 
 /* What marks a domain as ours, and tells whose it is. */
 #define DOMAIN_METADATA_URI "https://cofferdam.example/domain/1"
@@ -20,6 +19,14 @@ char *domain_disk_path(const struct plan *p, size_t disk); /* the overlay over d
 char *domain_vars_path(const struct plan *p);
 char *domain_console_path(const struct plan *p);
 char *domain_screen_path(const struct plan *p); /* VNC, where there is a window */
+
+/* As the guest's board has disks[disk]: "vda". */
+struct domain_disk_name {
+    char text[8];
+} domain_disk_name(const struct plan *p, size_t disk);
+
+/* Text of others, as text or between single quotes. What XML cannot hold at all is a '?'. */
+void domain_xml_text(struct buf *b, const char *s);
 
 /* Owned by the caller. The plan is plan_check()ed. */
 char *domain_xml(const struct plan *p);
