@@ -9,6 +9,8 @@
 // clang-format off
 const struct ui_action ui_actions[] = {
     {"console",     UI_KEY_ENTER, "its console, to look at and type into"},
+    {"console-too", '+', "its console, beside those that are open"},
+    {"look-back",   '[', "look back in the console: search, copy, save"},
     {"shell",       'e', "a shell in it, beside what runs"},
     {"details",     'i', "details: state and plan, report, log, changes"},
     {"logs",        'l', "what it wrote"},

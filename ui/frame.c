@@ -39,7 +39,8 @@ static char *console_keys(const struct ui_console *c)
     autofree char *leave = attach_chord_name(&c->keys);
     if (!c->keys.more || !c->keys.second)
         return str_format("%s list", leave);
-    return str_format("%s Tab list  %s z zoom  %s x close  %s t take over", prefix, prefix, prefix,
+    return str_format("%s Tab list  z zoom  [ look back  x close  o next pane  | - tile  e shell  "
+                      "p paste  b to all marked  t take over  ? help",
                       prefix);
 }
 
@@ -48,13 +49,16 @@ static char *bottom_keys(const struct ui_model *m)
     if (m->dialog == UI_DIALOG_LAUNCH)
         return str_dup("Enter start  Esc back  Up Down lines  Left Right dial  Tab path  "
                        "ctrl-p plan  ctrl-s save");
+    if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE && ui_pane(m)->copy)
+        return str_dup("Esc back  / search  n N next  v V select  y copy  s save to a file  "
+                       "Up Down PgUp PgDn g G move");
     if (m->page == UI_PAGE_LIST && m->focus == UI_FOCUS_CONSOLE)
-        return console_keys(&m->console);
-    if (m->page == UI_PAGE_LIST && m->console.ended)
-        return str_dup("? help  q quit  Esc close it  n new  i details  x remove");
-    if (m->page == UI_PAGE_LIST && m->console.id)
-        return str_dup("? help  q quit  Tab console  Esc close it  n new  i details  s stop  "
-                       "x remove  p pause");
+        return console_keys(ui_pane(m));
+    if (m->page == UI_PAGE_LIST && ui_pane(m)->ended)
+        return str_dup("? help  q quit  Esc close it  [ look back  n new  i details  x remove");
+    if (m->page == UI_PAGE_LIST && ui_pane(m)->id)
+        return str_dup("? help  q quit  Tab console  Esc close it  + one more  [ look back  "
+                       "n new  i details  s stop  x remove  p pause");
     if (m->page == UI_PAGE_TEXT && m->text_id)
         return str_dup("Esc back  Left Right the other pages  1 plan  2 report  3 log  4 changes  "
                        "5 numbers  / search  q quit");
@@ -108,6 +112,8 @@ static void draw_bottom(const struct ui_model *m)
         draw_typed(m, "/", m->filter.text);
     } else if (m->dialog == UI_DIALOG_SEARCH) {
         draw_typed(m, "search: ", m->search.text);
+    } else if (m->dialog == UI_DIALOG_KEEP) {
+        draw_typed(m, "write it to: ", m->typed.text);
     } else if (m->dialog == UI_DIALOG_COMMAND) {
         autofree char *hint = ui_command_hint(m);
         paint_text(row - 1, 0, m->cols, UI_QUIET, hint);
@@ -142,7 +148,7 @@ void ui_draw(const struct ui_model *m)
     } else {
         ui_views[m->page].draw(m, &list);
         if (pane.rows > 0)
-            view_console(m, &pane);
+            view_consoles(m);
     }
     draw_bottom(m);
 }

@@ -64,6 +64,7 @@ bool ui_mouse_decode(const char *data, size_t size, struct ui_mouse *ret)
         return false;
     *ret = (struct ui_mouse){
         .button = numbers[0] & ~(4 | 8 | 16 | 32),
+        .raw = numbers[0],
         .moved = (numbers[0] & 32) != 0,
         .col = numbers[1] - 1,
         .row = numbers[2] - 1,

@@ -33,6 +33,7 @@ enum ui_key {
 struct ui_mouse {
     int button;   /* 0 left, 1 middle, 2 right, 64 wheel up, 65 wheel down */
     int row, col; /* from 0 */
+    int raw;      /* the button with all that was held beside it */
     bool pressed, moved;
 };
 bool ui_mouse_decode(const char *data, size_t size, struct ui_mouse *ret);

@@ -26,10 +26,9 @@ void ui_model_done(struct ui_model *m)
     ui_sheet_done(&m->sheet);
     ui_bindings_free(m->bindings);
     free(m->selected);
-    free(m->console.id);
-    free(m->console.name);
-    free(m->console.how);
-    cells_done(&m->console.cells);
+    for (size_t i = 0; i < m->panes_count; i++)
+        ui_pane_done(&m->panes[i]);
+    free(m->copied);
     strv_free(m->asked_ids);
     free(m->asked_args);
     free(m->question);
@@ -68,6 +67,14 @@ void ui_intend(struct ui_model *m, enum ui_intent_kind kind, const char *id, con
     }
 }
 
+void ui_intend_console(struct ui_model *m, enum ui_intent_kind kind, const struct ui_console *c,
+                       const char *text, size_t size)
+{
+    ui_intend(m, kind, c->id, text, size);
+    m->intents[m->intents_count - 1].console = c->number;
+    m->intents[m->intents_count - 1].first = c->copy ? c->copy->next : 0;
+}
+
 bool ui_take_intent(struct ui_model *m, struct ui_intent *ret)
 {
     if (!m->intents_count)
@@ -97,81 +104,4 @@ void ui_model_no_message(struct ui_model *m)
 {
     m->dirty |= m->message != NULL;
     free(TAKE(m->message));
-}
-
-void ui_model_keys(struct ui_model *m, const char *detach_keys)
-{
-    struct error e;
-    if (attach_chord_parse(detach_keys, &m->console.keys, &e) < 0)
-        attach_chord_parse(NULL, &m->console.keys, &e);
-    m->dirty = true;
-}
-
-void ui_model_cells(struct ui_model *m, const struct cells *c)
-{
-    struct cells *to = &m->console.cells;
-    if (to->rows != c->rows || to->cols != c->cols) {
-        cells_done(to);
-        cells_init(to, c->rows, c->cols);
-    }
-    struct cell *cell = to->cell;
-    bool *dirty = to->dirty;
-    memcpy(cell, c->cell, (size_t)c->rows * c->cols * sizeof(*cell));
-    *to = *c;
-    to->cell = cell;
-    to->dirty = dirty;
-    m->dirty = true;
-}
-
-/* --- what stands where --- */
-
-char *ui_console_prefix(const struct ui_console *c)
-{
-    struct attach_chord first = {.first = c->keys.first};
-    return attach_chord_name(&first);
-}
-
-bool ui_model_too_small(const struct ui_model *m)
-{
-    return m->rows < UI_ROWS_LEAST || m->cols < UI_COLS_LEAST;
-}
-
-/* With a console beside a list of so many. */
-static void layout(const struct ui_model *m, size_t listed, struct ui_rect *ret_list,
-                   struct ui_rect *ret_pane)
-{
-    int body = MAX(m->rows - 2, 1); /* a title above, a line of keys below */
-    int wanted = (int)MIN(listed + 1, (size_t)m->rows);
-    int list = m->console.zoomed ? 0 : MIN(MAX(wanted, 3), MAX(body / 3, 3));
-    *ret_list = (struct ui_rect){1, 0, list, m->cols};
-    /* a line with its name between them */
-    *ret_pane = (struct ui_rect){1 + list + 1, 0, body - list - 1, m->cols};
-}
-
-/* The sheet's lines get what the stop of the dial (four lines) leaves. */
-int ui_sheet_rows(const struct ui_model *m)
-{
-    return MAX(2, MIN((int)UI_FIELD_COUNT, m->rows - 9));
-}
-
-int ui_sheet_scroll(const struct ui_model *m)
-{
-    return MAX(0, (int)m->sheet.field - ui_sheet_rows(m) + 1);
-}
-
-void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct ui_rect *ret_pane)
-{
-    if (m->console.id && m->page == UI_PAGE_LIST) {
-        layout(m, ui_model_visible_count(m), ret_list, ret_pane);
-    } else {
-        *ret_list = (struct ui_rect){1, 0, MAX(m->rows - 2, 1), m->cols};
-        *ret_pane = (struct ui_rect){1, 0, 0, m->cols};
-    }
-}
-
-void ui_model_pane(const struct ui_model *m, struct ui_rect *ret)
-{
-    struct ui_rect list;
-    layout(m, m->count + 1, &list, ret);
-    ret->rows = MAX(ret->rows, 1);
 }

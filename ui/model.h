@@ -10,9 +10,16 @@
 #include "console/chord.h"
 #include "console/state.h"
 #include "profiles/settings.h"
+#include "ui/copy.h"
 #include "ui/sheet.h"
 
-enum { UI_ROWS_LEAST = 12, UI_COLS_LEAST = 40, UI_SILENT_MS = 3000, UI_MESSAGE_MS = 8000, UI_STILL_MS = 10000 };
+enum {
+    UI_ROWS_LEAST = 12,
+    UI_COLS_LEAST = 40,
+    UI_SILENT_MS = 3000,
+    UI_MESSAGE_MS = 8000,
+    UI_STILL_MS = 10000
+};
 
 enum ui_page { UI_PAGE_LIST, UI_PAGE_PROFILES, UI_PAGE_HOST, UI_PAGE_TEXT, UI_PAGE_COUNT };
 enum ui_focus { UI_FOCUS_LIST, UI_FOCUS_CONSOLE };
@@ -22,17 +29,21 @@ enum ui_dialog {
     UI_DIALOG_LAUNCH,
     UI_DIALOG_FILTER,
     UI_DIALOG_COMMAND, /* behind ":" */
-    UI_DIALOG_SEARCH,  /* in a text */
+    UI_DIALOG_SEARCH,  /* in a text, or in what a console showed before */
+    UI_DIALOG_KEEP,    /* a file for what a console showed */
 };
 
 enum ui_intent_kind {
     UI_INTENT_QUIT,
     UI_INTENT_REFRESH,
     UI_INTENT_OPEN,      /* id: show its console */
-    UI_INTENT_CLOSE,     /* the console shown */
-    UI_INTENT_INPUT,     /* text, size: typed into it */
-    UI_INTENT_TAKE_OVER, /* typing in it */
-    UI_INTENT_RESIZE,    /* the pane has another size */
+    UI_INTENT_CLOSE,     /* id, console */
+    UI_INTENT_INPUT,     /* id, console; text, size: typed into it */
+    UI_INTENT_INPUT_ALL, /* text, size: typed into the main consoles of all marked */
+    UI_INTENT_TAKE_OVER, /* id, console: typing in it */
+    UI_INTENT_HISTORY,   /* id, console: lines from `first` on, `size` at most */
+    UI_INTENT_COPIED,    /* text: to the terminal's clipboard as well */
+    UI_INTENT_KEEP,      /* id: a path, text: what is written there */
     UI_INTENT_STOP,      /* id */
     UI_INTENT_KILL,      /* id */
     UI_INTENT_PAUSE,     /* id */
@@ -57,6 +68,8 @@ struct ui_intent {
     char *id;   /* owned or NULL */
     char *text; /* owned or NULL */
     size_t size;
+    uint32_t console; /* which one of it */
+    uint64_t first;
 };
 
 /* One workload. Every string is safe to show. */
@@ -126,13 +139,16 @@ struct ui_console {
     struct cells cells;            /* owned copy; no rows until something came */
     bool may_type, ended, streams; /* streams: it has no terminal to be shown */
     char *how;                     /* owned; how it ended, or NULL */
-    bool zoomed;
-    struct attach_chord keys; /* what leads out of it */
-    bool chord;               /* the first of them was pressed */
+    struct attach_chord keys;      /* what leads out of it */
+    bool chord;                    /* the first of them was pressed */
+    int rows, cols;                /* as its monitor was told last */
+    struct ui_copy *copy;          /* owned; NULL: it is shown as it is now */
 };
+enum { UI_PANES = 4 };
+enum ui_tiling { UI_TILING_FITS, UI_TILING_BESIDE, UI_TILING_BELOW };
 
 struct ui_rect {
-    int row, col, rows, cols;
+    int row, col, rows, cols; /* of a pane: its name stands in the row above */
 };
 
 /* Of the machine, for its page. */
@@ -169,7 +185,12 @@ struct ui_model {
     enum ui_page page;
     enum ui_focus focus;
     enum ui_dialog dialog;
-    struct ui_console console;
+    struct ui_console panes[UI_PANES];
+    size_t panes_count, pane; /* which one has the keys, or had them last */
+    enum ui_tiling tiling;
+    bool zoomed;  /* it alone is seen */
+    bool to_all;  /* what is typed goes to all that are marked, too */
+    char *copied; /* owned or NULL: UTF-8, what was copied last */
 
     enum ui_intent_kind asked;   /* of UI_DIALOG_CONFIRM */
     char **asked_ids;            /* owned */
@@ -199,6 +220,8 @@ struct ui_model {
     struct ui_line typed; /* behind ":" */
     struct ui_host_facts facts;
     bool mouse_free;              /* for selecting with */
+    int pressed_row, pressed_col; /* where the mouse was pressed in a pane */
+    bool dragged;                 /* and has been moved since */
     bool ascii_graphs, still;     /* as the settings have it; still: nothing moves by itself */
     struct ui_bindings *bindings; /* owned or NULL */
 
@@ -241,7 +264,14 @@ void ui_model_text_end(struct ui_model *m, bool failed);
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
 void ui_model_no_message(struct ui_model *m);
 void ui_model_keys(struct ui_model *m, const char *detach_keys); /* of the console; NULL: default */
-void ui_model_cells(struct ui_model *m, const struct cells *c);
+/* Which pane shows this console; NULL: none. */
+struct ui_console *ui_pane_of(const struct ui_model *m, const char *id, uint32_t number);
+struct ui_console *ui_pane(const struct ui_model *m); /* the chosen one; without an id: none */
+void ui_pane_done(struct ui_console *c);
+void ui_model_cells(struct ui_model *m, struct ui_console *c, const struct cells *cells);
+/* Lines that stood above its screen; the `first`th of all and those behind it. */
+void ui_model_history(struct ui_model *m, struct ui_console *c, uint64_t first,
+                      const struct cell *const *lines, const uint16_t *cols, size_t count);
 
 size_t ui_model_visible_count(const struct ui_model *m); /* items, without the names of groups */
 /* The index of the selected among the items, or `items_count`. */
@@ -251,10 +281,13 @@ size_t ui_list_from(const struct ui_model *m, int room);
 struct ui_row *ui_model_row(const struct ui_model *m, const char *id); /* NULL: none */
 struct ui_row *ui_model_selected(const struct ui_model *m);            /* NULL: none */
 
-/* What stands where. A pane with no rows: no console is open. */
+/* What stands where. `ret_pane` is all that panes have; with no rows: none is open. */
 void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct ui_rect *ret_pane);
-/* What the pane of one more workload would have. */
-void ui_model_pane(const struct ui_model *m, struct ui_rect *ret);
+/* Each pane's place; one with no rows is not seen. */
+void ui_model_tiles(const struct ui_model *m, struct ui_rect ret[UI_PANES]);
+/* What the pane of one more workload would have, beside those there are or in place of one. */
+void ui_model_pane(const struct ui_model *m, bool beside, struct ui_rect *ret);
+bool ui_model_has_room(const struct ui_model *m); /* for one more */
 /* The first of its keys as people write it, "ctrl-]"; owned by the caller. */
 char *ui_console_prefix(const struct ui_console *c);
 bool ui_model_too_small(const struct ui_model *m);
@@ -271,6 +304,8 @@ int ui_sheet_rows(const struct ui_model *m); /* of its lines, where the rest is 
 
 void ui_intend(struct ui_model *m, enum ui_intent_kind kind, const char *id, const char *text,
                size_t size);
+void ui_intend_console(struct ui_model *m, enum ui_intent_kind kind, const struct ui_console *c,
+                       const char *text, size_t size);
 bool ui_take_intent(struct ui_model *m,
                     struct ui_intent *ret); /* the oldest; its strings are yours */
 void ui_intent_done(struct ui_intent *i);

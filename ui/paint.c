@@ -72,7 +72,29 @@ void paint_mouse(bool taken)
     if (taken == paint_has_mouse || !paint_knows_mouse)
         return;
     paint_has_mouse = taken;
-    fputs(taken ? "\033[?1000h\033[?1006h" : "\033[?1006l\033[?1000l", stdout);
+    fputs(taken ? "\033[?1002h\033[?1006h" : "\033[?1006l\033[?1002l", stdout);
+    fflush(stdout);
+}
+
+/* Letters and digits alone: nothing of what is copied can be anything else to the terminal. */
+void paint_clipboard(const char *utf8)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    enum { MOST = 74994 }; /* what terminals take */
+    size_t size = MIN(strlen(utf8), (size_t)MOST);
+    autobuf b = {0};
+    if (!paint_knows_mouse) /* a plain one, which would show it */
+        return;
+    buf_puts(&b, "\033]52;c;");
+    for (size_t i = 0; i < size; i += 3) {
+        uint32_t three = 0;
+        for (size_t k = 0; k < 3; k++)
+            three = three << 8 | (i + k < size ? (uint8_t)utf8[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            buf_putc(&b, k && i + k > size ? '=' : digits[three >> (18 - 6 * k) & 63]);
+    }
+    buf_puts(&b, "\a");
+    fwrite(b.data, 1, b.used, stdout);
     fflush(stdout);
 }
 
@@ -212,7 +234,7 @@ void paint_line(int row, int col, int width, const char *title)
     buf_done(&b);
     if (title) {
         autofree char *text = str_format(" %s ", title);
-        paint_text(row, col + 2, MIN(width - 4, (int)strlen(text)), UI_HEADING, text);
+        paint_text(row, col + 2, MIN(width - 4, paint_width(text)), UI_HEADING, text);
     }
 }
 

@@ -45,7 +45,8 @@ void paint_resize(int rows, int cols);
 void paint_clear(void);
 void paint_text(int row, int col, int width, enum ui_look look, const char *utf8); /* padded, cut */
 void paint_line(int row, int col, int width, const char *title); /* a horizontal rule */
-void paint_cells(const struct ui_rect *r, const struct cells *c);
+void paint_cells(const struct ui_rect *r, const struct cells *c, bool cursor); /* and its cursor */
+void paint_clipboard(const char *utf8); /* the terminal's, where it lets us (OSC 52) */
 void paint_cursor(int row, int col);
 void paint_bell(void);
 void paint_show(bool all); /* all: as if nothing were known of the terminal */

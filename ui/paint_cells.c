@@ -87,7 +87,7 @@ static void paint_cell(const struct cell *c)
         addch(' ');
 }
 
-void paint_cells(const struct ui_rect *r, const struct cells *c)
+void paint_cells(const struct ui_rect *r, const struct cells *c, bool cursor)
 {
     /* The part around the cursor, if there is more of it than room. */
     int top = MAX(0, MIN((int)c->cursor_row - r->rows + 1, c->rows - r->rows));
@@ -99,6 +99,6 @@ void paint_cells(const struct ui_rect *r, const struct cells *c)
                 paint_cell(&line[col]);
     }
     attr_set(A_NORMAL, 0, NULL);
-    if (c->modes.cursor_visible && c->cursor_col < r->cols)
+    if (cursor && c->modes.cursor_visible && c->cursor_col < r->cols)
         paint_cursor(r->row + c->cursor_row - top, r->col + c->cursor_col);
 }

@@ -86,6 +86,9 @@ static void ui_frame(struct ui *u)
     if (u->world.mouse)
         paint_mouse(!u->model.mouse_free);
     u->world.mouse = false;
+    if (u->world.copied)
+        paint_clipboard(u->world.copied);
+    free(TAKE(u->world.copied));
     if (!u->model.dirty)
         return;
     ui_draw(&u->model);

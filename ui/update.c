@@ -66,8 +66,15 @@ static const char help_console[] =
     "  (or those its profile names: console.detach-keys, docker, tmux):\n"
     "  ctrl-] Tab     back to the list (Tab there leads here again)\n"
     "  ctrl-] z       the whole window for it, and back\n"
+    "  ctrl-] o       the next pane; + in the list opens one more\n"
+    "  ctrl-] | -     panes beside one another, or one below the other\n"
+    "  ctrl-] e       a shell in it, in a pane of its own\n"
+    "  ctrl-] [       look back: / search, v V select, y copy, s save to a file\n"
+    "  ctrl-] p       type what was copied\n"
+    "  ctrl-] b       type into all that are marked, too\n"
     "  ctrl-] t       take over typing from another viewer\n"
     "  ctrl-] x       close it; the workload goes on\n"
+    "  the wheel looks back, dragging copies\n"
     "  ctrl-] ctrl-]  a ctrl-] for the workload\n";
 static const char help_text_page[] = "\nText\n"
                                      "  Up Down PgUp PgDn g G   move\n"
@@ -167,7 +174,7 @@ static bool dialog_key(struct ui_model *m, uint32_t key)
     static void (*const by_dialog[])(struct ui_model *, uint32_t) = {
         [UI_DIALOG_CONFIRM] = update_confirm_key, [UI_DIALOG_LAUNCH] = update_sheet_key,
         [UI_DIALOG_FILTER] = update_filter_key,   [UI_DIALOG_COMMAND] = update_command_key,
-        [UI_DIALOG_SEARCH] = update_search_key,
+        [UI_DIALOG_SEARCH] = update_search_key,   [UI_DIALOG_KEEP] = update_keep_key,
     };
     if (m->dialog == UI_DIALOG_NONE)
         return false;
@@ -198,34 +205,22 @@ void ui_update_key(struct ui_model *m, uint32_t key)
 static void mouse(struct ui_model *m, const char *data, size_t size)
 {
     struct ui_mouse at;
-    if (!ui_mouse_decode(data, size, &at) || !at.pressed || at.moved)
-        return;
-    m->dirty = true;
-    if (at.button == 64 || at.button == 65) {
-        for (int i = 0; i < 3; i++)
-            ui_update_key(m, at.button == 64 ? UI_KEY_UP : UI_KEY_DOWN);
-    } else if (m->dialog == UI_DIALOG_LAUNCH) {
-        int field = at.row - 2 + ui_sheet_scroll(m);
-        if (field >= 0 && field < UI_FIELD_COUNT)
-            m->sheet.field = (enum ui_field)field;
-    } else if (m->dialog == UI_DIALOG_NONE && m->page == UI_PAGE_LIST) {
-        update_list_mouse(m, &at);
-    } else if (m->dialog == UI_DIALOG_NONE && at.button == 2) {
-        ui_update_key(m, UI_KEY_ESC);
-    }
+    if (ui_mouse_decode(data, size, &at))
+        update_mouse(m, &at);
 }
 
 static size_t console_bytes(struct ui_model *m, const char *data, size_t size, bool last)
 {
     uint32_t key;
-    /* The interface's own mouse, unless the workload wants it: a click on the list leads back. */
-    if (data[0] == 0x1b && size > 2 && data[1] == '[' && data[2] == '<' && !m->console.chord &&
-        !m->console.cells.modes.mouse) {
+    /* The mouse is looked at first: it may be the list's, or another pane's. */
+    if (data[0] == 0x1b && size > 2 && data[1] == '[' && data[2] == '<' && !ui_pane(m)->chord) {
         size_t n = ui_key_decode(data, size, last, &key);
         if (n && key == UI_KEY_MOUSE)
             mouse(m, data, n);
         return n;
     }
+    if (ui_pane(m)->copy)
+        return update_copy_input(m, data, size, last);
     return update_console_input(m, data, size);
 }
 
@@ -256,6 +251,4 @@ void ui_update_size(struct ui_model *m, int rows, int cols)
     m->rows = rows;
     m->cols = cols;
     m->dirty = true;
-    if (m->console.id)
-        ui_intend(m, UI_INTENT_RESIZE, m->console.id, NULL, 0);
 }

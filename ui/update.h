@@ -17,8 +17,8 @@ void ui_update_size(struct ui_model *m, int rows, int cols);
 /* A launch has begun: its console, which is attached already, is opened and gets the keys. */
 void ui_update_started(struct ui_model *m, const char *id, const char *name);
 
-/* The console shown is over; its last screen stays until it is closed. `how` is anybody's words. */
-void ui_update_ended(struct ui_model *m, const char *how);
+/* A console is over; its last screen stays until it is closed. `how` is anybody's words. */
+void ui_update_ended(struct ui_model *m, struct ui_console *c, const char *how);
 
 /* A launch that was refused: the sheet comes back with what was typed, to be mended. */
 void ui_update_relaunch(struct ui_model *m);

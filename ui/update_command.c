@@ -120,7 +120,7 @@ static bool done_here(struct ui_model *m, char *const *words)
     if (str_equal(words[0], "q") || str_equal(words[0], "quit")) {
         ui_intend(m, UI_INTENT_QUIT, NULL, NULL, 0);
     } else if (str_equal(words[0], "attach") && r) {
-        update_console_open(m, r);
+        update_console_open(m, r, false);
     } else if (str_equal(words[0], "exec") && r && !words[2]) {
         ui_intend(m, UI_INTENT_SHELL, r->id, NULL, 0);
     } else if (str_equal(words[0], "open")) {

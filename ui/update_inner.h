@@ -26,6 +26,7 @@ void update_confirm_key(struct ui_model *m, uint32_t key);
 
 /* update_text.c */
 void update_text_key(struct ui_model *m, uint32_t key);
+void update_search_open(struct ui_model *m);
 void update_search_key(struct ui_model *m, uint32_t key);
 void update_text_leave(struct ui_model *m);
 /* A page of what a verb prints. The words end with NULL. */
@@ -45,9 +46,21 @@ char *update_args(const char *const *words);
 char *ui_command_hint(const struct ui_model *m); /* what could follow; owned by the caller */
 
 /* update_console.c */
-void update_console_open(struct ui_model *m, const struct ui_row *r);
-void update_console_close(struct ui_model *m);
+void update_console_open(struct ui_model *m, const struct ui_row *r, bool beside);
+void update_console_close(struct ui_model *m);               /* the chosen one */
+void update_console_choose(struct ui_model *m, size_t pane); /* its number, round the end */
 /* Bytes up to the chord's first key go to the workload as they are. Returns how many were taken. */
 size_t update_console_input(struct ui_model *m, const char *data, size_t size);
+
+/* update_copy.c: what a console showed before, to be searched, copied and saved. */
+void update_copy_begin(struct ui_model *m); /* of the chosen pane */
+void update_copy_end(struct ui_model *m);
+void update_copy_take(struct ui_model *m); /* what is selected; then it ends */
+size_t update_copy_input(struct ui_model *m, const char *data, size_t size, bool last);
+void update_copy_search(struct ui_model *m);
+void update_keep_key(struct ui_model *m, uint32_t key);
+
+/* update_mouse.c */
+void update_mouse(struct ui_model *m, const struct ui_mouse *at);
 
 #endif

@@ -171,9 +171,15 @@ static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
     switch (key) {
     case UI_KEY_ENTER:
         if (lives)
-            update_console_open(m, r);
+            update_console_open(m, r, false);
         else
             update_details(m, r->id, 1); /* what is left of it is its report */
+        break;
+    case '+':
+        if (lives)
+            update_console_open(m, r, true);
+        else
+            ui_model_message(m, false, "it is not running");
         break;
     case 'i':
     case UI_KEY_RIGHT:
@@ -231,7 +237,7 @@ static void sort_key(struct ui_model *m, uint32_t key)
 
 static void escape(struct ui_model *m)
 {
-    if (m->console.id)
+    if (ui_pane(m)->id)
         update_console_close(m);
     else if (m->filter.used)
         update_line_set(&m->filter, "");
@@ -254,8 +260,10 @@ void update_list_key(struct ui_model *m, uint32_t key)
         mark(m, key);
     else if (key == 'v' || key == '<' || key == '>' || key == '-')
         sort_key(m, key);
-    else if (key == UI_KEY_TAB && m->console.id)
-        m->focus = m->console.streams || m->console.ended ? UI_FOCUS_LIST : UI_FOCUS_CONSOLE;
+    else if (key == UI_KEY_TAB && ui_pane(m)->id)
+        update_console_choose(m, m->pane);
+    else if (key == '[' && ui_pane(m)->id)
+        update_copy_begin(m);
     else if (key == UI_KEY_ESC)
         escape(m);
     else if ((many || key == UI_KEY_DELETE) && (r || ui_model_marked(m)))
@@ -287,10 +295,8 @@ void update_list_mouse(struct ui_model *m, const struct ui_mouse *at)
 {
     struct ui_rect list, pane;
     ui_model_layout(m, &list, &pane);
-    if (pane.rows > 0 && at->row >= pane.row) {
-        m->focus = m->console.streams || m->console.ended ? UI_FOCUS_LIST : UI_FOCUS_CONSOLE;
+    if (pane.rows > 0 && at->row >= pane.row - 1)
         return;
-    }
     m->focus = UI_FOCUS_LIST;
     if (at->row == list.row) {
         mouse_heading(m, at->col);

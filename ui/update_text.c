@@ -67,11 +67,19 @@ static void search_next(struct ui_model *m, bool here)
     ui_model_message(m, false, "that is not in it");
 }
 
+void update_search_open(struct ui_model *m)
+{
+    update_line_set(&m->search, "");
+    m->dialog = UI_DIALOG_SEARCH;
+}
+
 void update_search_key(struct ui_model *m, uint32_t key)
 {
     if (key == UI_KEY_ESC)
         update_line_set(&m->search, "");
-    if (key == UI_KEY_ENTER)
+    if (key == UI_KEY_ENTER && m->page == UI_PAGE_LIST)
+        update_copy_search(m);
+    else if (key == UI_KEY_ENTER)
         search_next(m, true);
     if (key == UI_KEY_ESC || key == UI_KEY_ENTER)
         m->dialog = UI_DIALOG_NONE;
@@ -88,7 +96,7 @@ void update_text_key(struct ui_model *m, uint32_t key)
     if (by)
         m->text_scroll = (size_t)MAX(MIN((long)m->text_scroll + by, most), 0L);
     else if (key == '/')
-        m->dialog = UI_DIALOG_SEARCH;
+        update_search_open(m);
     else if (key == 'n' || key == 'N')
         search_next(m, false);
     else if (details && (key == UI_KEY_RIGHT || key == UI_KEY_TAB))

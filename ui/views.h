@@ -19,7 +19,7 @@ void view_profiles(const struct ui_model *m, const struct ui_rect *r);
 void view_text(const struct ui_model *m, const struct ui_rect *r);
 void view_host(const struct ui_model *m, const struct ui_rect *r);
 void view_sheet(const struct ui_model *m, const struct ui_rect *r);
-void view_console(const struct ui_model *m, const struct ui_rect *r);
+void view_consoles(const struct ui_model *m);
 
 /* How much of a line fits into `width` columns; broken behind a blank if there is one. */
 size_t view_line_fits(const char *line, int width);

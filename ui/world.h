@@ -11,13 +11,12 @@
 
 /* A connection to one living workload's monitor. */
 struct world_link {
-    char *id;              /* owned */
-    struct client *client; /* owned */
-    struct world *world;   /* borrowed */
-    bool closed;           /* to be freed at the next round */
-    bool attached;
+    char *id;                /* owned */
+    struct client *client;   /* owned */
+    struct world *world;     /* borrowed */
+    bool closed;             /* to be freed at the next round */
+    bool behind;             /* its main console is typed into without being seen */
     bool answered;           /* once at least */
-    uint32_t shown;          /* which of its consoles is attached */
     struct ui_intent launch; /* owned; begun by us and not heard of yet; no id: otherwise */
     char *name;              /* owned; of a launch */
     int64_t asked_ms;        /* for its state; 0: answered */
@@ -45,7 +44,7 @@ struct world {
     unsigned turn;                      /* whose numbers beyond the screen are due */
     size_t next_link;                   /* read first: none waits for ever */
     size_t watched_links, watched_jobs; /* so many of them as world_watch() was called */
-    uint64_t bells;                     /* of the console shown */
+    char *copied;                       /* owned or NULL: for the terminal's clipboard */
     bool quit, ring, mouse;             /* mouse: it may have changed hands */
     int64_t snapshots_ms;               /* when they were last looked at */
     bool look_soon;                     /* something ended: not only at the next second */
@@ -60,6 +59,18 @@ void world_carry_out(struct world *w);                    /* the model's intents
 size_t world_watch(struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
 
+/* world_links.c */
+int64_t world_now_ms(void);                                                /* CLOCK_REALTIME */
+struct world_link *world_link_find(const struct world *w, const char *id); /* NULL: none */
+struct world_link *world_link_want(struct world *w, const char *id, struct error *e);
+void world_link_free(struct world_link *l);
+void world_links_sweep(struct world *w); /* those that are closed */
+
+/* world_consoles.c */
+bool world_consoles_carry_out(struct world *w, const struct ui_intent *i); /* false: not for it */
+void world_consoles_size(struct world *w);
+void world_consoles_behind(struct world *w); /* those nobody types into any more */
+
 /* world_jobs.c */
 void world_start_job(struct world *w, struct ui_intent *intent,
                      const char *const *args); /* intent is taken */
@@ -73,7 +84,8 @@ void world_sheet_dial(struct world *w, const char *file, const char *said, size_
 void world_sheet_save(struct world *w, const struct ui_intent *i);
 void world_host_facts(struct world *w);
 
-/* world.c: a launch's connection (taken), with its console attached already; so is the intent. */
+/* world_links.c: a launch's connection (taken), with its console attached already; so is the
+ * intent. */
 void world_adopt(struct world *w, const char *id, const char *name, int fd,
                  struct ui_intent *intent);
 

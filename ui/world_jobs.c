@@ -59,7 +59,7 @@ void world_start_launch(struct world *w, struct ui_intent *intent, const char *c
     struct world_job *j = job_new(intent);
     struct ui_rect pane;
     struct error e;
-    ui_model_pane(w->model, &pane);
+    ui_model_pane(w->model, false, &pane);
     int r = w->host->launch(args, pane.rows, pane.cols, &j->output, &j->pidfd, &j->socket, &e);
     job_add(w, j, r, &e);
 }

@@ -1,71 +1,7 @@
 /* The interface without a terminal: made-up keys in, a changed model and intents out. */
-#include "tests/unit/unit.h"
+#include "tests/unit/ui_kit.h"
 #include "ui/bindings.h"
 #include "ui/columns.h"
-#include "ui/update.h"
-
-#define TEXT(text) ((char[]){text})
-
-static const struct state_record records[] = {
-    {.id = TEXT("aaaa00000001"),
-     .name = TEXT("web"),
-     .profile = TEXT("contained"),
-     .boundary = TEXT("container"),
-     .command = TEXT("python3 -m http.server"),
-     .phase = STATE_RUNNING,
-     .started_ms = 1000,
-     .terminal = true},
-    {.id = TEXT("bbbb00000002"),
-     .name = TEXT("build"),
-     .profile = TEXT("build"),
-     .boundary = TEXT("container"),
-     .command = TEXT("make\x1b[2J"),
-     .phase = STATE_PAUSED,
-     .started_ms = 2000,
-     .terminal = true},
-    {.id = TEXT("cccc00000003"),
-     .name = TEXT("done"),
-     .profile = TEXT("untrusted"),
-     .boundary = TEXT("sandbox"),
-     .command = TEXT("./x"),
-     .phase = STATE_EXITED,
-     .ended_ms = 3000,
-     .status = 3     },
-};
-
-static void begin(struct ui_model *m)
-{
-    ui_model_init(m, 24, 80, true);
-    m->now_ms = 5000;
-    ui_model_list(m, records, ARRAY_SIZE(records));
-    m->dirty = false;
-}
-
-static void type(struct ui_model *m, const char *typed)
-{
-    size_t used = ui_update_input(m, typed, strlen(typed), true);
-    assert_int_equal(used, strlen(typed));
-}
-
-/* The next intent is this one, about this workload. */
-static void assert_intent(struct ui_model *m, enum ui_intent_kind kind, const char *id,
-                          const char *text)
-{
-    struct ui_intent i;
-    assert_true(ui_take_intent(m, &i));
-    assert_int_equal(i.kind, kind);
-    if (id)
-        assert_string_equal(i.id, id);
-    if (text)
-        assert_string_equal(i.text, text);
-    ui_intent_done(&i);
-}
-
-static void assert_no_intent(struct ui_model *m)
-{
-    struct ui_intent i;
-    assert_false(ui_take_intent(m, &i));
-}
 
 static void test_key_decoding(void **state)
 {
@@ -102,31 +38,31 @@ static void test_key_decoding(void **state)
 static void test_console_keys_of_its_profile(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, "\r");
+    ui_begin(&m);
+    ui_type(&m, "\r");
     assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
     ui_model_keys(&m, "tmux");
-    type(&m, "a\x1d\x02\x02"); /* ctrl-] is nothing now, ctrl-b twice is one */
+    ui_type(&m, "a\x1d\x02\x02"); /* ctrl-] is nothing now, ctrl-b twice is one */
     assert_intent(&m, UI_INTENT_INPUT, NULL, "a\x1d");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "\x02");
-    type(&m, "\x02t");
+    ui_type(&m, "\x02t");
     assert_intent(&m, UI_INTENT_TAKE_OVER, "aaaa00000001", NULL);
     assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
-    type(&m, "\x02"
-             "d");
+    ui_type(&m, "\x02"
+                "d");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
     assert_no_intent(&m);
 
-    type(&m, "\t");
+    ui_type(&m, "\t");
     ui_model_keys(&m, "docker"); /* behind its first key everything else is the shell's */
-    type(&m, "\x10t");
+    ui_type(&m, "\x10t");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "\x10t");
-    type(&m, "\x10\x11");
+    ui_type(&m, "\x10\x11");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
 
-    type(&m, "\t");
+    ui_type(&m, "\t");
     ui_model_keys(&m, "ctrl-a"); /* one is enough */
-    type(&m, "\x01");
+    ui_type(&m, "\x01");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
     assert_no_intent(&m);
     ui_model_done(&m);
@@ -135,27 +71,27 @@ static void test_console_keys_of_its_profile(void **state)
 static void test_moving_and_asking_first(void **state)
 {
     struct ui_model m;
-    begin(&m);
+    ui_begin(&m);
     assert_string_equal(ui_model_selected(&m)->name, "web");
-    type(&m, "j");
+    ui_type(&m, "j");
     assert_string_equal(ui_model_selected(&m)->name, "build");
-    type(&m, "p");
+    ui_type(&m, "p");
     assert_intent(&m, UI_INTENT_RESUME, "bbbb00000002", NULL);
-    type(&m, "\x1b[As");
+    ui_type(&m, "\x1b[As");
     assert_int_equal(m.dialog, UI_DIALOG_CONFIRM);
     assert_no_intent(&m);
-    type(&m, "n");
+    ui_type(&m, "n");
     assert_no_intent(&m);
-    type(&m, "sy");
+    ui_type(&m, "sy");
     assert_intent(&m, UI_INTENT_STOP, "aaaa00000001", NULL);
-    type(&m, "Ky");
+    ui_type(&m, "Ky");
     assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
-    type(&m, "Gs"); /* not running: nothing to stop */
+    ui_type(&m, "Gs"); /* not running: nothing to stop */
     assert_int_equal(m.dialog, UI_DIALOG_NONE);
     assert_no_intent(&m);
-    type(&m, "xy");
+    ui_type(&m, "xy");
     assert_intent(&m, UI_INTENT_REMOVE, "cccc00000003", NULL);
-    type(&m, "q");
+    ui_type(&m, "q");
     assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
     ui_model_done(&m);
 }
@@ -163,10 +99,10 @@ static void test_moving_and_asking_first(void **state)
 static void test_the_question_keeps_its_workload(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, "x");
-    ui_model_list(&m, records + 1, 2); /* it went away meanwhile; another one is selected now */
-    type(&m, "y");
+    ui_begin(&m);
+    ui_type(&m, "x");
+    ui_model_list(&m, ui_records + 1, 2); /* it went away meanwhile; another one is selected now */
+    ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_REMOVE, "aaaa00000001", NULL);
     ui_model_done(&m);
 }
@@ -174,20 +110,20 @@ static void test_the_question_keeps_its_workload(void **state)
 static void test_filter(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, "/BUI");
+    ui_begin(&m);
+    ui_type(&m, "/BUI");
     assert_int_equal(ui_model_visible_count(&m), 1);
     assert_string_equal(ui_model_selected(&m)->name, "build");
-    type(&m, "\r");
+    ui_type(&m, "\r");
     assert_int_equal(m.dialog, UI_DIALOG_NONE);
-    type(&m, "\x1b");
+    ui_type(&m, "\x1b");
     assert_int_equal(ui_model_visible_count(&m), 3);
-    type(&m, "/zzz");
+    ui_type(&m, "/zzz");
     assert_null(ui_model_selected(&m));
-    type(&m, "\r"
-             "s\r");
+    ui_type(&m, "\r"
+                "s\r");
     assert_no_intent(&m);
-    type(&m, "/\x1b");
+    ui_type(&m, "/\x1b");
     assert_int_equal(ui_model_visible_count(&m), 3);
     ui_model_done(&m);
 }
@@ -195,32 +131,32 @@ static void test_filter(void **state)
 static void test_console_takes_every_key(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, "\r");
+    ui_begin(&m);
+    ui_type(&m, "\r");
     assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
     assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
-    type(&m, "q\t\x1b[A");
+    ui_type(&m, "q\t\x1b[A");
     assert_intent(&m, UI_INTENT_INPUT, "aaaa00000001", "q\t\x1b[A");
-    m.console.cells.modes.app_cursor = true;
-    type(&m, "\x1b[A");
+    ui_pane(&m)->cells.modes.app_cursor = true;
+    ui_type(&m, "\x1b[A");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "\x1bOA");
-    type(&m, "a\x1d\x1d"
-             "b");
+    ui_type(&m, "a\x1d\x1d"
+                "b");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "a");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "\x1d");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "b");
-    type(&m, "\x1d\t");
+    ui_type(&m, "\x1d\t");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
-    type(&m, "\t");
+    ui_type(&m, "\t");
     assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
-    m.console.may_type = false;
-    type(&m, "x");
+    ui_pane(&m)->may_type = false;
+    ui_type(&m, "x");
     assert_no_intent(&m);
-    type(&m, "\x1dt");
+    ui_type(&m, "\x1dt");
     assert_intent(&m, UI_INTENT_TAKE_OVER, "aaaa00000001", NULL);
-    type(&m, "\x1d\t\x1b");
+    ui_type(&m, "\x1d\t\x1b");
     assert_intent(&m, UI_INTENT_CLOSE, "aaaa00000001", NULL);
-    assert_null(m.console.id);
+    assert_null(ui_pane(&m)->id);
     ui_model_done(&m);
 }
 
@@ -228,20 +164,18 @@ static void test_what_has_the_keys_is_seen(void **state)
 {
     struct ui_model m;
     struct ui_rect list, pane;
-    begin(&m);
-    type(&m, "\r\x1dz");
+    ui_begin(&m);
+    ui_type(&m, "\r\x1dz");
     assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
-    assert_intent(&m, UI_INTENT_RESIZE, "aaaa00000001", NULL);
     ui_model_layout(&m, &list, &pane);
     assert_int_equal(list.rows, 0);
-    type(&m, "\x1d\t"); /* to the list, which so far had no place */
-    assert_intent(&m, UI_INTENT_RESIZE, "aaaa00000001", NULL);
+    ui_type(&m, "\x1d\t"); /* to the list, which so far had no place */
     ui_model_layout(&m, &list, &pane);
     assert_true(list.rows >= 3 && pane.rows >= 3);
     ui_model_message(&m, true, "it went wrong");
-    type(&m, "j");
+    ui_type(&m, "j");
     assert_non_null(m.message);
-    type(&m, "\x1b");
+    ui_type(&m, "\x1b");
     assert_null(m.message);
     ui_model_done(&m);
 }
@@ -249,22 +183,22 @@ static void test_what_has_the_keys_is_seen(void **state)
 static void test_launch_sheet(void **state)
 {
     struct ui_model m;
-    begin(&m);
+    ui_begin(&m);
     struct profile_entry *p = mem_zero(2, sizeof(*p));
     p[0] =
         (struct profile_entry){.name = str_dup("build"), .path = str_dup("x"), .why = str_dup("a")};
     p[1] = (struct profile_entry){
         .name = str_dup("contained"), .path = str_dup("y"), .why = str_dup("b")};
     ui_model_profiles(&m, p, 2);
-    type(&m, "n");
+    ui_type(&m, "n");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "contained");
     assert_intent(&m, UI_INTENT_DIAL, NULL, "");
-    type(&m, "make q\x7f'te st'x\x7f");
-    type(&m, "\x1b[B\x1b[B\x1b[C"); /* past the dial, to the profiles */
+    ui_type(&m, "make q\x7f'te st'x\x7f");
+    ui_type(&m, "\x1b[B\x1b[B\x1b[C"); /* past the dial, to the profiles */
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "build");
-    type(&m, "\x1b[B\x1b[B\x1b[C\x1b[C"); /* the network: none, private */
-    type(&m, "\x1b[B/a:/b '/c d'");
-    type(&m, "\r");
+    ui_type(&m, "\x1b[B\x1b[B\x1b[C\x1b[C"); /* the network: none, private */
+    ui_type(&m, "\x1b[B/a:/b '/c d'");
+    ui_type(&m, "\r");
     assert_intent(&m, UI_INTENT_START, NULL,
                   "--profile\x1f"
                   "build\x1f--mount\x1f/a:/b\x1f--mount\x1f/c d\x1f--network\x1fprivate\x1f--\x1f"
@@ -275,10 +209,10 @@ static void test_launch_sheet(void **state)
     assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "build");
     m.sheet.field = UI_FIELD_NAME;
-    type(&m, "it\x13"); /* ctrl-s */
+    ui_type(&m, "it\x13"); /* ctrl-s */
     assert_intent(&m, UI_INTENT_SAVE, "it", NULL);
     m.sheet.field = UI_FIELD_COMMAND;
-    type(&m, "\x15'open\r"); /* an open quote starts nothing */
+    ui_type(&m, "\x15'open\r"); /* an open quote starts nothing */
     assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
     ui_model_done(&m);
 }
@@ -286,7 +220,7 @@ static void test_launch_sheet(void **state)
 static void test_the_dial(void **state)
 {
     struct ui_model m;
-    begin(&m);
+    ui_begin(&m);
     static const char *const names[] = {"contained", "untrusted", "strong", "legacy-os"};
     struct profile_entry *p = mem_zero(4, sizeof(*p));
     struct ui_stop stops[UI_STOPS] = {0};
@@ -300,18 +234,18 @@ static void test_the_dial(void **state)
                                     .lacks = str_dup("no")};
     }
     ui_model_profiles(&m, p, 4);
-    type(&m, "o/bin/x\r"); /* looked at before anything starts */
+    ui_type(&m, "o/bin/x\r"); /* looked at before anything starts */
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, NULL);
     assert_intent(&m, UI_INTENT_DIAL, NULL, "");
     assert_intent(&m, UI_INTENT_DIAL, NULL, "/bin/x");
     assert_int_equal(m.sheet.field, UI_FIELD_DIAL);
     ui_update_dial(&m, stops, "/bin/x", str_dup("ELF"), str_dup("none"), "untrusted");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "untrusted"); /* what is advised is chosen */
-    type(&m, "\x1b[C\x1b[C\x1b[C");
+    ui_type(&m, "\x1b[C\x1b[C\x1b[C");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "strong");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "legacy-os"); /* and there it ends */
     assert_no_intent(&m);
-    type(&m, "2\r");
+    ui_type(&m, "2\r");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "untrusted");
     assert_intent(&m, UI_INTENT_START, NULL, "--profile\x1funtrusted\x1f--open\x1f/bin/x");
     ui_model_done(&m);
@@ -320,20 +254,20 @@ static void test_the_dial(void **state)
 static void test_marks_and_what_is_done_to_all(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, "  "); /* web, build */
+    ui_begin(&m);
+    ui_type(&m, "  "); /* web, build */
     assert_int_equal(ui_model_marked(&m), 2);
-    type(&m, "K");
+    ui_type(&m, "K");
     assert_non_null(strstr(m.question, "web and build"));
-    type(&m, "y");
+    ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
     assert_intent(&m, UI_INTENT_KILL, "bbbb00000002", NULL);
     assert_no_intent(&m);
-    type(&m, "*x");
+    ui_type(&m, "*x");
     assert_non_null(strstr(m.question, "and 1 more"));
-    type(&m, "n\x1b"); /* Esc takes the marks away */
+    ui_type(&m, "n\x1b"); /* Esc takes the marks away */
     assert_int_equal(ui_model_marked(&m), 0);
-    type(&m, "gS");
+    ui_type(&m, "gS");
     assert_intent(&m, UI_INTENT_DO, "aaaa00000001",
                   "snapshot\x1f"
                   "create\x1f"
@@ -343,17 +277,17 @@ static void test_marks_and_what_is_done_to_all(void **state)
 
 static void filter(struct ui_model *m, const char *text, size_t expected)
 {
-    type(m, "/\x15");
-    type(m, text);
+    ui_type(m, "/\x15");
+    ui_type(m, text);
     if (ui_model_visible_count(m) != expected)
         fail_msg("%s: %zu", text, ui_model_visible_count(m));
-    type(m, "\r");
+    ui_type(m, "\r");
 }
 
 static void test_filter_words(void **state)
 {
     struct ui_model m;
-    begin(&m);
+    ui_begin(&m);
     filter(&m, "state:running", 1);
     filter(&m, "!state:running", 2);
     filter(&m, "~^(web|done)$", 2);
@@ -361,28 +295,28 @@ static void test_filter_words(void **state)
     filter(&m, "container !profile:build", 1);
     filter(&m, "name:con", 0);
     filter(&m, "boundary:con", 2);
-    type(&m, "\x1b");
+    ui_type(&m, "\x1b");
     ui_model_done(&m);
 }
 
 static void test_sorting_and_groups(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, ">"); /* from their start round to the name */
+    ui_begin(&m);
+    ui_type(&m, ">"); /* from their start round to the name */
     assert_string_equal(m.list[m.items[0].index].name, "build");
-    type(&m, "-");
+    ui_type(&m, "-");
     assert_string_equal(m.list[m.items[0].index].name, "web");
-    type(&m, "-vv"); /* tree, profile */
+    ui_type(&m, "-vv"); /* tree, profile */
     assert_int_equal(m.items[0].kind, UI_ITEM_GROUP);
-    type(&m, "v"); /* boundary */
+    ui_type(&m, "v"); /* boundary */
     assert_int_equal(m.items_count, 5);
     assert_string_equal(m.items[0].group, "container");
     assert_int_equal(m.items[0].index, 2);
     assert_int_equal(ui_model_visible_count(&m), 3);
-    type(&m, "g");
+    ui_type(&m, "g");
     assert_string_equal(ui_model_selected(&m)->name, "build"); /* no group has the keys */
-    type(&m, "G");
+    ui_type(&m, "G");
     assert_string_equal(ui_model_selected(&m)->name, "done");
     ui_model_done(&m);
 }
@@ -390,9 +324,9 @@ static void test_sorting_and_groups(void **state)
 static void test_tree(void **state)
 {
     struct ui_model m;
-    struct state_record list[3] = {records[0], records[1], records[2]};
-    begin(&m);
-    list[1].snapshot = TEXT("eeee00000005");
+    struct state_record list[3] = {ui_records[0], ui_records[1], ui_records[2]};
+    ui_begin(&m);
+    list[1].snapshot = (char[]){"eeee00000005"};
     struct ui_snapshot *s = mem_zero(2, sizeof(*s));
     s[0] = (struct ui_snapshot){str_dup("eeee00000005"),
                                 str_dup("warm"),
@@ -403,26 +337,26 @@ static void test_tree(void **state)
                                 1000};
     ui_model_list(&m, list, 3);
     ui_model_snapshots(&m, s, 1);
-    type(&m, "v");
+    ui_type(&m, "v");
     assert_int_equal(m.items_count, 4);
     assert_string_equal(m.list[m.items[0].index].name, "web");
     assert_int_equal(m.items[1].kind, UI_ITEM_SNAPSHOT);
     assert_int_equal(m.items[1].depth, 1);
     assert_string_equal(m.list[m.items[2].index].name, "build");
     assert_int_equal(m.items[2].depth, 2);
-    type(&m, "gjc"); /* one more of it */
+    ui_type(&m, "gjc"); /* one more of it */
     assert_intent(&m, UI_INTENT_DO, NULL,
                   "clone\x1f"
                   "eeee00000005");
-    type(&m, "x");
+    ui_type(&m, "x");
     assert_non_null(strstr(m.question, "snapshot warm"));
-    type(&m, "y");
+    ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_DO, NULL,
                   "snapshot\x1frm\x1f--force\x1f"
                   "eeee00000005");
-    type(&m, "gB");
+    ui_type(&m, "gB");
     assert_non_null(strstr(m.question, "is lost"));
-    type(&m, "n");
+    ui_type(&m, "n");
     ui_model_done(&m);
 }
 
@@ -436,12 +370,12 @@ static void test_commands(void **state)
         {"doctor",   "d", none    }
     };
     struct ui_model m;
-    begin(&m);
+    ui_begin(&m);
     m.verbs = verbs;
     m.verbs_count = ARRAY_SIZE(verbs);
-    type(&m, ":sn\tcr\tbu\t");
+    ui_type(&m, ":sn\tcr\tbu\t");
     assert_string_equal(m.typed.text, "snapshot create build ");
-    type(&m, "\x1b:doctor\r");
+    ui_type(&m, "\x1b:doctor\r");
     assert_intent(&m, UI_INTENT_PAGE, "doctor", "doctor");
     assert_int_equal(m.page, UI_PAGE_TEXT);
     ui_model_text_more(&m, "one\ntw", 6);
@@ -449,16 +383,16 @@ static void test_commands(void **state)
     ui_model_text_end(&m, false);
     assert_int_equal(m.text_count, 3);
     assert_string_equal(m.text[1], "two");
-    type(&m, "/thr\r");
+    ui_type(&m, "/thr\r");
     assert_int_equal(m.text_scroll, 2);
-    type(&m, "\x1b");
+    ui_type(&m, "\x1b");
     assert_intent(&m, UI_INTENT_PAGE_END, NULL, NULL);
     assert_int_equal(m.page, UI_PAGE_LIST);
-    type(&m, ":rm web\r");
+    ui_type(&m, ":rm web\r");
     assert_no_intent(&m);
-    type(&m, "y");
+    ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_DO, NULL, "rm\x1fweb\x1f--force");
-    type(&m, ":q\r");
+    ui_type(&m, ":q\r");
     assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
     ui_model_done(&m);
 }
@@ -467,18 +401,18 @@ static void test_keys_of_the_person(void **state)
 {
     struct ui_model m;
     struct error e;
-    begin(&m);
+    ui_begin(&m);
     assert_int_equal(ui_bindings_add(&m.bindings, "quit", "ctrl-x", &e), 0);
     assert_int_equal(ui_bindings_add(&m.bindings, "kill", "F3", &e), 0);
     assert_int_equal(ui_bindings_add(&m.bindings, "kil", "a", &e), -EINVAL);
     assert_non_null(strstr(e.text, "kill"));
     assert_int_equal(ui_bindings_add(&m.bindings, "kill", "F30", &e), -EINVAL);
-    type(&m, "qK");
+    ui_type(&m, "qK");
     assert_no_intent(&m);
     assert_int_equal(m.dialog, UI_DIALOG_NONE);
-    type(&m, "\x1bORy");
+    ui_type(&m, "\x1bORy");
     assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
-    type(&m, "\x18");
+    ui_type(&m, "\x18");
     assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
     ui_model_done(&m);
 }
@@ -486,16 +420,16 @@ static void test_keys_of_the_person(void **state)
 static void test_mouse(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    type(&m, "\x1b[<0;5;4M\x1b[<0;5;4m"); /* the second row */
+    ui_begin(&m);
+    ui_type(&m, "\x1b[<0;5;4M\x1b[<0;5;4m"); /* the second row */
     assert_string_equal(ui_model_selected(&m)->name, "build");
-    type(&m, "\x1b[<0;5;4M"); /* again: its console */
+    ui_type(&m, "\x1b[<0;5;4M"); /* again: its console */
     assert_intent(&m, UI_INTENT_OPEN, "bbbb00000002", NULL);
     assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
-    type(&m, "\x1b[<0;3;2M"); /* a heading */
+    ui_type(&m, "\x1b[<0;3;2M"); /* a heading */
     assert_int_equal(m.focus, UI_FOCUS_LIST);
     assert_string_equal(m.list[m.items[0].index].name, "build");
-    type(&m, "\x1b[<65;3;4M"); /* the wheel */
+    ui_type(&m, "\x1b[<65;3;4M"); /* the wheel */
     assert_string_equal(ui_model_selected(&m)->name, "web");
     ui_model_done(&m);
 }
@@ -508,7 +442,7 @@ static void test_random_keys(void **state)
         "\x1d",   "y",      "\x1b[<0;9;5M", "\x1b[<65;1;1M", "\x1bOS", "\x7f", "\xc3\xa9", "\xff"};
     struct ui_model m;
     unsigned seed = 12345;
-    begin(&m);
+    ui_begin(&m);
     struct profile_entry *p = mem_zero(1, sizeof(*p));
     p[0] = (struct profile_entry){.name = str_dup("contained"), .path = str_dup("x")};
     ui_model_profiles(&m, p, 1);
@@ -518,11 +452,11 @@ static void test_random_keys(void **state)
         seed = seed * 1103515245u + 12345u;
         unsigned n = seed >> 16;
         char one[2] = {(char)(n % 95 + 32), '\0'};
-        type(&m, n % 3 ? one : bits[n / 3 % ARRAY_SIZE(bits)]);
+        ui_type(&m, n % 3 ? one : bits[n / 3 % ARRAY_SIZE(bits)]);
         if (n % 97 == 0)
             ui_update_size(&m, 3 + (int)(n / 97 % 60), 10 + (int)(n / 7 % 200));
         if (n % 31 == 0)
-            ui_model_list(&m, records + n % 3, 3 - n % 3);
+            ui_model_list(&m, ui_records + n % 3, 3 - n % 3);
         if (n % 53 == 0)
             ui_model_time(&m, m.now_ms + 1000);
         while (ui_take_intent(&m, &intent))
@@ -553,36 +487,35 @@ static void test_a_launch_is_shown_to_its_end(void **state)
 {
     struct ui_model m;
     struct ui_rect list, pane, wanted;
-    begin(&m);
-    ui_model_pane(&m, &wanted);
+    ui_begin(&m);
+    ui_model_pane(&m, false, &wanted);
     ui_update_started(&m, "dddd00000004", "short\x1b"); /* gone before a list ever had it */
-    assert_intent(&m, UI_INTENT_RESIZE, "dddd00000004", NULL);
     assert_no_intent(&m);
     assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
-    assert_string_equal(m.console.name, "short\\x1b");
+    assert_string_equal(ui_pane(&m)->name, "short\\x1b");
     ui_model_layout(&m, &list, &pane);
     assert_true(pane.rows >= wanted.rows && pane.rows <= wanted.rows + 1);
     struct cells c;
     cells_init(&c, 2, 3);
-    ui_model_cells(&m, &c);
+    ui_model_cells(&m, ui_pane(&m), &c);
     cells_done(&c);
-    ui_update_ended(&m, "ended with status 3: \x1b[2J");
-    assert_string_equal(m.console.how, "ended with status 3: \\x1b[2J");
+    ui_update_ended(&m, ui_pane(&m), "ended with status 3: \x1b[2J");
+    assert_string_equal(ui_pane(&m)->how, "ended with status 3: \\x1b[2J");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
-    type(&m, "\tj");
+    ui_type(&m, "\tj");
     assert_int_equal(m.focus, UI_FOCUS_LIST); /* nothing to type into */
-    assert_string_equal(m.console.id, "dddd00000004");
-    assert_int_equal(m.console.cells.rows, 2);
-    type(&m, "\x1b");
+    assert_string_equal(ui_pane(&m)->id, "dddd00000004");
+    assert_int_equal(ui_pane(&m)->cells.rows, 2);
+    ui_type(&m, "\x1b");
     assert_intent(&m, UI_INTENT_CLOSE, "dddd00000004", NULL);
-    assert_null(m.console.id);
-    type(&m, "g\r"); /* the first: web */
+    assert_null(ui_pane(&m)->id);
+    ui_type(&m, "g\r"); /* the first: web */
     assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
-    ui_update_ended(&m, "ended with status 0");
-    type(&m, "\r"); /* it lives: it was started again */
+    ui_update_ended(&m, ui_pane(&m), "ended with status 0");
+    ui_type(&m, "\r"); /* it lives: it was started again */
     assert_intent(&m, UI_INTENT_CLOSE, "aaaa00000001", NULL);
     assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
-    assert_false(m.console.ended);
+    assert_false(ui_pane(&m)->ended);
     ui_model_done(&m);
 }
 
@@ -600,7 +533,7 @@ static void test_words(void **state)
 static void test_strangers_words_are_escaped(void **state)
 {
     struct ui_model m;
-    begin(&m);
+    ui_begin(&m);
     assert_string_equal(m.list[1].command, "make\\x1b[2J");
     ui_model_message(&m, true, "bad \x1b]0;x\x07 name\nmore");
     assert_string_equal(m.message, "bad \\x1b]0;x\\x07 name");
@@ -613,8 +546,8 @@ static void test_strangers_words_are_escaped(void **state)
 static void test_nothing_new_draws_nothing(void **state)
 {
     struct ui_model m;
-    begin(&m);
-    ui_model_list(&m, records, ARRAY_SIZE(records));
+    ui_begin(&m);
+    ui_model_list(&m, ui_records, UI_RECORDS);
     assert_false(m.dirty);
     struct ui_sample sample = {.cpu_us = 1000, .memory = 4096};
     ui_model_sample(&m, "aaaa00000001", STATE_RUNNING, &sample);
@@ -641,11 +574,11 @@ static void test_layout(void **state)
 {
     struct ui_model m;
     struct ui_rect list, pane;
-    begin(&m);
+    ui_begin(&m);
     ui_model_layout(&m, &list, &pane);
     assert_int_equal(list.rows, 22);
     assert_int_equal(pane.rows, 0);
-    type(&m, "\r");
+    ui_type(&m, "\r");
     for (int rows = UI_ROWS_LEAST; rows < 60; rows++) {
         ui_update_size(&m, rows, 80);
         assert_false(ui_model_too_small(&m));

@@ -1,0 +1,250 @@
+/* Connections to monitors, and what those say. */
+#include "ui/world.h"
+
+#include "base/loop.h"
+#include "ui/update.h"
+
+#include <jansson.h>
+#include <time.h>
+
+int64_t world_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* --- what a monitor says --- */
+
+static struct ui_console *link_pane(const struct world_link *l, uint32_t console)
+{
+    return ui_pane_of(l->world->model, l->id, console);
+}
+
+static uint64_t number(const json_t *o, const char *name)
+{
+    const json_t *j = json_object_get(o, name);
+    return json_is_integer(j) ? (uint64_t)json_integer_value(j) : UINT64_MAX;
+}
+
+static struct ui_sample sample_of(const json_t *o)
+{
+    uint64_t waits[] = {number(o, "pressure_cpu_us"), number(o, "pressure_memory_us"),
+                        number(o, "pressure_io_us")};
+    uint64_t all = UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
+        if (waits[i] != UINT64_MAX)
+            all = (all == UINT64_MAX ? 0 : all) + waits[i];
+    return (struct ui_sample){
+        .cpu_us = number(o, "cpu_us"),
+        .memory = number(o, "memory"),
+        .memory_peak = number(o, "memory_peak"),
+        .pids = number(o, "pids"),
+        .io_read = number(o, "io_read"),
+        .io_write = number(o, "io_write"),
+        .pressure_us = all,
+    };
+}
+
+static void on_state(void *data, const char *json, size_t size)
+{
+    struct world_link *l = data;
+    json_t *j = json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL);
+    const char *name = json_string_value(json_object_get(j, "phase"));
+    const json_t *sample = json_object_get(j, "sample");
+    struct ui_sample numbers = sample_of(sample);
+    enum state_phase phase = STATE_STARTING;
+    while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
+        phase++;
+    l->asked_ms = 0;
+    l->answered = true;
+    if (name)
+        ui_model_sample(l->world->model, l->id, phase, &numbers);
+    json_decref(j);
+}
+
+static void on_screen(void *data, uint32_t console, struct cells *c)
+{
+    struct world_link *l = data;
+    struct ui_console *pane = link_pane(l, console);
+    if (!pane)
+        return;
+    l->world->ring |= pane->cells.rows && c->modes.bells > pane->cells.modes.bells;
+    ui_model_cells(l->world->model, pane, c);
+}
+
+static void on_history(void *data, uint32_t console, uint64_t first,
+                       const struct cell *const *lines, const uint16_t *cols, size_t count)
+{
+    struct world_link *l = data;
+    struct ui_console *pane = link_pane(l, console);
+    if (pane)
+        ui_model_history(l->world->model, pane, first, lines, cols, count);
+}
+
+static void on_role(void *data, uint32_t console, bool may_type, unsigned viewers)
+{
+    struct world_link *l = data;
+    struct ui_console *pane = link_pane(l, console);
+    if (!pane || pane->may_type == may_type)
+        return;
+    pane->may_type = may_type;
+    l->world->model->dirty = true;
+}
+
+static void console_over(struct world_link *l, struct ui_console *pane, const char *how)
+{
+    if (!pane || pane->ended)
+        return;
+    if (!l->closed) /* the monitor does not stay for us */
+        client_detach(l->client, pane->number);
+    ui_update_ended(l->world->model, pane, how);
+}
+
+static void on_exited(void *data, uint32_t console, int status, const char *reason)
+{
+    struct world_link *l = data;
+    autofree char *how =
+        str_format("ended with status %d%s%s", status, reason ? ": " : "", reason ? reason : "");
+    console_over(l, link_pane(l, console), how);
+}
+
+/* --- of a launch of ours --- */
+
+static void on_started(void *data, uint32_t console)
+{
+    struct world_link *l = data;
+    struct ui_model *m = l->world->model;
+    if (console)
+        ui_update_shell(m, l->id, console);
+    if (console || !l->launch.text)
+        return;
+    ui_intent_done(&l->launch);
+    l->launch = (struct ui_intent){0};
+    world_refresh(l->world);
+    ui_update_started(m, l->id, l->name);
+    autofree char *detach_keys = state_plan_text(&l->world->dirs, l->id, "detach_keys");
+    ui_model_keys(m, detach_keys);
+}
+
+/* True if it was one that never began: the sheet comes back. */
+static bool launch_failed(struct world_link *l, const char *why)
+{
+    struct ui_intent launch = l->launch;
+    if (!launch.text)
+        return false;
+    l->launch = (struct ui_intent){0};
+    ui_model_message(l->world->model, true, why);
+    ui_update_relaunch(l->world->model);
+    ui_intent_done(&launch);
+    return true;
+}
+
+static void on_done(void *data, uint32_t request, const struct error *e)
+{
+    struct world_link *l = data;
+    if (e)
+        ui_model_message(l->world->model, true, e->text);
+    l->asked_ms = world_now_ms(); /* a sign of life; and what has come of it is shown at once */
+    client_ask_state(l->client);
+}
+
+static void on_failed(void *data, uint32_t console, const struct error *e)
+{
+    struct world_link *l = data;
+    if (!launch_failed(l, e->text))
+        ui_model_message(l->world->model, true, e->text);
+}
+
+static void on_closed(void *data, const char *why)
+{
+    struct world_link *l = data;
+    l->closed = true;
+    l->world->look_soon |= l->answered;
+    l->world->look = true;
+    launch_failed(l, why);
+    struct ui_model *m = l->world->model;
+    for (size_t i = 0; i < m->panes_count; i++)
+        if (str_equal(m->panes[i].id, l->id))
+            console_over(l, &m->panes[i], why);
+}
+
+static const struct client_events world_events = {
+    .screen = on_screen,
+    .history = on_history,
+    .role = on_role,
+    .started = on_started,
+    .exited = on_exited,
+    .failed = on_failed,
+    .state = on_state,
+    .done = on_done,
+    .closed = on_closed,
+};
+
+/* --- links --- */
+
+struct world_link *world_link_find(const struct world *w, const char *id)
+{
+    for (size_t i = 0; i < w->links_count; i++)
+        if (!w->links[i]->closed && str_equal(w->links[i]->id, id))
+            return w->links[i];
+    return NULL;
+}
+
+static void link_add(struct world *w, struct world_link *l, const char *id)
+{
+    l->world = w;
+    l->id = str_dup(id);
+    w->links = mem_grow(w->links, w->links_count + 1, sizeof(*w->links));
+    w->links[w->links_count++] = l;
+}
+
+static struct world_link *link_make(struct world *w, const char *id, struct error *e)
+{
+    struct world_link *l = NEW(struct world_link);
+    autofree char *path = state_socket_path(&w->dirs, id);
+    if (client_connect(path, &world_events, l, &l->client, e) < 0) {
+        free(l);
+        return NULL;
+    }
+    link_add(w, l, id);
+    return l;
+}
+
+void world_adopt(struct world *w, const char *id, const char *name, int fd,
+                 struct ui_intent *intent)
+{
+    struct world_link *l = NEW(struct world_link);
+    l->client = client_handed(fd, &world_events, l);
+    l->name = str_dup(name);
+    l->launch = *intent;
+    *intent = (struct ui_intent){0};
+    link_add(w, l, id);
+}
+
+void world_link_free(struct world_link *l)
+{
+    client_free(l->client);
+    ui_intent_done(&l->launch);
+    free(l->name);
+    free(l->id);
+    free(l);
+}
+
+void world_links_sweep(struct world *w)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < w->links_count; i++) {
+        if (w->links[i]->closed)
+            world_link_free(w->links[i]);
+        else
+            w->links[kept++] = w->links[i];
+    }
+    w->links_count = kept;
+}
+
+struct world_link *world_link_want(struct world *w, const char *id, struct error *e)
+{
+    struct world_link *l = world_link_find(w, id);
+    return l ? l : link_make(w, id, e);
+}
