@@ -63,7 +63,7 @@ void image_store_free(struct image_store *s)
     if (s->session)
         store_remove_session(s, s->session, &ignored);
     free(s->session);
-    strv_free(s->unverified);
+    store_forget_unread(s);
     fd_close(s->users);
     fd_close(s->dir);
     free(s->path);

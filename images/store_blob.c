@@ -30,7 +30,8 @@ int image_store_open_blob(const struct image_store *s, const char *hex)
     if (fd != -ENOENT || !s->session)
         return fd;
     autofree char *other = str_format("%s/blobs/%s", s->session, hex);
-    return blob_open(s->dir, other);
+    fd = blob_open(s->dir, other);
+    return fd == -ENOENT ? store_open_source(s, hex) : fd;
 }
 
 int image_store_read_document(const struct image_store *s, const struct document_descriptor *d,
@@ -65,8 +66,8 @@ int image_store_read_document(const struct image_store *s, const struct document
     return 0;
 }
 
-static int blob_check(const char *want, uint64_t want_size, const char *hex, uint64_t size,
-                      struct error *e)
+int store_check_blob(const char *want, uint64_t want_size, const char *hex, uint64_t size,
+                     struct error *e)
 {
     if (want_size != UINT64_MAX && size != want_size)
         return error_set(e, EBADMSG, "the blob sha256:%.16s… has %llu bytes and not %llu",
@@ -95,7 +96,7 @@ int image_store_check_blob(struct image_store *s, const char *hex, uint64_t size
         return 1;
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_errno(e, fd < 0 ? -fd : errno, "blob sha256:%.16s…", hex);
-    return blob_check(NULL, size, hex, (uint64_t)st.st_size, e);
+    return store_check_blob(NULL, size, hex, (uint64_t)st.st_size, e);
 }
 
 /* --- adding --------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ static int blob_link(const struct image_store *s, int fd, const char *to)
                                                                                         : 0;
 }
 
-static int blob_new(const struct image_store *s, char **ret, struct error *e)
+int store_new_blob(const struct image_store *s, char **ret, struct error *e)
 {
     autofree char *temp = str_format("%s/new/blob", s->session);
     unlinkat(s->dir, temp, 0);
@@ -155,8 +156,8 @@ static int blob_new(const struct image_store *s, char **ret, struct error *e)
 }
 
 /* What is in `temp`, or is `fd` where that is NULL, becomes the blob `hex` of the session. */
-static int blob_place(const struct image_store *s, int fd, const char *temp, const char *hex,
-                      struct error *e)
+int store_place_blob(const struct image_store *s, int fd, const char *temp, const char *hex,
+                     struct error *e)
 {
     autofree char *path = str_format("%s/blobs/%s", s->session, hex);
     int r = 0;
@@ -167,7 +168,7 @@ static int blob_place(const struct image_store *s, int fd, const char *temp, con
     return r < 0 ? error_errno(e, -r, "%s/%s", s->path, path) : 0;
 }
 
-static int blob_regular(int fd, struct stat *ret, struct error *e)
+int store_regular_blob(int fd, struct stat *ret, struct error *e)
 {
     if (fstat(fd, ret) < 0 || !S_ISREG(ret->st_mode))
         return error_set(e, EINVAL, "a blob is no regular file");
@@ -178,7 +179,7 @@ static int blob_take(struct image_store *s, int fd, bool ours, const char *want,
                      char hex[65], uint64_t *ret_size, struct error *e)
 {
     autofree char *temp = NULL;
-    autoclose int to = ours ? FD_NONE : blob_new(s, &temp, e);
+    autoclose int to = ours ? FD_NONE : store_new_blob(s, &temp, e);
     if (!ours && to < 0)
         return to;
     int r = blob_copy(fd, to, want_size, hex, ret_size);
@@ -186,15 +187,15 @@ static int blob_take(struct image_store *s, int fd, bool ours, const char *want,
         return error_set(e, EBADMSG, "the blob sha256:%.16s… is larger than it says", want);
     if (r < 0)
         return error_errno(e, -r, "copying a blob");
-    r = blob_check(want, want_size, hex, *ret_size, e);
-    return r < 0 ? r : blob_place(s, fd, temp, hex, e);
+    r = store_check_blob(want, want_size, hex, *ret_size, e);
+    return r < 0 ? r : store_place_blob(s, fd, temp, hex, e);
 }
 
 int image_store_add_blob(struct image_store *s, int fd, bool ours, const char *hex, uint64_t size,
                          char ret_hex[65], uint64_t *ret_size, struct error *e)
 {
     struct stat st;
-    int r = blob_regular(fd, &st, e);
+    int r = store_regular_blob(fd, &st, e);
     if (r == 0)
         r = image_store_session(s, NULL, e);
     if (r < 0)
@@ -211,56 +212,6 @@ int image_store_add_blob(struct image_store *s, int fd, bool ours, const char *h
     return 0;
 }
 
-/* By the kernel, which may let both files share their blocks. Up to one byte more than `size`. */
-static int blob_copy_unread(int from, int to, uint64_t size, uint64_t *ret_size)
-{
-    loff_t at = 0;
-    while ((uint64_t)at <= size) {
-        ssize_t n = copy_file_range(from, &at, to, NULL,
-                                    (size_t)MIN(size + 1 - (uint64_t)at, (uint64_t)1 << 30), 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-    }
-    *ret_size = (uint64_t)at;
-    return 0;
-}
-
-int image_store_add_layer_blob(struct image_store *s, int fd, bool ours, const char *hex,
-                               uint64_t size, struct error *e)
-{
-    struct stat st;
-    int r = blob_regular(fd, &st, e);
-    if (r == 0)
-        r = image_store_session(s, NULL, e);
-    if (r < 0)
-        return r;
-    autofree char *temp = NULL;
-    autoclose int to = ours ? FD_NONE : blob_new(s, &temp, e);
-    if (!ours && to < 0)
-        return to;
-    uint64_t copied = (uint64_t)st.st_size;
-    r = ours ? 0 : blob_copy_unread(fd, to, size, &copied);
-    if (r == -EXDEV || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOSYS) {
-        if (ftruncate(to, 0) < 0)
-            return error_errno(e, errno, "copying a blob");
-        return image_store_add_blob(s, fd, false, hex, size, NULL, NULL, e);
-    }
-    if (r < 0)
-        return error_errno(e, -r, "copying a blob");
-    if (copied > size)
-        return error_set(e, EBADMSG, "the blob sha256:%.16s… is larger than it says", hex);
-    r = blob_check(NULL, size, hex, copied, e);
-    if (r == 0)
-        r = blob_place(s, fd, temp, hex, e);
-    if (r == 0)
-        strv_add(&s->unverified, hex);
-    return r;
-}
-
 int image_store_add_document(struct image_store *s, const char *text,
                              struct document_descriptor *ret, struct error *e)
 {
@@ -268,34 +219,4 @@ int image_store_add_document(struct image_store *s, const char *text,
     if (fd < 0)
         return error_errno(e, -fd, "a document");
     return image_store_add_blob(s, fd, false, NULL, UINT64_MAX, ret->hex, &ret->size, e);
-}
-
-/* --- looking again -------------------------------------------------------------------------------
- */
-
-void store_is_verified(struct image_store *s, const char *hex)
-{
-    char **left = NULL;
-    for (char **u = s->unverified; u && *u; u++)
-        if (!str_equal(*u, hex))
-            strv_add(&left, *u);
-    strv_free(s->unverified);
-    s->unverified = left;
-}
-
-int image_store_settle(struct image_store *s, struct error *e)
-{
-    for (char **u = s->unverified; u && *u; u++) {
-        char hex[65];
-        autoclose int fd = image_store_open_blob(s, *u);
-        int r = fd < 0 ? fd : sha256_fd(fd, UINT64_MAX, hex);
-        if (r < 0)
-            return error_errno(e, -r, "blob sha256:%.16s…", *u);
-        r = blob_check(*u, UINT64_MAX, hex, 0, e);
-        if (r < 0)
-            return r;
-    }
-    strv_free(s->unverified);
-    s->unverified = NULL;
-    return 0;
 }

@@ -123,19 +123,10 @@ static int layer_finish(struct image_store *s, const char *folder, const char *b
     return r < 0 ? error_errno(e, -r, "%s/%s", s->path, to) : 0;
 }
 
-int image_store_add_layer(struct image_store *s, const struct image_work *w, const char *blob_hex,
-                          const char *diff_id, char ret_diff_id[65], struct error *e)
+/* Into new/layer. */
+static int layer_unpack(struct image_store *s, struct unpack_job *job, const char *folder,
+                        struct unpack_result *ret, struct error *e)
 {
-    if (diff_id && image_store_has_layer(s, s->owner.how, diff_id))
-        return layer_verify(s, w, blob_hex, diff_id, e);
-    int r = image_store_session(s, NULL, e);
-    if (r < 0)
-        return r;
-    autoclose int blob = image_store_open_blob(s, blob_hex);
-    struct stat st;
-    if (blob < 0 || fstat(blob, &st) < 0)
-        return error_errno(e, blob < 0 ? -blob : errno, "blob sha256:%.16s…", blob_hex);
-    autofree char *folder = str_format("%s/new/layer", s->session);
     autofree char *fs = str_join_path(folder, "fs"), *spill = str_join_path(folder, "spill");
     store_remove_tree(s, folder, e);
     if (mkdirat(s->dir, folder, 0700) < 0 || mkdirat(s->dir, fs, 0755) < 0)
@@ -144,21 +135,57 @@ int image_store_add_layer(struct image_store *s, const struct image_work *w, con
     autoclose int times = openat(s->dir, spill, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (root < 0 || times < 0)
         return error_errno(e, errno, "%s/%s", s->path, folder);
+    return unpack_layer(job, root, times, ret, e);
+}
+
+/* From a blob that may still have to be copied into the session, which costs little on the way. */
+static int layer_make(struct image_store *s, const struct image_work *w, const char *blob_hex,
+                      const char *diff_id, struct unpack_result *ret, struct error *e)
+{
+    const struct store_unread *unread = store_find_unread(s, blob_hex);
+    autofree char *temp = NULL, *folder = str_format("%s/new/layer", s->session);
+    autoclose int blob = image_store_open_blob(s, blob_hex);
+    struct stat st;
+    if (blob < 0 || fstat(blob, &st) < 0)
+        return error_errno(e, blob < 0 ? -blob : errno, "blob sha256:%.16s…", blob_hex);
+    bool copies = unread && unread->source >= 0;
+    autoclose int copy = copies ? store_new_blob(s, &temp, e) : FD_NONE;
+    if (copies && copy < 0)
+        return copy;
     struct layer_progress p = {w, blob_hex, (uint64_t)st.st_size};
     struct unpack_job job = {
         .blob = blob,
+        .copy = copies ? &copy : NULL,
         .owner = s->owner,
         .limits = w->limits,
         .whiteouts = true,
-        .digest = strv_has(s->unverified, blob_hex) ? blob_hex : NULL,
+        .digest = unread ? blob_hex : NULL,
         .diff_id = diff_id,
         .progress = w->progress ? layer_tell : NULL,
         .progress_data = &p,
     };
-    struct unpack_result u;
-    r = unpack_layer(&job, root, times, &u, e);
+    int r = layer_unpack(s, &job, folder, ret, e);
     if (r == 0)
-        r = layer_finish(s, folder, blob_hex, &u, e);
+        r = layer_finish(s, folder, blob_hex, ret, e);
+    if (r == 0 && copies)
+        r = store_place_blob(s, FD_NONE, temp, blob_hex, e);
+    return r;
+}
+
+int image_store_add_layer(struct image_store *s, const struct image_work *w, const char *blob_hex,
+                          const char *diff_id, char ret_diff_id[65], struct error *e)
+{
+    if (diff_id && image_store_has_layer(s, s->owner.how, diff_id))
+        return layer_verify(s, w, blob_hex, diff_id, e);
+    int r = image_store_session(s, NULL, e);
+    /* without a diff-id nothing would say that what is unpacked is what is kept */
+    const struct store_unread *unread = diff_id ? NULL : store_find_unread(s, blob_hex);
+    if (r == 0 && unread && unread->source >= 0)
+        r = store_read_blob(s, blob_hex, e);
+    if (r < 0)
+        return r;
+    struct unpack_result u;
+    r = layer_make(s, w, blob_hex, diff_id, &u, e);
     if (r < 0)
         return error_wrap(e, "layer sha256:%.12s", blob_hex);
     store_is_verified(s, blob_hex);

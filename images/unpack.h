@@ -20,6 +20,9 @@ extern volatile sig_atomic_t image_cancelled;
 
 struct unpack_job {
     int blob; /* borrowed; a regular file, read from its start */
+    const int
+        *copy; /* borrowed; an empty file that gets the very bytes that are hashed for `digest`;
+                  only with a diff-id too, since what is unpacked is read apart. NULL: none */
     struct image_owner owner;
     struct image_limits limits;
     bool whiteouts, archive; /* as struct layer_job's */
@@ -38,6 +41,12 @@ struct unpack_result {
 
 /* Reads the first bytes of a file: what it is compressed with, or -errno. */
 int unpack_compression(int blob);
+
+/*
+ * What can be said of a blob before it is read: -EFBIG if it is larger than all that may come out
+ * of it, or mostly holes, which would be read for hours and copied to a full disk.
+ */
+int unpack_check_blob(int blob, const struct image_limits *limits, struct error *e);
 
 /*
  * Unpacks into `folder` (an O_RDONLY descriptor of an empty folder that is the caller's; it is

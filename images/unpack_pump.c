@@ -61,12 +61,20 @@ static bool pump_hashes_blob(const struct pump *p)
     return p->job->digest && p->from.slots;
 }
 
+/* Bytes of the blob that are hashed, where only we can change them. */
+static int pump_copy(const struct pump *p, const char *bytes, size_t size)
+{
+    return p->job->copy ? fd_write_full(*p->job->copy, bytes, size) : 0;
+}
+
 /* The next bytes of the blob, as far as `end`, collected: how many, 0 at its end. */
 static ssize_t pump_fetch_blob(struct pump *p, uint64_t end)
 {
     if (!p->blob_chunk)
         p->blob_chunk = mem_alloc(PUMP_CHUNK);
-    size_t most = (size_t)MIN(end - p->blob_done, (uint64_t)PUMP_CHUNK);
+    /* however much it grows */
+    end = MIN(end, p->blob_size);
+    size_t most = end < p->blob_done ? 0 : (size_t)MIN(end - p->blob_done, (uint64_t)PUMP_CHUNK);
     ssize_t n;
     do
         n = pread(p->job->blob, p->blob_chunk, most, (off_t)p->blob_done);
@@ -74,7 +82,8 @@ static ssize_t pump_fetch_blob(struct pump *p, uint64_t end)
     if (n < 0)
         return -errno;
     p->blob_done += (uint64_t)n;
-    return n;
+    int r = pump_copy(p, p->blob_chunk, (size_t)n);
+    return r < 0 ? r : n;
 }
 
 /* A piece of the stream and, beside it, what is behind the other process of the blob. */
@@ -120,6 +129,8 @@ static int pump_piece(struct pump *p, struct error *e)
     off_t at = p->from.slots ? lseek(p->job->blob, 0, SEEK_CUR) : (off_t)p->stream;
     /* passed on already, but nobody else can have changed it */
     r = at < 0 ? -errno : pump_hash(p, chunk, (size_t)n, (uint64_t)at);
+    if (r == 0 && !p->from.slots)
+        r = pump_copy(p, chunk, (size_t)n);
     if (r < 0)
         return error_errno(e, -r, "reading the blob");
     if (p->job->progress)

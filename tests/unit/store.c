@@ -42,7 +42,7 @@ static int add(const char *text, const char *hex, uint64_t size)
 {
     struct error e = {0};
     /* beside the store: what can be copied unread is */
-    autofree char *path = str_join_path(place, "source");
+    autofree char *path = str_format("%s/source-%s", place, hex);
     autoclose int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_int_equal(fd_write_full(fd, text, strlen(text)), 0);
     int r = image_store_add_layer_blob(store, fd, false, hex, size, &e);
@@ -94,6 +94,41 @@ static void a_wrong_size_is_found_at_once(void **state)
     assert_int_equal(add("content", hex, 6), -EBADMSG);
     assert_int_equal(add("content", hex, 8), -EBADMSG);
     assert_int_equal(add("content", hex, UINT64_MAX - 1), -EBADMSG);
+}
+
+/* It is copied no earlier than it is read. */
+static void a_source_that_changes_later_is_found(void **state)
+{
+    char hex[65];
+    struct error e = {0};
+    hash("content", hex);
+    assert_int_equal(add("content", hex, 7), 0);
+    autofree char *path = str_format("%s/source-%s", place, hex);
+    assert_int_equal(file_put(AT_FDCWD, path, "another and longer"), 0);
+    assert_int_equal(image_store_commit(store, &e), -EBADMSG);
+    assert_int_equal(file_put(AT_FDCWD, path, "COntent and longer"), 0);
+    assert_int_equal(truncate(path, 7), 0);
+    assert_int_equal(image_store_commit(store, &e), -EBADMSG);
+    assert_int_equal(truncate(path, 3), 0);
+    assert_int_equal(image_store_commit(store, &e), -EBADMSG);
+    assert_false(is_there(hex));
+}
+
+static void more_layers_than_descriptors(void **state)
+{
+    char hex[300][65], text[16];
+    struct error e = {0};
+    for (int i = 0; i < 300; i++) {
+        snprintf(text, sizeof(text), "layer %d", i);
+        hash(text, hex[i]);
+        assert_int_equal(add(text, hex[i], strlen(text)), 0);
+    }
+    int next = dup(0);
+    assert_true(next < 200);
+    close(next);
+    assert_int_equal(image_store_commit(store, &e), 0);
+    for (int i = 0; i < 300; i++)
+        assert_true(is_there(hex[i]));
 }
 
 static void what_is_no_file_is_no_blob(void **state)
@@ -159,6 +194,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_wrong_digest_is_found_by_the_commit, open_store,
                                         drop_store),
         cmocka_unit_test_setup_teardown(a_wrong_size_is_found_at_once, open_store, drop_store),
+        cmocka_unit_test_setup_teardown(a_source_that_changes_later_is_found, open_store,
+                                        drop_store),
+        cmocka_unit_test_setup_teardown(more_layers_than_descriptors, open_store, drop_store),
         cmocka_unit_test_setup_teardown(what_is_no_file_is_no_blob, open_store, drop_store),
         cmocka_unit_test_setup_teardown(what_is_not_committed_goes, open_store, drop_store),
         cmocka_unit_test_setup_teardown(names_move, open_store, drop_store),
