@@ -4,7 +4,6 @@
 #include "app/plan/plan.h"
 #include "console/snapshots.h"
 #include "console/state.h"
-#include "images/cache_prune.h"
 #include "images/names.h"
 
 #include <signal.h>
@@ -302,6 +301,18 @@ void images_bound_cache(const struct dirs *d)
         .data = &plans,
     };
     cache_prune(&p, f, &ignored); /* what cannot be removed is in nobody's way */
+}
+
+int images_count_cache(struct cache_figures ret[CACHE_KINDS], struct error *e)
+{
+    struct dirs d = {0};
+    int r = dirs_init(&d, e);
+    if (r < 0)
+        return r;
+    const struct cache_prune p = {.cache = d.cache, .only_most = true, .dry_run = true};
+    r = cache_prune(&p, ret, e);
+    dirs_done(&d);
+    return r;
 }
 
 static void images_add_layers(void *data, const char *json, size_t size)

@@ -4,6 +4,7 @@
 
 #include "app/cli/verb.h"
 #include "app/plan/plan.h"
+#include "images/cache_prune.h"
 #include "images/image.h"
 
 #include <jansson.h>
@@ -41,6 +42,8 @@ void images_end_by_signal(void); /* returns if there was none */
  * `*ret` (a JSON array of the caller's). A status.
  */
 int images_prune_cache(struct cli *c, const struct image_store *s, bool dry, json_t **ret);
+/* What is in the cache, nothing changed. 0 or -errno. */
+int images_count_cache(struct cache_figures ret[CACHE_KINDS], struct error *e);
 /* After something was put into the cache: above CACHE_MOST the oldest goes. */
 void images_bound_cache(const struct dirs *d);
 

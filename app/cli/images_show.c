@@ -40,14 +40,38 @@ static void list_one(struct image_store *s, const struct document_descriptor *d,
     image_done(&i);
 }
 
+/* What was made from the images and can be made again: one line, or nothing where there is none. */
+static json_t *list_cache(const struct cache_figures f[CACHE_KINDS], bool text)
+{
+    json_t *array = json_array();
+    autostrv char **parts = NULL;
+    for (int kind = 0; kind < CACHE_KINDS; kind++) {
+        char size[32];
+        if (f[kind].files)
+            strv_take(&parts, str_format("%s %s in %llu", cache_names[kind],
+                                         str_from_size(f[kind].bytes, size, sizeof(size)),
+                                         (unsigned long long)f[kind].files));
+        json_array_append_new(array, json_pack("{s:s, s:I, s:I}", "kind", cache_names[kind],
+                                               "files", (json_int_t)f[kind].files, "bytes",
+                                               (json_int_t)f[kind].bytes));
+    }
+    autofree char *line = parts ? strv_join(parts, ", ") : NULL;
+    if (text && line)
+        out_line("cache: %s", line);
+    return array;
+}
+
 int images_list(struct cli *c, struct image_store *s)
 {
     static const char *const columns[] = {"NAME",  "DIGEST", "FOR", "CREATED",
                                           ">SIZE", ">OWN",   NULL};
     struct document_index index = {0};
     struct error e;
-    if (s && image_store_read_index(s, &index, &e) < 0)
+    struct cache_figures cache[CACHE_KINDS];
+    if ((s && image_store_read_index(s, &index, &e) < 0) || images_count_cache(cache, &e) < 0) {
+        document_index_done(&index);
         return cli_fail(c, &e);
+    }
     struct out_table t = {.columns = columns};
     json_t *array = json_array();
     for (size_t i = 0; i < index.count; i++) {
@@ -58,10 +82,13 @@ int images_list(struct cli *c, struct image_store *s)
             list_one(s, &index.list[i], &t, array);
         }
     }
-    if (c->json)
-        out_json(json_pack("{s:O}", "images", array));
-    else if (!cli_switch(c, "quiet"))
+    bool text = !c->json && !cli_switch(c, "quiet");
+    if (text)
         out_table_print(&t);
+    json_t *kept = list_cache(cache, text);
+    if (c->json)
+        out_json(json_pack("{s:O, s:O}", "images", array, "cache", kept));
+    json_decref(kept);
     json_decref(array);
     out_table_done(&t);
     document_index_done(&index);
