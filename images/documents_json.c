@@ -51,6 +51,49 @@ int document_bad(struct error *e, const char *what)
     return error_set(e, EBADMSG, "%s", what);
 }
 
+static int document_one_case(const json_t *j, struct error *e);
+
+static bool document_names_are_theirs(const char *key)
+{
+    return str_equal(key, "annotations") || str_equal(key, "Labels") || str_equal(key, "Volumes") ||
+           str_equal(key, "ExposedPorts");
+}
+
+static int document_keys_of_one_case(const json_t *object, struct error *e)
+{
+    autojson *seen = json_object();
+    json_t *value;
+    const char *key;
+    json_object_foreach((json_t *)object, key, value)
+    {
+        autofree char *lower = str_dup(key);
+        for (char *c = lower; *c; c++)
+            if (*c >= 'A' && *c <= 'Z')
+                *c = (char)(*c - 'A' + 'a');
+        if (json_object_get(seen, lower)) {
+            autofree char *shown = str_escape(key, strnlen(key, 60));
+            return error_set(e, EBADMSG, "%s is there twice, in upper and lower case", shown);
+        }
+        json_object_set_new(seen, lower, json_true());
+        int r = document_names_are_theirs(key) ? 0 : document_one_case(value, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/*
+ * Readers written in Go take "Layers" for "layers", and of both the later: such a document is two.
+ * jansson bounds how deep it goes.
+ */
+static int document_one_case(const json_t *j, struct error *e)
+{
+    int r = json_is_object(j) ? document_keys_of_one_case(j, e) : 0;
+    for (size_t i = 0; r == 0 && i < json_array_size(j); i++)
+        r = document_one_case(json_array_get(j, i), e);
+    return r;
+}
+
 int document_load(const char *text, size_t size, json_t **ret, struct error *e)
 {
     json_error_t why;
@@ -58,7 +101,7 @@ int document_load(const char *text, size_t size, json_t **ret, struct error *e)
         return error_set(e, EFBIG, "a document of more than %d bytes", DOCUMENT_MAX);
     *ret = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
     if (*ret)
-        return 0;
+        return document_one_case(*ret, e);
     autofree char *shown = str_escape_z(why.text);
     return error_set(e, EBADMSG, "line %d is no good JSON: %.200s", why.line, shown);
 }

@@ -54,6 +54,10 @@ int import_finish(struct image_import *m, const struct document_descriptor *d, c
 {
     struct image i = {0};
     int r = image_load(m->store, d, &i, e);
+    if (r == 0 && i.config.os[0] && !str_equal(i.config.os, "linux")) {
+        autofree char *shown = str_escape(i.config.os, strnlen(i.config.os, 40));
+        r = error_set(e, EINVAL, "it is an image for %s, which nothing here runs", shown);
+    }
     if (r == 0)
         r = image_unpack(m->store, &i, &m->work, e);
     if (r == 0)
@@ -73,10 +77,13 @@ static int layout_check(int fd, const struct document_descriptor *d, struct erro
 {
     char hex[65];
     struct stat st;
-    int r = fstat(fd, &st) < 0 ? -errno : sha256_fd(fd, UINT64_MAX, hex);
-    if (r < 0)
+    int r = fstat(fd, &st) < 0 ? -errno : 0;
+    bool fits = r == 0 && (uint64_t)st.st_size == d->size;
+    if (fits)
+        r = sha256_fd(fd, d->size, hex);
+    if (r < 0 && r != -EFBIG)
         return error_errno(e, -r, "blob sha256:%.16s…", d->hex);
-    if ((uint64_t)st.st_size == d->size && memcmp(hex, d->hex, sizeof(hex)) == 0)
+    if (r == 0 && fits && memcmp(hex, d->hex, sizeof(hex)) == 0)
         return 0;
     return error_set(e, EBADMSG, "the blob sha256:%.16s… is not what it says", d->hex);
 }
@@ -96,6 +103,9 @@ static int layout_blob(struct image_import *m, int dir, bool ours,
                          d->hex);
     if (fd < 0)
         return error_errno(e, -fd, "%s", path);
+    int checked = d->kind == DOCUMENT_LAYER ? unpack_check_blob(fd, &m->work.limits, e) : 0;
+    if (checked < 0)
+        return error_wrap(e, "blob sha256:%.16s…", d->hex);
     int have = image_store_check_blob(m->store, d->hex, d->size, e);
     if (have < 0)
         return have;
@@ -265,6 +275,12 @@ static int layout_entries(struct image_import *m, int dir, bool ours,
         if (ref ? !layout_is_meant(said, ref) : !said && named)
             continue; /* skopeo takes the name of what it replaces, and leaves the rest */
         autofree char *name = layout_name(m, said);
+        if (!name && said) {
+            autofree char *shown = str_escape(said, strnlen(said, 100));
+            return error_set(e, EINVAL,
+                             "what it is called, \"%s\", is no name here: give one behind the path",
+                             shown);
+        }
         if (!name)
             return error_set(e, EINVAL,
                              "the image has no name of its own: give one behind the path");

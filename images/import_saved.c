@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char saved_manifest_type[] = "application/vnd.oci.image.manifest.v1+json";
@@ -31,6 +32,9 @@ static const char *saved_layer_type(enum compression c)
 static int saved_add_layer(struct image_import *m, int fd, bool ours, const char *want,
                            struct document_manifest *manifest, struct error *e)
 {
+    int r = unpack_check_blob(fd, &m->work.limits, e);
+    if (r < 0)
+        return r;
     int how = unpack_compression(fd);
     const char *type = how < 0 ? NULL : saved_layer_type((enum compression)how);
     if (!type)
@@ -86,7 +90,10 @@ static int saved_image(struct image_import *m, int dir, bool ours, const struct 
         .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
     };
     char want[65];
+    struct stat st;
     autoclose int config = saved_open(dir, s->config, e);
+    if (config >= 0 && (fstat(config, &st) < 0 || st.st_size > DOCUMENT_MAX))
+        return error_set(e, EFBIG, "%.100s is too large for a document", s->config);
     int r = config < 0
                 ? config
                 : image_store_add_blob(m->store, config, ours, saved_digest(s->config, want),

@@ -53,6 +53,13 @@ static bool name_is_path(const char *s, size_t n)
     }
 }
 
+/* What would be taken for a digest: a stranger's name must not stand before somebody's image. */
+static bool name_is_digest(const char *s, size_t n)
+{
+    return (n == 6 && memcmp(s, "sha256", 6) == 0) ||
+           (n == 64 && strspn(s, "0123456789abcdef") >= 64);
+}
+
 char *image_name_plain(const char *name, struct error *e)
 {
     static const char *const usual[] = {"docker.io/library/", "docker.io/", "localhost/"};
@@ -68,7 +75,8 @@ char *image_name_plain(const char *name, struct error *e)
     size_t path = colon ? (size_t)(colon - name) : strlen(name);
     const char *tag = colon ? colon + 1 : "latest";
     /* with the tag it gets: what comes out must be a name again */
-    if (path + 1 + strlen(tag) > NAME_MAX_BYTES || !name_is_path(name, path) || !name_is_tag(tag)) {
+    if (path + 1 + strlen(tag) > NAME_MAX_BYTES || !name_is_path(name, path) || !name_is_tag(tag) ||
+        name_is_digest(name, path)) {
         autofree char *shown = str_escape(name, strnlen(name, 100));
         error_set(e, EINVAL, "\"%s\" is no name of an image: [HOST/]NAME[:TAG], lower case", shown);
         return NULL;

@@ -101,12 +101,13 @@ static bool tar_is_zero(const char *block)
 static bool tar_checksum_fits(const struct tar_header *h)
 {
     const unsigned char *p = (const unsigned char *)h;
-    uint64_t sum = 0, written;
+    uint64_t written;
+    uint32_t sum = 0;
+    /* all of it and then less the field itself, which counts as blanks: a loop without a branch */
     for (size_t i = 0; i < TAR_BLOCK; i++)
-        sum += i >= offsetof(struct tar_header, checksum) &&
-                       i < offsetof(struct tar_header, checksum) + sizeof(h->checksum)
-                   ? ' '
-                   : p[i];
+        sum += p[i];
+    for (size_t i = 0; i < sizeof(h->checksum); i++)
+        sum += ' ' - (uint32_t)(unsigned char)h->checksum[i];
     return tar_number(h->checksum, sizeof(h->checksum), &written) == 0 && written == sum;
 }
 
@@ -276,6 +277,20 @@ static int tar_begin(struct tar *t, struct tar_said *said, const struct tar_head
     return r < 0 ? r : 1;
 }
 
+/* Behind one block of zeros there is another, or nothing: else some would read on. */
+static int tar_end(struct tar *t, struct error *e)
+{
+    const char *block;
+    int r = t->from == t->to ? tar_fill(t, e) : 1;
+    if (r == 1)
+        r = tar_take(t, TAR_BLOCK, &block, e);
+    else if (r <= 0)
+        return r;
+    if (r == 0 && !tar_is_zero(block))
+        r = tar_bad(t, e, "one block of zeros in the middle");
+    return r;
+}
+
 static int tar_next_header(struct tar *t, struct tar_said *said, struct error *e)
 {
     bool extra = false;
@@ -295,7 +310,7 @@ static int tar_next_header(struct tar *t, struct tar_said *said, struct error *e
             return r;
         if (tar_is_zero(block)) {
             t->ended = true;
-            return extra ? tar_bad(t, e, "it ends behind a header") : 0;
+            return extra ? tar_bad(t, e, "it ends behind a header") : tar_end(t, e);
         }
         struct tar_header h;
         memcpy(&h, block, sizeof(h));

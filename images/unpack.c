@@ -23,6 +23,21 @@ int unpack_compression(int blob)
     return n < 0 ? -errno : (int)compression_of(start, (size_t)n);
 }
 
+int unpack_check_blob(int blob, const struct image_limits *limits, struct error *e)
+{
+    struct stat st;
+    if (fstat(blob, &st) < 0)
+        return error_errno(e, errno, "reading the blob");
+    uint64_t size = (uint64_t)st.st_size, stored = (uint64_t)st.st_blocks * 512;
+    if (size > limits->bytes)
+        return error_set(e, EFBIG, "it is larger than the limit of %llu bytes",
+                         (unsigned long long)limits->bytes);
+    if (size > UNPACK_FREE && size / limits->ratio > stored)
+        return error_set(e, EFBIG, "it is mostly holes: %llu bytes, of which %llu are stored",
+                         (unsigned long long)size, (unsigned long long)stored);
+    return 0;
+}
+
 /* --- inside ------------------------------------------------------------------------------------
  */
 
@@ -225,6 +240,9 @@ static int unpack_any(const struct unpack_job *job, int folder, int spill, int t
     if (how < 0 || fstat(job->blob, &st) < 0)
         return error_errno(e, how < 0 ? -how : errno, "reading the blob");
     u.pump.blob_size = (uint64_t)st.st_size;
+    int checked = unpack_check_blob(job->blob, &job->limits, e);
+    if (checked < 0)
+        return checked;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigaction(SIGPIPE, &ignore, &before);
     int r = unpack_start_inflate(&u, (enum compression)how, e);
