@@ -1,14 +1,18 @@
 #!/bin/bash
 # The same twenty scripts behind every runtime, from one table: what a workload may count on.
-# ACCEPT_RUNTIMES and ACCEPT_IMAGE choose others: a name of the store, host or dir:/PATH.
+# ACCEPT_RUNTIMES and ACCEPT_IMAGE choose others: a name of the store, host or dir:/PATH. Of machines with a kernel
+# of their own (qemu, firecracker, cloud-hypervisor) the table is run by scripts of theirs, which source this one.
 # shellcheck disable=SC2016 # what is quoted is for the shell inside
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/machine.sh"
 
 RUNTIMES=${ACCEPT_RUNTIMES:-native crun runc runsc}
 
 # Everything a script starts goes through these: the runtime and the image stand here alone.
-box() { cofferdam run --runtime "$RT" --image "$IMAGE" "$@"; }
+box() { cofferdam run --runtime "$RT" --image "$IMAGE" "${MACHINE[@]}" "$@"; }
+MACHINE=()
+is_machine() { [ "${#MACHINE[@]}" != 0 ]; }
 keep_box() { box --detach --keep always --name "$BOX" "$@" >"$T/id"; }
 inside() { cofferdam exec "$BOX" -- "$@"; }
 drop_box() { cofferdam rm --force "$BOX" >/dev/null; }
@@ -127,6 +131,13 @@ accept_workdir() {
 accept_mounts() {
     mkdir shown && echo host >shown/file
     chmod 0777 shown
+    if is_machine; then # it has no folder of this host, and says how files go in
+        capture box --mount "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file
+        expect_status 125
+        expect_err_has --copy-in
+        expect_equal "$(box --copy-in "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file)" host content
+        return
+    fi
     expect_equal "$(box --mount "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file)" host content
     capture box --mount "$PWD/shown:/mnt/shown" -- sh -c 'echo no >/mnt/shown/new'
     [ "$STATUS" != 0 ] || fail 'a read-only mount was written'
@@ -136,7 +147,7 @@ accept_mounts() {
 }
 
 accept_limits() {
-    need cgroup
+    is_machine || need cgroup
     capture box --memory 96M -- sh -c 'x=$(head -c 400000000 /dev/zero | tr "\0" x); echo ${#x}'
     [ "$STATUS" != 0 ] || fail 'four times the limit was had'
     keep_box --memory 256M --pids 500 -- sleep 100
@@ -225,12 +236,19 @@ accept() {
     RT=$1
     BOX=box-${RT##*/}-${2//_/-}
     need userns
-    case $RT in native) ;; *) need "$RT" ;; esac
+    case $RT in
+    native) ;;
+    qemu | firecracker | cloud-hypervisor)
+        need_machine_of "$RT"
+        MACHINE=(--boundary microvm --memory 192M --cpus 1)
+        ;;
+    *) need "$RT" ;;
+    esac
     make_image
     "accept_$2"
 }
 
-TESTS=''
+TESTS=${TESTS:-} # of who sources this
 for runtime in $RUNTIMES; do
     for script in $SCRIPTS; do
         TESTS="$TESTS test_${script}_on_${runtime//[^a-z0-9]/_}"

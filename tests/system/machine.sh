@@ -14,6 +14,18 @@ kernel_package() {
     echo "$package"
 }
 
+# need_machine_of RUNTIME: the program, what it needs of this machine, a kernel and an image.
+need_machine_of() {
+    case $1 in
+    qemu) need_machine ;;
+    *)
+        need "$1"
+        "$BUILD_DIR/tests/tools/kvm-works" 2>/dev/null || { echo "needs a usable /dev/kvm" >"$T/skip"; exit 77; }
+        need_machine "$1"
+        ;;
+    esac
+}
+
 # need_machine [PROGRAM…]: a kernel and an image called "small", once for the run.
 need_machine() {
     local package tool
