@@ -1,9 +1,9 @@
 #!/bin/bash
 # The acceptance of a microVM on the real Firecracker, with a Linux guest: where it and a usable KVM are here. What is
 # asked of every runtime is in the table (acceptance.sh); here is what only a machine has.
-ACCEPT_RUNTIMES=firecracker
 # shellcheck disable=SC2034 # read by what is sourced
-TESTS="test_it_is_the_choice test_large_streams test_its_own_kernel test_its_metrics test_kill_9_of_init_inside test_a_full_disk"
+ACCEPT_RUNTIMES=firecracker TESTS="test_it_is_the_choice test_large_streams test_its_own_kernel test_its_metrics
+test_kill_9_of_init_inside test_a_full_disk"
 
 machine() { cofferdam run --boundary microvm --runtime firecracker --image small --memory 192M --cpus 1 "$@"; }
 nothing_runs() { ! pgrep -f 'firecracker --api-sock /run/api.sock' >pids; }
