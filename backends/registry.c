@@ -3,6 +3,7 @@
 #include "backends/backend.h"
 #include "backends/containerd/containerd.h"
 #include "backends/libvirt/libvirt.h"
+#include "backends/microvm/cloud_hypervisor.h"
 #include "backends/microvm/firecracker.h"
 #include "backends/microvm/qemu.h"
 #include "backends/native/native.h"
@@ -10,15 +11,11 @@
 #include "base/str.h"
 
 const struct backend *const backends[] = {
-    &native_backend,
-    &crun_backend,
-    &runc_backend,
-    &runsc_backend,
-    &kata_backend,
-    &containerd_backend,
-    &qemu_backend,
-    &libvirt_backend,
-    &firecracker_backend,
+    &native_backend,      &crun_backend,
+    &runc_backend,        &runsc_backend,
+    &kata_backend,        &containerd_backend,
+    &qemu_backend,        &libvirt_backend,
+    &firecracker_backend, &cloud_hypervisor_backend,
 };
 const size_t backends_count = ARRAY_SIZE(backends);
 
@@ -33,9 +30,10 @@ static const char *const boundary_lacks[] = {
 const struct backend *backend_find(const char *runtime)
 {
     if (runtime[0] == '/')
-        return str_ends(runtime, "/firecracker") ? &firecracker_backend
-               : str_ends(runtime, "/runsc")     ? &runsc_backend
-                                                 : &oci_path_backend;
+        return str_ends(runtime, "/firecracker")        ? &firecracker_backend
+               : str_ends(runtime, "/cloud-hypervisor") ? &cloud_hypervisor_backend
+               : str_ends(runtime, "/runsc")            ? &runsc_backend
+                                                        : &oci_path_backend;
     if (plan_handler_is(runtime) && !str_equal(runtime, "kata"))
         return plan_handler_has_kernel(runtime) ? &containerd_sandbox_backend : &containerd_backend;
     for (size_t i = 0; i < backends_count; i++)

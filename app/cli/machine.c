@@ -18,11 +18,21 @@ static const unsigned machine_drivers_vsock =
     1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK | 1u << KERNEL_VSOCK | 1u << KERNEL_RNG |
     1u << KERNEL_BALLOON | 1u << KERNEL_SQUASHFS | 1u << KERNEL_OVERLAY;
 
+/* The same, of those whose devices are on PCI. */
+static const unsigned machine_drivers_pci =
+    1u << KERNEL_VIRTIO_PCI | 1u << KERNEL_BLK | 1u << KERNEL_VSOCK | 1u << KERNEL_RNG |
+    1u << KERNEL_BALLOON | 1u << KERNEL_SQUASHFS | 1u << KERNEL_OVERLAY;
+
 static bool machine_is_firecracker(const struct machine_parts *m)
 {
-    const char *runtime = m->parts.runtime;
-    return str_equal(runtime, "firecracker") ||
-           (runtime[0] == '/' && str_ends(runtime, "/firecracker"));
+    return plan_runtime_is(m->parts.runtime, "firecracker");
+}
+
+static unsigned machine_drivers_of(const struct machine_parts *m)
+{
+    return machine_is_firecracker(m)                               ? machine_drivers_vsock
+           : plan_runtime_is(m->parts.runtime, "cloud-hypervisor") ? machine_drivers_pci
+                                                                   : machine_drivers;
 }
 
 /* Firecracker unpacks nothing, and not every kernel finds its devices. */
@@ -56,11 +66,8 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
     m->parts.kernel = m->kernel;
     m->parts.release = k->release;
     autofree char *init = module_program("cofferdam-init-readable");
-    const struct initramfs_wish w = {.cache = d->cache,
-                                     .kernel = k,
-                                     .drivers = machine_is_firecracker(m) ? machine_drivers_vsock
-                                                                          : machine_drivers,
-                                     .init = init};
+    const struct initramfs_wish w = {
+        .cache = d->cache, .kernel = k, .drivers = machine_drivers_of(m), .init = init};
     r = initramfs_make(&w, &m->initramfs, e);
     if (r < 0)
         return r;

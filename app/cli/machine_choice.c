@@ -1,5 +1,6 @@
 /* Which program runs a microVM: who is named, or the first that can do what is wanted. */
 #include "app/cli/machine.h"
+#include "backends/microvm/cloud_hypervisor_requests.h"
 #include "backends/microvm/firecracker_requests.h"
 
 #include <fcntl.h>
@@ -57,14 +58,36 @@ int machine_kernel_suits(const struct kernel *k, const char *vmlinux,
 /* --- the choice ---------------------------------------------------------------------------------
  */
 
-static int choice_firecracker(const struct dirs *d, const struct machine_wish *w,
-                              struct vmm_facts *ret, struct error *e)
+struct choice_row {
+    const char *runtime;
+    int (*known)(const char *version, struct error *e);
+};
+
+static int choice_firecracker(const char *version, struct error *e)
+{
+    struct firecracker_version v;
+    return firecracker_version_read(version, &v, e);
+}
+
+static int choice_cloud_hypervisor(const char *version, struct error *e)
+{
+    struct cloud_hypervisor_version v;
+    return cloud_hypervisor_version_read(version, &v, e);
+}
+
+/* Those on KVM alone, the smaller first. */
+static const struct choice_row choices[] = {
+    {"firecracker",      choice_firecracker     },
+    {"cloud-hypervisor", choice_cloud_hypervisor},
+};
+
+static int choice_try(const struct choice_row *c, const struct dirs *d,
+                      const struct machine_wish *w, struct vmm_facts *ret, struct error *e)
 {
     struct vmm_facts f = {0};
-    struct firecracker_version v;
-    int r = vmm_facts_of(d->cache, "firecracker", NULL, &f, e);
+    int r = vmm_facts_of(d->cache, c->runtime, NULL, &f, e);
     if (r == 0)
-        r = firecracker_version_read(f.version ? f.version : "", &v, e);
+        r = c->known(f.version ? f.version : "", e);
     if (r == 0 && str_equal(w->accel, "tcg"))
         r = error_set(e, ENOTSUP, "it cannot emulate (machine.accel = tcg)");
     if (r == 0 && f.no_kvm)
@@ -101,13 +124,19 @@ void machine_choose(const struct dirs *d, const struct machine_wish *w, struct m
         choice_named(d, w->runtime, m);
         return;
     }
-    if (choice_firecracker(d, w, &m->facts, &why) == 0) {
-        m->parts.runtime = "firecracker";
-        m->choice = str_format("firecracker: the first of firecracker, cloud-hypervisor and qemu");
-        return;
+    autobuf passed = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
+        if (choice_try(&choices[i], d, w, &m->facts, &why) == 0) {
+            m->parts.runtime = choices[i].runtime;
+            m->choice = str_format("%s: the first of firecracker, cloud-hypervisor and qemu that "
+                                   "can do it%s%s",
+                                   choices[i].runtime, passed.used ? "; " : "",
+                                   passed.used ? passed.data : "");
+            return;
+        }
+        buf_printf(&passed, "%s%s: %s", passed.used ? "; " : "", choices[i].runtime, why.text);
     }
     m->parts.runtime = "qemu";
-    m->choice = str_format(
-        "qemu: firecracker: %s; cloud-hypervisor: this version does not drive it", why.text);
+    m->choice = str_format("qemu: %s", passed.data);
     qemu_facts(d->cache, &m->facts, &why);
 }

@@ -1,6 +1,7 @@
 #include "app/monitor/launches.h"
 
 #include "backends/libvirt/libvirt.h"
+#include "backends/microvm/cloud_hypervisor.h"
 #include "backends/microvm/firecracker.h"
 #include "backends/containerd/containerd.h"
 #include "backends/microvm/qemu.h"
@@ -19,6 +20,7 @@ static const struct {
     {"runsc",       &oci_launch_ops        },
     {"qemu",        &qemu_launch_ops       },
     {"firecracker", &firecracker_launch_ops},
+    {"cloud-hypervisor", &cloud_hypervisor_launch_ops},
     {"libvirt",     &libvirt_launch_ops    },
     {"containerd",  &containerd_launch_ops }, /* kata too: the handler stands in the plan */
     {"/",           &oci_launch_ops        }, /* any by its path, which stands in the plan */

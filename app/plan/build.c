@@ -98,9 +98,11 @@ static const char *const runtimes[][8] = {
 static bool build_makes(enum plan_boundary boundary, const char *runtime)
 {
     if (runtime[0] == '/')
-        return boundary == (str_ends(runtime, "/firecracker") ? PLAN_MICROVM
-                            : str_ends(runtime, "/runsc")     ? PLAN_SANDBOX
-                                                              : PLAN_CONTAINER);
+        return boundary == (plan_runtime_is(runtime, "firecracker") ||
+                                    plan_runtime_is(runtime, "cloud-hypervisor")
+                                ? PLAN_MICROVM
+                            : plan_runtime_is(runtime, "runsc") ? PLAN_SANDBOX
+                                                                : PLAN_CONTAINER);
     if (plan_handler_is(runtime))
         return boundary == (plan_handler_has_kernel(runtime) ? PLAN_SANDBOX : PLAN_CONTAINER);
     for (size_t i = 0; runtimes[boundary][i]; i++)

@@ -92,6 +92,12 @@ int plan_name_find(const char *const *names, const char *name)
     return -1;
 }
 
+bool plan_runtime_is(const char *runtime, const char *name)
+{
+    const char *slash = strrchr(runtime, '/');
+    return str_equal(runtime[0] == '/' ? slash + 1 : runtime, name);
+}
+
 bool plan_is_machine(const struct plan *p)
 {
     return p->boundary == PLAN_MICROVM || p->boundary == PLAN_VM;

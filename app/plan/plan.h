@@ -355,6 +355,8 @@ void plan_reach_free(struct plan_reach *r, size_t count);
 char *plan_to_json(const struct plan *p, bool pretty);
 int plan_from_json(const char *json, size_t size, struct plan **ret, struct error *e);
 
+/* It is that one, or a program of that name by its path. */
+bool plan_runtime_is(const char *runtime, const char *name);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */

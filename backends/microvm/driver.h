@@ -20,9 +20,9 @@ struct vmm_driver {
     /* Pure; owned by the caller. mandatory */
     char **(*argv)(const struct plan *p);
 
-    /* Takes our end of VMM_FD_CONTROL, or a connection to VMM_MEET_API; also on failure. NULL with
-     * errno. mandatory */
-    struct vmm_control *(*control_new)(int socket);
+    /* Takes our end of VMM_FD_CONTROL, or a connection to VMM_MEET_API; also on failure. `name` is
+     * the driver's, for errors. NULL with errno. mandatory */
+    struct vmm_control *(*control_new)(int socket, const char *name);
     void (*control_free)(struct vmm_control *c);    /* NULL is fine */
     int (*control_fd)(const struct vmm_control *c); /* to watch for reading; FD_NONE: no more */
     void (*control_dispatch)(struct vmm_control *c);
@@ -31,10 +31,11 @@ struct vmm_driver {
     int (*power_on)(struct vmm_control *c, const struct plan *p, struct error *e);
 
     /*
-     * Has it write what it counts to VMM_MEET_METRICS, now; a line of that is added to the guest_…
-     * members of `sum` (UINT64_MAX: nothing yet). Both or none. optional
+     * Puts what it counts now into the guest_… members of `sum` (UINT64_MAX: nothing yet), or has
+     * it written to VMM_MEET_METRICS, of which each line is added by measured(). optional;
+     * measured() is only with measure()
      */
-    int (*measure)(struct vmm_control *c, struct error *e);
+    int (*measure)(struct vmm_control *c, struct launch_sample *sum, struct error *e);
     void (*measured)(const char *line, struct launch_sample *sum);
 
     /* Stops the guest's processors or lets them go on; returns when that is so. mandatory */

@@ -1,31 +1,13 @@
 /* Firecracker as the monitor drives it. */
 #include "backends/microvm/firecracker.h"
+
+#include "backends/microvm/api_control.h"
 #include "backends/microvm/firecracker_requests.h"
 #include "backends/microvm/vmm_launch.h"
 
 #include <jansson.h>
 
 enum { FIRECRACKER_CALL_MS = 5000, FIRECRACKER_START_MS = 20000 };
-
-static struct vmm_control *firecracker_control_new(int socket)
-{
-    return (struct vmm_control *)api_new(socket, "firecracker");
-}
-
-static void firecracker_control_free(struct vmm_control *c)
-{
-    api_free((struct api *)c);
-}
-
-static int firecracker_control_fd(const struct vmm_control *c)
-{
-    return api_fd((const struct api *)c);
-}
-
-static void firecracker_control_dispatch(struct vmm_control *c)
-{
-    api_dispatch((struct api *)c);
-}
 
 /* Whatever its file said when the plan was made: this is who answers. */
 static int firecracker_meet(struct api *a, const struct plan *p, struct error *e)
@@ -47,7 +29,7 @@ static int firecracker_meet(struct api *a, const struct plan *p, struct error *e
 
 static int firecracker_power_on(struct vmm_control *c, const struct plan *p, struct error *e)
 {
-    struct api *a = (struct api *)c;
+    struct api *a = api_of(c);
     int r = firecracker_meet(a, p, e);
     if (r < 0)
         return r;
@@ -60,25 +42,21 @@ static int firecracker_power_on(struct vmm_control *c, const struct plan *p, str
 static int firecracker_freeze(struct vmm_control *c, bool frozen, struct error *e)
 {
     const char *body = frozen ? "{\"state\":\"Paused\"}" : "{\"state\":\"Resumed\"}";
-    return api_call((struct api *)c, "PATCH", "/vm", body, FIRECRACKER_CALL_MS, NULL, e);
+    return api_call(api_of(c), "PATCH", "/vm", body, FIRECRACKER_CALL_MS, NULL, e);
 }
 
-static int firecracker_measure(struct vmm_control *c, struct error *e)
+static int firecracker_measure(struct vmm_control *c, struct launch_sample *sum, struct error *e)
 {
-    return api_call((struct api *)c, "PUT", "/actions", "{\"action_type\":\"FlushMetrics\"}",
+    return api_call(api_of(c), "PUT", "/actions", "{\"action_type\":\"FlushMetrics\"}",
                     FIRECRACKER_CALL_MS, NULL, e);
 }
 
 static const struct vmm_driver firecracker_driver = {
     .name = "firecracker",
-    .meets = true,
     .root_device = "vda",
     .jail = vmm_jail_meeting,
     .argv = firecracker_argv,
-    .control_new = firecracker_control_new,
-    .control_free = firecracker_control_free,
-    .control_fd = firecracker_control_fd,
-    .control_dispatch = firecracker_control_dispatch,
+    VMM_API_CONTROL,
     .power_on = firecracker_power_on,
     .measure = firecracker_measure,
     .measured = firecracker_metrics,
@@ -91,25 +69,4 @@ static int firecracker_open(const char *plan, size_t size, const struct launch_e
     return vmm_open(&firecracker_driver, plan, size, env, ret, e);
 }
 
-const struct launch_ops firecracker_launch_ops = {
-    .name = "firecracker",
-    .open = firecracker_open,
-    .wishes = vmm_wishes,
-    .start = vmm_boot,
-    .watch = vmm_watch,
-    .dispatch = vmm_dispatch,
-    .pid = vmm_pid,
-    .exec = vmm_exec,
-    .signal = vmm_signal,
-    .resize = vmm_resize,
-    .copy_in = vmm_copy_in,
-    .copy_out = vmm_copy_out,
-    .freeze = vmm_freeze,
-    .sample = vmm_sample,
-    .kill = vmm_kill,
-    .phases = vmm_phases,
-    .shortfalls = vmm_shortfalls,
-    .reach = vmm_reach,
-    .clean = vmm_clean,
-    .free = vmm_free,
-};
+const struct launch_ops firecracker_launch_ops = VMM_LAUNCH_OPS("firecracker", firecracker_open);

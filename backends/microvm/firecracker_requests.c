@@ -54,14 +54,6 @@ static json_t *boot_machine(const struct plan_machine *m)
     return o;
 }
 
-/* A device's address in the guest: of our own making, and the same for the same workload. */
-static char *boot_mac(const struct plan *p)
-{
-    uint64_t n = strtoull(p->id, NULL, 16);
-    return str_format("02:cf:%02x:%02x:%02x:%02x", (unsigned)(n >> 24) & 255,
-                      (unsigned)(n >> 16) & 255, (unsigned)(n >> 8) & 255, (unsigned)n & 255);
-}
-
 struct api_requests firecracker_boot(const struct plan *p)
 {
     struct api_requests r = {0};
@@ -76,7 +68,7 @@ struct api_requests firecracker_boot(const struct plan *p)
                                "path_on_host", VMM_ROOT, "is_root_device", 0, "is_read_only", 1,
                                "cache_type", "Unsafe", "io_engine", "Sync"));
     if (p->network != PLAN_NETWORK_NONE) {
-        autofree char *mac = boot_mac(p);
+        autofree char *mac = vmm_mac(p);
         api_requests_add(&r, "PUT", "/network-interfaces/eth0",
                          json_pack("{s:s, s:s, s:s}", "iface_id", "eth0", "host_dev_name", VMM_TAP,
                                    "guest_mac", mac));

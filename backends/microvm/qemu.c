@@ -2,8 +2,8 @@
 #include "backends/microvm/qemu.h"
 
 #include "backends/microvm/facts.h"
+#include "backends/microvm/health.h"
 #include "base/dirs.h"
-#include "base/fd.h"
 
 #include <stdio.h>
 
@@ -48,18 +48,11 @@ static int qemu_check(const struct plan *p, const struct plan_host *host, struct
     return 0;
 }
 
-/* The machine's filter is part of the monitor. */
-static int qemu_prepare(const struct plan *p, int *ret_filter, struct error *e)
-{
-    *ret_filter = FD_NONE;
-    return 0;
-}
-
 const struct backend qemu_backend = {
     .name = "qemu",
     .summary = "QEMU's microvm machine: a kernel of its own, with KVM or emulated",
     .boundary = PLAN_MICROVM,
     .probe = qemu_probe,
     .check = qemu_check,
-    .prepare = qemu_prepare,
+    .prepare = vmm_kind_prepare,
 };

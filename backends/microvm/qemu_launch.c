@@ -26,7 +26,7 @@ static void qemu_event(void *data, const char *name, const json_t *what)
     c->dumped = true;
 }
 
-static struct vmm_control *qemu_control_new(int socket)
+static struct vmm_control *qemu_control_new(int socket, const char *name)
 {
     struct qmp *q = qmp_new(socket);
     if (!q)
@@ -137,27 +137,4 @@ static int qemu_open(const char *plan, size_t size, const struct launch_env *env
     return vmm_open(&qemu_driver, plan, size, env, ret, e);
 }
 
-const struct launch_ops qemu_launch_ops = {
-    .name = "qemu",
-    .open = qemu_open,
-    .wishes = vmm_wishes,
-    .start = vmm_boot,
-    .watch = vmm_watch,
-    .dispatch = vmm_dispatch,
-    .pid = vmm_pid,
-    .exec = vmm_exec,
-    .signal = vmm_signal,
-    .resize = vmm_resize,
-    .copy_in = vmm_copy_in,
-    .copy_out = vmm_copy_out,
-    .freeze = vmm_freeze,
-    .sample = vmm_sample,
-    .kill = vmm_kill,
-    .snapshots = vmm_snapshots,
-    .snapshot = vmm_snapshot,
-    .phases = vmm_phases,
-    .shortfalls = vmm_shortfalls,
-    .reach = vmm_reach,
-    .clean = vmm_clean,
-    .free = vmm_free,
-};
+const struct launch_ops qemu_launch_ops = VMM_LAUNCH_OPS("qemu", qemu_open);

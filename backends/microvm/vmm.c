@@ -19,6 +19,11 @@ static struct plan_mount *jail_step(struct plan *j, enum plan_mount_kind kind, c
     return m;
 }
 
+void vmm_jail_device(struct plan *j, const char *path)
+{
+    jail_step(j, PLAN_MOUNT_DEVICE, path, path, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
+}
+
 /* Root's own cache is closed to everybody: these are lent to the id the program runs as. */
 static void jail_file(struct plan *j, const char *source, const char *target, bool lent)
 {
@@ -89,6 +94,13 @@ char *vmm_kernel_line(const struct plan *p)
     buf_puts(&line, " cryptomgr.notests initcall_blacklist=init_kprobe_trace,"
                     "load_system_certificate_list,slab_sysfs_init");
     return buf_take(&line);
+}
+
+char *vmm_mac(const struct plan *p)
+{
+    uint64_t n = strtoull(p->id, NULL, 16);
+    return str_format("02:cf:%02x:%02x:%02x:%02x", (unsigned)(n >> 24) & 255,
+                      (unsigned)(n >> 16) & 255, (unsigned)(n >> 8) & 255, (unsigned)n & 255);
 }
 
 struct plan_limits vmm_limits(const struct plan *p)

@@ -58,6 +58,12 @@ struct plan *vmm_jail(const struct plan *p);
 /* The same for programs that make sockets of their own. */
 struct plan *vmm_jail_meeting(const struct plan *p);
 
+/* Adds a device of the host's to a jail. */
+void vmm_jail_device(struct plan *j, const char *path);
+
+/* The guest's network address: of our own making, the same for the same workload. Owned. */
+char *vmm_mac(const struct plan *p);
+
 /* The kernel's command line. Pure; owned by the caller. */
 char *vmm_kernel_line(const struct plan *p);
 

@@ -163,7 +163,7 @@ static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
         l->driver->meets ? vmm_meet(&l->meeting, l->pidfd, BOOT_MEET_MS, e) : TAKE_FD(b->control);
     if (control < 0)
         return control;
-    l->control = l->driver->control_new(control);
+    l->control = l->driver->control_new(control, l->driver->name);
     if (!l->control)
         return error_errno(e, errno, "a channel to the machine");
     if (l->driver->meets)

@@ -18,6 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* prctl(2), of 5.14: which threads may share a processor's core; older headers lack it */
+enum { FILTER_PR_SCHED_CORE = 62 };
+
 static scmp_filter_ctx filter;
 
 static const char *const plain[] = {
@@ -170,6 +173,8 @@ static const char *const plain[] = {
 /* Of those that make their own sockets, beside what is allowed by arguments in build(). */
 static const char *const meeting[] = {
     "bind", "listen", "accept4", "connect", "unlink", "unlinkat", "tkill", "mincore",
+    /* further locks of their own */
+    "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
 };
 
 static void must(int r, const char *what)
@@ -208,6 +213,8 @@ static void build(int meets)
     if (meets) {
         allow(meeting, sizeof(meeting) / sizeof(meeting[0]));
         allow_masked("socket", 0, 0xffffffffu, AF_UNIX);
+        allow_masked("socketpair", 0, 0xffffffffu, AF_UNIX);
+        allow_masked("prctl", 0, 0xffffffffu, FILTER_PR_SCHED_CORE);
     }
     /* threads, no processes: clone3's flags cannot be seen, so the C library has to fall back */
     allow_masked("clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);

@@ -132,11 +132,11 @@ static void launch_measure(struct launch *l)
 {
     struct error ignored;
     uint64_t now = loop_now_ms();
-    if (!l->driver->measure || l->metrics < 0 || l->reaped || now < l->measured_ms + MEASURE_MS)
+    if (!l->driver->measure || !l->control || l->reaped || now < l->measured_ms + MEASURE_MS)
         return;
     l->measured_ms = now;
     vmm_drain_metrics(l);
-    if (l->driver->measure(l->control, &ignored) == 0)
+    if (l->driver->measure(l->control, &l->counts, &ignored) == 0)
         vmm_drain_metrics(l);
 }
 

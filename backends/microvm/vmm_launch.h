@@ -119,4 +119,16 @@ size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, 
 int vmm_clean(struct launch *l, struct error *e);
 void vmm_free(struct launch *l);
 
+/* What is the monitor's to see of a driver: all that is the same. */
+// clang-format off
+#define VMM_LAUNCH_OPS(its_name, its_open) {                                                      \
+    .name = (its_name), .open = (its_open), .wishes = vmm_wishes, .start = vmm_boot,              \
+    .watch = vmm_watch, .dispatch = vmm_dispatch, .pid = vmm_pid, .exec = vmm_exec,               \
+    .signal = vmm_signal, .resize = vmm_resize, .copy_in = vmm_copy_in, .copy_out = vmm_copy_out, \
+    .freeze = vmm_freeze, .sample = vmm_sample, .kill = vmm_kill, .snapshots = vmm_snapshots,     \
+    .snapshot = vmm_snapshot, .phases = vmm_phases, .shortfalls = vmm_shortfalls,                 \
+    .reach = vmm_reach, .clean = vmm_clean, .free = vmm_free,                                     \
+}
+// clang-format on
+
 #endif

@@ -45,3 +45,28 @@ need_machine() {
     cofferdam image import root small >out
     touch "$RUN/machine"
 }
+
+# faked PROGRAM [ARGUMENT…]: a machine on the stand-in.
+faked() { cofferdam run --boundary microvm --runtime "$PWD/bin/$1" --image small --memory 192M --cpus 1 "${@:2}"; }
+
+# fake_vmm PROGRAM [KEY=VALUE…]: a stand-in for it of its own at ./bin/PROGRAM, which KVM would serve.
+fake_vmm() {
+    local setting key program=$1
+    shift
+    need_machine cat
+    mkdir -p bin
+    cp "$BUILD_DIR/tests/tools/fake-$program" "bin/$program"
+    # the device as it is here, if at all; what it runs is made up anyway
+    [ -w /dev/kvm ] || set -- kvm=0 "$@"
+    for setting in "$@"; do
+        key=${setting%%=*}
+        case $key in
+        version) sed -i "s/FAKE version=[0-9.]* *;/FAKE version=$(printf %-7s "${setting#*=}");/" "bin/$program" ;;
+        mute | kvm) sed -i "s/;$key=.;/;$setting;/" "bin/$program" ;;
+        *) sed -i "s/;$key=[0-9][0-9];/;$key=$(printf %02d "${setting#*=}");/" "bin/$program" ;;
+        esac
+    done
+    chmod 755 . bin "bin/$program"
+    capture faked "$program" -- true # finds out what there is, which is kept
+    sed -i '/^no-kvm/d' "$XDG_CACHE_HOME/cofferdam/machine/$program"
+}

@@ -2,6 +2,7 @@
 #include "backends/microvm/firecracker_requests.h"
 
 #include "base/fd.h"
+#include "tests/unit/machines.h"
 #include "tests/unit/unit.h"
 
 #include <sys/socket.h>
@@ -10,28 +11,6 @@
 
 /* --- the sequence -------------------------------------------------------------------------------
  */
-
-static char *shown(struct api_requests r)
-{
-    autobuf text = {0};
-    for (size_t i = 0; i < r.count; i++)
-        buf_printf(&text, "%s %s %s\n", r.list[i].method, r.list[i].path, r.list[i].body);
-    api_requests_done(&r);
-    return buf_take(&text);
-}
-
-static struct plan machine(void)
-{
-    struct plan p = {.id = (char *)"0123456789ab", .boundary = PLAN_MICROVM};
-    p.machine = (struct plan_machine){.type = (char *)"microvm",
-                                      .cpus = 2,
-                                      .memory = 192ull << 20,
-                                      .program = (char *)"/usr/bin/firecracker",
-                                      .kernel = (char *)"/c/vmlinux",
-                                      .initramfs = (char *)"/c/initramfs",
-                                      .root = (char *)"/c/root.squashfs"};
-    return p;
-}
 
 #define LINE                                                                               \
     "console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd " \
@@ -53,14 +32,14 @@ static struct plan machine(void)
 
 static void test_cold_start(void **state)
 {
-    struct plan p = machine();
+    struct plan p = machine("/usr/bin/firecracker");
     autofree char *text = shown(firecracker_boot(&p));
     assert_string_equal(text, BEFORE BEHIND);
 }
 
 static void test_network_and_template(void **state)
 {
-    struct plan p = machine();
+    struct plan p = machine("/usr/bin/firecracker");
     p.network = PLAN_NETWORK_PRIVATE;
     autofree char *text = shown(firecracker_boot(&p));
     assert_string_equal(text, BEFORE
@@ -74,7 +53,7 @@ static void test_network_and_template(void **state)
 /* Each version is told only what it knows. */
 static void test_warm_clone(void **state)
 {
-    struct plan p = machine();
+    struct plan p = machine("/usr/bin/firecracker");
     const struct firecracker_load l = {"/snap/state", "/snap/memory", true, true, true};
     const struct firecracker_version old = {1, 7, 0}, middle = {1, 14, 2}, newest = {1, 16, 1};
     autofree char *a = shown(firecracker_load(&p, &l, &old));
@@ -95,7 +74,7 @@ static void test_warm_clone(void **state)
 
 static void test_jails(void **state)
 {
-    struct plan p = machine();
+    struct plan p = machine("/usr/bin/firecracker");
     autostrv char **argv = firecracker_argv(&p);
     autofree char *words = strv_join(argv, " ");
     assert_string_equal(words, "/usr/bin/firecracker --api-sock /run/api.sock --id 0123456789ab "

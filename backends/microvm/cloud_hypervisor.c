@@ -1,0 +1,48 @@
+/* What the CLI and the TUI see of Cloud Hypervisor: what works here. */
+#include "backends/microvm/cloud_hypervisor.h"
+
+#include "backends/microvm/cloud_hypervisor_requests.h"
+#include "backends/microvm/health.h"
+
+static int cloud_hypervisor_known(const char *version, struct error *e)
+{
+    struct cloud_hypervisor_version v;
+    return cloud_hypervisor_version_read(version, &v, e);
+}
+
+static const struct vmm_kind cloud_hypervisor_kind = {
+    .name = "cloud-hypervisor",
+    .title = "Cloud Hypervisor",
+    .mend = "put a release of github.com/cloud-hypervisor/cloud-hypervisor at "
+            "/usr/local/bin/cloud-hypervisor, or --runtime /PATH/TO/cloud-hypervisor",
+    .known = cloud_hypervisor_known,
+};
+
+static void cloud_hypervisor_probe(const struct plan_host *host, struct backend_health *ret)
+{
+    struct vmm_facts f = {0};
+    vmm_kind_probe(&cloud_hypervisor_kind, host, ret, &f);
+    vmm_facts_done(&f);
+}
+
+static int cloud_hypervisor_check(const struct plan *p, const struct plan_host *host,
+                                  struct error *e)
+{
+    const struct plan_machine *m = &p->machine;
+    int r = vmm_kind_check(&cloud_hypervisor_kind, p, e);
+    if (r == 0 && m->cpus > 254)
+        r = error_set(e, ENOTSUP, "resources.cpus: Cloud Hypervisor has at most 254 processors");
+    if (r == 0 && m->cpu_model && !str_equal(m->cpu_model, "host"))
+        r = error_set(e, ENOTSUP, "machine.cpus-model = %s: Cloud Hypervisor has host",
+                      m->cpu_model);
+    return r;
+}
+
+const struct backend cloud_hypervisor_backend = {
+    .name = "cloud-hypervisor",
+    .summary = "Cloud Hypervisor: a machine on KVM, with Landlock of its own",
+    .boundary = PLAN_MICROVM,
+    .probe = cloud_hypervisor_probe,
+    .check = cloud_hypervisor_check,
+    .prepare = vmm_kind_prepare,
+};

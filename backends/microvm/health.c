@@ -1,0 +1,54 @@
+#include "backends/microvm/health.h"
+
+#include "base/dirs.h"
+#include "base/fd.h"
+
+int vmm_kind_probe(const struct vmm_kind *k, const struct plan_host *host,
+                   struct backend_health *ret, struct vmm_facts *ret_facts)
+{
+    *ret = (struct backend_health){.can = BACKEND_CAN_EXEC | BACKEND_CAN_PAUSE | BACKEND_CAN_COPY};
+    struct dirs d = {0};
+    struct vmm_facts f = {0};
+    struct error e;
+    int r = dirs_init(&d, &e);
+    if (r == 0)
+        r = vmm_facts_of(d.cache, k->name, NULL, &f, &e);
+    dirs_done(&d);
+    if (r == 0)
+        r = k->known(f.version ? f.version : "", &e);
+    if (r < 0) {
+        backend_health_add(ret, BACKEND_MISSING, k->title, e.text, k->mend);
+        vmm_facts_done(&f);
+        return -ENOENT;
+    }
+    autofree char *what = str_format("%s %s", k->title, f.version);
+    ret->usable = host->userns && !f.no_kvm;
+    backend_health_add(ret, BACKEND_GOOD, what, NULL, NULL);
+    backend_health_add(ret, f.no_kvm ? BACKEND_MISSING : BACKEND_GOOD, "KVM", f.no_kvm,
+                       f.no_kvm ? "access to /dev/kvm (usermod -aG kvm NAME), virtualisation in "
+                                  "the firmware; nothing else will do"
+                                : NULL);
+    if (!host->userns)
+        backend_health_add(ret, BACKEND_MISSING, "user namespaces",
+                           "the machine's program cannot be shut up in one", NULL);
+    *ret_facts = f;
+    return 0;
+}
+
+int vmm_kind_check(const struct vmm_kind *k, const struct plan *p, struct error *e)
+{
+    const struct plan_machine *m = &p->machine;
+    if (!str_equal(m->type, "microvm"))
+        return error_set(e, ENOTSUP, "machine.type = %s: %s has microvm", m->type, k->title);
+    if (m->accel != PLAN_ACCEL_KVM)
+        return error_set(e, ENOTSUP, "machine.accel = tcg: %s has KVM alone; mend: --runtime qemu",
+                         k->title);
+    return m->version ? k->known(m->version, e)
+                      : error_set(e, EPROTO, "%s does not say its version", m->program);
+}
+
+int vmm_kind_prepare(const struct plan *p, int *ret_filter, struct error *e)
+{
+    *ret_filter = FD_NONE;
+    return 0;
+}

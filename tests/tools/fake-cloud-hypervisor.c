@@ -1,0 +1,298 @@
+/*
+ * A stand-in for Cloud Hypervisor (fake-vmm.h): its API after the published cloud-hypervisor.yaml.
+ * What the real one passes over in silence, a member that it does not know, is refused here.
+ */
+#include "tests/tools/fake-vmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+volatile char fake_settings[] = "FAKE version=51.1   ;die=00;fault=00;mute=0;kvm=1;time=0;";
+
+static unsigned fake_major(void)
+{
+    char text[16];
+    return (unsigned)atoi(fake_version(text));
+}
+
+// clang-format off
+static const struct field cpus_fields[] = {
+    {"boot_vcpus", NUMBER, 0, 1, NULL}, {"max_vcpus", NUMBER, 0, 1, NULL}, {"topology", OBJECT, 0, 0, NULL},
+    {"core_scheduling", TEXT, 52, 0, NULL}, {0}};
+static const struct field memory_fields[] = {
+    {"size", NUMBER, 0, 1, NULL}, {"shared", FLAG, 0, 0, NULL}, {"hugepages", FLAG, 0, 0, NULL},
+    {"thp", FLAG, 0, 0, NULL}, {"mergeable", FLAG, 0, 0, NULL}, {"prefault", FLAG, 0, 0, NULL}, {0}};
+static const struct field payload_fields[] = {
+    {"kernel", TEXT, 0, 0, NULL}, {"initramfs", TEXT, 0, 0, NULL}, {"cmdline", TEXT, 0, 0, NULL},
+    {"firmware", TEXT, 0, 0, NULL}, {0}};
+static const struct field disk_fields[] = {
+    {"path", TEXT, 0, 0, NULL}, {"readonly", FLAG, 0, 0, NULL}, {"direct", FLAG, 0, 0, NULL}, {"id", TEXT, 0, 0, NULL},
+    {"serial", TEXT, 0, 0, NULL}, {"num_queues", NUMBER, 0, 0, NULL}, {"queue_size", NUMBER, 0, 0, NULL},
+    {"rate_limiter_config", OBJECT, 0, 0, NULL}, {0}};
+static const struct field net_fields[] = {
+    {"id", TEXT, 0, 0, NULL}, {"tap", TEXT, 0, 0, NULL}, {"mac", TEXT, 0, 0, NULL}, {"mtu", NUMBER, 0, 0, NULL},
+    {"rate_limiter_config", OBJECT, 0, 0, NULL}, {0}};
+static const struct field rng_fields[] = {{"src", TEXT, 0, 1, NULL}, {"iommu", FLAG, 0, 0, NULL}, {0}};
+static const struct field balloon_fields[] = {
+    {"size", NUMBER, 0, 1, NULL}, {"deflate_on_oom", FLAG, 0, 0, NULL}, {"free_page_reporting", FLAG, 0, 0, NULL}, {0}};
+static const struct field console_fields[] = {
+    {"mode", TEXT, 0, 1, NULL}, {"file", TEXT, 0, 0, NULL}, {"socket", TEXT, 0, 0, NULL}, {0}};
+static const struct field vsock_fields[] = {
+    {"cid", NUMBER, 0, 1, NULL}, {"socket", TEXT, 0, 1, NULL}, {"id", TEXT, 0, 0, NULL}, {0}};
+static const struct field rule_fields[] = {{"path", TEXT, 0, 1, NULL}, {"access", TEXT, 0, 1, NULL}, {0}};
+static const struct field config_fields[] = {
+    {"cpus", OBJECT, 0, 0, cpus_fields}, {"memory", OBJECT, 0, 0, memory_fields},
+    {"payload", OBJECT, 0, 1, payload_fields}, {"disks", LIST, 0, 0, disk_fields}, {"net", LIST, 0, 0, net_fields},
+    {"rng", OBJECT, 0, 0, rng_fields}, {"balloon", OBJECT, 0, 0, balloon_fields},
+    {"serial", OBJECT, 0, 0, console_fields}, {"console", OBJECT, 0, 0, console_fields},
+    {"vsock", OBJECT, 0, 0, vsock_fields}, {"landlock_enable", FLAG, 0, 0, NULL},
+    {"landlock_rules", LIST, 0, 0, rule_fields}, {"pvpanic", FLAG, 0, 0, NULL}, {"watchdog", FLAG, 0, 0, NULL}, {0}};
+
+static void on_ping(const json_t *body, struct answer *a);
+static void on_create(const json_t *body, struct answer *a);
+static void on_boot(const json_t *body, struct answer *a);
+static void on_pause(const json_t *body, struct answer *a);
+static void on_resume(const json_t *body, struct answer *a);
+static void on_counters(const json_t *body, struct answer *a);
+
+enum { ALWAYS = NOTHING | CREATED | STARTED };
+#define API "/api/v1/"
+static const struct endpoint endpoints[] = {
+    {"GET", API "vmm.ping",    NULL,          ALWAYS,  NULL, on_ping},
+    {"PUT", API "vm.create",   config_fields, NOTHING, NULL, on_create},
+    {"PUT", API "vm.boot",     NULL,          CREATED, NULL, on_boot},
+    {"PUT", API "vm.pause",    NULL,          STARTED, NULL, on_pause},
+    {"PUT", API "vm.resume",   NULL,          STARTED, NULL, on_resume},
+    {"GET", API "vm.counters", NULL,          STARTED, NULL, on_counters},
+    {0},
+};
+// clang-format on
+
+static char initramfs[256], disk[256], vsock[108];
+static int disk_read_only, lock;
+static const char *self; /* a file that no machine names */
+
+static void on_ping(const json_t *body, struct answer *a)
+{
+    char version[16];
+    fake_version(version);
+    a->status = 200;
+    snprintf(a->text, sizeof(a->text),
+             "{\"build_version\":\"v%s\",\"version\":\"%s.0\",\"pid\":1,\"features\":[\"kvm\"]}",
+             version, version);
+}
+
+/* --- its Landlock -------------------------------------------------------------------------------
+ */
+
+enum { MAY_READ = 1 << 0 | 1 << 2 | 1 << 3, MAY_WRITE = 1 << 1 | ((1 << 13) - (1 << 4)) };
+
+/* A path that is not there is passed over, as the crate it uses does. */
+static void lock_path(int rules, const char *path, const char *access)
+{
+    struct landlock_path_beneath_attr at = {.parent_fd = open(path, O_PATH | O_CLOEXEC)};
+    struct stat st;
+    if (at.parent_fd < 0 || fstat(at.parent_fd, &st) < 0)
+        return;
+    for (; *access; access++)
+        at.allowed_access |= *access == 'r' ? MAY_READ : MAY_WRITE;
+    if (!S_ISDIR(st.st_mode))
+        at.allowed_access &= 1 << 0 | 1 << 1 | 1 << 2;
+    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
+    close(at.parent_fd);
+}
+
+/* Made of what the machine names; whatever is opened afterwards and was not named is refused. */
+static int lock_files(const json_t *config)
+{
+    const json_t *one, *payload = json_object_get(config, "payload");
+    size_t i;
+    uint64_t handled = MAY_READ | MAY_WRITE;
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
+    if (rules < 0)
+        return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+    json_array_foreach(json_object_get(config, "disks"), i, one)
+        lock_path(rules, text_of(one, "path"), "rw");
+    lock_path(rules, text_of(json_object_get(config, "rng"), "src"), "r");
+    lock_path(rules, text_of(json_object_get(config, "vsock"), "socket"), "rw");
+    lock_path(rules, text_of(payload, "kernel"), "r");
+    lock_path(rules, text_of(payload, "initramfs"), "r");
+    json_array_foreach(json_object_get(config, "landlock_rules"), i, one)
+        lock_path(rules, text_of(one, "path"), text_of(one, "access"));
+    int r = syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? -errno : 0;
+    close(rules);
+    return r;
+}
+
+/* --- what they do -------------------------------------------------------------------------------
+ */
+
+static void keep(char *to, size_t size, const char *text)
+{
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+static void on_create(const json_t *body, struct answer *a)
+{
+    const json_t *cpus = json_object_get(body, "cpus"), *payload = json_object_get(body, "payload");
+    const json_t *first = json_array_get(json_object_get(body, "disks"), 0);
+    const json_t *console = json_object_get(body, "vsock");
+    json_int_t boot = json_integer_value(json_object_get(cpus, "boot_vcpus"));
+    if (boot > json_integer_value(json_object_get(cpus, "max_vcpus"))) {
+        fault(a, "The VM config is invalid: Max CPUs lower than boot CPUs");
+        return;
+    }
+    if (json_integer_value(json_object_get(console, "cid")) < 3) {
+        fault(a, "The VM config is invalid: Invalid vsock cid");
+        return;
+    }
+    keep(vm.kernel, sizeof(vm.kernel), text_of(payload, "kernel"));
+    keep(initramfs, sizeof(initramfs), text_of(payload, "initramfs"));
+    keep(disk, sizeof(disk), text_of(first, "path"));
+    keep(vsock, sizeof(vsock), text_of(console, "socket"));
+    disk_read_only = json_is_true(json_object_get(first, "readonly"));
+    lock = json_is_true(json_object_get(body, "landlock_enable"));
+    int kvm = kvm_open(); /* before the files are locked */
+    int chance = can_open(text_of(json_object_get(body, "rng"), "src"), O_RDONLY);
+    int r = kvm < 0 ? kvm : lock ? lock_files(body) : 0;
+    if (r < 0 || chance < 0)
+        fault(a, "The VM could not be created: %s", os_error(r < 0 ? r : chance));
+    else
+        vm.state = CREATED;
+}
+
+static void on_boot(const json_t *body, struct answer *a)
+{
+    int r = kernel_begins(vm.kernel, "\177ELF\2", 5);
+    int i = can_open(initramfs, O_RDONLY), d = can_open(disk, disk_read_only ? O_RDONLY : O_RDWR);
+    if (r < 0)
+        fault(a, "Error from API: The VM could not boot: Cannot load the kernel into memory: %s",
+              os_error(r));
+    else if (i < 0)
+        fault(a, "Error from API: The VM could not boot: Cannot open initramfs file: %s",
+              os_error(i));
+    else if (d < 0)
+        fault(a,
+              "Error from API: The VM could not boot: Error from device manager: Cannot open "
+              "disk path: %s",
+              os_error(d));
+    else if (vsock_open(vsock) < 0)
+        fault(a,
+              "Error from API: The VM could not boot: Error from device manager: Cannot create "
+              "virtio-vsock backend: Error binding to the host-side Unix socket: %s",
+              os_error(vm.home));
+    else if (lock && can_open(self, O_RDONLY) != -EACCES)
+        fault(a, "its Landlock does not hold");
+    else {
+        vm.state = STARTED;
+        guest_begin();
+    }
+}
+
+static void on_pause(const json_t *body, struct answer *a)
+{
+    if (vm.paused++)
+        fault(a, "Error from API: The VM could not be paused: Invalid transition: "
+                 "InvalidStateTransition(Paused, Paused)");
+}
+
+static void on_resume(const json_t *body, struct answer *a)
+{
+    if (!vm.paused)
+        fault(a, "Error from API: The VM could not resume: Invalid transition: "
+                 "InvalidStateTransition(Running, Running)");
+    vm.paused = 0;
+}
+
+static void on_counters(const json_t *body, struct answer *a)
+{
+    a->status = 200;
+    snprintf(a->text, sizeof(a->text),
+             "{\"root\":{\"read_bytes\":8192,\"write_bytes\":0,\"read_latency_min\":"
+             "18446744073709551615},\"_vsock1\":{},\"eth0\":{\"rx_bytes\":5,\"tx_bytes\":7}}");
+}
+
+/* --- the program --------------------------------------------------------------------------------
+ */
+
+/* A list, the outermost first. */
+static json_t *fault_body(const char *text)
+{
+    json_t *list = json_array();
+    for (const char *at = text, *next; at; at = next ? next + 2 : NULL) {
+        next = strstr(at, ": ");
+        size_t size = next ? (size_t)(next - at) : strlen(at);
+        json_array_append_new(list, json_stringn(at, size));
+    }
+    return list;
+}
+
+static void no_such(struct answer *a, const char *method, const char *path)
+{
+    fault_with(a, 404, "Not Found");
+}
+
+static void not_now(struct answer *a, const struct endpoint *at)
+{
+    fault(a, "Error from API: %s",
+          vm.state == NOTHING   ? "VM is not created"
+          : vm.state == CREATED ? "VM is not running"
+                                : "VM is already created");
+}
+
+const struct fake_vmm fake_vmm = {
+    .server = "Cloud Hypervisor API",
+    .serde = "Error deserializing the json: ",
+    .made_up = "Error from API: The VM could not boot: ",
+    .root = "serial:root",
+    .refusal = 500,
+    .endpoints = endpoints,
+    .version = fake_major,
+    .fault_body = fault_body,
+    .no_such = no_such,
+    .not_now = not_now,
+};
+
+static const char *arguments(int argc, char **argv)
+{
+    const char *socket_path = NULL;
+    char version[16];
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("cloud-hypervisor v%s\n", fake_version(version));
+            exit(0);
+        } else if (strcmp(argv[i], "--api-socket") == 0 && i + 1 < argc &&
+                   strncmp(argv[i + 1], "path=", 5) == 0) {
+            socket_path = argv[++i] + 5;
+        } else if (strcmp(argv[i], "--seccomp") == 0 && i + 1 < argc &&
+                   strcmp(argv[i + 1], "true") == 0) {
+            i++;
+        } else {
+            fprintf(stderr, "error: unexpected argument '%s' found\n", argv[i]);
+            exit(2);
+        }
+    }
+    return socket_path ? socket_path : "/run/none";
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = arguments(argc, argv);
+    int pair[2];
+    self = argv[0];
+    vm.state = NOTHING;
+    /* what hears its signals */
+    int r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? errno : fake_main(path);
+    fprintf(stderr, "cloud-hypervisor: Error creating the API socket: %s\n", os_error(-r));
+    return 1;
+}
