@@ -102,6 +102,9 @@ static int launching_foretell(struct launching *l)
     struct statfs fs;
     if (!l->settings_ready || !plan_foresee(&l->settings, &runtime, &shape))
         runtime = NULL;
+    /* what is begun now no user could move into a scope that the manager makes later */
+    if (geteuid() != 0 && plan_host_has_manager(geteuid()))
+        runtime = NULL;
     /* one is born into a control group of v2, and which that is a plan has to say */
     if (geteuid() == 0 || (statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC))
         shape &= ~(uint32_t)PLAN_NS_PID;

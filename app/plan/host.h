@@ -55,4 +55,7 @@ const struct plan_host_entry *plan_host_find(const struct plan_host *h, const ch
 int plan_host_read(struct plan_host *h, struct error *e);
 void plan_host_done(struct plan_host *h);
 
+/* A service manager listens, root's or the user's own: it can be asked for a delegated scope. */
+bool plan_host_has_manager(uint32_t uid);
+
 #endif

@@ -43,13 +43,17 @@ static bool cgroup_writable(const char *folder)
     return access(folder, W_OK) == 0 && access(procs, W_OK) == 0 && access(subtree, W_OK) == 0;
 }
 
-/* A manager listens, root's or the user's own: it can be asked for a delegated scope. */
-static bool cgroup_take_systemd(struct plan_host *h)
+bool plan_host_has_manager(uint32_t uid)
 {
     char bus[64] = "/run/systemd/private";
-    if (h->uid)
-        snprintf(bus, sizeof(bus), "/run/user/%u/systemd/private", h->uid);
-    if (access(bus, W_OK) < 0)
+    if (uid)
+        snprintf(bus, sizeof(bus), "/run/user/%u/systemd/private", uid);
+    return access(bus, W_OK) == 0;
+}
+
+static bool cgroup_take_systemd(struct plan_host *h)
+{
+    if (!plan_host_has_manager(h->uid))
         return false;
     autofree char *folder =
         h->uid ? str_format(CGROUP_ROOT "/user.slice/user-%u.slice/user@%u.service", h->uid, h->uid)

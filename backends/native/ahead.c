@@ -180,6 +180,9 @@ bool native_ahead_fits(const struct launch *l)
     /* what the parent has mounted for it can only be in the memory of a child */
     if (l->lent.fds || l->lowers.count || l->snapshot >= 0)
         return false;
+    /* nor may it enter a scope that was made after it: only the service manager could move it */
+    if (cgroup_mode(l->cgroup) == PLAN_CGROUP_SYSTEMD && geteuid() != 0)
+        return false;
     return cgroup_clone_fd(l->cgroup) < 0 || !(a->shape & PLAN_NS_PID);
 }
 

@@ -82,6 +82,25 @@ test_unit_memory() { memory_holds unit; }
 test_unit_dead_monitor() { a_dead_monitor_is_cleaned_up unit; }
 test_without_a_session_memory() { memory_holds bare; }
 
+# Runtimes of others get their place in the same scope.
+with_runtime() {
+    runtime=$1 runtime_who=$2 runtime_verb=$3
+    shift 3
+    [ "$runtime_verb" != run ] || set -- --runtime "$runtime" "$@"
+    "$runtime_who" "$runtime_verb" "$@"
+}
+session_crun() { with_runtime crun session "$@"; }
+session_runc() { with_runtime runc session "$@"; }
+root_crun() { with_runtime crun root "$@"; }
+root_runc() { with_runtime runc root "$@"; }
+
+test_session_runtimes_memory() { for who in session_crun session_runc; do memory_holds $who; done; }
+test_session_runtimes_pids() { for who in session_crun session_runc; do pids_hold $who; done; }
+test_session_runtimes_pause() { for who in session_crun session_runc; do pause_stands_still $who; done; }
+test_session_runtimes_dead_monitor() { for who in session_crun session_runc; do a_dead_monitor_is_cleaned_up $who; done; }
+test_root_runtimes_memory() { for who in root_crun root_runc; do memory_holds $who; done; }
+test_root_runtimes_pids() { for who in root_crun root_runc; do pids_hold $who; done; }
+
 # systemd takes controllers back that none of its units wants any more: ours have to stay.
 test_limits_outlive_what_systemd_does() {
     for who in session root; do
