@@ -105,6 +105,23 @@ enum {
     LAUNCH_SNAPSHOT_MEMORY = 2, /* the same, and the memory: what is restored goes on where it was */
 };
 
+/* Limits to be changed while it runs; those that are named in `which` count. */
+enum {
+    LAUNCH_LIMIT_MEMORY = 1,
+    LAUNCH_LIMIT_PIDS = 2,
+    LAUNCH_LIMIT_CPUS = 4,
+    LAUNCH_LIMIT_IO_WEIGHT = 8,
+    LAUNCH_LIMIT_ALL = 15,
+};
+struct launch_limits {
+    uint32_t which;     /* LAUNCH_LIMIT_… */
+    uint32_t cpu_milli; /* thousandths of a processor */
+    uint64_t memory;    /* bytes */
+    uint64_t pids;
+    uint32_t io_weight; /* 1 to 10000 */
+    uint32_t zero;
+};
+
 /* One to be taken of a running workload. */
 struct launch_snapshot {
     unsigned kind;    /* one of LAUNCH_SNAPSHOT_… */
@@ -186,6 +203,13 @@ struct launch_ops {
     int (*freeze)(struct launch *l, bool frozen, struct error *e); /* optional */
     int (*sample)(struct launch *l, struct launch_sample *ret);    /* -ENODATA: nothing known */
     int (*kill)(struct launch *l, struct error *e); /* everything inside, at once. mandatory */
+
+    /*
+     * Changes limits of what runs, all that are named or none of them: -EOPNOTSUPP where nothing
+     * here enforces one, -EBUSY where it uses more than that now; the text names the limit. What was not
+     * named, swap too, stays. A restart has the plan's again. optional
+     */
+    int (*update)(struct launch *l, const struct launch_limits *x, struct error *e);
 
     /*
      * The folder holding the changes (an O_PATH or O_RDONLY directory descriptor, borrowed), laid out as

@@ -242,6 +242,11 @@ uint32_t client_pause(struct client *c, bool paused)
     return ask(c, WIRE_PAUSE, 0, &p, sizeof(p));
 }
 
+uint32_t client_update(struct client *c, const struct wire_limits *limits)
+{
+    return ask(c, WIRE_UPDATE, 0, limits, sizeof(*limits));
+}
+
 uint32_t client_wait(struct client *c)
 {
     return ask(c, WIRE_WAIT, 0, NULL, 0);

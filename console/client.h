@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 struct client;
+struct wire_limits; /* console/wire.h */
 
 /* Callbacks; each may be NULL. `console`: 0 main, others from client_exec(). */
 struct client_events {
@@ -63,6 +64,7 @@ uint32_t client_signal(struct client *c, uint32_t console, int signo);
 uint32_t client_stop(struct client *c, int64_t grace_ms); /* <0: the plan's */
 uint32_t client_kill(struct client *c);
 uint32_t client_pause(struct client *c, bool paused);
+uint32_t client_update(struct client *c, const struct wire_limits *limits); /* of what runs */
 uint32_t client_wait(struct client *c); /* done() comes when the workload has ended and is cleaned up */
 uint32_t client_ask_state(struct client *c); /* state_record + sample + viewers as JSON */
 uint32_t client_ask_log(struct client *c, bool follow, int64_t since_ms);

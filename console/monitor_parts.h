@@ -228,6 +228,7 @@ extern const struct launch_events life_events;
 int life_stop(struct monitor *m, int64_t grace_ms, const char *reason, struct error *e);
 int life_kill(struct monitor *m, const char *reason, struct error *e);
 int life_pause(struct monitor *m, bool paused, struct error *e);
+int life_update(struct monitor *m, const struct launch_limits *x, struct error *e);
 void life_begin(struct monitor *m);
 void life_round(struct monitor *m);
 bool life_is_over(const struct monitor *m);

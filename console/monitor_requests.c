@@ -298,6 +298,13 @@ static void on_workload(struct peer *p, const struct wire_frame *f)
         wire_get(f, &number, sizeof(number));
         answer(p, f->request, life_pause(m, number, &e), &e);
         return;
+    case WIRE_UPDATE: {
+        struct wire_limits w;
+        wire_get(f, &w, sizeof(w));
+        const struct launch_limits x = {w.which, w.cpu_milli, w.memory, w.pids, w.io_weight, 0};
+        answer(p, f->request, life_update(m, &x, &e), &e);
+        return;
+    }
     }
 }
 
@@ -318,6 +325,7 @@ void request_handle(struct peer *p, const struct wire_frame *f, int fd)
     case WIRE_STOP:
     case WIRE_KILL:
     case WIRE_PAUSE:
+    case WIRE_UPDATE:
         on_workload(p, f);
         break;
     case WIRE_WAIT:

@@ -37,6 +37,7 @@ struct state_record {
     char *accel;        /* owned or NULL: as launch_wishes has it */
     char **labels;      /* owned */
     char **phases;      /* owned; of the start: "NAME=MICROSECONDS" */
+    char **limits;      /* owned; changed since the start: "memory=BYTES", "pids=100", "cpus=1.5" */
     enum state_phase phase;
     int64_t created_ms, started_ms, ended_ms; /* CLOCK_REALTIME, 0: not yet */
     pid_t monitor_pid, pid;                   /* 0: none */

@@ -40,6 +40,7 @@ void state_record_done(struct state_record *r)
             free(*(char **)((char *)r + members[i].at));
     strv_free(r->labels);
     strv_free(r->phases);
+    strv_free(r->limits);
     *r = (struct state_record){0};
 }
 
@@ -57,6 +58,14 @@ static json_t *text_json(const char *s)
         return j;
     autofree char *safe = str_escape_z(s);
     return json_string(safe);
+}
+
+static json_t *texts_json(char *const *texts)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; texts && texts[i]; i++)
+        json_array_append_new(array, text_json(texts[i]));
+    return array;
 }
 
 json_t *state_record_to_json(const struct state_record *r)
@@ -87,16 +96,11 @@ json_t *state_record_to_json(const struct state_record *r)
         if (j)
             json_object_set_new(o, members[i].name, j);
     }
-    json_t *labels = json_array();
-    for (size_t i = 0; r->labels && r->labels[i]; i++)
-        json_array_append_new(labels, text_json(r->labels[i]));
-    json_object_set_new(o, "labels", labels);
-    if (!r->phases)
-        return o;
-    json_t *phases = json_array();
-    for (size_t i = 0; r->phases[i]; i++)
-        json_array_append_new(phases, text_json(r->phases[i]));
-    json_object_set_new(o, "phases", phases);
+    json_object_set_new(o, "labels", texts_json(r->labels));
+    if (r->phases)
+        json_object_set_new(o, "phases", texts_json(r->phases));
+    if (r->limits)
+        json_object_set_new(o, "limits", texts_json(r->limits));
     return o;
 }
 
@@ -138,6 +142,7 @@ int state_record_from_json(const json_t *j, struct state_record *ret)
     }
     texts_from_json(json_object_get(j, "labels"), &r.labels);
     texts_from_json(json_object_get(j, "phases"), &r.phases);
+    texts_from_json(json_object_get(j, "limits"), &r.limits);
     *ret = r;
     return 0;
 }

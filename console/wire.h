@@ -45,6 +45,7 @@ enum wire_type {
     WIRE_EXEC,          /* struct wire_exec + strings */
     WIRE_HOLD,          /* u32: 1 freeze it until this client lets go or leaves; 0 let go */
     WIRE_SNAPSHOT,      /* struct wire_snapshot, the folder's path; a descriptor of the same */
+    WIRE_UPDATE,        /* struct wire_limits */
     /* both ways */
     WIRE_HELLO = 64,    /* struct wire_hello */
     /* monitor to client */
@@ -107,6 +108,13 @@ struct wire_snapshot {
     uint32_t zero;
 };
 
+/* As struct launch_limits. */
+struct wire_limits {
+    uint32_t which, cpu_milli;
+    uint64_t memory, pids;
+    uint32_t io_weight, zero;
+};
+
 /* Strings behind it, NUL-terminated: cwd, user (empty: the workload's), argv…, env…. */
 struct wire_exec {
     uint32_t terminal;
@@ -140,6 +148,7 @@ _Static_assert(sizeof(struct wire_range) == 16, "the wire's layout");
 _Static_assert(sizeof(struct wire_ask_log) == 16, "the wire's layout");
 _Static_assert(sizeof(struct wire_role) == 8, "the wire's layout");
 _Static_assert(sizeof(struct wire_exec) == 16, "the wire's layout");
+_Static_assert(sizeof(struct wire_limits) == 32, "the wire's layout");
 _Static_assert(sizeof(struct wire_snapshot) == 8, "the wire's layout");
 _Static_assert(sizeof(struct wire_screen) == 32, "the wire's layout");
 

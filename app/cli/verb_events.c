@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { WORKLOADS_MOST = 1024 };
+#define EVENT_LIMITS "limits changed"
 
 /* What was last said of a workload. */
 struct known {
@@ -37,6 +38,8 @@ struct events {
 static void say(const struct events *ev, const struct known *k, const char *what)
 {
     bool ended = k->exited && str_equal(what, "exited");
+    autofree char *all = strv_join(k->record.limits, " ");
+    const char *limits = str_equal(what, EVENT_LIMITS) ? all : NULL;
     if (ev->json) {
         json_t *j = json_pack("{s:I, s:s, s:o, s:o, s:o}", "time_ms", (json_int_t)live_now_ms(),
                               "event", what, "id", out_json_string(k->record.id), "name",
@@ -46,13 +49,17 @@ static void say(const struct events *ev, const struct known *k, const char *what
             json_object_set_new(j, "status", json_integer(k->status));
         if (ended && k->reason)
             json_object_set_new(j, "reason", out_json_string(k->reason));
+        if (limits)
+            json_object_set_new(j, "limits", json_string(limits));
         out_json_line(j);
     } else {
         autofree char *name = out_text(k->record.name);
         autofree char *why = ended && k->reason ? out_text(k->reason) : NULL;
         autofree char *status = ended ? str_format(" %d", k->status) : NULL;
-        printf("%s %s %s%s%s%s\n", k->record.id, name, what, status ? status : "", why ? ": " : "",
-               why ? why : "");
+        autofree char *changed = limits ? out_text(limits) : NULL;
+        const char *more = why ? why : changed;
+        printf("%s %s %s%s%s%s\n", k->record.id, name, what, status ? status : "", more ? ": " : "",
+               more ? more : "");
     }
     fflush(stdout);
 }
@@ -157,10 +164,13 @@ static void update(struct events *ev, struct state_record r)
         return;
     }
     enum state_phase before = k->record.phase;
+    autofree char *limits = strv_join(k->record.limits, " "), *now = strv_join(r.limits, " ");
     state_record_done(&k->record);
     k->record = r;
     k->seen = true;
     known_listen(ev, k);
+    if (r.limits && !str_equal(limits, now))
+        say(ev, k, EVENT_LIMITS);
     if (before == r.phase)
         return;
     if (r.restarts > k->ended_restarts)

@@ -37,6 +37,20 @@ static void inspect_phases(const struct state_record *s)
     }
 }
 
+/* Those the plan below does not tell. */
+static void inspect_limits(const struct state_record *s)
+{
+    for (size_t i = 0; s->limits && s->limits[i]; i++) {
+        uint64_t bytes;
+        char size[32];
+        bool memory = str_starts(s->limits[i], "memory=") &&
+                      str_to_uint(s->limits[i] + strlen("memory="), &bytes) == 0;
+        autofree char *text = memory ? str_format("memory=%s", str_from_size(bytes, size, 32))
+                                     : out_text(s->limits[i]);
+        printf("  %-14s %s\n", i ? "" : "limits now", text);
+    }
+}
+
 static void inspect_state_text(const struct state_record *s)
 {
     autofree char *name = out_text(s->name), *reason = s->reason ? out_text(s->reason) : NULL;
@@ -49,6 +63,7 @@ static void inspect_state_text(const struct state_record *s)
     inspect_when("started", s->started_ms);
     inspect_when("ended", s->ended_ms);
     inspect_phases(s);
+    inspect_limits(s);
     if (state_phase_lives(s->phase))
         printf("  %-14s %d\n  %-14s %d\n", "monitor", (int)s->monitor_pid, "process", (int)s->pid);
 }

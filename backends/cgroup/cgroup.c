@@ -409,25 +409,16 @@ int cgroup_attach(struct cgroup *c, pid_t pid, struct error *e)
     return 0;
 }
 
-size_t cgroup_parents(const struct cgroup *c, int *ret_fds, size_t most)
+size_t cgroup_reach(const struct cgroup *c, struct launch_reach *ret, size_t most, bool *ret_proc)
 {
     size_t n = 0;
     if (c->v2.made && n < most)
-        ret_fds[n++] = c->v2.parent;
+        ret[n++] = (struct launch_reach){.fd = c->v2.parent, .how = LAUNCH_REACH_REMOVE};
     for (size_t i = 0; i < CGROUP_V1_COUNT && n < most; i++)
         if (c->v1[i].made)
-            ret_fds[n++] = c->v1[i].parent;
+            ret[n++] = (struct launch_reach){.fd = c->v1[i].parent, .how = LAUNCH_REACH_REMOVE};
+    *ret_proc = c->mode == PLAN_CGROUP_NONE;
     return n;
-}
-
-size_t cgroup_reach(const struct cgroup *c, struct launch_reach *ret, size_t most, bool *ret_proc)
-{
-    int parents[CGROUP_JOINS_MAX + 1];
-    size_t count = cgroup_parents(c, parents, MIN(most, ARRAY_SIZE(parents)));
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
-    *ret_proc = cgroup_reads_proc(c);
-    return count;
 }
 
 int cgroup_clean(struct cgroup *c, struct error *e)

@@ -70,13 +70,7 @@ int cgroup_attach(struct cgroup *c, pid_t pid, struct error *e);
 /* Opens what the calls below read and write. `pid`: the workload's PID 1 as we see it. */
 void cgroup_keep(struct cgroup *c, pid_t pid);
 
-/*
- * Under Landlock: what the calls below need. Each parent must allow REMOVE_DIR; in mode NONE /proc
- * must allow READ_FILE. Fills at most `most` borrowed directory descriptors; returns how many.
- */
-size_t cgroup_parents(const struct cgroup *c, int *ret_fds, size_t most);
-bool cgroup_reads_proc(const struct cgroup *c);
-/* The same as launch_ops.reach() says it. */
+/* As launch_ops.reach(): under Landlock, what the calls below need. */
 size_t cgroup_reach(const struct cgroup *c, struct launch_reach *ret, size_t most, bool *ret_proc);
 
 /* 0; -ENODATA: nothing is known. Unknown: UINT64_MAX. Peaks include all former samples. */
@@ -87,6 +81,13 @@ void cgroup_note_usage(struct cgroup *c, const struct rusage *u);
 
 /* Returns when everything stands still (or runs again). -EOPNOTSUPP: there is no freezer. */
 int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e);
+
+/*
+ * As launch_ops.update(), on descriptors kept open. `planned`: what it was started with: memory's
+ * swap comes on top on v1; processes cannot be allowed more than that (RLIMIT_NPROC).
+ */
+int cgroup_update(struct cgroup *c, const struct plan_limits *planned,
+                  const struct launch_limits *x, struct error *e);
 
 /* Kills everything inside at once. -EOPNOTSUPP: no cgroup.kill; killing PID 1 has to do. */
 int cgroup_kill(struct cgroup *c, struct error *e);

@@ -35,6 +35,11 @@ enum cgroup_file {
     CGROUP_FREEZE,
     CGROUP_EVENTS,
     CGROUP_KILL,
+    CGROUP_MEMORY_MAX, /* the limits themselves, for cgroup_update() */
+    CGROUP_MEMSW_MAX,
+    CGROUP_PIDS_MAX,
+    CGROUP_CPU_MAX,
+    CGROUP_IO_WEIGHT,
     CGROUP_FILE_COUNT,
 };
 
@@ -64,6 +69,16 @@ struct cgroup {
 /* Sets the limits in the folders made. `e` names the limit. */
 int cgroup_limits_v2(struct cgroup *c, const struct plan_limits *l, struct error *e);
 int cgroup_limits_v1(struct cgroup *c, const struct plan *p, struct error *e);
+
+/* Microseconds of processor time in each period. */
+enum { CGROUP_CPU_PERIOD_US = 100000 };
+uint64_t cgroup_cpu_quota_us(unsigned cpu_milli);
+/* v1 knows 10 to 1000. */
+unsigned cgroup_v1_io_weight(unsigned weight);
+
+/* Whether a kept file is of the v2 tree; the number in one, UINT64_MAX: none. */
+bool cgroup_file_is_v2(const struct cgroup *c, enum cgroup_file f);
+uint64_t cgroup_file_number(const struct cgroup *c, enum cgroup_file f);
 
 /* A limit that cannot be set: an error, or a shortfall and 0. */
 int cgroup_short(struct cgroup *c, const struct plan_limits *l, const char *limit, int r,

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-enum { CPU_PERIOD_US = 100000, CPU_QUOTA_LEAST_US = 1000 };
+enum { CPU_QUOTA_LEAST_US = 1000 };
 
 static int put_number(int dir, const char *file, uint64_t n)
 {
@@ -18,9 +18,14 @@ static int put_number(int dir, const char *file, uint64_t n)
     return file_put(dir, file, text);
 }
 
-static uint64_t cpu_quota_us(const struct plan_limits *l)
+uint64_t cgroup_cpu_quota_us(unsigned cpu_milli)
 {
-    return MAX((uint64_t)l->cpu_milli * CPU_PERIOD_US / 1000, (uint64_t)CPU_QUOTA_LEAST_US);
+    return MAX((uint64_t)cpu_milli * CGROUP_CPU_PERIOD_US / 1000, (uint64_t)CPU_QUOTA_LEAST_US);
+}
+
+unsigned cgroup_v1_io_weight(unsigned weight)
+{
+    return MAX(10u, MIN(weight, 1000u));
 }
 
 /* Without swap space there is nothing to limit: kernels without swap accounting are fine then. */
@@ -71,7 +76,8 @@ int cgroup_limits_v2(struct cgroup *c, const struct plan_limits *l, struct error
     }
     if (r == 0 && l->cpu_milli) {
         char text[48];
-        snprintf(text, sizeof(text), "%" PRIu64 " %d", cpu_quota_us(l), CPU_PERIOD_US);
+        snprintf(text, sizeof(text), "%" PRIu64 " %d", cgroup_cpu_quota_us(l->cpu_milli),
+                 CGROUP_CPU_PERIOD_US);
         r = file_put(c->v2.dir, "cpu.max", text);
         r = r < 0 ? cgroup_short(c, l, "cpus", r, e) : 0;
     }
@@ -101,13 +107,14 @@ static int v1_memory(struct cgroup *c, const struct plan_limits *l, struct error
 
 static int v1_cpu(const struct cgroup *c, const struct plan_limits *l)
 {
-    int r = v1_put(c, CGROUP_V1_CPU, "cpu.cfs_period_us", CPU_PERIOD_US);
-    return r < 0 ? r : v1_put(c, CGROUP_V1_CPU, "cpu.cfs_quota_us", cpu_quota_us(l));
+    int r = v1_put(c, CGROUP_V1_CPU, "cpu.cfs_period_us", CGROUP_CPU_PERIOD_US);
+    return r < 0 ? r
+                 : v1_put(c, CGROUP_V1_CPU, "cpu.cfs_quota_us", cgroup_cpu_quota_us(l->cpu_milli));
 }
 
 static int v1_io(const struct cgroup *c, unsigned weight)
 {
-    uint64_t n = MAX(10u, MIN(weight, 1000u)); /* what v1 knows */
+    unsigned n = cgroup_v1_io_weight(weight);
     int r = v1_put(c, CGROUP_V1_BLKIO, "blkio.bfq.weight", n);
     return r == -ENOENT ? v1_put(c, CGROUP_V1_BLKIO, "blkio.weight", n) : r;
 }

@@ -31,10 +31,15 @@ static const struct {
     [CGROUP_FREEZE]          = {"cgroup.freeze", CGROUP_V1_FREEZER, "freezer.state", O_RDWR},
     [CGROUP_EVENTS]          = {"cgroup.events", CGROUP_V1_COUNT, NULL, O_RDONLY},
     [CGROUP_KILL]            = {"cgroup.kill", CGROUP_V1_COUNT, NULL, O_WRONLY},
+    [CGROUP_MEMORY_MAX]      = {"memory.max", CGROUP_V1_MEMORY, "memory.limit_in_bytes", O_RDWR},
+    [CGROUP_MEMSW_MAX]       = {NULL, CGROUP_V1_MEMORY, "memory.memsw.limit_in_bytes", O_RDWR},
+    [CGROUP_PIDS_MAX]        = {"pids.max", CGROUP_V1_PIDS, "pids.max", O_RDWR},
+    [CGROUP_CPU_MAX]         = {"cpu.max", CGROUP_V1_CPU, "cpu.cfs_quota_us", O_RDWR},
+    [CGROUP_IO_WEIGHT]       = {"io.weight", CGROUP_V1_BLKIO, "blkio.bfq.weight", O_RDWR},
   // clang-format on
 };
 
-static bool file_is_v2(const struct cgroup *c, enum cgroup_file f)
+bool cgroup_file_is_v2(const struct cgroup *c, enum cgroup_file f)
 {
     return c->v2.dir >= 0 && (c->mode != PLAN_CGROUP_V1 || c->v1[places[f].v1_id].dir < 0);
 }
@@ -44,7 +49,7 @@ void cgroup_keep(struct cgroup *c, pid_t pid)
     c->pid = pid;
     for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
         c->v1[i].join = fd_close(c->v1[i].join);
-    if (cgroup_reads_proc(c) && c->proc < 0)
+    if (c->mode == PLAN_CGROUP_NONE && c->proc < 0)
         c->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < CGROUP_FILE_COUNT; i++) {
         if (c->file[i] >= 0)
@@ -52,16 +57,11 @@ void cgroup_keep(struct cgroup *c, pid_t pid)
         if (places[i].v1 && places[i].v1_id < CGROUP_V1_COUNT && c->v1[places[i].v1_id].dir >= 0)
             c->file[i] =
                 openat(c->v1[places[i].v1_id].dir, places[i].v1, places[i].flags | O_CLOEXEC);
-        else if (c->v2.dir >= 0)
+        else if (c->v2.dir >= 0 && places[i].v2)
             c->file[i] = openat(c->v2.dir, places[i].v2, places[i].flags | O_CLOEXEC);
         if (c->file[i] < 0)
             c->file[i] = FD_NONE;
     }
-}
-
-bool cgroup_reads_proc(const struct cgroup *c)
-{
-    return c->mode == PLAN_CGROUP_NONE;
 }
 
 /* Reads a kept file from its beginning; an empty string if it is not there or gone. */
@@ -72,7 +72,7 @@ static const char *kept_read(const struct cgroup *c, enum cgroup_file f, char te
     return text;
 }
 
-static uint64_t kept_number(const struct cgroup *c, enum cgroup_file f)
+uint64_t cgroup_file_number(const struct cgroup *c, enum cgroup_file f)
 {
     char text[STAT_MAX];
     uint64_t n;
@@ -116,7 +116,7 @@ static void sample_io(const struct cgroup *c, struct launch_sample *s)
     if (c->file[CGROUP_IO_STAT] < 0)
         return;
     kept_read(c, CGROUP_IO_STAT, text);
-    bool v2 = file_is_v2(c, CGROUP_IO_STAT);
+    bool v2 = cgroup_file_is_v2(c, CGROUP_IO_STAT);
     s->io_read = text_sum(text, v2 ? "rbytes=" : "Read ");
     s->io_write = text_sum(text, v2 ? "wbytes=" : "Write ");
 }
@@ -124,16 +124,16 @@ static void sample_io(const struct cgroup *c, struct launch_sample *s)
 static void sample_files(const struct cgroup *c, struct launch_sample *s)
 {
     char text[STAT_MAX];
-    if (file_is_v2(c, CGROUP_CPU_STAT)) {
+    if (cgroup_file_is_v2(c, CGROUP_CPU_STAT)) {
         s->cpu_us = text_number(kept_read(c, CGROUP_CPU_STAT, text), "usage_usec");
     } else {
-        uint64_t ns = kept_number(c, CGROUP_CPU_STAT);
+        uint64_t ns = cgroup_file_number(c, CGROUP_CPU_STAT);
         s->cpu_us = ns == UINT64_MAX ? ns : ns / 1000;
     }
-    s->memory = kept_number(c, CGROUP_MEMORY_NOW);
-    s->memory_peak = kept_number(c, CGROUP_MEMORY_PEAK);
+    s->memory = cgroup_file_number(c, CGROUP_MEMORY_NOW);
+    s->memory_peak = cgroup_file_number(c, CGROUP_MEMORY_PEAK);
     s->oom_kills = text_number(kept_read(c, CGROUP_MEMORY_EVENTS, text), "oom_kill");
-    s->pids = kept_number(c, CGROUP_PIDS_NOW);
+    s->pids = cgroup_file_number(c, CGROUP_PIDS_NOW);
     s->pressure_cpu_us = kept_pressure(c, CGROUP_CPU_PRESSURE);
     s->pressure_memory_us = kept_pressure(c, CGROUP_MEMORY_PRESSURE);
     s->pressure_io_us = kept_pressure(c, CGROUP_IO_PRESSURE);
@@ -186,7 +186,7 @@ static bool frozen_is(const struct cgroup *c, bool v2, bool frozen)
 
 int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e)
 {
-    bool v2 = file_is_v2(c, CGROUP_FREEZE);
+    bool v2 = cgroup_file_is_v2(c, CGROUP_FREEZE);
     const char *word = v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
     if (c->file[CGROUP_FREEZE] < 0)
         return error_set(e, EOPNOTSUPP, "there is no freezer: no control group");

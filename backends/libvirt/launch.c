@@ -274,8 +274,7 @@ static int domain_start(struct launch *l, struct launch_streams *ret_streams, st
     }
     if (r == 0)
         return 0;
-    if (mine.code == ENOENT || mine.code == EACCES || mine.code == ENOEXEC)
-        mine.code = EIO; /* whatever is wrong is not a command */
+    launch_own_failure(&mine); /* whatever is wrong is not a command */
     domain_stop_helper(l);
     *e = mine;
     return -mine.code;

@@ -167,12 +167,7 @@ int vmm_kill(struct launch *l, struct error *e)
 /* The control group's parents, to remove it; the ids folder, to give the range back. */
 size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, bool *ret_proc)
 {
-    int parents[CGROUP_JOINS_MAX + 1];
-    size_t count = cgroup_parents(l->cgroup, parents, MIN(most, ARRAY_SIZE(parents)));
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
-    *ret_proc = cgroup_reads_proc(l->cgroup);
-    return count;
+    return cgroup_reach(l->cgroup, ret, most, ret_proc);
 }
 
 static int phases_compare(const void *a, const void *b)
@@ -221,11 +216,7 @@ char *const *vmm_shortfalls(const struct launch *l)
 int vmm_clean(struct launch *l, struct error *e)
 {
     vmm_stop(l);
-    int r = l->cgroup ? cgroup_clean(l->cgroup, e) : 0;
-    if (r == 0) {
-        cgroup_free(l->cgroup);
-        l->cgroup = NULL;
-    }
+    int r = cgroup_end(&l->cgroup, e);
     root_ids_release(&l->ids);
     return r;
 }

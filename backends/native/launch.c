@@ -98,13 +98,6 @@ static int native_make(struct launch *l, struct error *e)
     return r;
 }
 
-/* What set-up lacks is our failure, not a command that was not found or may not be run. */
-static void native_own_failure(struct error *e)
-{
-    if (e->code == ENOENT || e->code == EACCES || e->code == ENOEXEC)
-        e->code = EIO;
-}
-
 static int native_start(struct launch *l, struct launch_streams *ret_streams, struct error *e)
 {
     l->status = -1;
@@ -113,7 +106,7 @@ static int native_start(struct launch *l, struct launch_streams *ret_streams, st
     struct error mine;
     int r = native_make(l, &mine);
     if (r < 0) {
-        native_own_failure(&mine);
+        launch_own_failure(&mine);
     } else {
         pid_t pid;
         r = agent_host_wait_started(l->agent, NATIVE_START_MS, ret_streams, &pid, &mine);
@@ -210,6 +203,11 @@ static int native_kill(struct launch *l, struct error *e)
     return 0;
 }
 
+static int native_update(struct launch *l, const struct launch_limits *x, struct error *e)
+{
+    return cgroup_update(l->cgroup, &l->plan->limits, x, e);
+}
+
 static int native_changes(const struct launch *l)
 {
     return l->scratch;
@@ -226,12 +224,7 @@ static unsigned native_snapshots(const struct launch *l, uint64_t ret_cost[2])
 static size_t native_reach(const struct launch *l, struct launch_reach *ret, size_t most,
                            bool *ret_proc)
 {
-    int parents[CGROUP_JOINS_MAX + 1];
-    size_t count = cgroup_parents(l->cgroup, parents, MIN(most, ARRAY_SIZE(parents)));
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (struct launch_reach){.fd = parents[i], .how = LAUNCH_REACH_REMOVE};
-    *ret_proc = cgroup_reads_proc(l->cgroup);
-    return count;
+    return cgroup_reach(l->cgroup, ret, most, ret_proc);
 }
 
 static char *const *native_shortfalls(const struct launch *l)
@@ -245,11 +238,7 @@ static char *const *native_shortfalls(const struct launch *l)
 static int native_clean(struct launch *l, struct error *e)
 {
     native_end(l, NULL);
-    int r = l->cgroup ? cgroup_clean(l->cgroup, e) : 0;
-    if (r == 0) {
-        cgroup_free(l->cgroup);
-        l->cgroup = NULL;
-    }
+    int r = cgroup_end(&l->cgroup, e);
     root_ids_release(&l->ids);
     agent_host_free(l->agent);
     l->agent = NULL;
@@ -290,6 +279,7 @@ const struct launch_ops native_launch_ops = {
     .freeze = native_freeze,
     .sample = native_sample,
     .kill = native_kill,
+    .update = native_update,
     .changes = native_changes,
     .snapshots = native_snapshots,
     .shortfalls = native_shortfalls,

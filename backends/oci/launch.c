@@ -172,6 +172,11 @@ static int oci_kill(struct launch *l, struct error *e)
     return 0;
 }
 
+static int oci_update(struct launch *l, const struct launch_limits *x, struct error *e)
+{
+    return cgroup_update(l->cgroup, &l->whole->limits, x, e);
+}
+
 static int oci_changes(const struct launch *l)
 {
     return l->scratch;
@@ -254,6 +259,7 @@ const struct launch_ops oci_launch_ops = {
     .freeze = oci_freeze,
     .sample = oci_sample,
     .kill = oci_kill,
+    .update = oci_update,
     .changes = oci_changes,
     .snapshots = oci_snapshots,
     .snapshot = oci_snapshot,

@@ -1,10 +1,10 @@
 #!/bin/bash
-# The same twenty scripts behind every runtime, from one table: what a workload may count on.
+# The same scripts behind every runtime, from one table: what a workload may count on.
 # ACCEPT_RUNTIMES and ACCEPT_IMAGE choose others: a name of the store, host or dir:/PATH. Of machines with a kernel
 # of their own (qemu, firecracker, cloud-hypervisor) the table is run by scripts of theirs, which source this one.
 # shellcheck disable=SC2016 # what is quoted is for the shell inside
-# shellcheck source=tests/system/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/screen/lib.sh
+. "$(dirname "$0")/../screen/lib.sh"
 . "$(dirname "$0")/machine.sh"
 
 RUNTIMES=${ACCEPT_RUNTIMES:-native crun runc runsc}
@@ -39,7 +39,7 @@ make_image() {
     cofferdam image import rootfs accept >/dev/null
 }
 
-# ---- the twenty ------------------------------------------------------------------------------------
+# ---- the scripts -----------------------------------------------------------------------------------
 
 accept_streams() {
     head -c 300000 /dev/urandom >random
@@ -107,6 +107,20 @@ accept_tty_size() {
     drop_box
 }
 
+# What looks on from a terminal of another size, and that terminal's changes, reach the workload.
+accept_tty_resize() {
+    need tmux
+    box --detach --tty --keep always --name "$BOX" -- sh -c \
+        'trap "stty size" WINCH; echo ready; while :; do sleep 0.1; done' >/dev/null
+    await 10 says ready
+    screen_start 91 21 cofferdam attach "$BOX"
+    await 10 says '21 91'
+    screen_size 77 19
+    await 10 says '19 77'
+    screen_stop
+    drop_box
+}
+
 accept_users() {
     keep_box -- sleep 100
     local own
@@ -156,6 +170,45 @@ accept_limits() {
     drop_box
 }
 
+# gVisor keeps no limit of its own, and counts its own threads too.
+accept_pids_limit() {
+    [ "$RT" != runsc ] || need cgroup
+    capture box --pids 400 -- sh -c 'i=0; while [ $i -lt 600 ]; do sleep 20 & i=$((i+1)); done; echo all'
+    [ "$STATUS" != 0 ] || fail 'more processes than the limit'
+    expect_out_lacks all
+    capture box --pids 400 -- sh -c 'for i in 1 2 3 4 5; do sleep 0.01 & done; wait; echo all'
+    expect_out all
+}
+
+accept_update() {
+    keep_box --memory 512M --pids 500 -- sleep 100
+    if ! have cgroup; then
+        capture cofferdam update --memory 128M "$BOX"
+        expect_status 125
+        expect_err_has 'memory: there is no control group'
+        drop_box
+        return
+    fi
+    "$COFFERDAM" events --json >events &
+    local watcher=$!
+    # it says nothing when it begins: another workload's end shows that it listens
+    listens() { box -- true; grep -q exited events; }
+    await 10 listens
+    cofferdam update --memory 128M --pids 450 "$BOX"
+    cofferdam inspect "$BOX" | grep -q 'memory=128 MiB'
+    cofferdam inspect --json "$BOX" | grep -q '"memory=134217728",'
+    await 10 grep -q '"limits":"memory=134217728 pids=450"\|"limits": "memory=134217728 pids=450"' events
+    kill "$watcher"
+    wait "$watcher" || :
+    capture cofferdam update --memory 130M --pids 501 "$BOX"
+    expect_status 125
+    expect_err_has 'pids: '
+    cofferdam inspect "$BOX" | grep -q 'memory=128 MiB' # all or nothing
+    capture inside sh -c 'x=$(head -c 400000000 /dev/zero | tr "\0" x); echo ${#x}'
+    [ "$STATUS" != 0 ] || fail 'three times the new limit was had'
+    drop_box
+}
+
 accept_read_only() {
     capture box --set isolation.read-only=yes -- sh -c 'echo no >/etc/new'
     [ "$STATUS" != 0 ] || fail 'a read-only root was written'
@@ -178,6 +231,18 @@ accept_exec_terminal() {
     keep_box -- sleep 100
     capture "$ATTEND" -- "$COFFERDAM" exec --tty "$BOX" -- sh -c 'stty size; exit 4'
     expect_status 4
+    if have tmux; then
+        screen_start 93 22 cofferdam exec --tty "$BOX" -- \
+            sh -c 'trap "stty size" WINCH; test -t 0 && stty size; while ! test -e /tmp/go; do sleep 0.1; done; exit 5'
+        see '22 93'
+        screen_size 71 18
+        see '18 71'
+        inside touch /tmp/go
+        expect_end 5
+        screen_stop
+    fi
+    capture inside sh -c 'test -t 0 || test -t 1 || echo none'
+    expect_out none
     drop_box
 }
 
@@ -229,8 +294,8 @@ accept_many_processes() {
 
 # ---- the table -------------------------------------------------------------------------------------
 
-SCRIPTS='streams stdin status what_cannot_run signals stop_and_kill tty_size users environment workdir mounts
-limits read_only exec exec_terminal pause cp diff network_none hostname many_processes'
+SCRIPTS='streams stdin status what_cannot_run signals stop_and_kill tty_size tty_resize users environment workdir mounts
+limits pids_limit update read_only exec exec_terminal pause cp diff network_none hostname many_processes'
 
 accept() {
     RT=$1

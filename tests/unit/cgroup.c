@@ -249,6 +249,71 @@ static void v2_limits_are_written(void **state)
     assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
 }
 
+static void expect_file(int dir, const char *name, const char *want)
+{
+    autofree char *text = NULL;
+    assert_int_equal(file_read(dir, name, 100, &text, NULL), 0);
+    assert_string_equal(text, want);
+}
+
+/* In a folder like that, on the descriptors of a running workload. */
+static void update_changes_all_or_nothing(void **state)
+{
+    char folder[] = "/tmp/cofferdam-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    static const char *const files[][2] = {
+        {"memory.max",     "1048576"      },
+        {"memory.current", "500000"       },
+        {"pids.max",       "20"           },
+        {"cpu.max",        "150000 100000"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        assert_int_equal(
+            file_write_whole(dir, files[i][0], files[i][1], strlen(files[i][1]), 0600, false), 0);
+    struct cgroup c = {.mode = PLAN_CGROUP_V2, .v2 = {.dir = dir}, .proc = FD_NONE};
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
+        c.v1[i].parent = c.v1[i].dir = c.v1[i].join = FD_NONE;
+    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
+        c.file[i] = FD_NONE;
+    cgroup_keep(&c, 0);
+    const struct plan_limits planned = {.memory = 1048576, .pids = 20};
+    struct error e = {0};
+
+    struct launch_limits x = {.which = LAUNCH_LIMIT_MEMORY | LAUNCH_LIMIT_PIDS | LAUNCH_LIMIT_CPUS,
+                              .memory = 2097152,
+                              .pids = 10,
+                              .cpu_milli = 2500};
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), 0);
+    expect_file(dir, "memory.max", "2097152");
+    expect_file(dir, "pids.max", "10");
+    expect_file(dir, "cpu.max", "250000 100000"); /* the period stays, as in the kernel's file */
+
+    x.which |= LAUNCH_LIMIT_IO_WEIGHT; /* nothing weighs it here */
+    x.memory = 1500000;
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EOPNOTSUPP);
+    assert_non_null(strstr(e.text, "io-weight: nothing counts it"));
+    x.which = LAUNCH_LIMIT_MEMORY;
+    x.memory = 400000; /* less than it uses: the kernel would kill it */
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EBUSY);
+    x.which = LAUNCH_LIMIT_PIDS;
+    x.pids = 21; /* more than each process's own limit */
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EOPNOTSUPP);
+    assert_non_null(strstr(e.text, "RLIMIT_NPROC"));
+
+    fd_close(c.file[CGROUP_PIDS_MAX]); /* one that can be read and not written */
+    c.file[CGROUP_PIDS_MAX] = openat(dir, "pids.max", O_RDONLY | O_CLOEXEC);
+    x.which = LAUNCH_LIMIT_MEMORY | LAUNCH_LIMIT_PIDS;
+    x.memory = 1500000;
+    x.pids = 11;
+    assert_true(cgroup_update(&c, &planned, &x, &e) < 0);
+    expect_file(dir, "memory.max", "2097152");
+    expect_file(dir, "pids.max", "10");
+    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
+        fd_close(c.file[i]);
+    assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
+}
+
 static void names(void **state)
 {
     assert_true(cgroup_name_is_ours("cofferdam-0123456789ab"));
@@ -265,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(v2_limits_are_written),
+        cmocka_unit_test(update_changes_all_or_nothing),
         cmocka_unit_test(makes_samples_kills_and_cleans),
         cmocka_unit_test(strict_names_the_limit),
         cmocka_unit_test(a_crash_is_undone),
