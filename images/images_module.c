@@ -1,5 +1,6 @@
 #include "images/gzip_module.h"
 #include "images/module.h"
+#include "images/zstd_module.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -74,6 +75,10 @@ static int inflate(int in, const struct images_sink *out, enum compression how, 
 {
     if (how == COMPRESSION_GZIP)
         return gzip_inflate(in, out, why, room);
+#ifdef COFFERDAM_ZSTD
+    if (how == COMPRESSION_ZSTD)
+        return zstd_inflate(in, out, why, room);
+#endif
     struct archive *a = archive_read_new();
     struct archive_entry *entry;
     if (!a)
