@@ -12,6 +12,9 @@ enum compression {
     COMPRESSION_XZ,
     COMPRESSION_BZIP2,
     COMPRESSION_LZ4, /* frames, and the older form that kernels are packed in */
+    COMPRESSION_LZMA,
+    COMPRESSION_LZIP,
+    COMPRESSION_COMPRESS, /* compress(1), .Z */
 };
 
 enum { COMPRESSION_MAGIC = 6 }; /* bytes that tell */

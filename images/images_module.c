@@ -33,6 +33,12 @@ static int enable(struct archive *a, enum compression how)
         return archive_read_support_filter_bzip2(a);
     case COMPRESSION_LZ4:
         return archive_read_support_filter_lz4(a);
+    case COMPRESSION_LZMA:
+        return archive_read_support_filter_lzma(a);
+    case COMPRESSION_LZIP:
+        return archive_read_support_filter_lzip(a);
+    case COMPRESSION_COMPRESS:
+        return archive_read_support_filter_compress(a);
     }
     return ARCHIVE_FATAL;
 }

@@ -24,6 +24,9 @@ static const char *saved_layer_type(enum compression c)
     case COMPRESSION_XZ:
     case COMPRESSION_BZIP2:
     case COMPRESSION_LZ4:
+    case COMPRESSION_LZMA:
+    case COMPRESSION_LZIP:
+    case COMPRESSION_COMPRESS:
         break;
     }
     return NULL;
@@ -163,7 +166,7 @@ int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
 /* --- root file systems ---------------------------------------------------------------------------
  */
 
-/* xz and bzip2 are no compressions of layers: the layer is the plain tar. */
+/* xz and others are no compressions of layers: the layer is the plain tar. */
 static int rootfs_plain(struct image_import *m, int fd, struct error *e)
 {
     autofree char *session = NULL;
@@ -202,7 +205,7 @@ int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, s
 {
     int how = unpack_compression(fd);
     autoclose int plain = FD_NONE;
-    if (how == COMPRESSION_XZ || how == COMPRESSION_BZIP2 || how == COMPRESSION_LZ4) {
+    if (how >= 0 && !saved_layer_type((enum compression)how)) {
         plain = rootfs_plain(m, fd, e);
         if (plain < 0)
             return plain;

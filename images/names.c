@@ -86,7 +86,8 @@ char *image_name_plain(const char *name, struct error *e)
 
 char *image_name_of_file(const char *path)
 {
-    static const char *const endings[] = {".gz", ".zst", ".xz", ".bz2", ".tgz", ".tar", ".oci"};
+    static const char *const endings[] = {".gz",  ".zst", ".xz",   ".bz2", ".tgz", ".tar",
+                                          ".oci", ".lz4", ".lzma", ".lz",  ".Z"};
     const char *base = strrchr(path, '/');
     autofree char *name = str_dup(base ? base + 1 : path);
     for (bool again = true; again;) {

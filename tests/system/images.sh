@@ -82,9 +82,15 @@ test_a_root_file_system_runs_in_any_wrapping() {
     cofferdam image import rootfs.tar plain
     cofferdam image import rootfs.tar.gz
     cofferdam image import rootfs folder:1
-    for wrapping in 'xz xz' 'bzip2 bz2' 'zstd zst'; do
-        type -P "${wrapping% *}" >"$T/null" || continue
-        "${wrapping% *}" -qk rootfs.tar
+    for wrapping in 'xz xz' 'bzip2 bz2' 'zstd zst' 'lzma lzma' 'lzip lz' 'lz4 lz4' 'compress Z'; do
+        case $wrapping in
+        lzip* | compress* | lz4*) # by what bsdtar brings
+            type -P bsdtar >"$T/null" || continue
+            bsdtar -cf "rootfs.tar.${wrapping#* }" "--${wrapping% *}" @rootfs.tar 2>"$T/null" || continue ;;
+        *)
+            type -P "${wrapping% *}" >"$T/null" || continue
+            "${wrapping% *}" -qk rootfs.tar ;;
+        esac
         cofferdam image import "rootfs.tar.${wrapping#* }" "${wrapping% *}:1"
         expect_equal "$(cofferdam run --image "${wrapping% *}:1" -- cat /etc/old)" old
     done
