@@ -373,8 +373,21 @@ test_mmdebstrap() {
         exit 77
     }
     cofferdam image import root.tar debian:mine >said
-    cofferdam run --image debian:mine -- cat /etc/os-release >said
-    grep -q bookworm said || fail 'no Debian'
+    # launched by whatever is here, and its own programs work
+    # shellcheck disable=SC2016 # for the shell inside
+    local runtime count=0
+    for runtime in native crun runc runsc; do
+        have "$runtime" || [ $runtime = native ] || continue
+        capture cofferdam run --runtime $runtime --image debian:mine -- \
+            bash -euc '. /etc/os-release; echo $VERSION_CODENAME; perl -e "print 6*7, qq(\n)"; dpkg -s bash | grep ^Status; id -u'
+        # what cannot start here has tests of its own
+        [ $STATUS != 125 ] || [ $runtime = native ] || { show_capture; continue; }
+        expect_status 0
+        expect_out $'bookworm\n42\nStatus: install ok installed\n0'
+        count=$((count + 1))
+    done
+    [ $count -ge 1 ] || fail 'started by none'
+    cofferdam image verify debian:mine >said
 }
 
 USERS='user ranges root'

@@ -5,7 +5,9 @@
 #     after_strike WHAT ACTION      complains (complain WHAT TEXT) about what does not
 #     before_strike                 if there is something to make ready
 #
-# The short ring takes samples; COFFERDAM_LONG=1 takes every step, or with COFFERDAM_STRIDE=n every n-th.
+# The short ring takes samples. COFFERDAM_LONG=1 takes every step as far as COFFERDAM_SWEEP_SECONDS (150) for
+# a sweep allow, else every n-th from one by chance on, so that some nights take all; with COFFERDAM_STRIDE=n
+# every n-th, however long it lasts.
 
 KILL_AT=$BUILD_DIR/tests/tools/kill-at
 
@@ -37,17 +39,24 @@ step() {
     after_strike "$what" "$3"
 }
 
+# fitting_stride STEPS BEGUN: so that they take no longer than they may, if each takes as long as it is since then.
+fitting_stride() {
+    local each=$((${EPOCHREALTIME/./} - $2)) most=${COFFERDAM_SWEEP_SECONDS:-150}
+    echo $(($1 * each / (most * 1000000) + 1))
+}
+
 # sweep STRIDE ACTION ROLES -- COMMAND…
 sweep() {
-    local stride=$1 role n roles status most
+    local stride=$1 role n roles status most begun
     ACTION=$2
     roles=$3
     shift 4
-    [ -z "${COFFERDAM_LONG:-}" ] || stride=${COFFERDAM_STRIDE:-1}
     for role in $roles; do
+        begun=${EPOCHREALTIME/./}
         before_strike
         most=$("$KILL_AT" "$role" 0 count "$COFFERDAM" "$@" <"${STRIKE_INPUT:-/dev/null}" 2>/dev/null | tail -1)
         after_strike "no call" count
+        [ -z "${COFFERDAM_LONG:-}" ] || stride=${COFFERDAM_STRIDE:-$(fitting_stride "$most" "$begun")}
         # not always the same ones
         n=$((1 + ${OFFSET:-$RANDOM} % stride))
         while [ "$n" -le "$most" ]; do
@@ -57,6 +66,7 @@ sweep() {
             [ $status != 3 ] || break
             n=$((n + stride))
         done
+        [ -z "${COFFERDAM_LONG:-}" ] || echo "$ACTION $role $*: $most calls, each $stride."
     done
 }
 
