@@ -26,7 +26,9 @@ static void draw_title(const struct ui_model *m)
                                                                        : "");
     size_t marked = ui_model_marked(m);
     autofree char *marks = marked ? str_format("%zu marked, ", marked) : str_dup("");
-    autofree char *right = str_format("%s%zu running of %zu ", marks, running, m->count);
+    autofree char *right =
+        str_format("%s%s%zu running of %zu ", m->stalled ? "the disk does not answer, " : "", marks,
+                   running, m->count);
     paint_text(0, 0, m->cols, UI_TITLE, left);
     int width = (int)strlen(right);
     if (width + (int)strlen(left) + 2 <= m->cols)

@@ -26,6 +26,7 @@ void ui_model_done(struct ui_model *m)
     ui_sheet_done(&m->sheet);
     ui_bindings_free(m->bindings);
     free(m->selected);
+    free(m->wanted);
     for (size_t i = 0; i < m->panes_count; i++)
         ui_pane_done(&m->panes[i]);
     free(m->copied);

@@ -180,7 +180,9 @@ struct ui_model {
     enum ui_arrange arrange;
     int sort; /* enum ui_column; UI_COL_COUNT: as they were started */
     bool sort_turned;
-    bool listed; /* the first list has come */
+    bool listed;  /* the first list has come */
+    bool stalled; /* the files do not answer */
+    char *wanted; /* owned or NULL: an id to be chosen as soon as it is listed */
 
     enum ui_page page;
     enum ui_focus focus;
@@ -252,6 +254,7 @@ struct ui_sample {
 };
 void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
                      const struct ui_sample *s);
+void ui_model_stalled(struct ui_model *m, bool stalled);
 void ui_model_silent(struct ui_model *m, const char *id, bool silent);
 void ui_model_time(struct ui_model *m, int64_t now_ms);
 void ui_model_profiles(struct ui_model *m, struct profile_entry *list, size_t count); /* taken */

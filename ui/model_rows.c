@@ -79,7 +79,7 @@ static struct ui_row row_of(const struct state_record *r)
 static void row_inherit(struct ui_row *to, struct ui_row *old)
 {
     to->sampled = old->sampled;
-    to->silent = old->silent;
+    to->silent = old->silent && state_phase_lives(to->phase);
     to->marked = old->marked;
     to->cpu_us = old->cpu_us;
     to->memory = old->memory;
@@ -124,6 +124,10 @@ void ui_model_list(struct ui_model *m, const struct state_record *list, size_t c
     m->listed = true;
     m->dirty |= changed;
     ui_model_arrange(m);
+    if (m->wanted && ui_model_row(m, m->wanted)) {
+        free(m->selected);
+        m->selected = TAKE(m->wanted);
+    }
 }
 
 void ui_model_snapshots(struct ui_model *m, struct ui_snapshot *list, size_t count)
@@ -211,6 +215,12 @@ void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
     r->silent = false;
     row_numbers(m, r, after);
     m->dirty |= !m->still && !str_equal(before, after);
+}
+
+void ui_model_stalled(struct ui_model *m, bool stalled)
+{
+    m->dirty |= m->stalled != stalled;
+    m->stalled = stalled;
 }
 
 void ui_model_silent(struct ui_model *m, const char *id, bool silent)

@@ -76,26 +76,10 @@ void paint_mouse(bool taken)
     fflush(stdout);
 }
 
-/* Letters and digits alone: nothing of what is copied can be anything else to the terminal. */
 void paint_clipboard(const char *utf8)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    enum { MOST = 74994 }; /* what terminals take */
-    size_t size = MIN(strlen(utf8), (size_t)MOST);
-    autobuf b = {0};
-    if (!paint_knows_mouse) /* a plain one, which would show it */
-        return;
-    buf_puts(&b, "\033]52;c;");
-    for (size_t i = 0; i < size; i += 3) {
-        uint32_t three = 0;
-        for (size_t k = 0; k < 3; k++)
-            three = three << 8 | (i + k < size ? (uint8_t)utf8[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            buf_putc(&b, k && i + k > size ? '=' : digits[three >> (18 - 6 * k) & 63]);
-    }
-    buf_puts(&b, "\a");
-    fwrite(b.data, 1, b.used, stdout);
-    fflush(stdout);
+    if (paint_knows_mouse) /* a plainer one would show it */
+        paint_out_clipboard(utf8);
 }
 
 int paint_width(const char *utf8)
@@ -135,6 +119,7 @@ int paint_begin(struct error *e)
     nonl();
     intrflush(NULL, FALSE);
     leaveok(stdscr, FALSE);
+    typeahead(-1); /* a frame is one write: nothing to be broken off for */
     paint_palette();
     return 0;
 }
@@ -143,6 +128,7 @@ void paint_end(void)
 {
     if (!paint_screen)
         return;
+    paint_out_release();
     paint_mouse(false);
     paint_screen = NULL;
     endwin();
@@ -251,10 +237,12 @@ void paint_bell(void)
 
 void paint_show(bool all)
 {
+    paint_out_hold();
     curs_set(cursor_row >= 0);
     if (cursor_row >= 0)
         move(cursor_row, cursor_col);
     if (all)
         clearok(stdscr, TRUE);
     refresh();
+    paint_out_release();
 }

@@ -14,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, ESC_MS = 30, SOON_MS = 50, INPUT_ROOM = 4096 };
+enum { TICK_MS = 1000, ESC_MS = 30, SOON_MS = 50, FIRST_MS = 3, INPUT_ROOM = 4096 };
 
 struct ui {
     struct ui_model model;
@@ -130,6 +130,14 @@ static void ui_round(struct ui *u)
     world_carry_out(&u->world);
 }
 
+/* Files that answer at once are in the first frame; it does not wait for others. */
+static void ui_first_look(struct ui *u)
+{
+    struct pollfd p = {.fd = u->world.scout.fd, .events = POLLIN};
+    if (poll(&p, 1, FIRST_MS) > 0)
+        world_news(&u->world);
+}
+
 static int ui_take_signals(sigset_t *old)
 {
     static const int taken[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGCONT};
@@ -161,8 +169,9 @@ static int ui_run(const struct ui_host *host)
         fprintf(stderr, "cofferdam: %s\n", e.text);
         u->status = 125;
     } else {
-        world_refresh(&u->world);
+        ui_model_time(&u->model, world_now_ms());
         ui_settings_load(&u->model);
+        ui_first_look(u);
         u->tick_at = loop_now_ms() + TICK_MS;
         while (!u->world.quit) {
             ui_frame(u);

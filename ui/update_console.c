@@ -242,6 +242,9 @@ void ui_update_started(struct ui_model *m, const char *id, const char *name)
     if (ui_model_row(m, id)) {
         free(m->selected);
         m->selected = str_dup(id);
+    } else {
+        free(m->wanted);
+        m->wanted = str_dup(id);
     }
     ui_model_no_message(m);
     m->dirty = true;

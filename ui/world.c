@@ -2,11 +2,8 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
-#include "console/snapshots.h"
 #include "ui/columns.h"
 #include "ui/update.h"
-
-#include <sys/stat.h>
 
 static void link_ask(struct world *w, const char *id, int64_t now)
 {
@@ -19,15 +16,8 @@ static void link_ask(struct world *w, const char *id, int64_t now)
     ui_model_silent(w->model, id, !l || now - l->asked_ms > UI_SILENT_MS);
 }
 
-static void snapshots_look(struct world *w, int64_t now)
+static void snapshots_take(struct world *w, const struct snapshot_record *list, size_t count)
 {
-    enum { EVERY_MS = 5000 };
-    struct snapshot_record *list;
-    size_t count;
-    struct error ignored;
-    if (now - w->snapshots_ms < EVERY_MS || snapshots_list(&w->dirs, &list, &count, &ignored) < 0)
-        return;
-    w->snapshots_ms = now;
     struct ui_snapshot *to = mem_zero(count + 1, sizeof(*to));
     for (size_t i = 0; i < count; i++)
         to[i] = (struct ui_snapshot){
@@ -39,7 +29,6 @@ static void snapshots_look(struct world *w, int64_t now)
             .bytes = list[i].bytes,
             .created_ms = list[i].created_ms,
         };
-    snapshots_list_free(list, count);
     ui_model_snapshots(w->model, to, count);
 }
 
@@ -73,35 +62,17 @@ static void ask_all(struct world *w, int64_t now)
             link_ask(w, m->list[m->items[i].index].id, now);
 }
 
-static int64_t changed_ns(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) < 0 ? 0 : st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
-}
-
-/* Whether there may be other workloads than before: what becomes of each its own monitor tells. */
-static bool list_changed(struct world *w)
-{
-    enum { ANYWAY_MS = 20000 };
-    autofree char *kept = str_join_path(w->dirs.state, "workloads");
-    int64_t changed = changed_ns(w->dirs.runtime) ^ changed_ns(kept), now = world_now_ms();
-    if (changed == w->list_changed && now - w->listed_ms < ANYWAY_MS && !w->look)
-        return false;
-    w->list_changed = changed;
-    return true;
-}
-
-/* Reading the files of hundreds takes longer than a frame may wait: only when it has to be. */
 void world_tick(struct world *w)
 {
     struct ui_model *m = w->model;
-    if (list_changed(w)) {
-        world_refresh(w);
-        return;
-    }
+    struct error e;
     int64_t now = world_now_ms();
     ui_model_time(m, now);
-    snapshots_look(w, now);
+    if (w->scout.fd < 0 && scout_start(&w->scout, &w->dirs, &e) < 0)
+        ui_model_message(m, true, e.text);
+    scout_ask(&w->scout, w->look, now);
+    w->look = false;
+    ui_model_stalled(m, w->scout.busy && now - w->scout.asked_ms > UI_SILENT_MS);
     if (m->sort != UI_COL_COUNT)
         ui_model_arrange(m);
     if (m->page == UI_PAGE_HOST)
@@ -111,23 +82,35 @@ void world_tick(struct world *w)
 
 void world_refresh(struct world *w)
 {
-    struct state_record *list;
-    size_t count;
-    struct error e;
-    int64_t now = world_now_ms();
-    ui_model_time(w->model, now);
-    w->look = false;
-    w->listed_ms = now;
-    if (state_list(&w->dirs, &list, &count, &e) < 0) {
-        ui_model_message(w->model, true, e.text);
-        return;
-    }
-    snapshots_look(w, now);
-    ui_model_list(w->model, list, count);
+    ui_model_time(w->model, world_now_ms());
+    scout_ask(&w->scout, true, world_now_ms());
     if (w->model->page == UI_PAGE_HOST)
         world_host_facts(w);
-    ask_all(w, now);
-    state_list_free(list, count);
+}
+
+/* What the files say, once it is known. */
+void world_news(struct world *w)
+{
+    struct scout_news n;
+    int64_t now = world_now_ms();
+    if (!scout_read(&w->scout, &n))
+        return;
+    if (n.error.code)
+        ui_model_message(w->model, true, n.error.text);
+    if (n.snapshots_listed)
+        snapshots_take(w, n.snapshots, n.snapshots_count);
+    if (n.listed) {
+        ui_model_list(w->model, n.list, n.count);
+        ask_all(w, now);
+    }
+    w->model->facts.disk = n.disk;
+    w->model->facts.disk_free = n.disk_free;
+    ui_model_stalled(w->model, false);
+    scout_news_done(&n);
+    if (w->scout.again) {
+        w->scout.again = false;
+        scout_ask(&w->scout, true, now);
+    }
 }
 
 /* --- intents --- */
@@ -223,7 +206,7 @@ size_t world_watch(struct world *w, struct pollfd **ret)
 {
     w->watched_links = w->links_count;
     w->watched_jobs = w->jobs_count;
-    struct pollfd *fds = mem_zero(w->links_count + w->jobs_count, sizeof(*fds));
+    struct pollfd *fds = mem_zero(w->links_count + w->jobs_count + 1, sizeof(*fds));
     size_t n = 0;
     for (size_t i = 0; i < w->links_count; i++, n++) {
         const struct client *c = w->links[i]->client;
@@ -232,6 +215,7 @@ size_t world_watch(struct world *w, struct pollfd **ret)
     }
     for (size_t i = 0; i < w->jobs_count; i++, n++)
         fds[n] = (struct pollfd){.fd = w->jobs[i]->output, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = w->scout.fd, .events = POLLIN};
     *ret = fds;
     return n;
 }
@@ -250,6 +234,8 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
         if (k + 1 == links || loop_now_ms() > until)
             w->next_link = i + 1;
     }
+    if (links + jobs < count && fds[links + jobs].revents)
+        world_news(w);
     for (size_t i = 0; i < jobs && links + i < count; i++)
         if (!fds[links + i].revents || world_read_job(w, w->jobs[i]))
             w->jobs[kept++] = w->jobs[i];
@@ -261,12 +247,15 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e)
 {
-    *w = (struct world){.host = host, .model = m, .mouse = true};
+    *w = (struct world){.host = host, .model = m, .mouse = true, .scout.fd = FD_NONE};
     m->verbs = host->verbs;
     m->verbs_count = host->verbs_count;
     int r = dirs_init(&w->dirs, e);
+    if (r == 0)
+        r = scout_start(&w->scout, &w->dirs, e);
     if (r < 0)
         return r;
+    scout_ask(&w->scout, true, world_now_ms());
     struct profile_path path;
     struct profile_entry *list;
     size_t count;
@@ -289,5 +278,6 @@ void world_done(struct world *w)
         world_free_job(w->jobs[i]);
     free(w->jobs);
     free(w->copied);
+    scout_done(&w->scout);
     dirs_done(&w->dirs);
 }

@@ -6,6 +6,7 @@
 #include "console/client.h"
 #include "ui/model.h"
 #include "ui/module.h"
+#include "ui/scout.h"
 
 #include <poll.h>
 
@@ -39,14 +40,13 @@ struct world {
     size_t links_count;
     struct world_job **jobs; /* owned */
     size_t jobs_count;
-    int64_t listed_ms, list_changed;    /* when the files were read; what the folders said */
-    bool look;                          /* they are to be read again */
+    struct scout scout;                 /* who reads the files */
+    bool look;                          /* all of them are to be read again */
     unsigned turn;                      /* whose numbers beyond the screen are due */
     size_t next_link;                   /* read first: none waits for ever */
     size_t watched_links, watched_jobs; /* so many of them as world_watch() was called */
     char *copied;                       /* owned or NULL: for the terminal's clipboard */
     bool quit, ring, mouse;             /* mouse: it may have changed hands */
-    int64_t snapshots_ms;               /* when they were last looked at */
     bool look_soon;                     /* something ended: not only at the next second */
 };
 
@@ -55,6 +55,7 @@ void world_done(struct world *w);
 
 void world_refresh(struct world *w);                      /* all anew */
 void world_tick(struct world *w);                         /* each second */
+void world_news(struct world *w);                         /* what the files say, if it is known */
 void world_carry_out(struct world *w);                    /* the model's intents */
 size_t world_watch(struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);

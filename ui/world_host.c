@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 static char *proc_read(const char *path)
@@ -34,7 +33,6 @@ void world_host_facts(struct world *w)
     struct ui_host_facts f = {.known = true};
     autofree char *memory = proc_read("/proc/meminfo");
     autofree char *load = proc_read("/proc/loadavg");
-    struct statvfs fs;
     f.memory = meminfo(memory, "MemTotal:");
     f.available = meminfo(memory, "MemAvailable:");
     f.processors = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
@@ -43,10 +41,8 @@ void world_host_facts(struct world *w)
     f.pressure_cpu = pressure("cpu");
     f.pressure_memory = pressure("memory");
     f.pressure_io = pressure("io");
-    if (statvfs(w->dirs.data, &fs) == 0 || statvfs("/", &fs) == 0) {
-        f.disk = fs.f_blocks * fs.f_frsize;
-        f.disk_free = fs.f_bavail * fs.f_frsize;
-    }
+    f.disk = w->model->facts.disk; /* world_news() */
+    f.disk_free = w->model->facts.disk_free;
     w->model->dirty |= memcmp(&f, &w->model->facts, sizeof(f)) != 0;
     w->model->facts = f;
 }

@@ -122,7 +122,6 @@ static void job_done(struct world *w, struct world_job *j, int status)
             ui_model_message(w->model, false, said);
         else if (kind == UI_INTENT_DO)
             ui_model_no_message(w->model);
-        w->snapshots_ms = 0;
         world_refresh(w);
     }
 }

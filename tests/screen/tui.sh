@@ -239,6 +239,32 @@ test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
     kill_it
 }
 
+# The process that reads files stands for a disk, or a server, that does not answer.
+test_a_disk_that_hangs_is_said_and_holds_nothing_up() {
+    local program reader
+    need tmux userns
+    cofferdam run --detach --tty --name there -- sleep 1000 >/dev/null
+    screen_start 100 24 cofferdam
+    see "$RUNNING"
+    program=$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)
+    reader=$(pgrep -P "$program" | head -1)
+    kill -STOP "$reader"
+    see "the disk does not answer"
+    screen_keys '?'
+    see "cofferdam  help"
+    screen_keys Escape Enter
+    see "── there"
+    screen_keys C-] Tab Escape
+    kill -CONT "$reader"
+    see_no "the disk does not answer"
+    kill -KILL "$reader" # another one comes
+    cofferdam run --detach --tty --name later -- sleep 1000 >/dev/null
+    see "later"
+    screen_keys q
+    expect_end 0
+    kill_all
+}
+
 test_removing_what_lives_and_what_is_lost() {
     need tmux userns
     cofferdam run --detach --tty --name alive -- sleep 1000 >/dev/null
