@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""schema.py FOLDER DOCUMENT…: whether the documents fit the config-schema.json of that folder.
+
+The folder is the runtime specification's own (its schema refers to its other files by name).
+Each misfit is a line; status 1 if there is any.
+"""
+import json
+import pathlib
+import sys
+import warnings
+
+import jsonschema
+
+
+def load(path):
+    return json.loads(pathlib.Path(path).read_text())
+
+
+def main(folder, *documents):
+    folder = pathlib.Path(folder).resolve()
+    schema = load(folder / 'config-schema.json')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # newer versions have another class for this
+        resolver = jsonschema.RefResolver(folder.as_uri() + '/config-schema.json', schema)
+        check = jsonschema.Draft4Validator(schema, resolver=resolver)
+        wrong = [f'{name}: {"/".join(map(str, e.absolute_path))}: {e.message[:200]}'
+                 for name in documents for e in check.iter_errors(load(name))]
+    print(*wrong, sep='\n')
+    return 1 if wrong else 0
+
+
+sys.exit(main(*sys.argv[1:]))
