@@ -94,6 +94,7 @@ void build_machine(struct build *b)
         return;
     m->choice = str_dup_or_null(parts->choice);
     m->program = str_dup_or_null(parts->program);
+    m->jailer = str_dup_or_null(parts->jailer);
     m->version = str_dup_or_null(parts->version);
     m->files = strv_copy(parts->files);
     m->no_kvm = str_dup_or_null(parts->no_kvm);

@@ -18,6 +18,7 @@ static void plan_machine_done(struct plan_machine *m)
     free(m->type);
     free(m->cpu_model);
     free(m->program);
+    free(m->jailer);
     free(m->version);
     strv_free(m->files);
     free(m->no_kvm);

@@ -103,6 +103,7 @@ enum {
     PLAN_MOUNT_OPTIONAL = 16, /* a missing source is no error */
     PLAN_MOUNT_OWNED = 32,    /* what is made belongs to the workload's user, not its root */
     PLAN_MOUNT_KEPT = 128, /* DIR, FILE, SYMLINK, MASK: what the snapshot has at the target stays */
+    PLAN_MOUNT_MADE = 256, /* DEVICE: nothing is bound, the one who is started makes it there */
     PLAN_MOUNT_LENT = 64,     /* the files of root, who started it, are the workload's user's in it */
 };
 
@@ -157,6 +158,7 @@ struct plan_machine {
     char *warmed;     /* owned; the folder that one is in, or is to be made in; NULL: none */
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */
+    char *jailer;     /* owned; by which root has it started; NULL: by ours alone */
     char **files;     /* owned; libraries and firmware: all that the program sees beside itself */
     char *no_kvm;     /* owned; why KVM cannot be had here; NULL: it works */
     uint64_t tsc_khz; /* of the host; 0: not known */
@@ -270,6 +272,7 @@ struct plan_parts {
     const char *runtime;           /* what "auto" means here; NULL: the first of the boundary */
     const char *choice;            /* why; NULL: it was named */
     const char *program, *version; /* as plan_machine's */
+    const char *jailer;
     char *const *files;
     const char *no_kvm;
     uint64_t tsc_khz;

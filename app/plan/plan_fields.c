@@ -63,6 +63,7 @@ static const struct field machine_fields[] = {
     {"warmed",    FIELD_TEXT,  MACHINE(warmed)},
     {"program",   FIELD_TEXT,  MACHINE(program)},
     {"version",   FIELD_TEXT,  MACHINE(version)},
+    {"jailer",    FIELD_TEXT,  MACHINE(jailer)},
     {"files",     FIELD_TEXTS, MACHINE(files)},
     {"no_kvm",    FIELD_TEXT,  MACHINE(no_kvm)},
     {"tsc_khz",   FIELD_U64,   MACHINE(tsc_khz)},

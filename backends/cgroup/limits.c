@@ -119,33 +119,38 @@ static int v1_io(const struct cgroup *c, unsigned weight)
     return r == -ENOENT ? v1_put(c, CGROUP_V1_BLKIO, "blkio.weight", n) : r;
 }
 
-/* The nodes every /dev of ours has, so that they need not be looked at. */
+/* The nodes every /dev of ours has, and others that never change: they need not be looked at. */
 static const struct {
     const char *path, *rule;
 } known_devices[] = {
-    {"/dev/null",    "c 1:3 rw"},
-    {"/dev/zero",    "c 1:5 rw"},
-    {"/dev/full",    "c 1:7 rw"},
-    {"/dev/random",  "c 1:8 rw"},
-    {"/dev/urandom", "c 1:9 rw"},
-    {"/dev/tty",     "c 5:0 rw"},
+    {"/dev/null",    "c 1:3"   },
+    {"/dev/zero",    "c 1:5"   },
+    {"/dev/full",    "c 1:7"   },
+    {"/dev/random",  "c 1:8"   },
+    {"/dev/urandom", "c 1:9"   },
+    {"/dev/tty",     "c 5:0"   },
+    {"/dev/kvm",     "c 10:232"},
+    {"/dev/net/tun", "c 10:200"},
 };
 
-static int v1_allow_device(int dir, const char *path)
+static int v1_allow_device(int dir, const char *path, bool made)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(known_devices); i++)
-        if (strcmp(known_devices[i].path, path) == 0)
-            return file_put(dir, "devices.allow", known_devices[i].rule);
     struct stat st;
+    char rule[64];
+    for (size_t i = 0; i < ARRAY_SIZE(known_devices); i++) {
+        if (strcmp(known_devices[i].path, path) != 0)
+            continue;
+        snprintf(rule, sizeof(rule), "%s rw%s", known_devices[i].rule, made ? "m" : "");
+        return file_put(dir, "devices.allow", rule);
+    }
     if (stat(path, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
         return 0;
-    char rule[64];
-    snprintf(rule, sizeof(rule), "%c %u:%u rw", S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev),
-             minor(st.st_rdev));
+    snprintf(rule, sizeof(rule), "%c %u:%u rw%s", S_ISCHR(st.st_mode) ? 'c' : 'b',
+             major(st.st_rdev), minor(st.st_rdev), made ? "m" : "");
     return file_put(dir, "devices.allow", rule);
 }
 
-/* A second lock: nodes cannot be made and foreign mounts are nodev anyway. */
+/* A second lock: nodes cannot be made but where that is said, and foreign mounts are nodev. */
 static int v1_devices(const struct cgroup *c, const struct plan *p)
 {
     int dir = c->v1[CGROUP_V1_DEVICES].dir;
@@ -158,7 +163,7 @@ static int v1_devices(const struct cgroup *c, const struct plan *p)
         r = file_put(dir, "devices.allow", "c 136:* rw"); /* pts */
     for (size_t i = 0; r == 0 && i < p->mounts_count; i++)
         if (p->mounts[i].kind == PLAN_MOUNT_DEVICE && p->mounts[i].source)
-            r = v1_allow_device(dir, p->mounts[i].source);
+            r = v1_allow_device(dir, p->mounts[i].source, p->mounts[i].flags & PLAN_MOUNT_MADE);
     return r;
 }
 

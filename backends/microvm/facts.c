@@ -16,12 +16,13 @@
 #include <x86intrin.h>
 #endif
 
-enum { FACTS_MS = 10000, FACTS_TEXT = 65536, FACTS_TSC_US = 20000, FACTS_FORMAT = 1 };
+enum { FACTS_MS = 10000, FACTS_TEXT = 65536, FACTS_TSC_US = 20000, FACTS_FORMAT = 2 };
 
 void vmm_facts_done(struct vmm_facts *f)
 {
     free(f->program);
     free(f->version);
+    free(f->jailer);
     strv_free(f->files);
     free(f->no_kvm);
     *f = (struct vmm_facts){0};
@@ -215,6 +216,8 @@ static int facts_load(int dir, const char *name, const char *key, struct vmm_fac
             f.program = str_dup(value);
         else if (str_equal(lines[i], "version") && !f.version)
             f.version = str_dup(value);
+        else if (str_equal(lines[i], "jailer") && !f.jailer)
+            f.jailer = str_dup(value);
         else if (str_equal(lines[i], "no-kvm") && !f.no_kvm)
             f.no_kvm = str_dup(value);
         else if (str_equal(lines[i], "tsc"))
@@ -232,6 +235,8 @@ static void facts_save(int dir, const char *name, const char *key, const struct 
     buf_printf(&text, "%s\nprogram %s\n", key, f->program);
     if (f->version)
         buf_printf(&text, "version %s\n", f->version);
+    if (f->jailer)
+        buf_printf(&text, "jailer %s\n", f->jailer);
     if (f->no_kvm)
         buf_printf(&text, "no-kvm %s\n", f->no_kvm);
     buf_printf(&text, "tsc %" PRIu64 "\n", f->tsc_khz);
@@ -241,6 +246,18 @@ static void facts_save(int dir, const char *name, const char *key, const struct 
     file_write_whole(dir, name, text.data, text.used, 0600, false); /* or it is asked again */
 }
 
+/* One that is of another version would not know the program's arguments, nor it the jailer's. */
+static char *facts_jailer(const struct vmm_facts *f)
+{
+    autofree char *real = realpath(f->program, NULL);
+    if (!real || !f->version || geteuid() != 0)
+        return NULL;
+    *strrchr(real, '/') = '\0';
+    autofree char *path = str_join_path(real, "jailer");
+    autofree char *version = access(path, X_OK) == 0 ? facts_version(path) : NULL;
+    return str_equal(version, f->version) ? TAKE(path) : NULL;
+}
+
 static void facts_find(const char *name, const char *arch, struct vmm_facts *f)
 {
     if (str_equal(name, "qemu")) {
@@ -248,6 +265,8 @@ static void facts_find(const char *name, const char *arch, struct vmm_facts *f)
         facts_firmware(&f->files, f->program);
     }
     f->version = facts_version(f->program);
+    if (str_equal(name, "firecracker"))
+        f->jailer = facts_jailer(f);
     struct error why;
     if (kvm_probe(&why) < 0)
         f->no_kvm = str_dup(why.text);

@@ -7,9 +7,10 @@
 
 struct vmm_facts {
     char *program, *version; /* owned */
-    char **files;            /* owned; libraries, modules and firmware, as it looks them up */
-    char *no_kvm;            /* owned; why KVM cannot be had; NULL: it runs */
-    uint64_t tsc_khz;        /* of this machine; 0: not known */
+    char *jailer;     /* owned; of its version, beside it, where we are root; NULL: there is none */
+    char **files;     /* owned; libraries, modules and firmware, as it looks them up */
+    char *no_kvm;     /* owned; why KVM cannot be had; NULL: it runs */
+    uint64_t tsc_khz; /* of this machine; 0: not known */
 };
 void vmm_facts_done(struct vmm_facts *f);
 

@@ -52,14 +52,16 @@ struct plan *vmm_jail(const struct plan *p)
     j->seccomp = true;
     j->limits = vmm_limits(p);
     j->limits.disk = MIB; /* folders to mount on */
-    jail_file(j, m->program, m->program, false);
-    for (size_t i = 0; m->files && m->files[i]; i++)
-        jail_file(j, m->files[i], m->files[i], false);
+    if (!m->jailer) {     /* which brings the program and makes the device */
+        jail_file(j, m->program, m->program, false);
+        for (size_t i = 0; m->files && m->files[i]; i++)
+            jail_file(j, m->files[i], m->files[i], false);
+    }
     if (p->snapshot_kind != PLAN_SNAPSHOT_MEMORY) {
         jail_file(j, m->kernel, VMM_KERNEL, root);
         jail_file(j, m->initramfs, VMM_INITRAMFS, root);
     }
-    if (m->accel == PLAN_ACCEL_KVM)
+    if (m->accel == PLAN_ACCEL_KVM && !m->jailer)
         jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC | (root ? PLAN_MOUNT_LENT : 0));
     return j;
@@ -69,6 +71,14 @@ struct plan *vmm_jail_meeting(const struct plan *p)
 {
     struct plan *j = vmm_jail(p);
     jail_file(j, p->machine.root, VMM_ROOT, p->map_by == PLAN_MAP_PARENT);
+    if (p->machine.jailer) {
+        static const char *const nodes[] = {"/dev/kvm", "/dev/net/tun", "/dev/urandom",
+                                            "/dev/userfaultfd"};
+        for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+            jail_step(j, PLAN_MOUNT_DEVICE, nodes[i], nodes[i],
+                      PLAN_MOUNT_MADE | PLAN_MOUNT_OPTIONAL);
+        return j;
+    }
     struct plan_mount *m =
         jail_step(j, PLAN_MOUNT_TMPFS, NULL, VMM_MEET,
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC | PLAN_MOUNT_OWNED);
@@ -113,4 +123,35 @@ struct plan_limits vmm_limits(const struct plan *p)
     if (l.cpu_milli % 1000)
         l.best_effort = p->limits.best_effort;
     return l;
+}
+
+char **vmm_jailer_argv(const struct plan *p, char *const *argv, uint32_t uid, uint32_t gid,
+                       const char *base)
+{
+    autofree char *u = str_format("%u", uid), *g = str_format("%u", gid);
+    const char *const words[] = {p->machine.jailer,
+                                 "--id",
+                                 p->id,
+                                 "--exec-file",
+                                 p->machine.program,
+                                 "--uid",
+                                 u,
+                                 "--gid",
+                                 g,
+                                 "--chroot-base-dir",
+                                 base,
+                                 "--resource-limit",
+                                 "no-file=256",
+                                 "--new-pid-ns",
+                                 "--"};
+    char **all = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strv_add(&all, words[i]);
+    for (size_t i = 1; argv[i]; i++) {
+        if (str_equal(argv[i], "--id") && argv[i + 1])
+            i++;
+        else
+            strv_add(&all, argv[i]);
+    }
+    return all;
 }

@@ -64,6 +64,14 @@ void vmm_jail_device(struct plan *j, const char *path);
 /* The guest's network address: of our own making, the same for the same workload. Owned. */
 char *vmm_mac(const struct plan *p);
 
+/*
+ * Arguments of Firecracker's own jailer (vmm_jailer.h): `uid` and `gid` are the host's, `base` the
+ * folder it makes its own in, and `argv` is the program as the jail shows it, whose --id is the
+ * jailer's to say. Pure; owned by the caller.
+ */
+char **vmm_jailer_argv(const struct plan *p, char *const *argv, uint32_t uid, uint32_t gid,
+                       const char *base);
+
 /* The kernel's command line. Pure; owned by the caller. */
 char *vmm_kernel_line(const struct plan *p);
 

@@ -191,6 +191,30 @@ static int boot_power_on(struct launch *l, struct boot_ends *b, struct error *e)
     return -(e->code = EIO);
 }
 
+/* The jailer's share of a wish; `ret_argv` and `ret_base` are the caller's. */
+static int boot_jailer(const struct launch *l, char ***argv, char **ret_base,
+                       struct vmm_jailer_wish *ret, struct error *e)
+{
+    const struct plan *p = l->plan;
+    char link[32], base[4096];
+    uint32_t uid, gid;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", l->env.runtime_dir);
+    ssize_t n = readlink(link, base, sizeof(base) - 1);
+    if (n < 0 || !root_ids_outside(l->ids.uid_map, l->ids.uid_map_count, VMM_UID, &uid) ||
+        !root_ids_outside(l->ids.gid_map, l->ids.gid_map_count, VMM_GID, &gid))
+        return error_set(e, EINVAL, "the jailer: no folder or no ids for it");
+    *ret_base = str_ndup(base, (size_t)n);
+    char **plain = *argv;
+    *argv = vmm_jailer_argv(p, plain, uid, gid, *ret_base);
+    strv_free(plain);
+    *ret = (struct vmm_jailer_wish){.jailer = p->machine.jailer,
+                                    .program = p->machine.program,
+                                    .id = p->id,
+                                    .base = *ret_base,
+                                    .argv = *argv};
+    return 0;
+}
+
 static int boot_spawn(struct launch *l, struct error *e)
 {
     struct cgroup_wish wish = {
@@ -218,6 +242,12 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .fds = ends.fds,
                          .meets = l->driver->meets,
                          .memory = saved.memory};
+    autofree char *base = NULL;
+    struct vmm_jailer_wish jailer;
+    if (r == 0 && l->plan->machine.jailer) {
+        r = boot_jailer(l, &argv, &base, &jailer, e);
+        w.jailer = &jailer;
+    }
     if (r == 0)
         r = vmm_start(&w, l->driver->meets ? &l->meeting : NULL, &l->pid, &l->pidfd, e);
     if (r == 0) {

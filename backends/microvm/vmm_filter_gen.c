@@ -172,9 +172,18 @@ static const char *const plain[] = {
 
 /* Of those that make their own sockets, beside what is allowed by arguments in build(). */
 static const char *const meeting[] = {
-    "bind", "listen", "accept4", "connect", "unlink", "unlinkat", "tkill", "mincore",
+    "bind",
+    "listen",
+    "accept4",
+    "connect",
+    "unlink",
+    "unlinkat",
+    "tkill",
+    "mincore",
     /* further locks of their own */
-    "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
 };
 
 static void must(int r, const char *what)

@@ -88,18 +88,19 @@ static int start_confine(struct setup *s)
  * What only the program's own id may make here, and what has to be there before it is. The folder
  * is seen by it and us alone: so what it makes itself may be opened by whatever id we have.
  */
-static int start_meet(struct setup *s)
+static int start_meet_here(struct setup *s)
 {
-    static const struct sockaddr_un address = {AF_UNIX, VMM_MEET_VSOCK "_" VMM_AGENT_PORT_TEXT};
-    if (!start_wish(s)->meets)
-        return 0;
+    static const char metrics[] = VMM_MEET_METRICS,
+                      agent[] = VMM_MEET_VSOCK "_" VMM_AGENT_PORT_TEXT;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", agent + sizeof(VMM_MEET));
     umask(0);
     int fds[START_MEETING];
-    fds[0] = open(VMM_MEET, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fds[0] = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fds[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fds[0] < 0 || fds[1] < 0 || mkfifo(VMM_MEET_METRICS, 0666) < 0)
+    if (fds[0] < 0 || fds[1] < 0 || mkfifo(metrics + sizeof(VMM_MEET), 0666) < 0)
         return setup_fail(s, "a place to meet the program");
-    fds[2] = open(VMM_MEET_METRICS, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    fds[2] = open(metrics + sizeof(VMM_MEET), O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fds[2] < 0 || bind(fds[1], (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fds[1], 1) < 0)
         return setup_fail(s, "a place to meet the program");
@@ -109,6 +110,14 @@ static int start_meet(struct setup *s)
         fd_close(fds[i]);
     errno = -r;
     return r < 0 ? setup_fail(s, "telling where to meet") : 0;
+}
+
+static int start_meet(struct setup *s)
+{
+    if (!start_wish(s)->meets)
+        return 0;
+    int r = chdir(VMM_MEET) < 0 ? setup_fail(s, "a place to meet the program") : start_meet_here(s);
+    return r == 0 && chdir("/") < 0 ? setup_fail(s, "a place to meet the program") : r;
 }
 
 static int start_announce(struct setup *s)
@@ -134,9 +143,28 @@ static int (*const start_stages[])(struct setup *s) = {
     start_meet,  start_announce,         start_confine,      start_exec,
 };
 
+static int start_jailer_root(struct setup *s)
+{
+    return vmm_jailer_root(s, start_wish(s)->jailer);
+}
+
+static int start_jailer_exec(struct setup *s)
+{
+    return vmm_jailer_exec(s, start_wish(s)->jailer);
+}
+
+/* Ids, device nodes and the new root are the jailer's to make. */
+static int (*const start_jailer_stages[])(struct setup *s) = {
+    setup_begin,       setup_private_mounts, setup_open_sources, setup_cgroup_namespace,
+    start_jailer_root, start_meet_here,      start_limits,       start_descriptors,
+    start_announce,    start_jailer_exec,
+};
+
 static void __attribute__((noreturn)) start_run(struct setup *s, void *data)
 {
     struct start_child c = {.setup = *s, .wish = data};
+    if (c.wish->jailer)
+        setup_run(&c.setup, start_jailer_stages, ARRAY_SIZE(start_jailer_stages));
     setup_run(&c.setup, start_stages, ARRAY_SIZE(start_stages));
 }
 
@@ -253,15 +281,18 @@ int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *
     autoclose int listener = FD_NONE;
     struct root_lent lent = {0};
     struct root_lowers lowers = {0};
+    struct plan jail = *w->jail; /* a shallow copy: it owns nothing */
+    if (w->jailer)
+        jail.map_by = PLAN_MAP_SELF; /* there are no maps to write */
     struct root_start s = {
-        .plan = w->jail,
+        .plan = &jail,
         .env = &env,
         .ids = w->ids,
         .lowers = &lowers,
         .lent = &lent,
         .cgroup = w->cgroup,
-        .namespaces =
-            CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC,
+        .namespaces = (w->jailer ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+                      CLONE_NEWUTS | CLONE_NEWIPC,
         .child = start_run,
         .data = (void *)w,
         .pidfd = FD_NONE,

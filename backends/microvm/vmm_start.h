@@ -4,6 +4,7 @@
 
 #include "backends/cgroup/cgroup.h"
 #include "backends/microvm/vmm.h"
+#include "backends/microvm/vmm_jailer.h"
 #include "backends/root/ids.h"
 
 /* All borrowed. */
@@ -13,6 +14,7 @@ struct vmm_wish {
     struct root_ids *ids; /* taken for it */
     struct cgroup *cgroup;
     const char *program;
+    const struct vmm_jailer_wish *jailer; /* NULL: the jail is ours alone */
     char *const *argv;
     const int *fds; /* VMM_FDS of them; become the program's descriptors */
     bool meets;     /* it makes its sockets in VMM_MEET */

@@ -167,6 +167,8 @@ int setup_open_sources(struct setup *s)
     for (size_t i = 0; i < s->plan->mounts_count; i++) {
         const struct plan_mount *m = &s->plan->mounts[i];
         int fd = FD_NONE;
+        if (m->flags & PLAN_MOUNT_MADE)
+            continue;
         if (m->kind == PLAN_MOUNT_BIND || m->kind == PLAN_MOUNT_DEVICE)
             fd = source_open_tree(s, m);
         else if (m->kind == PLAN_MOUNT_OVERLAY)

@@ -6,7 +6,8 @@
     VMM=firecracker WORDS='--api-sock /run/api.sock' OTHER=1.13.0
     REQUESTS=(/version /metrics /machine-config /boot-source /drives/root /vsock /entropy /balloon /actions)
     FAULT='Start microvm error: Internal error while starting microVM: made up (400)'
-    OWN='test_every_version_that_is_known test_the_choice_and_its_reason'
+    OWN='test_every_version_that_is_known test_the_choice_and_its_reason test_through_the_jailer
+test_a_jailer_that_fails'
 }
 
 test_every_version_that_is_known() {
@@ -28,6 +29,70 @@ test_every_version_that_is_known() {
         expect_status 125
         expect_err_has "known here are 1.7 to 1.16"
     done
+}
+
+# Root has it started by its own jailer, in namespaces and a control group of ours.
+test_through_the_jailer() {
+    need root
+    mkdir -p bin
+    cp "$BUILD_DIR/tests/tools/fake-jailer" bin/jailer
+    fake
+    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_has "bin/jailer"
+    capture fc -- echo jailed
+    expect_status 0
+    expect_out jailed
+    fc --detach --name jailed -- sleep 600 >id
+    PID=$(pgrep -f "^/firecracker --id $(cat id) --api-sock /run/api.sock")
+    [ "$(awk '/^Uid:/ { print $2 }' "/proc/$PID/status")" -ge 65536 ] || fail "no id of a subordinate range"
+    [ "$(awk '/^Gid:/ { print $2 }' "/proc/$PID/status")" -ge 65536 ] || fail "no group of a subordinate range"
+    for ns in mnt pid net ipc uts cgroup; do
+        [ "$(readlink "/proc/$PID/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || fail "the host's $ns namespace"
+    done
+    expect_equal "$(awk '/^NSpid:/ { print $NF }' "/proc/$PID/status")" 1 "its number in its own namespace"
+    expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapEff
+    expect_equal "$(ls "/proc/$PID/root" | tr '\n' ' ')" "dev firecracker initramfs kernel root.img run " "its root"
+    capture cofferdam stats --json jailed
+    expect_out_has guest_read
+    cofferdam pause jailed
+    cofferdam resume jailed
+    capture cofferdam exec jailed -- exit 3
+    expect_status 3
+    cofferdam kill jailed
+    await 5 no_jail
+    fc --detach --name orphan -- sleep 600 >id
+    kill -9 "$(ps -o ppid= -p "$(ps -o ppid= -p "$(pgrep -f "^/firecracker --id $(cat id) --api-sock")")")"
+    await 5 no_jail
+    cofferdam prune --force >out
+    for n in 1 9; do # it dies, and nothing of it stays
+        fake "die=$n"
+        capture fc -- true
+        expect_status 125
+        expect_err_has "firecracker ended with status 1"
+        await 5 no_jail
+    done
+    expect_equal "$(find "$XDG_RUNTIME_DIR/cofferdam" -mindepth 1 -maxdepth 1 -name '[0-9a-f]*' | wc -l)" 0 "runtime folders"
+}
+no_jail() { ! pgrep -f "^/firecracker --id $(cat id) --api-sock" >pids; }
+
+# One of another version is not taken; one that cannot is said.
+test_a_jailer_that_fails() {
+    need root
+    mkdir -p bin
+    sed 's/FAKE version=1.14.2 ;/FAKE version=1.13.0 ;/' "$BUILD_DIR/tests/tools/fake-jailer" >bin/jailer
+    chmod 755 bin/jailer
+    fake
+    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_lacks "bin/jailer"
+    capture fc -- echo ours
+    expect_out ours
+    printf '#!/bin/sh\n[ "$1" != --version ] || { echo Jailer v1.14.2; exit 0; }\necho cannot jail >&2; exit 1\n' >bin/jailer
+    rm -f "$XDG_CACHE_HOME/cofferdam/machine/firecracker"
+    fake
+    capture fc -- true
+    expect_status 125
+    expect_err_has "cannot jail"
+    await 5 nothing_runs
 }
 
 test_the_choice_and_its_reason() {

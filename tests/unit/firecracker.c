@@ -98,6 +98,32 @@ static void test_jails(void **state)
     }
 }
 
+static void test_jailer(void **state)
+{
+    struct plan p = machine("/usr/bin/firecracker");
+    p.map_by = PLAN_MAP_PARENT;
+    p.machine.jailer = (char *)"/usr/bin/jailer";
+    autostrv char **plain = firecracker_argv(&p);
+    autostrv char **argv =
+        vmm_jailer_argv(&p, plain, 101000, 201000, "/run/cofferdam/0123456789ab");
+    autofree char *words = strv_join(argv, " ");
+    assert_string_equal(
+        words, "/usr/bin/jailer --id 0123456789ab --exec-file /usr/bin/firecracker --uid 101000 "
+               "--gid 201000 --chroot-base-dir /run/cofferdam/0123456789ab --resource-limit "
+               "no-file=256 --new-pid-ns -- --api-sock /run/api.sock --level Error");
+    struct plan *j = vmm_jail_meeting(&p);
+    autobuf shown_there = {0};
+    for (size_t i = 0; i < j->mounts_count; i++) {
+        if (j->mounts[i].flags & PLAN_MOUNT_MADE)
+            continue;
+        assert_int_equal(j->mounts[i].kind, PLAN_MOUNT_BIND);
+        assert_true(j->mounts[i].flags & PLAN_MOUNT_RO && j->mounts[i].flags & PLAN_MOUNT_LENT);
+        buf_printf(&shown_there, "%s ", j->mounts[i].target);
+    }
+    assert_string_equal(shown_there.data, "/kernel /initramfs /root.img ");
+    plan_free(j);
+}
+
 static void test_metrics_add_up(void **state)
 {
     struct launch_sample sum;
@@ -208,10 +234,11 @@ static void test_silence_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cold_start),   cmocka_unit_test(test_network_and_template),
-        cmocka_unit_test(test_warm_clone),   cmocka_unit_test(test_jails),
-        cmocka_unit_test(test_versions),     cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_silence_ends), cmocka_unit_test(test_metrics_add_up),
+        cmocka_unit_test(test_cold_start),     cmocka_unit_test(test_network_and_template),
+        cmocka_unit_test(test_warm_clone),     cmocka_unit_test(test_jails),
+        cmocka_unit_test(test_versions),       cmocka_unit_test(test_jailer),
+        cmocka_unit_test(test_answers),        cmocka_unit_test(test_silence_ends),
+        cmocka_unit_test(test_metrics_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
