@@ -1,6 +1,7 @@
 /* Inside a sandbox that was restored from memory: who it is now is said before anybody asks. */
 #include "init/plain.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,11 +19,11 @@ static void identity_write(const char *path, const char *text)
     close(fd);
 }
 
-void identity_main(char **argv)
+int identity_take(char **words)
 {
-    if (!argv[0] || syscall(SYS_sethostname, argv[0], strlen(argv[0])) < 0)
-        _exit(1);
-    for (argv++; argv[0] && argv[1]; argv += 2)
-        identity_write(argv[0], argv[1]);
-    _exit(0);
+    if (syscall(SYS_sethostname, words[0], strlen(words[0])) < 0)
+        return -errno;
+    for (words++; words[0] && words[1]; words += 2)
+        identity_write(words[0], words[1]);
+    return 0;
 }

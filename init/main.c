@@ -132,8 +132,10 @@ int main(int argc, char **argv)
         plain_main(argv + 2, argv + argc + 1);
     if (argc > 2 && strcmp(argv[1], "env") == 0)
         env_main(argv + 2, argv + argc + 1);
-    if (argc > 2 && strcmp(argv[1], "identity") == 0)
-        identity_main(argv + 2);
+    if (argc > 1 && strcmp(argv[1], "still") == 0)
+        still_main();
+    if (argc > 1 && strcmp(argv[1], "go-on") == 0)
+        go_on_main(argv + 2);
     main_harden();
     main_quiet(&waiting);
     if (fd_nonblock(AGENT_FD) < 0)

@@ -14,7 +14,19 @@ void plain_main(char **argv, char **env) __attribute__((noreturn));
  */
 void env_main(char **argv, char **env) __attribute__((noreturn));
 
-/* "identity HOSTNAME [PATH TEXT]…": sets the one and writes the others; 1: no host name was set. */
-void identity_main(char **argv) __attribute__((noreturn));
+/*
+ * "still": stops everything but itself and PID 1, and says what, a pid a line; 1: it goes on, since
+ * it could not all be stopped, or nobody hears it.
+ */
+void still_main(void) __attribute__((noreturn));
+
+/*
+ * "go-on [HOSTNAME [PATH TEXT]…] [-- PID…]": a new identity, if there is one, then those go on;
+ * without "--" all that stands still. 1: the identity cannot be had; nothing goes on.
+ */
+void go_on_main(char **argv) __attribute__((noreturn));
+
+/* HOSTNAME, then pairs PATH TEXT, then NULL: sets the one and writes the others. 0, or -errno. */
+int identity_take(char **words);
 
 #endif

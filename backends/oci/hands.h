@@ -44,8 +44,14 @@ void hands_copy(int rootfs, const struct plan *p, int control, const struct hand
 /* hands_snapshot.c: in a child of its own, never returns. */
 void hands_snapshot(const struct oci_runtime *r, const char *id, int scratch, int control,
                     uint32_t number, int dir) __attribute__((noreturn));
-/* The command that tells one restored from memory who it is; owned by the caller. */
-char **hands_identity(const struct plan *p, const struct oci_runtime *r);
+/*
+ * The command that lets go on what stands still (init/plain.h); owned by the caller. `p`: one
+ * restored from memory, which learns who it is first; NULL: the one it was taken of. `stopped`:
+ * what was said to have been stopped; NULL: that is not known, and all goes on that stands still.
+ */
+char **hands_go_on(const struct oci_runtime *r, const char *id, const struct plan *p,
+                   const char *stopped);
+char *hands_stopped(int dir, const char *path); /* such a list, owned by the caller; NULL: none */
 
 /* hands_user.c: "NAME|UID[:GROUP|GID]" by the root's own passwd(5) and group(5). 0 or -errno. */
 int hands_find_user(int rootfs, const char *text, uint32_t *ret_uid, uint32_t *ret_gid);

@@ -204,6 +204,18 @@ bool call_waits(const struct hands *h, const struct call *c)
     return h->runtime.kind == OCI_RUNSC && c->number == 0;
 }
 
+/*
+ * One restored from memory stands still until it knows who it is. Our call waits there until gVisor
+ * has read all of it.
+ */
+static int call_become(struct hands *h, struct error *e)
+{
+    const struct plan *p = h->w->whole;
+    autofree char *stopped = hands_stopped(h->image, OCI_STOPPED);
+    int r = tool_wait(hands_go_on(&h->runtime, p->id, p, stopped), START_MS, e);
+    return r < 0 ? error_wrap(e, "saying who it is now") : 0;
+}
+
 void call_check(struct hands *h, struct call *c)
 {
     if (c->state != CALL_STARTING || (c->terminal && c->master < 0))
@@ -215,9 +227,7 @@ void call_check(struct hands *h, struct call *c)
     c->state = CALL_RUNNING;
     c->late_ms = 0;
     struct error e;
-    if (c->number == 0 && h->image >= 0 &&
-        tool_wait(hands_identity(h->w->whole, &h->runtime), TOOL_MS, &e) < 0) {
-        error_wrap(&e, "saying who it is now");
+    if (c->number == 0 && h->image >= 0 && call_become(h, &e) < 0) {
         call_fail(h, c, &e); /* never two of the same */
         return;
     }

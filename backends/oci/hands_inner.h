@@ -84,6 +84,14 @@ struct tool *tool_new(struct hands *h, unsigned limit_ms);
 void tool_run(struct hands *h, char **argv);
 int tool_wait(char **argv, unsigned limit_ms, struct error *e);
 void tool_ended(struct hands *h, struct tool *t, int raw);
+bool tool_snapshots(const struct hands *h); /* whether one is being taken, or put right after */
+
+/* --- hands_snapshot.c ---
+ */
+
+/* In a child: lets go on what a snapshot has left standing whose taker was ended. */
+void hands_let_go(const struct hands *h) __attribute__((noreturn));
+bool hands_know(const struct hands *h, pid_t pid); /* a command's, a call's or our own */
 
 /* --- hands_request.c ---
  */

@@ -40,9 +40,11 @@ static void request_exec(struct hands *h, const struct hands_message *m, const c
     autostrv char **front = NULL, **argv = NULL, **env = NULL;
     if (hands_exec_read(data, size, &x, &front, &argv, &env) < 0)
         return;
-    struct call *c = call_new(h, m->number, x.terminal);
+    bool snapshot = tool_snapshots(h); /* it would be in the memory, with streams of ours */
+    struct call *c = snapshot ? NULL : call_new(h, m->number, x.terminal);
     if (!c) {
-        error_set(&e, EBUSY, "too many commands at once");
+        error_set(&e, EBUSY,
+                  snapshot ? "a snapshot of it is being taken" : "too many commands at once");
         hands_tell(h->control, HANDS_FAILED, m->number, 0, &e, NULL, 0);
         return;
     }
@@ -99,12 +101,12 @@ static void request_snapshot(struct hands *h, const struct hands_message *m, int
             hands_tell(h->control, HANDS_SNAPPED, m->number, 0, &e, NULL, 0);
             return;
         }
-    t = tool_new(h, 0);
+    t = tool_snapshots(h) ? NULL : tool_new(h, 0);
     pid_t pid = t && dir >= 0 ? fork() : -1;
     if (pid == 0)
         hands_snapshot(&h->runtime, h->w->whole->id, h->scratch, h->control, m->number, dir);
     if (pid < 0) {
-        error_set(&e, EAGAIN, "too much at once");
+        error_set(&e, EAGAIN, "too much is done to it at once");
         hands_tell(h->control, HANDS_SNAPPED, m->number, 0, &e, NULL, 0);
         return;
     }

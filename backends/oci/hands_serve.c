@@ -57,15 +57,10 @@ static void reap(struct hands *h)
         siginfo_t seen = {0};
         if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 || seen.si_pid == 0)
             return;
-        bool starting = false, known = false;
-        for (size_t i = 0; i < CALLS_MAX; i++) {
-            const struct call *c = &h->calls[i];
-            starting |= c->state == CALL_STARTING && c->runtime > 0;
-            known |= c->state != CALL_FREE && (c->command == seen.si_pid);
-        }
-        for (size_t i = 0; i < TOOLS_MAX; i++)
-            known |= h->tools[i].pid == seen.si_pid;
-        if (starting && !known) /* it may be what is just being started */
+        bool starting = false;
+        for (size_t i = 0; i < CALLS_MAX; i++)
+            starting |= h->calls[i].state == CALL_STARTING && h->calls[i].runtime > 0;
+        if (starting && !hands_know(h, seen.si_pid)) /* it may be what is just being started */
             return;
         if (waitpid(seen.si_pid, &raw, __WALL) == seen.si_pid)
             reap_one(h, seen.si_pid, raw);

@@ -7,35 +7,81 @@
 
 #include "backends/root/snapshot.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SNAPSHOT_CALL_MS = 20000 };
+enum { SNAPSHOT_CALL_MS = 20000, STOPPED_MAX = 128 * 1024 };
+
+/* Frees `argv`. 0 or -errno without a text: -EIO, it came to no good end. */
+static int snapshot_run(char **argv, const int *fds, size_t count)
+{
+    autostrv char **mine = argv;
+    const struct spawn s = {.argv = (const char *const *)mine, .fds = fds, .fds_count = count};
+    struct error ignored;
+    pid_t pid;
+    int status = 0, n = spawn_start(&s, &pid, NULL, &ignored);
+    while (n == 0 && waitpid(pid, &status, 0) < 0)
+        n = errno == EINTR ? 0 : -errno;
+    return n < 0 ? n : status == 0 ? 0 : -EIO;
+}
 
 /* The folder is handed on by descriptor: no path leads there for the workload's ids. */
 static int snapshot_checkpoint(const struct oci_runtime *r, const char *id, int memory,
                                struct error *e)
 {
-    autostrv char **argv = oci_argv_checkpoint(r, id);
     const int fds[] = {FD_NONE, FD_NONE, FD_NONE, memory};
-    const struct spawn s = {
-        .argv = (const char *const *)argv, .fds = fds, .fds_count = ARRAY_SIZE(fds)};
-    pid_t pid;
-    int status = 0, n = spawn_start(&s, &pid, NULL, e);
-    if (n < 0)
-        return n;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return error_errno(e, errno, "%s", r->program);
-    return status == 0 ? 0 : error_set(e, EIO, "%s could not write its memory", r->program);
+    int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds));
+    return n < 0 ? error_set(e, -n, "%s could not write its memory", r->program) : 0;
 }
 
+/* What has been stopped is written by what did it, so that it is known even without us. */
+static int snapshot_still(const struct oci_runtime *r, const char *id, struct error *e)
+{
+    autoclose int held = open(OCI_HELD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int fds[] = {FD_NONE, held, FD_NONE};
+    int n = held < 0 ? -errno : snapshot_run(oci_argv_inside(r, id, "still"), fds, ARRAY_SIZE(fds));
+    return n < 0 ? error_set(e, -n, "%s could not stop what runs in it", r->program) : 0;
+}
+
+/* Somebody may have ended the first; twice it is no accident. Frees `argv`. */
+static int snapshot_let_go(char **argv, struct error *e)
+{
+    struct error ignored;
+    char **again = strv_copy(argv);
+    if (tool_wait(argv, SNAPSHOT_CALL_MS, &ignored) < 0)
+        return tool_wait(again, SNAPSHOT_CALL_MS, e);
+    strv_free(again);
+    return 0;
+}
+
+static int snapshot_write(const struct oci_runtime *r, const char *id, int scratch, int dir,
+                          int memory, struct error *e)
+{
+    struct error ignored;
+    struct copy_counts counts;
+    int n = tool_wait(oci_argv_simple(r, "pause", id), SNAPSHOT_CALL_MS, e);
+    if (n < 0)
+        return n;
+    n = snapshot_checkpoint(r, id, memory, e);
+    if (n == 0)
+        n = root_snapshot_copy(scratch, dir, UINT64_MAX, &counts, e);
+    int on = snapshot_let_go(oci_argv_simple(r, "resume", id), n < 0 ? &ignored : e);
+    return n < 0 ? n : on;
+}
+
+/*
+ * In the memory everything stands still, until whoever it is then knows its name. Held by the
+ * sandbox too: what another may let go on in between must not write.
+ */
 static int snapshot_take(const struct oci_runtime *r, const char *id, int scratch, int dir,
                          struct error *e)
 {
@@ -45,14 +91,18 @@ static int snapshot_take(const struct oci_runtime *r, const char *id, int scratc
     if (memory < 0)
         return error_errno(e, errno, "the snapshot's folder");
     struct error ignored;
-    struct copy_counts counts;
-    int n = tool_wait(oci_argv_simple(r, "pause", id), SNAPSHOT_CALL_MS, e);
+    int n = snapshot_still(r, id, e);
     if (n < 0)
         return n;
-    n = snapshot_checkpoint(r, id, memory, e);
-    if (n == 0)
-        n = root_snapshot_copy(scratch, dir, UINT64_MAX, &counts, e);
-    int on = tool_wait(oci_argv_simple(r, "resume", id), SNAPSHOT_CALL_MS, n < 0 ? &ignored : e);
+    autofree char *stopped = hands_stopped(AT_FDCWD, OCI_HELD);
+    n = file_write_whole(memory, OCI_STOPPED, stopped, stopped ? strlen(stopped) : 0, 0600, false);
+    if (n < 0)
+        error_errno(e, -n, "what is stopped");
+    else
+        n = snapshot_write(r, id, scratch, dir, memory, e);
+    int on = snapshot_let_go(hands_go_on(r, id, NULL, stopped), n < 0 ? &ignored : e);
+    if (on == 0)
+        unlink(OCI_HELD);
     return n < 0 ? n : on;
 }
 
@@ -72,17 +122,73 @@ void hands_snapshot(const struct oci_runtime *r, const char *id, int scratch, in
     _exit(0);
 }
 
-char **hands_identity(const struct plan *p, const struct oci_runtime *r)
+char *hands_stopped(int dir, const char *path)
+{
+    char *text = NULL;
+    return file_read(dir, path, STOPPED_MAX, &text, NULL) < 0 ? NULL : text;
+}
+
+char **hands_go_on(const struct oci_runtime *r, const char *id, const struct plan *p,
+                   const char *stopped)
 {
     static const char *const files[] = {"/etc/hostname", "/etc/hosts", "/etc/machine-id"};
-    char **argv = oci_argv_identity(r, p->id);
-    strv_add(&argv, p->hostname);
-    for (size_t i = 0; i < p->mounts_count; i++)
+    char **argv = oci_argv_inside(r, id, "go-on");
+    if (p)
+        strv_add(&argv, p->hostname);
+    for (size_t i = 0; p && i < p->mounts_count; i++)
         for (size_t k = 0; k < ARRAY_SIZE(files); k++)
             if (p->mounts[i].kind == PLAN_MOUNT_FILE && p->mounts[i].content &&
                 str_equal(p->mounts[i].target, files[k])) {
                 strv_add(&argv, files[k]);
                 strv_add(&argv, p->mounts[i].content);
             }
+    if (!stopped)
+        return argv;
+    strv_add(&argv, "--");
+    for (size_t n; *stopped; stopped += n + (stopped[n] != 0)) {
+        n = strcspn(stopped, "\n");
+        strv_take(&argv, str_format("%.*s", (int)MIN(n, 10), stopped));
+    }
     return argv;
+}
+
+/* Whether it is one that a command or a call of ours is about, or we ourselves. */
+bool hands_know(const struct hands *h, pid_t pid)
+{
+    bool known = pid == getpid();
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        const struct call *c = &h->calls[i];
+        known |= c->state != CALL_FREE && (c->command == pid || c->runtime == pid);
+    }
+    for (size_t i = 0; i < TOOLS_MAX; i++)
+        known |= h->tools[i].pid == pid;
+    return known;
+}
+
+/* A pause after our resume would be for good: what has been called comes to its end first. */
+static void snapshot_wait_for_orphans(const struct hands *h)
+{
+    autofree char *children = NULL;
+    file_read_virtual(AT_FDCWD, "/proc/1/task/1/children", STOPPED_MAX, &children, NULL);
+    char *at = children, *end;
+    for (pid_t pid; at && (pid = (pid_t)strtol(at, &end, 10)) > 0; at = end) {
+        autoclose int orphan = hands_know(h, pid) ? FD_NONE : (int)syscall(SYS_pidfd_open, pid, 0);
+        struct pollfd p = {.fd = orphan, .events = POLLIN};
+        if (orphan >= 0)
+            poll(&p, 1, SNAPSHOT_CALL_MS);
+    }
+}
+
+void hands_let_go(const struct hands *h)
+{
+    const struct oci_runtime *r = &h->runtime;
+    const char *id = h->w->whole->id;
+    struct error ignored;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    snapshot_wait_for_orphans(h);
+    autofree char *stopped = hands_stopped(AT_FDCWD, OCI_HELD);
+    tool_wait(oci_argv_simple(r, "resume", id), SNAPSHOT_CALL_MS, &ignored);
+    if (!stopped || snapshot_let_go(hands_go_on(r, id, NULL, stopped), &ignored) == 0)
+        unlink(OCI_HELD);
+    _exit(0);
 }

@@ -64,6 +64,20 @@ int tool_wait(char **argv, unsigned limit_ms, struct error *e)
     return r;
 }
 
+/* Who took a snapshot was ended, and may have left everything standing. The same again of this one.
+ */
+static void tool_let_go(struct hands *h)
+{
+    struct tool *t = tool_new(h, 0);
+    pid_t pid = t ? fork() : -1;
+    if (pid == 0)
+        hands_let_go(h);
+    if (pid > 0) {
+        t->pid = pid;
+        t->snapshot = true;
+    }
+}
+
 void tool_ended(struct hands *h, struct tool *t, int raw)
 {
     t->pid = 0;
@@ -73,6 +87,14 @@ void tool_ended(struct hands *h, struct tool *t, int raw)
         hands_tell(h->control, t->snapshot ? HANDS_SNAPPED : HANDS_COPIED, t->transfer, 0, &e, NULL,
                    0);
     }
-    if (t->snapshot && raw != 0) /* it may have left it standing */
-        tool_run(h, oci_argv_simple(&h->runtime, "resume", h->w->whole->id));
+    if (t->snapshot && raw != 0)
+        tool_let_go(h);
+}
+
+bool tool_snapshots(const struct hands *h)
+{
+    for (size_t i = 0; i < TOOLS_MAX; i++)
+        if (h->tools[i].pid && h->tools[i].snapshot)
+            return true;
+    return false;
 }

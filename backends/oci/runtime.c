@@ -127,11 +127,11 @@ char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char 
     return argv;
 }
 
-char **oci_argv_identity(const struct oci_runtime *r, const char *id)
+char **oci_argv_inside(const struct oci_runtime *r, const char *id, const char *verb)
 {
     char **argv = argv_begin(r);
-    ADD(argv, "exec", "--user=0:0", "--cap=CAP_SYS_ADMIN", "--cap=CAP_DAC_OVERRIDE", "--cwd=/", id,
-        OCI_INIT_INSIDE, "identity");
+    ADD(argv, "exec", "--user=0:0", "--cap=CAP_SYS_ADMIN", "--cap=CAP_DAC_OVERRIDE",
+        "--cap=CAP_KILL", "--cwd=/", id, OCI_INIT_INSIDE, verb);
     return argv;
 }
 

@@ -15,8 +15,11 @@ enum oci_kind oci_kind_of(const char *runtime);
 #define OCI_PID_FILE OCI_RUN "/pids/main"
 #define OCI_PID_INSIDE ".inside" /* behind a pid file's name: gVisor's own number */
 
-/* In a snapshot's folder, beside the files: what gVisor has written. */
+/* In a snapshot's folder, beside the files: what gVisor has written, and in there pids to let go
+ * on. */
 #define OCI_MEMORY "memory"
+#define OCI_STOPPED "cofferdam-stopped"
+#define OCI_HELD OCI_RUN "/held" /* the same, while one is taken */
 
 /* What of a runtime makes a difference to its command line. */
 struct oci_runtime {
@@ -42,8 +45,9 @@ char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char
  */
 char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id);
 char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char *console);
-/* Our program inside, as its root, allowed to set the host name; its arguments are to be added. */
-char **oci_argv_identity(const struct oci_runtime *r, const char *id);
+/* Our program inside, as its root, allowed to signal all and to set the host name (init/plain.h):
+ * "still", or "go-on", whose arguments are to be added. */
+char **oci_argv_inside(const struct oci_runtime *r, const char *id, const char *verb);
 char **oci_argv_delete(const struct oci_runtime *r, const char *id);
 
 #endif

@@ -396,6 +396,8 @@ PY
         # it goes on where it was, and not from the beginning
         [ "$(cofferdam logs "g-$n" | sed -n 's/^at \([0-9]*\) .*/\1/p' | head -1)" -ge 9 ] || fail "g-$n began anew"
         cofferdam logs "g-$n" | tail -1 >>last
+        # from its first word on it is itself, and nobody else
+        expect_equal "$(cofferdam logs "g-$n" | awk '/^at/ {print $3, $4, $5}' | sort -u | wc -l)" 1 "names of g-$n"
         cofferdam kill "g-$n"
     done
     expect_equal "$(cut -d' ' -f5 last | sort -u | wc -l)" 10 "machine-ids"
@@ -409,5 +411,44 @@ PY
 }
 has_come() { [ "$(cofferdam logs "$1" | grep -c '^at')" -ge "$2" ]; }
 is_itself() { cofferdam logs "$1" | tail -1 | grep -q " $1 $1 "; }
+
+# What a snapshot stops goes on, whoever is ended in between; what the workload itself has stopped does not.
+test_memory_behind_gvisor_goes_on() {
+    need userns runsc
+    trap end_all EXIT
+    strike_at nothing
+    # shellcheck disable=SC2016
+    cofferdam run --boundary sandbox --runtime "$PWD/striking/runsc" --set resources.limits=best-effort --name g --detach -- bash -c '
+        tail -f /dev/null & held=$!; kill -STOP $held; (while :; do sleep 0.3; done) & echo ready
+        n=0; while :; do n=$((n+1)); sleep 0.1; read -r _ _ state _ </proc/$held/stat; echo at $n $state; done' >/dev/null
+    await 30 is_ready g
+    local word n
+    for word in still pause checkpoint resume go-on; do
+        strike_at $word
+        ! cofferdam snapshot create g --name "s-$word" >said 2>&1 || fail "one was taken, although who took it was ended at $word"
+        strike_at nothing
+        advances g
+        expect_equal "$(cofferdam ps --json | json "[w['phase'] for w in d['workloads']]")" "['running']"
+    done
+    expect_equal "$(cofferdam snapshot list --quiet)" ""
+    cofferdam snapshot create g --name whole >/dev/null
+    advances g
+    cofferdam clone whole --name twin >/dev/null
+    advances twin
+    for n in g twin; do expect_equal "$(cofferdam logs $n | tail -1 | cut -d' ' -f3)" T "what $n had stopped"; done
+}
+advances() {
+    local n
+    n=$(cofferdam logs "$1" | grep -c '^at') || :
+    await 60 has_come "$1" $((n + 2))
+}
+# strike_at WORD: a runsc that ends whoever calls it with that word, and then does what it was asked. Always the
+# same file, which is a mount for whoever calls it, and never a half one.
+strike_at() {
+    [ -d striking ] || mkdir striking && touch striking/runsc && chmod 0755 . striking striking/runsc
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\nword=%-12s\nfor each; do [ "$each" != "$word" ] || kill -KILL $PPID; done\nexec %s "$@"\n' \
+        "$1" "$(type -P runsc)" 1<>striking/runsc
+}
 
 run_tests "$@"
