@@ -203,7 +203,8 @@ static int host_read_entries(struct plan_host *h, struct error *e)
         host_add_entry(h, h->home);
     host_read_mounts(h);
 
-    if (h->uid != 0)
+    const struct plan_host_entry *etc = plan_host_find(h, "/etc");
+    if (h->uid != 0 && etc && etc->split)
         host_read_closed(h);
 
     h->devices = mem_zero(1, sizeof(char *));

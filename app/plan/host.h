@@ -33,7 +33,8 @@ struct plan_host {
     struct plan_host_entry *entries; /* owned */
     size_t entries_count;
     char **devices;    /* owned; which of the minimal /dev's nodes exist: "null", "zero", … */
-    char **etc_closed; /* owned; names in /etc that are not for everybody; NULL for root */
+    char **etc_closed; /* owned; names in /etc that are not for everybody, where no overlay
+                          can see to it (PLAN_MOUNT_PUBLIC); NULL for root */
     enum plan_cgroup cgroup;
     char **cgroup_controllers; /* owned; usable ones: "memory", "pids", "cpu", … */
     unsigned landlock_abi;     /* 0: none */

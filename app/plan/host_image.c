@@ -109,6 +109,9 @@ static void host_show_etc(struct build *b)
     host_hide_etc(b);
     host_open(b, etc_opened, ARRAY_SIZE(etc_opened));
     host_show(b, etc);
+    struct plan_mount *m = &b->p->mounts[b->p->mounts_count - 1];
+    if (b->host->uid != 0 && m->kind == PLAN_MOUNT_OVERLAY)
+        m->flags |= PLAN_MOUNT_PUBLIC;
 }
 
 static void host_show_trees(struct build *b)

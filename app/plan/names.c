@@ -16,7 +16,8 @@ const char *const plan_mount_names[] = {
     "overlay", "bind", "tmpfs",     "proc", "sysfs",   "devpts", "mqueue", "cgroup",
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
 const char *const plan_flag_names[] = {"ro",    "nosuid", "nodev", "noexec", "optional",
-                                       "owned", "lent",   "kept",  "made",   NULL};
+                                       "owned", "lent",   "kept",  "made",   "public",
+                                       NULL};
 const char *const plan_accel_names[] = {"kvm", "tcg", NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
 

@@ -105,6 +105,7 @@ enum {
     PLAN_MOUNT_KEPT = 128, /* DIR, FILE, SYMLINK, MASK: what the snapshot has at the target stays */
     PLAN_MOUNT_MADE = 256, /* DEVICE: nothing is bound, the one who is started makes it there */
     PLAN_MOUNT_LENT = 64,     /* the files of root, who started it, are the workload's user's in it */
+    PLAN_MOUNT_PUBLIC = 512,  /* OVERLAY: of its own entries only those that are for everybody */
 };
 
 struct plan_mount {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { OVERLAY_WORTH_LISTING = 32 };
@@ -68,6 +69,27 @@ static void overlay_list(struct overlay_lower *l)
     qsort(l->index, l->count, sizeof(*l->index), overlay_compare_names);
 }
 
+/*
+ * What is not for everybody is taken for missing: the workload of a user has the user's own id, and
+ * their groups where these cannot be left, so an entry's bits would not keep it out.
+ */
+static int overlay_close(struct overlay_lower *l)
+{
+    if (!l->listed)
+        return -EACCES;
+    for (size_t i = 0; i < l->count; i++) {
+        const char *name = l->index[i];
+        struct stat st;
+        if (name[-1] == DT_LNK || str_equal(name, ".") || str_equal(name, ".."))
+            continue;
+        bool there = fstatat(l->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        mode_t open = there && S_ISDIR(st.st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
+        if (!there || (!S_ISLNK(st.st_mode) && (st.st_mode & open) != open))
+            l->index[i][-1] = DT_WHT;
+    }
+    return 0;
+}
+
 static void overlay_lower_done(struct overlay_lower *l)
 {
     tree_forget(&l->near);
@@ -81,9 +103,19 @@ static int overlay_listed_type(const struct overlay_lower *l, const char *name)
     if (!l->listed)
         return -EAGAIN;
     char **found = bsearch(&name, l->index, l->count, sizeof(*l->index), overlay_compare_names);
-    if (!found)
+    if (!found || (*found)[-1] == DT_WHT)
         return 0;
     return (*found)[-1] == DT_UNKNOWN ? -EAGAIN : (int)DTTOIF((*found)[-1]);
+}
+
+static bool overlay_is_closed(const struct overlay_lower *l, const char *path)
+{
+    size_t size = strcspn(path, "/");
+    for (size_t i = 0; i < l->count; i++)
+        if (l->index[i][-1] == DT_WHT && strncmp(l->index[i], path, size) == 0 &&
+            l->index[i][size] == '\0')
+            return true;
+    return false;
 }
 
 /*
@@ -97,8 +129,8 @@ static int overlay_lower_type(struct overlay_lower *l, const char *path)
     struct stat st;
     const char *slash = strrchr(path, '/');
     int type = slash ? -EAGAIN : overlay_listed_type(l, path);
-    if (type != -EAGAIN)
-        return type;
+    if (type != -EAGAIN || overlay_is_closed(l, path))
+        return type == -EAGAIN ? 0 : type;
     int folder = tree_open_near(l->folder, &l->near, path, slash ? (size_t)(slash - path) : 0);
     if (folder == -ENOENT || folder == -ENOTDIR || folder == -EACCES)
         return 0;
@@ -267,6 +299,24 @@ bool step_overlay_asks_much(const struct setup *s, int overlay)
     return count >= OVERLAY_WORTH_LISTING;
 }
 
+/* What a step has made in the place of one that is closed shows nothing of it. */
+static int overlay_hide_closed(const struct tree_maker *m, const struct overlay_lower *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->index[i][-1] != DT_WHT)
+            continue;
+        int r = overlay_whiteout(m, l->index[i]);
+        if (r < 0 && r != -EEXIST)
+            return r;
+        autoclose int folder = r == 0 ? FD_NONE : tree_open(m->root, l->index[i], O_DIRECTORY);
+        if (r < 0 && folder < 0 && folder != -ENOTDIR && folder != -ELOOP)
+            return folder;
+        if (folder >= 0 && fsetxattr(folder, "user.overlay.opaque", "y", 1, 0) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
 static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower)
 {
     size_t overlay = (size_t)(o - s->plan->mounts);
@@ -281,8 +331,11 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         .model = lower,
     };
     int r = 0;
-    if (step_overlay_asks_much(s, (int)overlay))
+    bool public = o->flags & PLAN_MOUNT_PUBLIC;
+    if (public || step_overlay_asks_much(s, (int)overlay))
         overlay_list(&in_lower);
+    if (public && (r = overlay_close(&in_lower)) < 0)
+        error_errno(&s->error, -r, "%s: what is in it", o->target);
     for (size_t i = 0; r == 0 && i < s->plan->mounts_count; i++) {
         const struct plan_mount *d = &s->plan->mounts[i];
         const char *path = overlay_below(d->target, o->target);
@@ -298,6 +351,8 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         if (r < 0)
             error_errno(&s->error, -r, "%s", d->target);
     }
+    if (r == 0 && public && (r = overlay_hide_closed(&m, &in_lower)) < 0)
+        error_errno(&s->error, -r, "%s: what is not for everybody", o->target);
     tree_forget(&in_upper);
     overlay_lower_done(&in_lower);
     return r;

@@ -99,6 +99,31 @@ test_nothing_of_the_person_is_seen() {
     expect_out_lacks xyzzy
 }
 
+# A workload of a user has the user's own id: mode bits would not keep it out.
+test_what_of_etc_is_not_for_everybody_is_not_there() {
+    need userns
+    [ "$(id -u)" != 0 ] || return 0 # root's workload has another id
+    mkdir -p etc/cron.d etc/own etc/open
+    cp /etc/passwd /etc/group etc/
+    touch etc/cron.d/secret etc/own/secret etc/secret "etc/a secret" etc/open/file
+    chmod 0700 etc/cron.d etc/own
+    chmod 0640 etc/secret "etc/a secret"
+    echo new >new
+    in_etc() {
+        unshare --user --map-root-user --mount bash -c \
+            'mount --bind etc /etc && exec unshare --user --map-user="$0" --map-group="$1" "${@:2}"' \
+            "$(id -u)" "$(id -g)" "$@"
+    }
+    capture in_etc "$COFFERDAM" run --copy-in new:/etc/own/new -- find /etc
+    expect_status 0
+    expect_out_lacks secret
+    expect_out_lacks cron.d
+    expect_out_has /etc/open/file
+    expect_out_has /etc/own/new
+    capture in_etc "$COFFERDAM" run --set isolation.read-only=yes -- find /etc
+    expect_out_lacks secret
+}
+
 test_no_descriptor_of_ours_gets_in() {
     need userns
     exec {one}<"$0" {two}>"$T/leak"
