@@ -199,11 +199,16 @@ int users_find(const char *text, struct init_identity *ret)
     return r;
 }
 
-/* The bounding set for uid 0, the ambient set for any other: the set-up has seen to which it is. */
-static uint64_t users_capabilities(const struct init_identity *who)
+/*
+ * The bounding set for uid 0, the ambient set for any other: the set-up has seen to which it is. Of
+ * both only what is permitted now, which is little, so few have to be asked about.
+ */
+static uint64_t users_capabilities(const struct init_identity *who, uint64_t permitted)
 {
     uint64_t keep = 0;
     for (int c = 0; c < 64; c++) {
+        if (!(permitted >> c & 1))
+            continue;
         int r = who->uid == 0 ? prctl(PR_CAPBSET_READ, c, 0, 0, 0)
                               : prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, c, 0, 0);
         if (r < 0)
@@ -215,16 +220,17 @@ static uint64_t users_capabilities(const struct init_identity *who)
 
 int users_become(const struct init_identity *who)
 {
-    uint64_t keep = users_capabilities(who);
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct now[2], then[2] = {0};
+    if (syscall(SYS_capget, &head, now) < 0)
+        return -errno;
+    uint64_t keep = users_capabilities(who, now[0].permitted | (uint64_t)now[1].permitted << 32);
     /* a namespace of one id has no groups to give or to drop */
     if (setgroups(who->groups_count, who->groups) < 0 && errno != EPERM)
         return -errno;
     if (setresgid(who->gid, who->gid, who->gid) < 0 || setresuid(who->uid, who->uid, who->uid) < 0)
         return -errno;
-
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct now[2], then[2] = {0};
-    if (syscall(SYS_capget, &head, now) < 0)
+    if (syscall(SYS_capget, &head, now) < 0) /* another id may have fewer */
         return -errno;
     for (int i = 0; i < 2; i++) {
         then[i].permitted = then[i].effective = now[i].permitted & (uint32_t)(keep >> (32 * i));
