@@ -60,16 +60,35 @@ int machine_kernel_suits(const struct kernel *k, const char *vmlinux,
 
 struct choice_row {
     const char *runtime;
-    int (*known)(const char *version, struct error *e);
+    int (*suits)(const struct dirs *d, const struct machine_wish *w, const char *version,
+                 struct error *e);
 };
 
-static int choice_firecracker(const char *version, struct error *e)
+/* Under an old one not every kernel finds its devices; under the next it may. */
+static int choice_firecracker(const struct dirs *d, const struct machine_wish *w,
+                              const char *version, struct error *e)
 {
     struct firecracker_version v;
-    return firecracker_version_read(version, &v, e);
+    struct kernel_list kernels = {0};
+    const struct kernel *k = NULL;
+    autofree char *vmlinux = NULL;
+    bool pvh = false;
+    int r = firecracker_version_read(version, &v, e);
+    if (r < 0 || v.minor >= FIRECRACKER_ACPI)
+        return r;
+    r = kernel_list_read(d->data, "", &kernels, e);
+    if (r == 0)
+        r = kernel_choose(&kernels, w->release, &k, e);
+    if (r == 0)
+        r = kernel_vmlinux(d->cache, k, &vmlinux, &pvh, e);
+    if (r == 0)
+        r = machine_kernel_suits(k, vmlinux, &v, e);
+    kernel_list_done(&kernels);
+    return r;
 }
 
-static int choice_cloud_hypervisor(const char *version, struct error *e)
+static int choice_cloud_hypervisor(const struct dirs *d, const struct machine_wish *w,
+                                   const char *version, struct error *e)
 {
     struct cloud_hypervisor_version v;
     return cloud_hypervisor_version_read(version, &v, e);
@@ -86,8 +105,6 @@ static int choice_try(const struct choice_row *c, const struct dirs *d,
 {
     struct vmm_facts f = {0};
     int r = vmm_facts_of(d->cache, c->runtime, NULL, &f, e);
-    if (r == 0)
-        r = c->known(f.version ? f.version : "", e);
     if (r == 0 && str_equal(w->accel, "tcg"))
         r = error_set(e, ENOTSUP, "it cannot emulate (machine.accel = tcg)");
     if (r == 0 && f.no_kvm)
@@ -97,6 +114,8 @@ static int choice_try(const struct choice_row *c, const struct dirs *d,
     if (r == 0 && !str_empty(w->type) && !str_equal(w->type, "auto") &&
         !str_equal(w->type, "microvm"))
         r = error_set(e, ENOTSUP, "machine.type = %s", w->type);
+    if (r == 0)
+        r = c->suits(d, w, f.version ? f.version : "", e);
     if (r == 0)
         *ret = f;
     else

@@ -7,7 +7,7 @@
     REQUESTS=(/version /metrics /machine-config /boot-source /drives/root /vsock /entropy /balloon /actions)
     FAULT='Start microvm error: Internal error while starting microVM: made up (400)'
     OWN='test_every_version_that_is_known test_the_choice_and_its_reason test_through_the_jailer
-test_a_jailer_that_fails'
+test_a_jailer_that_fails test_the_next_is_taken'
 }
 
 test_every_version_that_is_known() {
@@ -93,6 +93,29 @@ test_a_jailer_that_fails() {
     expect_status 125
     expect_err_has "cannot jail"
     await 5 nothing_runs
+}
+
+# Firecracker, then Cloud Hypervisor, then QEMU: each where the one before cannot, with the reason.
+choice_of() { # RUNTIME VERSION VERSION WORDS: of the two stand-ins, and what stands in the plan
+    fake_vmm firecracker "version=$2"
+    fake_vmm cloud-hypervisor "version=$3"
+    cat >choose <<'END'
+mount --bind bin /usr/local/bin
+"$COFFERDAM" plan --json --boundary microvm --image small -- true >out 2>&1
+sed -i '/^no-kvm/d' "$XDG_CACHE_HOME"/cofferdam/machine/{firecracker,cloud-hypervisor}
+exec "$COFFERDAM" plan --json --boundary microvm --image small -- true
+END
+    capture unshare --mount --propagation private bash choose
+    expect_out_has "\"runtime\": \"$1\""
+    expect_out_has "$4"
+}
+test_the_next_is_taken() {
+    need root
+    export COFFERDAM
+    choice_of firecracker 1.14.2 51.1 "firecracker: the first of"
+    choice_of cloud-hypervisor 1.7.0 51.1 "firecracker: the kernel"
+    choice_of cloud-hypervisor 1.6.0 51.1 "known here are 1.7 to 1.16"
+    choice_of qemu 1.6.0 42.0 "known here are 43 to 53"
 }
 
 test_the_choice_and_its_reason() {
