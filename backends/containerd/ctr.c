@@ -43,16 +43,28 @@ static char **ctr_words(const char *address, const char *const *words)
 }
 #define CTR(address, ...) ctr_words(address, (const char *const[]){__VA_ARGS__, NULL})
 
-/* Whether a listing has `name` as a line of its own. */
-static int ctr_lists(char **argv, const char *name, bool *ret, struct error *e)
+/* Whether `kind` ("tasks", "containers") lists `id`. */
+static int ctr_lists(const char *address, const char *kind, const char *id, bool *ret,
+                     struct error *e)
 {
     autofree char *said = NULL;
-    int r = ctr_run(argv, CTR_MS, &said, e);
+    int r = ctr_run(CTR(address, kind, "ls", "--quiet"), CTR_MS, &said, e);
     if (r < 0)
         return r;
     autostrv char **lines = strv_split(said, "\n");
-    *ret = lines && strv_has(lines, name);
+    *ret = lines && strv_has(lines, id);
     return 0;
+}
+
+/* The process beside a workload removes it as well when its monitor is gone: whoever comes second
+ * finds nothing. `argv` is taken over. */
+static int ctr_drop(const char *address, const char *kind, const char *id, char **argv,
+                    struct error *e)
+{
+    struct error ignored;
+    bool there = true;
+    int r = ctr_run(argv, CTR_MS, NULL, e);
+    return r < 0 && ctr_lists(address, kind, id, &there, &ignored) == 0 && !there ? 0 : r;
 }
 
 static void ctr_unmount(const char *address, const char *rootfs)
@@ -70,16 +82,16 @@ static void ctr_unmount(const char *address, const char *rootfs)
 int ctr_remove(const char *address, const char *id, const char *rootfs, struct error *e)
 {
     struct error ignored;
-    bool tasks = false, there = false;
-    int r = ctr_lists(CTR(address, "tasks", "ls", "--quiet"), id, &tasks, e);
-    if (r == 0 && tasks) {
+    bool task = false, container = false;
+    int r = ctr_lists(address, "tasks", id, &task, e);
+    if (r == 0 && task) {
         ctr_run(CTR(address, "tasks", "resume", id), CTR_MS, NULL, &ignored);
-        r = ctr_run(CTR(address, "tasks", "rm", "--force", id), CTR_MS, NULL, e);
+        r = ctr_drop(address, "tasks", id, CTR(address, "tasks", "rm", "--force", id), e);
     }
     if (r == 0)
-        r = ctr_lists(CTR(address, "containers", "ls", "--quiet"), id, &there, e);
-    if (r == 0 && there)
-        r = ctr_run(CTR(address, "containers", "rm", id), CTR_MS, NULL, e);
+        r = ctr_lists(address, "containers", id, &container, e);
+    if (r == 0 && container)
+        r = ctr_drop(address, "containers", id, CTR(address, "containers", "rm", id), e);
     if (r < 0)
         return error_wrap(e, "containerd's %s", id);
     ctr_unmount(address, rootfs);

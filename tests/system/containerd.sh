@@ -108,6 +108,73 @@ behind_terminal() {
 }
 says() { cofferdam logs "$BOX" 2>/dev/null | grep -qF -e "$1"; }
 
+# kill -9 of our process that calls ctr, of the monitor, of containerd's shim, of the command's PID 1, of a ctr
+# on its way: the next command tells the truth, prune leaves nothing, in containerd too.
+member() { cofferdam inspect --json "$BOX" | sed -n "s/^ *\"$1\": *\([0-9]*\).*/\1/p" | head -1; }
+phase() { cofferdam ps --all --json --filter "name=$BOX" | sed -n 's/^ *"phase": "\(.*\)".*/\1/p'; }
+has_ended() { case $(phase) in exited | lost | '') return 0 ;; *) return 1 ;; esac; }
+is_dead() { ! kill -0 "$1" 2>/dev/null; }
+task_pid() { ctr -a "$SOCKET" -n cofferdam tasks ls | awk '$3 == "RUNNING" { print $2 }'; }
+# the shim is the parent of the task's first process
+shim_pid() { sed -n 's/^PPid:\t//p' "/proc/$(task_pid)/status"; }
+
+struck() {
+    local victim
+    box --detach --keep always --name "$BOX" -- sleep 100 >/dev/null
+    victim=$("$@")
+    [ "${victim:-0}" -gt 1 ] || fail "there is none: $*"
+    kill -9 "$victim"
+    await 30 has_ended
+    cofferdam ps --all | grep -q "$BOX"
+    cofferdam rm --force "$BOX" >/dev/null
+    cofferdam prune --force >/dev/null
+    expect_equal "$(cofferdam ps --all --quiet)" '' 'what is listed yet'
+    await 10 is_dead "$victim"
+    nothing_there
+}
+
+behind_strikes() {
+    struck member monitor_pid
+    struck member pid
+    struck task_pid
+    struck shim_pid
+}
+
+test_strikes_on_runc() { begin runc && behind_strikes; }
+test_strikes_on_runsc() { begin runsc && behind_strikes; }
+
+test_starts_are_struck() {
+    begin runc
+    local n
+    for n in 5 25 60 110 170 240; do
+        "$BUILD_DIR/tests/tools/kill-at" monitor "$n" kill "$COFFERDAM" run --runtime "$RT" --image behind -- true \
+            </dev/null >"$T/said" 2>&1 || :
+        ! cofferdam ps --all --json | grep -qE '"phase": "(running|starting)"' || fail "call $n: it is said to live"
+        cofferdam prune --force >/dev/null
+        (nothing_there) || fail "call $n: $(cat "$T/said")"
+    done
+}
+
+# Nothing is asked of the container's files while it runs, and that is said.
+test_what_it_cannot_do_is_refused() {
+    begin runc
+    box --detach --keep always --name "$BOX" -- sleep 100 >/dev/null
+    echo x >file
+    capture cofferdam cp file "$BOX:/file"
+    expect_status 125
+    expect_err_has 'this boundary cannot copy files while it runs'
+    capture cofferdam diff "$BOX"
+    expect_status 125
+    expect_err_has 'keeps no changes'
+    capture cofferdam update --memory 100M "$BOX"
+    expect_status 125
+    expect_err_has 'this boundary cannot change limits'
+    capture cofferdam snapshot create "$BOX"
+    expect_status 125
+    cofferdam rm --force "$BOX" >/dev/null
+    nothing_there
+}
+
 test_streams_on_runc() { begin runc && behind_streams; }
 test_words_on_runc() { begin runc && behind_words; }
 test_exec_on_runc() { begin runc && behind_exec; }
