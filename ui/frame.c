@@ -8,7 +8,7 @@ const struct ui_view ui_views[UI_PAGE_COUNT] = {
     [UI_PAGE_LIST] = {"workloads", "? help  q quit  Enter console  n new  o open  i details  s stop  "
                       "x remove  e shell  S snapshot  R report  / filter  v tree  H host  D doctor  "
                       ": command", view_list},
-    [UI_PAGE_PROFILES] = {"profiles", "Up Down choose  Enter start with it  i its values  Esc back  "
+    [UI_PAGE_PROFILES] = {"profiles", "Up Down choose  Enter start with it  i its values  e edit  c check  Esc back  "
                           "q quit", view_profiles},
     [UI_PAGE_HOST] = {"this machine", "Esc back  q quit  D doctor  I images  : command", view_host},
     [UI_PAGE_TEXT] = {NULL, "Up Down PgUp PgDn move  Esc back  q quit  / search", view_text},
@@ -63,7 +63,7 @@ static char *bottom_keys(const struct ui_model *m)
                        "n new  i details  s stop  x remove  p pause");
     if (m->page == UI_PAGE_TEXT && m->text_id)
         return str_dup("Esc back  Left Right the other pages  1 plan  2 report  3 log  4 changes  "
-                       "5 numbers  / search  q quit");
+                       "5 numbers  6 processes  / search  q quit");
     return str_dup(ui_views[m->page].keys);
 }
 

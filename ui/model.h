@@ -58,7 +58,9 @@ enum ui_intent_kind {
     UI_INTENT_DIAL,     /* text: a file or ""; the stops of the launch sheet */
     UI_INTENT_COMPLETE, /* text: the beginning of a path */
     UI_INTENT_SAVE,     /* id: a workload's name, text: its file */
-    UI_INTENT_MOUSE,    /* the mouse was given back, or taken again */
+    UI_INTENT_PROCESSES, /* id: a page of what runs in it */
+    UI_INTENT_EDIT,      /* text: arguments of a verb that wants the terminal; id: a profile */
+    UI_INTENT_MOUSE,     /* the mouse was given back, or taken again */
 };
 /* Between arguments in an intent's text: nobody can type it. */
 #define UI_ARG_END '\x1f'
@@ -78,6 +80,7 @@ struct ui_row {
     enum state_phase phase;
     int64_t created_ms, started_ms, ended_ms; /* as state_record */
     int status;
+    pid_t pid; /* 0: none */
     bool terminal;
     bool silent;  /* its monitor lives and does not answer */
     bool sampled; /* cpu_us and memory are known, as of sampled_ms */
@@ -264,6 +267,7 @@ void ui_model_text(struct ui_model *m, const char *title, const char *text); /* 
 void ui_model_text_begin(struct ui_model *m, const char *title);
 void ui_model_text_more(struct ui_model *m, const char *data, size_t size);
 void ui_model_text_end(struct ui_model *m, bool failed);
+void ui_model_text_again(struct ui_model *m, const char *text);        /* in its place, whole */
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
 void ui_model_no_message(struct ui_model *m);
 void ui_model_keys(struct ui_model *m, const char *detach_keys); /* of the console; NULL: default */

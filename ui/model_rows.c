@@ -64,6 +64,7 @@ static struct ui_row row_of(const struct state_record *r)
         .ended_ms = r->ended_ms,
         .status = r->status,
         .terminal = r->terminal,
+        .pid = r->pid,
         .cpu_permille = -1,
         .pressure_permille = -1,
         .read_rate = UINT64_MAX,

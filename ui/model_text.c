@@ -80,6 +80,16 @@ void ui_model_text_end(struct ui_model *m, bool failed)
     m->dirty = true;
 }
 
+void ui_model_text_again(struct ui_model *m, const char *text)
+{
+    strv_free(m->text);
+    m->text = mem_zero(1, sizeof(char *));
+    m->text_count = 0;
+    ui_model_text_more(m, text, strlen(text));
+    ui_model_text_end(m, false);
+    m->text_scroll = MIN(m->text_scroll, m->text_count ? m->text_count - 1 : 0);
+}
+
 void ui_model_text(struct ui_model *m, const char *title, const char *text)
 {
     ui_model_text_begin(m, title);

@@ -25,6 +25,11 @@ struct ui_host {
      */
     int (*launch)(const char *const *args, int rows, int cols, int *ret_output, int *ret_pidfd,
                   int *ret_socket, struct error *e);
+    /*
+     * Starts it with the terminal as its standard input and output, and waits for its end; what it
+     * says on standard error is `*ret_said` (the caller's). The status, or -errno with text.
+     */
+    int (*foreground)(const char *const *args, char **ret_said, struct error *e);
     const struct ui_verb *verbs; /* what can be said behind ":"; as long as the interface runs */
     size_t verbs_count;
 };

@@ -134,6 +134,17 @@ void paint_end(void)
     endwin();
 }
 
+void paint_lend(void)
+{
+    paint_mouse(false);
+    endwin();
+}
+
+void paint_take_back(void)
+{
+    refresh();
+}
+
 bool paint_utf8(void)
 {
     return paint_is_utf8;

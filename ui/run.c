@@ -24,6 +24,7 @@ struct ui {
     size_t typed_used;
     uint64_t tick_at;
     bool repaint;
+    bool lent; /* the terminal, to an editor */
     int status;
 };
 
@@ -43,7 +44,7 @@ static void ui_signal(struct ui *u)
     while (read(u->signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT) {
             ui_resize(u);
-        } else {
+        } else if (!u->lent || (info.ssi_signo != SIGINT && info.ssi_signo != SIGQUIT)) {
             u->status = 128 + (int)info.ssi_signo;
             u->world.quit = true;
         }
@@ -96,6 +97,36 @@ static void ui_frame(struct ui *u)
     u->model.dirty = u->repaint = false;
 }
 
+/* A verb that wants the terminal: an editor. It is wrong, or it is read anew. */
+static void ui_edit(struct ui *u)
+{
+    struct ui_intent i = u->world.edit;
+    autostrv char **args = strv_split(i.text, (const char[]){UI_ARG_END, '\0'});
+    autofree char *said = NULL;
+    struct error e;
+    u->world.edit = (struct ui_intent){0};
+    paint_lend();
+    int status = u->world.host->foreground((const char *const *)args, &said, &e);
+    u->lent = true;
+    ui_signal(u); /* its ctrl-C reached us, too */
+    u->lent = false;
+    paint_take_back();
+    paint_mouse(!u->model.mouse_free);
+    ui_resize(u);
+    u->model.dirty = u->repaint = true;
+    world_profiles(&u->world);
+    for (size_t k = 0; i.id && k < u->model.profiles_count; k++)
+        if (str_equal(u->model.profiles[k].name, i.id))
+            u->model.profile = k;
+    if (status < 0)
+        ui_model_message(&u->model, true, e.text);
+    else if (status)
+        ui_model_text(&u->model, "that cannot be read", said);
+    else
+        ui_intend(&u->model, UI_INTENT_EXPLAIN, NULL, i.id, strlen(i.id));
+    ui_intent_done(&i);
+}
+
 static void ui_round(struct ui *u)
 {
     struct pollfd *watched;
@@ -128,6 +159,8 @@ static void ui_round(struct ui *u)
         world_tick(&u->world);
     }
     world_carry_out(&u->world);
+    if (u->world.edit.text)
+        ui_edit(u);
 }
 
 /* Files that answer at once are in the first frame; it does not wait for others. */

@@ -45,7 +45,10 @@ static void profiles_key(struct ui_model *m, uint32_t key)
     else if (key == 'i' || key == UI_KEY_RIGHT)
         update_page(m, "every value, and where it comes from",
                     (const char *const[]){"profile", "show", "--resolved", name, NULL});
-    else if (key == 'K' || key == 'c')
+    else if (key == 'e') {
+        autofree char *args = update_args((const char *const[]){"profile", "edit", name, NULL});
+        ui_intend(m, UI_INTENT_EDIT, name, args, strlen(args));
+    } else if (key == 'K' || key == 'c')
         update_page(m, "what is wrong with it",
                     (const char *const[]){"profile", "check", name, NULL});
     else if (key == UI_KEY_ESC || key == UI_KEY_LEFT)
@@ -79,7 +82,7 @@ static const char help_console[] =
 static const char help_text_page[] = "\nText\n"
                                      "  Up Down PgUp PgDn g G   move\n"
                                      "  /  n                    search; the next place\n"
-                                     "  Left Right 1 to 5       in details: the other pages\n";
+                                     "  Left Right 1 to 6       in details: the other pages\n";
 static const char help_sheet[] = "\nLaunch sheet\n"
                                  "  Up Down        from line to line; Tab completes a path\n"
                                  "  Left Right     turn the dial: how far it is kept away\n"

@@ -27,6 +27,8 @@ void ui_update_relaunch(struct ui_model *m);
 void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const char *looked_at,
                     char *what, char *advice, const char *profile);
 void ui_update_completions(struct ui_model *m, char **paths); /* taken */
+/* The page of a workload's processes is seen: it is to be told anew each second. */
+bool ui_shows_processes(const struct ui_model *m);
 /* Another console of it is open: that of a shell. */
 void ui_update_shell(struct ui_model *m, const char *id, uint32_t number);
 

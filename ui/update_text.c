@@ -5,7 +5,7 @@
 
 /* --- details --- */
 
-enum { TABS = 5 };
+enum { TABS = 6 };
 static const struct {
     const char *name, *verb[3];
 } tabs[TABS] = {
@@ -14,6 +14,7 @@ static const struct {
     {"log",            {"logs"}            },
     {"changes",        {"diff"}            },
     {"numbers",        {"stats", "--watch"}},
+    {"processes",      {NULL}              }, /* found out by the interface itself */
 };
 
 void update_page(struct ui_model *m, const char *title, const char *const *words)
@@ -23,6 +24,11 @@ void update_page(struct ui_model *m, const char *title, const char *const *words
         ui_intend(m, UI_INTENT_PAGE_END, NULL, NULL, 0);
     ui_model_text_begin(m, title);
     ui_intend(m, UI_INTENT_PAGE, title, args, strlen(args));
+}
+
+bool ui_shows_processes(const struct ui_model *m)
+{
+    return m->page == UI_PAGE_TEXT && m->text_id && !tabs[m->text_tab].verb[0];
 }
 
 void update_details(struct ui_model *m, const char *id, int tab)
@@ -35,7 +41,14 @@ void update_details(struct ui_model *m, const char *id, int tab)
     for (size_t i = 0; i < ARRAY_SIZE(tabs[tab].verb) && tabs[tab].verb[i]; i++)
         words[n++] = tabs[tab].verb[i];
     words[n] = of;
-    update_page(m, title, words);
+    if (n) {
+        update_page(m, title, words);
+    } else {
+        if (m->page == UI_PAGE_TEXT && m->text_loading)
+            ui_intend(m, UI_INTENT_PAGE_END, NULL, NULL, 0);
+        ui_model_text_begin(m, title);
+        ui_intend(m, UI_INTENT_PROCESSES, of, NULL, 0);
+    }
     free(m->text_id);
     m->text_id = TAKE(of);
     m->text_tab = tab;

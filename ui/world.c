@@ -77,6 +77,8 @@ void world_tick(struct world *w)
         ui_model_arrange(m);
     if (m->page == UI_PAGE_HOST)
         world_host_facts(w);
+    if (ui_shows_processes(m))
+        world_processes(w, m->text_id);
     ask_all(w, now);
 }
 
@@ -177,6 +179,14 @@ static void carry_out(struct world *w, struct ui_intent *i)
     case UI_INTENT_SAVE:
         world_sheet_save(w, i);
         break;
+    case UI_INTENT_PROCESSES:
+        world_processes(w, i->id);
+        break;
+    case UI_INTENT_EDIT:
+        ui_intent_done(&w->edit);
+        w->edit = *i;
+        *i = (struct ui_intent){0};
+        break;
     case UI_INTENT_MOUSE:
         w->mouse = true;
         break;
@@ -245,6 +255,22 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
     world_links_sweep(w);
 }
 
+void world_profiles(struct world *w)
+{
+    struct ui_model *m = w->model;
+    struct error e;
+    struct profile_path path;
+    struct profile_entry *list;
+    size_t count;
+    if (profile_path_init(&path, &e) == 0) {
+        if (profile_list(&path, "profiles", &list, &count, &e) == 0)
+            ui_model_profiles(m, list, count);
+        else
+            ui_model_message(m, true, e.text);
+        profile_path_done(&path);
+    }
+}
+
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e)
 {
     *w = (struct world){.host = host, .model = m, .mouse = true, .scout.fd = FD_NONE};
@@ -256,16 +282,7 @@ int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, 
     if (r < 0)
         return r;
     scout_ask(&w->scout, true, world_now_ms());
-    struct profile_path path;
-    struct profile_entry *list;
-    size_t count;
-    if (profile_path_init(&path, e) == 0) {
-        if (profile_list(&path, "profiles", &list, &count, e) == 0)
-            ui_model_profiles(m, list, count);
-        else
-            ui_model_message(m, true, e->text);
-        profile_path_done(&path);
-    }
+    world_profiles(w);
     return 0;
 }
 
@@ -278,6 +295,7 @@ void world_done(struct world *w)
         world_free_job(w->jobs[i]);
     free(w->jobs);
     free(w->copied);
+    ui_intent_done(&w->edit);
     scout_done(&w->scout);
     dirs_done(&w->dirs);
 }

@@ -46,6 +46,7 @@ struct world {
     size_t next_link;                   /* read first: none waits for ever */
     size_t watched_links, watched_jobs; /* so many of them as world_watch() was called */
     char *copied;                       /* owned or NULL: for the terminal's clipboard */
+    struct ui_intent edit;              /* owned; no text: none is wanted */
     bool quit, ring, mouse;             /* mouse: it may have changed hands */
     bool look_soon;                     /* something ended: not only at the next second */
 };
@@ -59,6 +60,8 @@ void world_news(struct world *w);                         /* what the files say,
 void world_carry_out(struct world *w);                    /* the model's intents */
 size_t world_watch(struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
+
+void world_profiles(struct world *w); /* their list, read anew */
 
 /* world_links.c */
 int64_t world_now_ms(void);                                                /* CLOCK_REALTIME */
@@ -84,6 +87,7 @@ void world_end_page(struct world *w); /* what still writes a page of text ends *
 void world_sheet_dial(struct world *w, const char *file, const char *said, size_t size);
 void world_sheet_save(struct world *w, const struct ui_intent *i);
 void world_host_facts(struct world *w);
+void world_processes(struct world *w, const char *id); /* world_processes.c */
 
 /* world_links.c: a launch's connection (taken), with its console attached already; so is the
  * intent. */

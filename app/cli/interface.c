@@ -6,6 +6,9 @@
 #include "base/spawn.h"
 #include "ui/model.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static size_t interface_count(const char *const *args)
 {
     size_t n = 0;
@@ -50,6 +53,38 @@ static int interface_program(const char *const *args, int *ret_output, int *ret_
     return interface_start(args, FD_NONE, ret_output, ret_pidfd, e);
 }
 
+static int interface_foreground(const char *const *args, char **ret_said, struct error *e)
+{
+    size_t count = interface_count(args);
+    autofree const char **argv = mem_zero(count + 2, sizeof(char *));
+    argv[0] = "/proc/self/exe";
+    for (size_t i = 0; i < count; i++)
+        argv[i + 1] = args[i];
+    int pair[2];
+    int r = fd_pipe(pair, 0);
+    if (r < 0)
+        return error_errno(e, -r, "pipe");
+    autoclose int reads = pair[0], writes = pair[1];
+    const int fds[] = {STDIN_FILENO, STDOUT_FILENO, writes};
+    struct spawn s = {.argv = argv, .fds = fds, .fds_count = ARRAY_SIZE(fds)};
+    pid_t pid;
+    r = spawn_start(&s, &pid, NULL, e);
+    if (r < 0)
+        return r;
+    fd_close(TAKE_FD(writes));
+    struct buf said = {0};
+    char data[4096];
+    ssize_t n;
+    while ((n = read(reads, data, sizeof(data))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && said.used < 65536)
+            buf_add(&said, data, (size_t)n);
+    int status;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    *ret_said = buf_take(&said);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
 static int interface_launch(const char *const *args, int rows, int cols, int *ret_output,
                             int *ret_pidfd, int *ret_socket, struct error *e)
 {
@@ -86,14 +121,16 @@ static const char *const *interface_words(const struct verb *v)
 
 const struct ui_host *interface_host(void)
 {
-    static struct ui_host host = {.program = interface_program, .launch = interface_launch};
+    static struct ui_host host = {.program = interface_program,
+                                  .launch = interface_launch,
+                                  .foreground = interface_foreground};
     if (host.verbs)
         return &host;
     struct ui_verb *list = mem_zero(verbs_count, sizeof(*list));
     for (size_t i = 0; i < verbs_count; i++)
         if (!(verbs[i]->flags & VERB_HIDDEN))
-            list[host.verbs_count++] = (struct ui_verb){verbs[i]->name, verbs[i]->summary,
-                                                        interface_words(verbs[i])};
+            list[host.verbs_count++] =
+                (struct ui_verb){verbs[i]->name, verbs[i]->summary, interface_words(verbs[i])};
     host.verbs = list;
     return &host;
 }

@@ -1,4 +1,5 @@
 /* cofferdam profile: the stops of the dial, what they say and what they leave open. */
+#include "app/cli/edit.h"
 #include "app/cli/explain_show.h"
 #include "app/cli/launch.h"
 #include "app/cli/out.h"
@@ -6,7 +7,7 @@
 #include "app/cli/verbs.h"
 #include "profiles/settings.h"
 
-static const char *const subverbs[] = {"list", "show", "check", "explain", NULL};
+static const char *const subverbs[] = {"list", "show", "check", "explain", "edit", NULL};
 
 static const struct option_row options[] = {
     {"resolved", 'r', NULL, "show: every key, and where each value came from", NULL},
@@ -14,6 +15,13 @@ static const struct option_row options[] = {
     {"quiet",      'q', NULL, "list: names alone", NULL},
     {0     },
 };
+
+static const struct edit_kind profile_files = {
+    .folder = "profiles",
+    .keys = KEY_IN_PROFILE,
+    .template =
+        "# What the keys mean: man cofferdam.ini. Start with it: cofferdam run --profile NAME\n"
+        "\n[profile]\ndescription = \ninherit = " PROFILE_OF_RUN "\n"};
 
 static int profile_assign(void *data, const char *value, struct error *e)
 {
@@ -117,8 +125,9 @@ static int profile_check(const struct cli *c, const struct profile_path *p)
 
 static int profile_run(struct cli *c)
 {
+    bool edit = str_equal(c->args[0], "edit");
     bool one = str_equal(c->args[0], "show") || str_equal(c->args[0], "explain");
-    if (one && c->args_count != 2)
+    if ((one || edit) && c->args_count != 2)
         return cli_usage(c, "%s: name one profile", c->args[0]);
     if (one)
         return c->args[0][0] == 's' ? profile_show(c) : profile_explain(c);
@@ -129,6 +138,8 @@ static int profile_run(struct cli *c)
     int status;
     if (str_equal(c->args[0], "list"))
         status = settings_show_list(c, &p, "profiles");
+    else if (edit)
+        status = edit_file(c, &p, &profile_files, c->args[1]);
     else
         status = profile_check(c, &p);
     profile_path_done(&p);
@@ -138,8 +149,8 @@ static int profile_run(struct cli *c)
 const struct verb verb_profile = {
     .name = "profile",
     .group = "Profiles",
-    .usage = "list|show|check|explain [OPTION…] [PROFILE…]",
-    .summary = "list profiles, show what they say, check them, explain what they leave open",
+    .usage = "list|show|check|explain|edit [OPTION…] [PROFILE…]",
+    .summary = "list profiles, show what they say, check, edit and explain them",
     .subverbs = subverbs,
     .options = options,
     .flags = VERB_JSON | VERB_SUBVERBS,

@@ -90,6 +90,48 @@ test_every_page_on_a_monochrome_terminal() {
     tour_all_sizes
 }
 
+# As many colours as terminals have: 8, 16, 256, all.
+test_every_page_in_each_number_of_colours() {
+    local term
+    SIZES=80x24
+    for term in xterm xterm-16color tmux-256color xterm-direct; do
+        ! infocmp "$term" >/dev/null 2>&1 || { SCREEN_TERM=$term; tour_all_sizes; }
+    done
+}
+
+test_a_profile_is_edited_and_its_mistake_shown() {
+    need tmux
+    printf '#!/bin/sh\nsed -i "s/^description.*/description = mine/" "$1"; echo in-the-editor; read -r _\n' >"$T/good"
+    printf '#!/bin/sh\necho "memry = 1" >>"$1"\n' >"$T/bad"
+    chmod +x "$T/good" "$T/bad"
+    SCREEN_ENV=(EDITOR="$T/bad" VISUAL=)
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_keys P
+    see "contained"
+    screen_keys e
+    see "that cannot be read"
+    see "| memry = 1" # at its line
+    see "the draft stays"
+    screen_keys Escape
+    see "contained"
+    screen_keys q
+    expect_end 0
+    rm "$XDG_CONFIG_HOME"/cofferdam/profiles/*.edit
+    SCREEN_ENV=(EDITOR="$T/good" VISUAL=)
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_keys P e
+    see "in-the-editor"
+    screen_lacks "what it leaves open" || fail "the editor has no screen of its own"
+    screen_keys Enter
+    see "what it leaves open"
+    screen_keys q
+    expect_end 0
+    grep -q '^description = mine' "$XDG_CONFIG_HOME"/cofferdam/profiles/contained.ini || fail "it was not saved"
+    rm -r "$XDG_CONFIG_HOME/cofferdam/profiles"
+}
+
 test_no_color_means_none() {
     need tmux userns
     SCREEN_ENV=(NO_COLOR=1)
@@ -185,6 +227,26 @@ test_a_short_command_is_seen_whole() {
     see "no workloads"
     screen_keys q
     expect_end 0
+}
+
+test_its_processes_are_told() {
+    need tmux userns
+    cofferdam run --detach --tty --name several -- sh -c 'sleep 12345 & exec sleep 54321' >/dev/null
+    screen_start 100 30 cofferdam
+    see "$RUNNING"
+    screen_keys i
+    see "created"
+    screen_keys 6
+    see "several: processes"
+    see "sleep 12345"
+    see "sleep 54321"
+    cofferdam exec several sleep 999 & # told anew by itself
+    see "sleep 999"
+    screen_keys Escape
+    see "NAME"
+    screen_keys q
+    expect_end 0
+    kill_all
 }
 
 test_leaving_ends_nothing() {
