@@ -61,8 +61,8 @@ static int lent_tree(const struct plan_mount *m, int namespace, int *ret, struct
 
 /*
  * The file system devices are in maps no ids: a node of the same device, the workload's user's, on
- * a file system of its own that nothing else is in. (Of a file system that hangs nowhere older
- * kernels clone nothing, so the child takes the node out of it.)
+ * a file system of its own that nothing else is in. Of a file system that hangs nowhere older
+ * kernels clone nothing: then it is handed on whole, and the child takes the node out of it.
  */
 static int lent_device(const struct plan *p, const struct root_ids *ids, const struct plan_mount *m,
                        int *ret, struct error *e)
@@ -87,7 +87,8 @@ static int lent_device(const struct plan *p, const struct root_ids *ids, const s
         return 0; /* a root that may make none: the host's own is shown */
     if (r < 0 || fchownat(fs, lent_node, uid, gid, 0) < 0)
         return error_errno(e, errno, "mount %s: a device node", m->target);
-    *ret = TAKE_FD(fs);
+    int node = tree_clone(fs, lent_node, false);
+    *ret = node < 0 ? TAKE_FD(fs) : node;
     return 0;
 }
 
@@ -150,8 +151,10 @@ int setup_take_lent(struct setup *s, const struct plan_mount *m)
     size_t i = (size_t)(m - s->plan->mounts);
     if (!s->lent || s->lent[i] < 0)
         return FD_NONE;
+    struct stat st;
     int fd = TAKE_FD(s->lent[i]);
-    return m->kind == PLAN_MOUNT_DEVICE ? lent_take_node(fd) : fd;
+    bool whole = m->kind == PLAN_MOUNT_DEVICE && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    return whole ? lent_take_node(fd) : fd;
 }
 
 int setup_hang_lent(struct setup *s, const struct plan_mount *m, int tree)
