@@ -1,16 +1,21 @@
 #!/bin/bash
 # The same scripts behind every runtime, from one table: what a workload may count on.
 # ACCEPT_RUNTIMES and ACCEPT_IMAGE choose others: a name of the store, host or dir:/PATH. Of machines with a kernel
-# of their own (qemu, firecracker, cloud-hypervisor) the table is run by scripts of theirs, which source this one.
+# of their own qemu boots Debian's for clouds here, qemu-generic its other one; the others (firecracker,
+# cloud-hypervisor) have scripts of theirs, which source this one.
 # shellcheck disable=SC2016 # what is quoted is for the shell inside
 # shellcheck source=tests/screen/lib.sh
 . "$(dirname "$0")/../screen/lib.sh"
 . "$(dirname "$0")/machine.sh"
 
-RUNTIMES=${ACCEPT_RUNTIMES:-native crun runc runsc}
+# A machine is the same whoever starts it, and slow where it is emulated: once, as a person.
+MACHINES=''
+[ "${1:-}" = root ] || MACHINES=qemu
+[ -z "${COFFERDAM_LONG:-}" ] || MACHINES='qemu qemu-generic'
+RUNTIMES=${ACCEPT_RUNTIMES:-native crun runc runsc $MACHINES}
 
 # Everything a script starts goes through these: the runtime and the image stand here alone.
-box() { cofferdam run --runtime "$RT" --image "$IMAGE" "${MACHINE[@]}" "$@"; }
+box() { cofferdam run --runtime "${RT%-generic}" --image "$IMAGE" "${MACHINE[@]}" "$@"; }
 MACHINE=()
 is_machine() { [ "${#MACHINE[@]}" != 0 ]; }
 keep_box() { box --detach --keep always --name "$BOX" "$@" >"$T/id"; }
@@ -305,9 +310,12 @@ accept() {
     need userns
     case $RT in
     native) ;;
-    qemu | firecracker | cloud-hypervisor)
+    qemu | qemu-generic | firecracker | cloud-hypervisor)
         need_machine_of "$RT"
-        MACHINE=(--boundary microvm --memory 192M --cpus 1)
+        local kind=cloud release
+        [ "$RT" != qemu-generic ] || kind='[0-9]'
+        release=$(cofferdam image kernel list | awk -v like="$kind-amd64$" '$1 ~ like { print $1 }')
+        MACHINE=(--boundary microvm --memory 192M --cpus 1 --set "machine.kernel=$release")
         ;;
     *) need "$RT" ;;
     esac

@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # What the scripts about machines share: a kernel from its package, an image that it boots.
 
-# The package of Debian's kernel for clouds, fetched once for the build.
+# kernel_package [KIND]: the package of Debian's kernel for clouds, or of another kind ("" is the one
+# for everything), fetched once for the build.
 kernel_package() {
-    local package cache=$BUILD_DIR/guest
-    package=$(find "$cache" -maxdepth 1 -name 'linux-image-*-cloud-*.deb' 2>/dev/null | head -n 1)
+    local kind=${1-cloud-} package cache=$BUILD_DIR/guest
+    package=$(find "$cache" -maxdepth 1 -name "linux-image-[0-9.-]*-${kind}amd64_*.deb" 2>/dev/null | head -n 1)
     if [ -z "$package" ]; then
-        package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
+        package=$(apt-cache depends "linux-image-${kind}amd64" 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
         [ -n "$package" ] && apt-get download -q "$package" >apt.log 2>&1 || return 1
         package=$(echo "$PWD/$package"_*.deb)
         mkdir -p "$cache" 2>/dev/null && cp "$package" "$cache" 2>/dev/null || :
@@ -18,6 +19,7 @@ kernel_package() {
 need_machine_of() {
     case $1 in
     qemu) need_machine ;;
+    qemu-generic) need_kernel '' && need_machine ;;
     *)
         need "$1"
         "$BUILD_DIR/tests/tools/kvm-works" 2>/dev/null || { echo "needs a usable /dev/kvm" >"$T/skip"; exit 77; }
@@ -26,14 +28,23 @@ need_machine_of() {
     esac
 }
 
-# need_machine [PROGRAM…]: a kernel and an image called "small", once for the run.
-need_machine() {
-    local package tool
+# need_kernel KIND [PROGRAM…]: what a machine boots is in the store, once for the run.
+need_kernel() {
+    local package kind=$1
+    shift
     need userns tar2sqfs apt-get busybox "${@:-qemu-system-x86_64}"
     [ "$(uname -m)" = x86_64 ] || { echo "needs an x86_64 machine" >"$T/skip"; exit 77; }
-    [ ! -e "$RUN/machine" ] || return 0
-    package=$(kernel_package) || { echo "needs the package linux-image-cloud-amd64" >"$T/skip"; exit 77; }
+    [ ! -e "$RUN/kernel-$kind" ] || return 0
+    package=$(kernel_package "$kind") || { echo "needs the package linux-image-${kind}amd64" >"$T/skip"; exit 77; }
     cofferdam image kernel import "$package" >out
+    touch "$RUN/kernel-$kind"
+}
+
+# need_machine [PROGRAM…]: that, and an image called "small".
+need_machine() {
+    local tool
+    need_kernel cloud- "$@"
+    [ ! -e "$RUN/machine" ] || return 0
     mkdir -p root/{bin,etc,root,tmp}
     cp "$(command -v busybox)" root/bin/busybox
     for tool in sh cat cp date dd echo env false head hostname id kill ls mkdir mount od ps rm sleep stty tail test true uname wc yes; do
