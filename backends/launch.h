@@ -147,7 +147,14 @@ struct launch_events {
     void (*frozen)(void *data, bool frozen);
     /* `request` as snapshot() was given; e NULL: the folder is whole and the workload goes on */
     void (*snapshot_done)(void *data, uint32_t request, const struct error *e);
+    /* `request` as ask_changes() was given; `json` is borrowed, as changes_to_json() has it, or e */
+    void (*changes_told)(void *data, uint32_t request, const char *json, const struct error *e);
+    /* Main has exited: whether anybody will want to know what it changed. may be NULL: nobody */
+    bool (*report_due)(void *data);
 };
+
+/* What start() may return: it goes on in dispatch(). */
+enum { LAUNCH_UNDER_WAY = 1 };
 
 /*
  * A folder the calls below still need once the monitor has locked itself in (Landlock), by what is
@@ -180,7 +187,10 @@ struct launch_ops {
      * Makes the boundary and starts the command, from plan.snapshot where that is set (a kind that
      * was not written by this runtime is refused: -ENOTSUP); all or nothing. `*ret_streams` is main's, of which
      * the monitor becomes owner. Returns when the command has been exec()ed or has failed to
-     * (-ENOENT → 127, -EACCES/-ENOEXEC → 126; anything else → 125). mandatory
+     * (-ENOENT → 127, -EACCES/-ENOEXEC → 126; anything else → 125). What takes long (a guest that
+     * boots) may return LAUNCH_UNDER_WAY instead, with something to watch(): dispatch() then tells
+     * started() or failed() of console 0, exactly once, and nothing is left of what has failed but
+     * what clean() removes; kill() ends it before. mandatory
      */
     int (*start)(struct launch *l, struct launch_streams *ret_streams, struct error *e);
 
@@ -216,6 +226,13 @@ struct launch_ops {
      * backends/changes.h says; FD_NONE: none. Stays readable after the end, until free(). optional
      */
     int (*changes)(const struct launch *l);
+
+    /*
+     * Where there is no such folder: asks inside; changes_told() answers, exactly once unless it ends
+     * before. told_changes() is the last such list, for the report: borrowed; NULL: none. optional
+     */
+    int (*ask_changes)(struct launch *l, uint32_t request, struct error *e);
+    const char *(*told_changes)(const struct launch *l);
 
     /*
      * The kinds of snapshot that can be taken of it now, LAUNCH_SNAPSHOT_…; what each would take on

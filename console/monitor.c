@@ -124,14 +124,26 @@ static int start(struct monitor *m, struct error *e)
         return r;
     signal(SIGPIPE, SIG_IGN); /* it may have ended already, with input for it waiting here */
     m->record.pid = m->ops->pid(m->launch);
-    m->record.started_ms = real_ms();
-    fill_phases(m);
     int fds[4];
     size_t count = m->ops->watch(m->launch, fds);
     for (size_t i = 0; i < count; i++)
         m->launch_watches[i] = loop_watch(m->loop, fds[i], EPOLLIN, launch_ready, m);
-    console_start(m->main, &s);
+    m->booting = r == LAUNCH_UNDER_WAY;
+    if (!m->booting)
+        monitor_started(m, &s);
     return 0;
+}
+
+void monitor_started(struct monitor *m, struct launch_streams *s)
+{
+    const struct console *c = m->main;
+    m->booting = false;
+    m->record.started_ms = real_ms();
+    fill_phases(m);
+    console_start(m->main, s);
+    bool resized = c->rows != MAX(m->setup->rows, 1) || c->cols != MAX(m->setup->cols, 1);
+    if (c->terminal && resized && m->ops->resize)
+        m->ops->resize(m->launch, c->slot, c->rows, c->cols);
 }
 
 static void flush_for(struct peer *p, int ms)
@@ -293,6 +305,23 @@ static void check_lock(struct monitor *m)
     life_kill(m, m->reason, &ignored);
 }
 
+/* Nothing of it can be seen yet but that it is on its way; whoever asks is answered. */
+static int boot(struct monitor *m, struct error *e)
+{
+    take_signals();
+    life_put_state(m, STATE_STARTING); /* its process is known now */
+    while (m->booting) {
+        peers_round(m);
+        if (loop_step(m->loop, -1) < 0)
+            return error_errno(e, errno, "waiting for its start");
+    }
+    if (m->boot_error.code && m->killed)
+        life_ended_at_start(m);
+    else if (m->boot_error.code)
+        *e = m->boot_error;
+    return m->killed ? 0 : -m->boot_error.code;
+}
+
 static void run(struct monitor *m)
 {
     /* who started it to leave it may look at its state next; who attached wants to see it at once
@@ -305,7 +334,7 @@ static void run(struct monitor *m)
         link_send(&p->link);
     if (!left_alone)
         life_put_state(m, STATE_RUNNING);
-    life_begin(m);
+    life_limit(m);
     lock_in(m);
     check_lock(m);
     struct loop_timer *later = loop_timer_new(m->loop, slim, m);
@@ -375,6 +404,10 @@ int monitor_run(const struct launch_ops *ops, struct monitor_setup *setup)
         if (spare_fork(&m, &e) < 0)
             m.spare = FD_NONE;
         r = start(&m, &e);
+        if (r == 0)
+            life_begin(&m);
+        if (r == 0 && m.booting)
+            r = boot(&m, &e);
     }
     if (r == 0)
         run(&m);

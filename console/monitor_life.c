@@ -17,6 +17,10 @@ static void on_started(void *data, uint32_t slot, pid_t pid, struct launch_strea
 {
     struct monitor *m = data;
     struct console *c = console_of_slot(m, slot);
+    if (c && c == m->main && m->booting) {
+        monitor_started(m, s);
+        return;
+    }
     if (c && !c->started) {
         console_start(c, s);
         return;
@@ -31,6 +35,10 @@ static void on_failed(void *data, uint32_t slot, const struct error *e)
 {
     struct monitor *m = data;
     struct console *c = console_of_slot(m, slot);
+    if (c && c == m->main && m->booting) {
+        m->booting = false;
+        m->boot_error = *e;
+    }
     if (!c || c == m->main)
         return;
     if (c->starter)
@@ -63,6 +71,60 @@ static void on_copied(void *data, uint32_t number, const struct error *e)
             transfer_drop(m, number);
             return;
         }
+}
+
+static void on_changes_told(void *data, uint32_t number, const char *json, const struct error *e)
+{
+    struct monitor *m = data;
+    for (struct transfer *t = m->transfers; t && json; t = t->next)
+        if (t->number == number && t->peer)
+            report_send(t->peer, json);
+    on_copied(data, number, e);
+}
+
+static bool keeps(const struct monitor *m)
+{
+    switch (m->wishes->keep) {
+    case LAUNCH_KEEP_NEVER:
+        return false;
+    case LAUNCH_KEEP_ON_FAILURE:
+        return m->status != 0;
+    case LAUNCH_KEEP_ALWAYS:
+        return true;
+    }
+    return true;
+}
+
+static bool restarts(const struct monitor *m)
+{
+    const struct launch_wishes *w = m->wishes;
+    if (m->spare < 0 || m->stopping || m->unkillable)
+        return false;
+    if (w->restart_most && m->setup->restarts >= w->restart_most)
+        return false;
+    switch (w->restart) {
+    case LAUNCH_RESTART_NO:
+        return false;
+    case LAUNCH_RESTART_ON_FAILURE:
+        return m->status != 0;
+    case LAUNCH_RESTART_ALWAYS:
+        return true;
+    }
+    return false;
+}
+
+static bool somebody_wants_report(const struct monitor *m)
+{
+    bool asked = false;
+    for (struct peer *p = m->peers; p; p = p->next)
+        asked |= p->wants_report && !p->dead;
+    return asked;
+}
+
+static bool on_report_due(void *data)
+{
+    struct monitor *m = data;
+    return keeps(m) || restarts(m) || somebody_wants_report(m);
 }
 
 static void on_ended(void *data, int status, const char *why)
@@ -105,6 +167,8 @@ const struct launch_events life_events = {
     .snapshot_done = on_copied,
     .ended = on_ended,
     .frozen = on_frozen,
+    .changes_told = on_changes_told,
+    .report_due = on_report_due,
 };
 
 /* --- stop, kill, pause ------------------------------------------------------------------------ */
@@ -130,12 +194,14 @@ int life_kill(struct monitor *m, const char *reason, struct error *e)
         m->stopping = true; /* it does not start again */
         return 0;
     }
-    if (!m->main->started)
+    if (!m->main->started && !m->booting)
         return error_set(e, EAGAIN, "it is only just starting");
     if (!m->reason && !m->main_exited)
         m->reason = reason;
     m->killed = m->stopping = true;
     int r = m->ops->kill(m->launch, e);
+    if (m->booting)
+        return r;
     struct error ignored;
     hold_end(m, &ignored);
     if (m->paused)
@@ -157,6 +223,8 @@ int life_stop(struct monitor *m, int64_t grace_ms, const char *reason, struct er
         m->stopping = true;
         return 0;
     }
+    if (m->booting) /* there is nobody inside yet who could be asked */
+        return life_kill(m, reason, e);
     if (!m->main->started)
         return error_set(e, EAGAIN, "it is only just starting");
     uint64_t grace = grace_ms < 0 ? m->wishes->stop_grace_ms : (uint64_t)grace_ms;
@@ -263,6 +331,10 @@ void life_begin(struct monitor *m)
     m->frame = loop_timer_new(m->loop, frame_due, m);
     m->linger = loop_timer_new(m->loop, linger_over, m);
     m->restart = loop_timer_new(m->loop, restart_due, m);
+}
+
+void life_limit(struct monitor *m)
+{
     if (m->wishes->time_limit_ms) {
         m->time_limit = loop_timer_new(m->loop, time_is_up, m);
         loop_timer_set(m->time_limit, m->wishes->time_limit_ms);
@@ -275,37 +347,6 @@ void life_begin(struct monitor *m)
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
-
-static bool keeps(const struct monitor *m)
-{
-    switch (m->wishes->keep) {
-    case LAUNCH_KEEP_NEVER:
-        return false;
-    case LAUNCH_KEEP_ON_FAILURE:
-        return m->status != 0;
-    case LAUNCH_KEEP_ALWAYS:
-        return true;
-    }
-    return true;
-}
-
-static bool restarts(const struct monitor *m)
-{
-    const struct launch_wishes *w = m->wishes;
-    if (m->spare < 0 || m->stopping || m->unkillable)
-        return false;
-    if (w->restart_most && m->setup->restarts >= w->restart_most)
-        return false;
-    switch (w->restart) {
-    case LAUNCH_RESTART_NO:
-        return false;
-    case LAUNCH_RESTART_ON_FAILURE:
-        return m->status != 0;
-    case LAUNCH_RESTART_ALWAYS:
-        return true;
-    }
-    return false;
-}
 
 /* The last numbers, before the control group goes; why, if the kernel's memory killer was it. */
 static void last_sample(struct monitor *m, bool wanted)
@@ -320,10 +361,7 @@ static void last_sample(struct monitor *m, bool wanted)
 
 static void write_report(struct monitor *m, bool kept)
 {
-    bool asked = false;
-    for (struct peer *p = m->peers; p; p = p->next)
-        asked |= p->wants_report && !p->dead;
-    if (!asked && !kept)
+    if (!kept && !somebody_wants_report(m))
         return;
     last_sample(m, true);
     autofree char *text = report_make(m);
@@ -411,6 +449,11 @@ static void wait_to_restart(struct monitor *m)
     free(m->record.reason);
     m->record.reason = str_format("it ended with status %d and starts again soon", m->status);
     life_put_state(m, STATE_RESTARTING);
+}
+
+void life_ended_at_start(struct monitor *m)
+{
+    on_ended(m, 128 + SIGKILL, NULL);
 }
 
 bool life_is_over(const struct monitor *m)

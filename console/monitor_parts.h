@@ -147,6 +147,8 @@ struct monitor {
     struct error lock_error;
     struct peer *holder; /* borrowed; who has it held still for a snapshot; NULL: nobody */
     bool held;           /* frozen for the holder, not by pause */
+    bool booting;            /* its start is under way (LAUNCH_UNDER_WAY) */
+    struct error boot_error; /* code 0: it has started, or is still at it */
     bool paused, stopping, killed;
     bool restart_waits, restart_waited;
     char *ended_why; /* owned; what `reason` may point to */
@@ -223,6 +225,9 @@ void console_give(struct console *c, struct view *v); /* the keyboard; NULL: to 
 void console_tell_roles(struct console *c);
 unsigned monitor_viewers(const struct monitor *m);
 
+/* --- monitor.c */
+void monitor_started(struct monitor *m, struct launch_streams *s); /* takes the streams */
+
 /* --- monitor_life.c */
 extern const struct launch_events life_events;
 int life_stop(struct monitor *m, int64_t grace_ms, const char *reason, struct error *e);
@@ -230,6 +235,8 @@ int life_kill(struct monitor *m, const char *reason, struct error *e);
 int life_pause(struct monitor *m, bool paused, struct error *e);
 int life_update(struct monitor *m, const struct launch_limits *x, struct error *e);
 void life_begin(struct monitor *m);
+void life_limit(struct monitor *m);           /* from now on its limits of time run */
+void life_ended_at_start(struct monitor *m); /* it was killed while it was being started */
 void life_round(struct monitor *m);
 bool life_is_over(const struct monitor *m);
 void life_put_state(struct monitor *m, enum state_phase phase);

@@ -72,7 +72,8 @@ char *report_make(struct monitor *m)
     json_object_set_new(o, "shortfalls", lacks);
     int fd = m->ops->changes ? m->ops->changes(m->launch) : -1;
     autofree char *changes = fd >= 0 && m->setup->changes ? m->setup->changes(fd) : NULL;
-    json_t *j = changes ? json_loads(changes, 0, NULL) : NULL;
+    const char *told = m->ops->told_changes ? m->ops->told_changes(m->launch) : changes;
+    json_t *j = told ? json_loads(told, 0, NULL) : NULL;
     json_object_set_new(o, "changes", j ? j : json_null());
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);

@@ -223,10 +223,33 @@ static void on_copy(struct peer *p, const struct wire_frame *f, int fd)
     peer_done(p, f->request, &e);
 }
 
+/* What a guest has to be asked for comes as a list, not as a folder. */
+static void ask_changes(struct peer *p, const struct wire_frame *f)
+{
+    struct monitor *m = p->monitor;
+    struct error e;
+    int r = 0;
+    if (!has_started(m) || m->main_exited || m->ended)
+        r = error_set(&e, ESRCH, "the workload is not running");
+    else if (m->paused)
+        r = error_set(&e, EBUSY, "the workload is paused; resume it first");
+    if (r == 0) {
+        r = m->ops->ask_changes(m->launch, transfer_new(p, f->request), &e);
+        if (r < 0)
+            transfer_drop(m, m->transfers_made);
+    }
+    if (r < 0)
+        peer_done(p, f->request, &e);
+}
+
 static void on_changes(struct peer *p, const struct wire_frame *f)
 {
     struct monitor *m = p->monitor;
     struct error e;
+    if (m->ops->ask_changes) {
+        ask_changes(p, f);
+        return;
+    }
     int fd = has_started(m) && m->ops->changes ? m->ops->changes(m->launch) : FD_NONE;
     int own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : FD_NONE;
     if (own < 0)

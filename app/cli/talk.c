@@ -22,6 +22,13 @@ static void on_state(void *data, const char *json, size_t size)
     t->over = true;
 }
 
+static void on_report(void *data, const char *json, size_t size)
+{
+    struct talk *t = data;
+    free(t->report);
+    t->report = str_ndup(json, size);
+}
+
 static void on_done(void *data, uint32_t request, const struct error *e)
 {
     struct talk *t = data;
@@ -43,7 +50,7 @@ static void on_closed(void *data, const char *why)
 int talk_open(struct talk *t, const struct dirs *d, const char *id, struct error *e)
 {
     static const struct client_events events = {
-        .fd = on_fd, .state = on_state, .done = on_done, .closed = on_closed};
+        .fd = on_fd, .state = on_state, .report = on_report, .done = on_done, .closed = on_closed};
     *t = (struct talk){.fd = FD_NONE};
     autofree char *path = state_socket_path(d, id);
     return client_connect(path, &events, t, &t->client, e);
@@ -76,5 +83,6 @@ void talk_close(struct talk *t)
         fd_close(t->fd);
     client_free(t->client);
     free(t->state);
+    free(t->report);
     *t = (struct talk){.fd = FD_NONE};
 }

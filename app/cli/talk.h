@@ -12,6 +12,7 @@ struct talk {
     struct error error; /* code 0: well */
     int fd;             /* owned; the descriptor that came, or FD_NONE */
     char *state;        /* owned; JSON that came, or NULL */
+    char *report;       /* owned; the same, for what is too long for one piece */
 };
 
 /* Connects to the monitor of a living workload. */

@@ -252,14 +252,28 @@ void vmm_switch_off(struct launch *l)
 }
 
 /* Nothing in a guest outlives main, and nothing of it is kept: its machine is switched off. */
+void vmm_main_exited(struct launch *l, int status, const struct launch_events *events, void *data)
+{
+    l->status = status;
+    events->exited(data, 0, status);
+    bool due = events->report_due && events->report_due(data);
+    if (!due || !vmm_changes_at_end(l))
+        vmm_switch_off(l);
+}
+
 static void relay_exited(void *data, uint32_t console, int status)
 {
     struct events_relay *r = data;
-    if (console == 0) {
-        r->l->status = status;
-        vmm_switch_off(r->l);
-    }
-    r->events->exited(r->data, console, status);
+    if (console == 0)
+        vmm_main_exited(r->l, status, r->events, r->data);
+    else
+        r->events->exited(r->data, console, status);
+}
+
+static void relay_changes(void *data, struct changes *c, const struct error *e)
+{
+    struct events_relay *r = data;
+    vmm_changes_told(r->l, c, e, r->events, r->data);
 }
 
 static void relay_copied(void *data, uint32_t transfer, const struct error *e)
@@ -287,6 +301,7 @@ static const struct agent_host_events relay_events = {
     .failed = relay_failed,
     .exited = relay_exited,
     .copied = relay_copied,
+    .changes = relay_changes,
     .closed = relay_closed,
 };
 
@@ -314,9 +329,9 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
     struct events_relay relay = {l, events, data};
     if (l->ended)
         return;
-    if (l->exit_untold) {
-        l->exit_untold = false;
-        events->exited(data, 0, l->status);
+    if (l->booting) {
+        vmm_setup_dispatch(l, events, data);
+        return;
     }
     vmm_reap(l);
     vmm_drain(l);
@@ -336,6 +351,7 @@ void vmm_stop(struct launch *l)
         l->pid = 0;
         l->reaped = true;
     }
+    vmm_setup_end(l);
     vmm_saving_lost(l);
     vmm_hands_end(&l->hands);
     agent_host_free(l->agent);

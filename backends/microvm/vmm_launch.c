@@ -73,16 +73,16 @@ pid_t vmm_pid(const struct launch *l)
     return l->pid;
 }
 
-static int launch_running(const struct launch *l, struct error *e)
+int vmm_running(const struct launch *l, struct error *e)
 {
-    return l->pid > 0 && !l->agent_closed && l->status < 0
+    return l->pid > 0 && !l->booting && !l->agent_closed && l->status < 0
                ? 0
                : error_set(e, ESRCH, "it is not running");
 }
 
 int vmm_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e)
 {
-    int r = launch_running(l, e);
+    int r = vmm_running(l, e);
     if (r == 0 && x->cwd)
         r = root_check_cwd(x->cwd, e);
     return r < 0 ? r : agent_start_exec(l->agent, l->plan, console, x, e);
@@ -90,34 +90,34 @@ int vmm_exec(struct launch *l, uint32_t console, const struct launch_exec *x, st
 
 int vmm_signal(struct launch *l, uint32_t console, int signo, struct error *e)
 {
-    int r = launch_running(l, e);
+    int r = vmm_running(l, e);
     return r < 0 ? r : agent_host_signal(l->agent, console, signo, e);
 }
 
 int vmm_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols)
 {
     struct error ignored;
-    int r = launch_running(l, &ignored);
+    int r = vmm_running(l, &ignored);
     return r < 0 ? r : agent_host_resize(l->agent, console, rows, cols);
 }
 
 int vmm_copy_in(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e)
 {
     autoclose int mine = fd;
-    int r = launch_running(l, e);
+    int r = vmm_running(l, e);
     return r < 0 ? r : agent_host_copy_in(l->agent, transfer, path, TAKE_FD(mine), e);
 }
 
 int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e)
 {
     autoclose int mine = fd;
-    int r = launch_running(l, e);
+    int r = vmm_running(l, e);
     return r < 0 ? r : agent_host_copy_out(l->agent, transfer, path, TAKE_FD(mine), e);
 }
 
 int vmm_freeze(struct launch *l, bool frozen, struct error *e)
 {
-    int r = launch_running(l, e);
+    int r = vmm_running(l, e);
     if (r == 0 && l->saving.step != SAVING_NONE)
         r = error_set(e, EBUSY, "a snapshot of it is being taken");
     if (r == 0)
@@ -229,6 +229,7 @@ void vmm_free(struct launch *l)
     vmm_clean(l, &ignored);
     cgroup_free(l->cgroup);
     strv_free(l->shortfalls);
+    free(l->changes);
     free(l->command);
     plan_free(l->jail);
     plan_free(l->plan);

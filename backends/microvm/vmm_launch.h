@@ -29,6 +29,24 @@ enum vmm_phase {
     VMM_PHASES,
 };
 
+/* A start that is under way. */
+struct vmm_booting {
+    bool warming, asked; /* the template is being written; the guest has been told what to do */
+    bool started, ready, failed, exited;
+    pid_t pid_inside;
+    int status;                    /* once exited */
+    struct launch_streams streams; /* owned, once started */
+    struct error error;            /* once failed */
+    int limit;                     /* owned; a timer: it takes too long */
+    unsigned limit_s;
+};
+
+/* The agent's word on what was changed is awaited. */
+struct vmm_changing {
+    bool asked, by_request, at_end;
+    uint32_t request;
+};
+
 struct launch {
     const struct vmm_driver *driver;
     struct plan *plan, *jail; /* owned */
@@ -58,8 +76,10 @@ struct launch {
     bool resumed; /* from a snapshot or a template, and not from nothing */
     uint64_t phases[VMM_PHASES];
     uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
-    int status;                      /* of main; -1: not known */
-    bool exit_untold;                /* main ended while we still waited for its start */
+    struct vmm_booting *booting;     /* owned; NULL: the start is over */
+    struct vmm_changing changing;
+    char *changes; /* owned; JSON; the last that was told; NULL: none */
+    int status;    /* of main; -1: not known */
     bool agent_closed, reaped, ended, frozen;
     int wait_status; /* as waitpid(2), once reaped */
     char why[320];   /* what went wrong; empty: nothing */
@@ -74,7 +94,25 @@ struct vmm_copy {
 /* vmm_boot.c: from nothing to a running command, or nothing again. launch_ops.start */
 int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e);
 
+void vmm_end_copies(struct launch *l); /* whoever still sends is not needed any more */
+
+/* vmm_setup.c: what follows, in the monitor's loop. */
+int vmm_setup_begin(struct launch *l, struct error *e);
+/* While l->booting: the next turn; started() or failed() of console 0 is the last. */
+void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, void *data);
+void vmm_setup_end(struct launch *l); /* wherever it is; over is fine */
+
+/* vmm_changes.c */
+int vmm_ask_changes(struct launch *l, uint32_t request, struct error *e);
+const char *vmm_told_changes(const struct launch *l);
+bool vmm_changes_at_end(
+    struct launch *l); /* true: the machine is switched off when they are told */
+void vmm_changes_told(struct launch *l, const struct changes *c, const struct error *why,
+                      const struct launch_events *events, void *data);
+
 /* vmm_events.c */
+/* Main has ended by itself. */
+void vmm_main_exited(struct launch *l, int status, const struct launch_events *events, void *data);
 size_t vmm_watch(const struct launch *l, int fds[4]);
 void vmm_dispatch(struct launch *l, const struct launch_events *events, void *data);
 int vmm_greet(struct launch *l, struct error *e);      /* takes the agent in, if it has called */
@@ -95,6 +133,8 @@ int vmm_snapshot(struct launch *l, uint32_t request, const struct launch_snapsho
 struct vmm_saved {
     int memory, state; /* owned; for reading alone */
 };
+/* There is a template, and it is this machine's: by this very program. */
+bool vmm_is_warm(const struct launch *l);
 /* -ESTALE: another program has written it. */
 int vmm_resume_open(const struct launch *l, const char *path, struct vmm_saved *ret,
                     struct error *e);
@@ -103,6 +143,7 @@ int vmm_resume_ask(struct launch *l, struct error *e); /* the guest, who it is f
 int vmm_resume_verify(const struct launch *l, const struct agent_ready *ready, struct error *e);
 
 /* vmm_launch.c: the rest of struct launch_ops. */
+int vmm_running(const struct launch *l, struct error *e); /* 0, or -ESRCH */
 const struct launch_wishes *vmm_wishes(const struct launch *l);
 pid_t vmm_pid(const struct launch *l);
 int vmm_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e);
@@ -125,7 +166,8 @@ void vmm_free(struct launch *l);
     .name = (its_name), .open = (its_open), .wishes = vmm_wishes, .start = vmm_boot,              \
     .watch = vmm_watch, .dispatch = vmm_dispatch, .pid = vmm_pid, .exec = vmm_exec,               \
     .signal = vmm_signal, .resize = vmm_resize, .copy_in = vmm_copy_in, .copy_out = vmm_copy_out, \
-    .freeze = vmm_freeze, .sample = vmm_sample, .kill = vmm_kill, .snapshots = vmm_snapshots,     \
+    .freeze = vmm_freeze, .sample = vmm_sample, .kill = vmm_kill, .ask_changes = vmm_ask_changes, \
+    .told_changes = vmm_told_changes, .snapshots = vmm_snapshots, \
     .snapshot = vmm_snapshot, .phases = vmm_phases, .shortfalls = vmm_shortfalls,                 \
     .reach = vmm_reach, .clean = vmm_clean, .free = vmm_free,                                     \
 }

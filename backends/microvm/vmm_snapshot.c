@@ -261,3 +261,15 @@ int vmm_resume_verify(const struct launch *l, const struct agent_ready *ready, s
     }
     return 0;
 }
+
+bool vmm_is_warm(const struct launch *l)
+{
+    struct vmm_saved saved;
+    struct error ignored;
+    const char *path = l->plan->machine.warmed;
+    if (!path || !l->driver->resume || vmm_resume_open(l, path, &saved, &ignored) < 0)
+        return false;
+    fd_close(saved.memory);
+    fd_close(saved.state);
+    return true;
+}

@@ -150,11 +150,12 @@ accept_workdir() {
 accept_mounts() {
     mkdir shown && echo host >shown/file
     chmod 0777 shown
-    if is_machine; then # it has no folder of this host, and says how files go in
-        capture box --mount "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file
+    if is_machine; then # a folder of the host is no folder of a guest's: refused, and what can be had instead
+        capture box --mount "$PWD/shown:/mnt/shown" -- true
         expect_status 125
-        expect_err_has --copy-in
-        expect_equal "$(box --copy-in "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file)" host content
+        expect_err_has "mend: --copy-in $PWD/shown:/mnt/shown"
+        expect_equal "$(box --copy-in "$PWD/shown:/mnt/shown" -- sh -c 'cat /mnt/shown/file; echo no >/mnt/shown/new')" host content
+        expect_no_file shown/new
         return
     fi
     expect_equal "$(box --mount "$PWD/shown:/mnt/shown" -- cat /mnt/shown/file)" host content
@@ -166,7 +167,14 @@ accept_mounts() {
 }
 
 accept_limits() {
-    is_machine || need cgroup
+    if is_machine; then # it has its size; who wants all of it and more may grind in there for long
+        capture box --memory 96M --pids 40 -- sh -c \
+            'head -n 1 /proc/meminfo | tr -dc 0-9; echo; for i in $(seq 60); do sleep 5 & done 2>/dev/null; echo all'
+        [ "$(head -n 1 out)" -lt $((96 * 1024)) ] || fail 'it has more memory'
+        expect_out_lacks all
+        return
+    fi
+    need cgroup
     capture box --memory 96M -- sh -c 'x=$(head -c 400000000 /dev/zero | tr "\0" x); echo ${#x}'
     [ "$STATUS" != 0 ] || fail 'four times the limit was had'
     keep_box --memory 256M --pids 500 -- sleep 100
@@ -282,6 +290,22 @@ accept_diff() {
     capture cofferdam diff "$BOX"
     expect_out_has added
     expect_out_lacks cofferdam-init
+    inside sh -c 'rm /etc/group; echo changed >>/etc/passwd; echo x >/etc/hostname'
+    cofferdam diff "$BOX" >all
+    for what in '+ /tmp/added' '~ /etc/passwd' '- /etc/group'; do
+        grep -qF -e "$what" all || { cat all; fail "diff lacks $what"; }
+    done
+    drop_box
+}
+
+# What changed by itself and ended by itself: the report has it, and so has diff.
+accept_report() {
+    capture box --keep always --name "$BOX" -- sh -c 'echo new >/etc/added; exit 3'
+    expect_status 3
+    capture cofferdam report "$BOX"
+    expect_out_has /etc/added
+    capture cofferdam diff "$BOX"
+    expect_out_has /etc/added
     drop_box
 }
 
@@ -302,7 +326,7 @@ accept_many_processes() {
 # ---- the table -------------------------------------------------------------------------------------
 
 SCRIPTS='streams stdin status what_cannot_run signals stop_and_kill tty_size tty_resize users environment workdir mounts
-limits pids_limit update read_only exec exec_terminal pause cp diff network_none hostname many_processes'
+limits pids_limit update read_only exec exec_terminal pause cp diff report network_none hostname many_processes'
 
 accept() {
     RT=$1

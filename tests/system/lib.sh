@@ -187,7 +187,7 @@ start_over() {
         XDG_CACHE_HOME="$RUN/cache" XDG_CONFIG_HOME="$RUN/config" TMPDIR="$RUN/t" \
         COFFERDAM_MUST="$COFFERDAM_MUST" COFFERDAM_BUILD="$BUILD_DIR" COFFERDAM="$COFFERDAM" \
         COFFERDAM_LONG="${COFFERDAM_LONG:-}" COFFERDAM_STRIDE="${COFFERDAM_STRIDE:-}" \
-        ONLY="${ONLY:-}" OFFSET="${OFFSET:-}" \
+        ONLY="${ONLY:-}" OFFSET="${OFFSET:-}" ACCEPT_RUNTIMES="${ACCEPT_RUNTIMES:-}" ACCEPT_IMAGE="${ACCEPT_IMAGE:-}" \
         RUN="$RUN" COFFERDAM_TEST_AS="$who" "${SANITIZER_ENV[@]}" \
         "$ATTEND" 5000 bash "$script" "$who" "$@" || status=$?
     cd /

@@ -28,6 +28,20 @@ need_machine_of() {
     esac
 }
 
+# our_machines: the command lines of QEMUs below the process that attends this run: others may run here.
+our_machines() {
+    ps -eo pid=,ppid=,args= | awk -v root="$(ps -o ppid= -p $$)" '
+        { parent[$1] = $2; args[$1] = $0 }
+        END {
+            for (p in args) {
+                if (args[p] !~ /qemu-system-x86_64 -name cofferdam-/) continue
+                for (at = p; at in parent && at != root + 0; at = parent[at]);
+                if (at == root + 0) print args[p]
+            }
+        }'
+}
+nothing_runs() { [ -z "$(our_machines)" ]; }
+
 # need_kernel KIND [PROGRAM…]: what a machine boots is in the store, once for the run.
 need_kernel() {
     local package kind=$1

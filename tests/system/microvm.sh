@@ -11,7 +11,6 @@ vmm_of() {
     local pid
     for pid in $(pgrep -f "^[^ ]*qemu-system-x86_64 -name cofferdam-$1 "); do echo "$pid"; done | head -n 1
 }
-nothing_runs() { ! pgrep -f 'qemu-system-x86_64 -name cofferdam-' >pids; }
 
 test_a_command() {
     need_machine
@@ -242,6 +241,27 @@ test_a_snapshot_of_a_paused_one_and_of_another_qemu() {
     expect_err_has "cannot be trusted to read it"
     cofferdam kill still
     cofferdam snapshot rm --force of-still
+}
+
+# While it boots it can be seen, asked and ended, and its monitor waits for nobody.
+is_booting() { cofferdam ps 2>/dev/null | grep -q "$1 *starting"; }
+test_while_it_boots() {
+    need_machine
+    machine --name early -- sleep 600 >out 2>err &
+    CLIENT=$!
+    await 30 is_booting early
+    capture timeout 10 "$COFFERDAM" inspect early
+    expect_status 0
+    capture timeout 10 "$COFFERDAM" exec early -- true
+    expect_status 125
+    capture timeout 10 "$COFFERDAM" kill early
+    expect_status 0
+    STATUS=0
+    wait $CLIENT || STATUS=$?
+    expect_equal "$STATUS" 137 status
+    await 5 nothing_runs
+    capture cofferdam ps -a
+    expect_out_lacks early
 }
 
 # hostile MODE SECONDS: our programs with another PID 1 for guests.

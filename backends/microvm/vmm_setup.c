@@ -1,0 +1,298 @@
+/* From a guest that boots to a command that runs in it; turn by turn, nobody waits. */
+#include "backends/microvm/vmm_launch.h"
+
+#include "backends/agent/agent_start.h"
+#include "base/fd.h"
+#include "base/loop.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+enum { SETUP_MS = 120000 };
+
+/* --- what it is asked ---------------------------------------------------------------------------
+ */
+
+/* agent_guest_sources.copy: in the order of the plan. */
+static int setup_next_copy(void *data, const struct plan_mount *m, struct error *e)
+{
+    struct launch *l = data;
+    int code = EIO, fd = FD_NONE;
+    size_t count = 1;
+    if (l->copies_taken == l->copies_count)
+        return error_set(e, EINVAL, "%s: nobody sends it", m->source);
+    int socket = l->copies[l->copies_taken++].socket;
+    if (fd_receive(socket, &code, sizeof(code), &fd, &count) != (ssize_t)sizeof(code))
+        code = -EIO;
+    if (code == 0 && count == 1)
+        return fd;
+    if (count)
+        fd_close(fd);
+    return error_errno(e, code < 0 ? -code : EIO, "copying %s", m->source);
+}
+
+static int setup_root(struct launch *l, struct error *e)
+{
+    const struct plan *p = l->plan;
+    const struct agent_guest_step steps[] = {
+        {.kind = AGENT_STEP_LOWER,
+         .source = l->driver->root_device ? l->driver->root_device : "serial:" VMM_DISK_ROOT,
+         .content = p->machine.root_type},
+        {.kind = AGENT_STEP_UPPER,
+         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2                                                         },
+        {.kind = AGENT_STEP_ROOT,                        .flags = p->read_only ? AGENT_STEP_RO : 0 },
+    };
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
+        r = agent_guest_step(l->agent, &steps[i], e);
+    return r;
+}
+
+/* All of it at once: the guest works it off, and nobody waits for anybody. */
+static int setup_ask(struct launch *l, struct error *e)
+{
+    const struct plan *p = l->plan;
+    const struct agent_guest_sources sources = {.copy = setup_next_copy, .data = l};
+    int r = agent_guest_refresh(l->agent, p->hostname, e);
+    if (r == 0)
+        r = setup_root(l, e);
+    if (r == 0)
+        r = agent_guest_plan(l->agent, p, &sources, e);
+    if (r == 0)
+        r = agent_guest_end(l->agent, e);
+    return r < 0 ? r : agent_start_main(l->agent, p, &l->env, e);
+}
+
+/* --- what it says -------------------------------------------------------------------------------
+ */
+
+static void setup_started(void *data, uint32_t console, pid_t pid, struct launch_streams *streams)
+{
+    struct launch *l = data;
+    l->booting->started = true;
+    l->booting->pid_inside = pid;
+    l->booting->streams = *streams;
+    l->phases[VMM_PHASE_STARTED] = loop_now_us();
+}
+
+static void setup_failed(void *data, uint32_t console, const struct error *e)
+{
+    struct vmm_booting *b = ((struct launch *)data)->booting;
+    b->failed = true;
+    b->error = *e;
+}
+
+static void setup_exited(void *data, uint32_t console, int status)
+{
+    struct vmm_booting *b = ((struct launch *)data)->booting;
+    b->exited = true;
+    b->status = status;
+}
+
+static void setup_copied(void *data, uint32_t transfer, const struct error *e)
+{
+}
+
+static void setup_closed(void *data, const char *why)
+{
+    vmm_agent_gone(data, why);
+}
+
+static void setup_ready(void *data, const struct agent_ready *ready)
+{
+    struct launch *l = data;
+    struct vmm_booting *b = l->booting;
+    l->phases[VMM_PHASE_READY] = loop_now_us();
+    memcpy(l->guest_us, ready->phase_us, sizeof(l->guest_us));
+    b->ready = true;
+    if (l->resumed && vmm_resume_verify(l, ready, &b->error) < 0)
+        b->failed = true;
+}
+
+static void setup_quiet(void *data, const struct error *e)
+{
+    vmm_saving_quiet(data, e);
+}
+
+static void setup_broken(void *data, const struct error *e)
+{
+    struct vmm_booting *b = ((struct launch *)data)->booting;
+    setup_failed(data, 0, e);
+    b->error.code = EIO; /* whatever is wrong is not the command */
+    error_wrap(&b->error, "the guest");
+}
+
+static const struct agent_host_events setup_events = {
+    .started = setup_started,
+    .failed = setup_failed,
+    .exited = setup_exited,
+    .copied = setup_copied,
+    .closed = setup_closed,
+    .ready = setup_ready,
+    .quiet = setup_quiet,
+    .broken = setup_broken,
+};
+
+/* --- turn by turn -------------------------------------------------------------------------------
+ */
+
+/* It starts all the same. */
+static void setup_no_template(struct launch *l, const struct error *why)
+{
+    strv_take(&l->shortfalls, str_format("no template for later starts: %s", why->text));
+}
+
+/*
+ * The guest's first word: only then is it asked, so that its clock is set to a time that is not
+ * over. 1: it has spoken.
+ */
+static bool setup_spoken(const struct launch *l)
+{
+    struct pollfd p = {.fd = agent_host_fd(l->agent), .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* The last of what the monitor needs its freedom for; it gives that up while the guest boots. */
+static void setup_settle(struct launch *l)
+{
+    cgroup_keep(l->cgroup, l->pid);
+    strv_free(l->shortfalls);
+    l->shortfalls = strv_copy(cgroup_shortfalls(l->cgroup));
+    if (l->plan->machine.accel == PLAN_ACCEL_TCG)
+        strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
+    if (l->env.settled)
+        l->env.settled(l->env.settled_data);
+}
+
+/* Before it has said a word; a channel is made, which takes more than a locked-in monitor may. */
+static int setup_greet(struct launch *l, struct error *e)
+{
+    if (l->agent)
+        return 0;
+    int r = vmm_greet(l, e);
+    if (l->agent)
+        setup_settle(l);
+    return r;
+}
+
+/* Once it has spoken; what is to be kept for others comes first, as long as it knows nothing. */
+static int setup_talk(struct launch *l, struct error *e)
+{
+    struct vmm_booting *b = l->booting;
+    struct error why;
+    if (!l->phases[VMM_PHASE_HELLO])
+        l->phases[VMM_PHASE_HELLO] = loop_now_us();
+    if (l->plan->machine.warmed && !l->resumed && !b->warming) {
+        b->warming = true;
+        if (vmm_saving_begin(l, FD_NONE, &why) == 0)
+            return 0;
+        setup_no_template(l, &why);
+    }
+    b->asked = true;
+    int r = l->resumed ? vmm_resume_ask(l, e) : 0;
+    return r < 0 || l->plan->snapshot ? r : setup_ask(l, e);
+}
+
+static int setup_listen(struct launch *l, struct error *e)
+{
+    struct vmm_booting *b = l->booting;
+    vmm_drain(l);
+    vmm_reap(l);
+    int r = setup_greet(l, e);
+    if (r < 0)
+        return r;
+    bool saved = vmm_saving_turn(l);
+    if (saved && l->saving.error.code)
+        setup_no_template(l, &l->saving.error);
+    if (!b->asked && l->agent && l->saving.step == SAVING_NONE && (saved || setup_spoken(l))) {
+        r = setup_talk(l, e);
+        if (r < 0)
+            return r;
+    }
+    if (b->asked || b->warming)
+        agent_host_dispatch(l->agent, &setup_events, l);
+    return 0;
+}
+
+static bool setup_is_over(const struct launch *l)
+{
+    const struct vmm_booting *b = l->booting;
+    return b->failed || (b->started && (b->ready || !l->plan->snapshot));
+}
+
+/* 0: it goes on. */
+static int setup_turn(struct launch *l, struct error *e)
+{
+    struct vmm_booting *b = l->booting;
+    struct pollfd p = {.fd = b->limit, .events = POLLIN};
+    int r = setup_listen(l, e);
+    if (r < 0 || setup_is_over(l)) {
+        if (r == 0 && b->failed)
+            *e = b->error;
+        return r < 0 ? r : b->failed ? -e->code : 1;
+    }
+    if (l->reaped || l->agent_closed) {
+        vmm_explain_end(l);
+        return error_set(e, EIO, "%s", l->why);
+    }
+    if (poll(&p, 1, 0) > 0)
+        return error_set(e, ETIMEDOUT, "the guest has not answered within %u s", b->limit_s);
+    return 0;
+}
+
+void vmm_setup_end(struct launch *l)
+{
+    struct vmm_booting *b = l->booting;
+    if (!b)
+        return;
+    vmm_end_copies(l);
+    fd_close(b->limit);
+    fd_close(b->streams.terminal);
+    fd_close(b->streams.in);
+    fd_close(b->streams.out);
+    fd_close(b->streams.err);
+    free(b);
+    l->booting = NULL;
+}
+
+void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, void *data)
+{
+    struct error e;
+    int r = setup_turn(l, &e);
+    if (r == 0)
+        return;
+    struct vmm_booting over = *l->booting;
+    l->booting->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    if (r < 0) {
+        l->booting->streams = over.streams;
+        vmm_stop(l);
+        l->ended = true;
+        events->failed(data, 0, &e);
+        return;
+    }
+    vmm_setup_end(l);
+    events->started(data, 0, over.pid_inside, &over.streams);
+    if (over.exited)
+        vmm_main_exited(l, over.status, events, data);
+}
+
+int vmm_setup_begin(struct launch *l, struct error *e)
+{
+    uint64_t limit = l->plan->time_limit_ms;
+    limit = limit ? MIN(limit, (uint64_t)SETUP_MS) : SETUP_MS;
+    struct vmm_booting *b = l->booting = NEW(struct vmm_booting);
+    b->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    b->limit_s = (unsigned)(limit / 1000);
+    b->limit = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(limit / 1000), .tv_nsec = (long)(limit % 1000) * 1000000}
+    };
+    struct epoll_event ev = {.events = EPOLLIN};
+    if (b->limit < 0 || timerfd_settime(b->limit, 0, &when, NULL) < 0 ||
+        epoll_ctl(l->epoll, EPOLL_CTL_ADD, b->limit, &ev) < 0)
+        return error_errno(e, errno, "a limit for the start");
+    if (l->agent)
+        setup_settle(l);
+    return l->resumed ? setup_talk(l, e) : 0; /* such a one waits for somebody to speak to */
+}
