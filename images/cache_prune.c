@@ -15,16 +15,18 @@
 
 enum { CACHE_JUST_USED = 3600 };
 
-const char *const cache_names[] = {"disks", "vmlinux", "initramfs", "filters"};
-static const char *const cache_folders[] = {"disks", "vmlinux", "initramfs", "seccomp"};
-static const char *const cache_endings[] = {".squashfs", ".vmlinux", ".cpio", ".bpf"};
+const char *const cache_names[] = {"disks", "vmlinux", "initramfs", "filters", "templates"};
+static const char *const cache_folders[] = {"disks", "vmlinux", "initramfs", "seccomp",
+                                            CACHE_TEMPLATES_FOLDER};
+static const char *const cache_endings[] = {".squashfs", ".vmlinux", ".cpio", ".bpf",
+                                            CACHE_TEMPLATES_ENDING};
 
 struct cache_file {
     enum cache_kind kind;
     char *name; /* owned */
     uint64_t bytes;
     time_t used;
-    bool goes;
+    bool goes, held;
 };
 
 struct cache_files {
@@ -95,14 +97,19 @@ static int cache_is_left(int dir, const char *name)
     return fd < 0 ? errno == ENOENT : flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-/* Filters are of no image and no kernel. */
+/* Of no image and no kernel alone. */
+static bool cache_is_of_nobody(enum cache_kind kind)
+{
+    return kind == CACHE_FILTERS || kind == CACHE_TEMPLATES;
+}
+
 static bool cache_goes(const struct cache_prune *p, const struct cache_needs *n,
                        const struct cache_file *f)
 {
     bool old = p->days && f->used < time(NULL) - (time_t)p->days * 24 * 3600;
     return !p->only_most &&
            (p->all || old ||
-            (f->kind != CACHE_FILTERS && !cache_is_needed(n->starts[f->kind], f->name)));
+            (!cache_is_of_nobody(f->kind) && !cache_is_needed(n->starts[f->kind], f->name)));
 }
 
 static bool cache_in_use(const struct cache_prune *p, const struct cache_file *f)
@@ -124,6 +131,23 @@ static DIR *cache_open(const struct cache_prune *p, enum cache_kind kind, struct
     return NULL;
 }
 
+/* On the disk; of a folder, what is right in it. */
+static uint64_t cache_bytes(int dir, const char *name, const struct stat *st)
+{
+    uint64_t bytes = (uint64_t)st->st_blocks * 512;
+    int fd = S_ISDIR(st->st_mode)
+                 ? openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                 : FD_NONE;
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    struct stat in;
+    for (const struct dirent *entry; d && (entry = readdir(d));)
+        if (fstatat(dirfd(d), entry->d_name, &in, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(in.st_mode))
+            bytes += (uint64_t)in.st_blocks * 512;
+    if (d)
+        closedir(d);
+    return bytes;
+}
+
 /* Writes down the files of a kind; what was left half made goes at once. */
 static int cache_look(const struct cache_prune *p, const struct cache_needs *n,
                       enum cache_kind kind, struct cache_files *to, struct error *e)
@@ -133,7 +157,9 @@ static int cache_look(const struct cache_prune *p, const struct cache_needs *n,
         return e->code == ENOENT ? 0 : -e->code;
     for (struct dirent *entry; (entry = readdir(d));) {
         struct stat st;
-        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        mode_t type = kind == CACHE_TEMPLATES ? S_IFDIR : S_IFREG;
+        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            (st.st_mode & S_IFMT) != type || entry->d_name[0] == '.')
             continue;
         if (!str_ends(entry->d_name, cache_endings[kind])) {
             if (!p->dry_run && cache_is_left(dirfd(d), entry->d_name))
@@ -145,10 +171,12 @@ static int cache_look(const struct cache_prune *p, const struct cache_needs *n,
         *f = (struct cache_file){
             .kind = kind,
             .name = str_dup(entry->d_name),
-            .bytes = (uint64_t)st.st_blocks * 512,
+            .bytes = cache_bytes(dirfd(d), entry->d_name, &st),
             .used = MAX(st.st_atime, st.st_mtime),
         };
-        f->goes = cache_goes(p, n, f) && !cache_in_use(p, f);
+        f->goes = cache_goes(p, n, f);
+        f->held = f->goes && cache_in_use(p, f);
+        f->goes = f->goes && !f->held;
     }
     closedir(d);
     return 0;
@@ -170,7 +198,10 @@ static void cache_choose_oldest(const struct cache_prune *p, struct cache_files 
         qsort(f->list, f->count, sizeof(f->list[0]), cache_by_age);
     for (size_t i = 0; p->most && all > p->most && i < f->count; i++) {
         struct cache_file *one = &f->list[i];
-        if (one->goes || one->used > now - CACHE_JUST_USED || cache_in_use(p, one))
+        if (one->goes || one->used > now - CACHE_JUST_USED)
+            continue;
+        one->held = one->held || cache_in_use(p, one);
+        if (one->held)
             continue;
         one->goes = true;
         all -= one->bytes;
@@ -183,7 +214,10 @@ static int cache_remove(const struct cache_prune *p, const struct cache_file *f,
     DIR *d = cache_open(p, f->kind, e);
     if (!d)
         return -e->code;
-    int r = unlinkat(dirfd(d), f->name, 0) < 0 && errno != ENOENT ? errno : 0;
+    int r = f->kind == CACHE_TEMPLATES           ? -file_remove_tree(dirfd(d), f->name)
+            : unlinkat(dirfd(d), f->name, 0) < 0 ? errno
+                                                 : 0;
+    r = r == ENOENT ? 0 : r;
     autofree char *text = str_format("%s.txt", f->name);
     if (f->kind == CACHE_FILTERS)
         unlinkat(dirfd(d), text, 0);
@@ -208,6 +242,7 @@ int cache_prune(const struct cache_prune *p, struct cache_figures ret[CACHE_KIND
             r = cache_remove(p, one, e);
         *(one->goes ? &f[one->kind].removed : &f[one->kind].files) += 1;
         *(one->goes ? &f[one->kind].freed : &f[one->kind].bytes) += one->bytes;
+        f[one->kind].held += one->held;
     }
     cache_files_done(&files);
     for (int kind = 0; kind < CACHE_KINDS; kind++)

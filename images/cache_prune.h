@@ -7,9 +7,20 @@
 
 struct cache_figures {
     uint64_t files, bytes, removed, freed; /* what is there afterwards, and what went */
+    uint64_t held; /* of the files: what would have gone if `in_use` did not know of it */
 };
 
-enum cache_kind { CACHE_DISKS, CACHE_VMLINUX, CACHE_INITRAMFS, CACHE_FILTERS, CACHE_KINDS };
+enum cache_kind {
+    CACHE_DISKS,
+    CACHE_VMLINUX,
+    CACHE_INITRAMFS,
+    CACHE_FILTERS,
+    CACHE_TEMPLATES, /* folders: machines that have booted (machine.warm) */
+    CACHE_KINDS
+};
+#define CACHE_TEMPLATES_FOLDER "templates"
+#define CACHE_TEMPLATES_ENDING ".warm"
+
 extern const char *const cache_names[]; /* by enum cache_kind, for people */
 
 /* What the cache may grow to before the oldest goes by itself, if nobody says otherwise. */

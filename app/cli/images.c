@@ -244,10 +244,14 @@ static json_t *images_cache_said(const struct cache_figures f[CACHE_KINDS], bool
                     dry ? "would remove" : "removed", (unsigned long long)k->removed,
                     str_from_size(k->freed, gone, sizeof(gone)), (unsigned long long)k->files,
                     str_from_size(k->bytes, kept, sizeof(kept)));
-        json_array_append_new(
-            array, json_pack("{s:s, s:I, s:I, s:I, s:I}", "kind", cache_names[kind], "files",
-                             (json_int_t)k->files, "bytes", (json_int_t)k->bytes, "removed",
-                             (json_int_t)k->removed, "freed", (json_int_t)k->freed));
+        if (k->held)
+            fprintf(stderr, "cache, %s: %llu kept, which a workload or a snapshot rests on\n",
+                    cache_names[kind], (unsigned long long)k->held);
+        json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "kind",
+                                               cache_names[kind], "files", (json_int_t)k->files,
+                                               "bytes", (json_int_t)k->bytes, "removed",
+                                               (json_int_t)k->removed, "freed",
+                                               (json_int_t)k->freed, "held", (json_int_t)k->held));
     }
     return array;
 }

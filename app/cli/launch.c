@@ -1,5 +1,6 @@
 #include "app/cli/launch.h"
 #include "app/cli/hand_over.h"
+#include "app/cli/machine_warm.h"
 #include "app/plan/handler.h"
 
 #include "app/monitor/birth.h"
@@ -148,7 +149,10 @@ int launching_build(struct launching *l, struct error *e)
         r = launching_machine(l, e);
     if (r < 0)
         return r;
-    return plan_build(&l->settings, &l->request, &l->host, &l->plan, e);
+    r = plan_build(&l->settings, &l->request, &l->host, &l->plan, e);
+    if (r == 0)
+        machine_warm(&l->dirs, l->plan);
+    return r;
 }
 
 int launching_renew(struct launching *l, struct plan *p, struct plan_renewal *renewal,

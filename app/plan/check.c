@@ -325,9 +325,9 @@ static void check_machine(struct check *c)
         check_machine_accel(c);
     if (m->memory < 64ull << 20)
         check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
-    if (m->warm)
-        check_refuse(c, "--set machine.warm=no",
-                     "machine.warm = yes: this version boots each machine anew");
+    if (m->warm && !str_equal(p->runtime, "qemu"))
+        check_refuse(c, "--runtime qemu, or --set machine.warm=no",
+                     "machine.warm = yes: %s starts from no template here", p->runtime);
     if (p->network != PLAN_NETWORK_NONE)
         check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",
                      plan_network_names[p->network]);

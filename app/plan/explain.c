@@ -190,10 +190,28 @@ static void explain_groups(struct explain *x)
                 p->kept_groups);
 }
 
+/* What machine.warm costs. */
+static void explain_template(struct explain *x)
+{
+    const struct plan_machine *m = &x->p->machine;
+    char size[32];
+    str_from_size(m->warmed_bytes ? m->warmed_bytes : m->memory, size, sizeof(size));
+    explain_add(x, 1, "template", "machine.warm = no",
+                m->warmed_bytes ? "it goes on from a machine that has booted before: %s on the "
+                                  "disk, whose memory all such "
+                                  "starts share as long as they do not write to it"
+                                : "this start keeps what has booted for later ones, before it is "
+                                  "told anything: up to %s on "
+                                  "the disk",
+                size);
+}
+
 static void explain_resources(struct explain *x)
 {
     const struct plan_limits *l = &x->p->limits;
     static const char text[] = "it can use up %s";
+    if (plan_is_machine(x->p) && x->p->machine.warmed)
+        explain_template(x);
     if (plan_is_machine(x->p))
         return; /* a machine has a size */
     if (!l->memory)

@@ -157,6 +157,7 @@ struct plan_machine {
     bool warm;        /* from a prepared snapshot */
     char *choice;     /* owned; why this runtime, where nobody named one; NULL: somebody did */
     char *warmed;     /* owned; the folder that one is in, or is to be made in; NULL: none */
+    uint64_t warmed_bytes; /* what it takes on the disk; 0: this start makes it */
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */
     char *jailer;     /* owned; by which root has it started; NULL: by ours alone */

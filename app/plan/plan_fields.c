@@ -61,6 +61,7 @@ static const struct field machine_fields[] = {
     {"warm",      FIELD_BOOL,  MACHINE(warm)},
     {"choice",    FIELD_TEXT,  MACHINE(choice), .brief = true},
     {"warmed",    FIELD_TEXT,  MACHINE(warmed)},
+    {"warmed_bytes", FIELD_U64, MACHINE(warmed_bytes), .brief = true},
     {"program",   FIELD_TEXT,  MACHINE(program)},
     {"version",   FIELD_TEXT,  MACHINE(version)},
     {"jailer",    FIELD_TEXT,  MACHINE(jailer)},

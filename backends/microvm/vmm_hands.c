@@ -122,12 +122,13 @@ static int hands_template(const struct plan *p, int socket, int memory, int stat
     autoclose int dir = open(half, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int r =
         dir < 0 ? error_errno(e, errno, "%s", half) : hands_fill(p, socket, dir, memory, state, e);
-    if (r == 0 && rename(half, path) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-        r = error_errno(e, errno, "%s", path);
-    static const char *const names[] = {VMM_SAVED_MEMORY, VMM_SAVED_STATE, VMM_SAVED_BY};
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) /* gone with the folder, if that was renamed */
-        unlinkat(dir, names[i], 0);
-    rmdir(half);
+    if (r ==
+        0) { /* one that cannot be read goes, and one that somebody else has made goes for ours */
+        file_remove_tree(AT_FDCWD, path);
+        r = rename(half, path) < 0 ? error_errno(e, errno, "%s", path) : 0;
+    }
+    if (r < 0)
+        file_remove_tree(AT_FDCWD, half);
     return r;
 }
 

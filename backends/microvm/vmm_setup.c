@@ -202,17 +202,17 @@ static int setup_listen(struct launch *l, struct error *e)
     int r = setup_greet(l, e);
     if (r < 0)
         return r;
-    bool saved = vmm_saving_turn(l);
-    if (saved && l->saving.error.code)
-        setup_no_template(l, &l->saving.error);
-    if (!b->asked && l->agent && l->saving.step == SAVING_NONE && (saved || setup_spoken(l))) {
-        r = setup_talk(l, e);
-        if (r < 0)
-            return r;
-    }
     if (b->asked || b->warming)
         agent_host_dispatch(l->agent, &setup_events, l);
-    return 0;
+    bool saved = vmm_saving_turn(l); /* with what the agent has just said of it */
+    if (saved && l->saving.error.code)
+        setup_no_template(l, &l->saving.error);
+    if (b->asked || !l->agent || l->saving.step != SAVING_NONE || !(saved || setup_spoken(l)))
+        return 0;
+    r = setup_talk(l, e);
+    if (r == 0)
+        agent_host_dispatch(l->agent, &setup_events, l);
+    return r;
 }
 
 static bool setup_is_over(const struct launch *l)

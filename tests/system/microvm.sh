@@ -184,6 +184,9 @@ test_clones() {
     expect_equal "$(stat -c %a "$FILES/memory" "$FILES/state" | sort -u)" 400 mode
     [ "$(stat -c %b "$FILES/memory")" -lt 300000 ] || fail "the holes are filled"
     sha256sum "$FILES"/* >before
+    # what it rests on stays, whoever prunes
+    cofferdam image prune --cache 2>pruned >out
+    grep -q 'disks: 1 kept, which a workload or a snapshot rests on' pruned || { cat pruned; fail "not said"; }
     cofferdam clone mem --number 3 >ids
     local n
     for n in 1 2 3; do
@@ -262,6 +265,50 @@ test_while_it_boots() {
     await 5 nothing_runs
     capture cofferdam ps -a
     expect_out_lacks early
+}
+
+# The first start makes the template, before the guest has heard a word of what it is for.
+test_warm() {
+    need_machine
+    WARM=$XDG_CACHE_HOME/cofferdam/templates
+    warm() { machine --set machine.warm=yes "$@"; }
+    capture warm --env SECRET=hoppla-kasperl -- sh -c 'hostname >/root/x; cat /etc/machine-id; echo $SECRET; head -c 9 /dev/urandom | od -An -tx1'
+    expect_status 0
+    sed -n 1p out >ids
+    sed -n 3p out >random
+    MEMORY=$(find "$WARM" -name memory)
+    [ -s "$MEMORY" ] || fail "no template"
+    ! grep -qa hoppla-kasperl "$MEMORY" || fail "a secret is in the template"
+    expect_equal "$(stat -c %a "$MEMORY")" 400 mode
+    sha256sum "$MEMORY" >before
+    for n in 1 2; do
+        capture warm --name "warm-$n" -- sh -c 'cat /etc/machine-id; hostname; head -c 9 /dev/urandom | od -An -tx1; test -e /root/x; echo $?; exit 5'
+        expect_status 5
+        expect_equal "$(sed -n 2p out) $(sed -n 4p out)" "warm-$n 1" "who it is"
+        sed -n 1p out >>ids
+        sed -n 3p out >>random
+    done
+    expect_equal "$(sort -u ids | wc -l) $(sort -u random | wc -l)" "3 3" "machine-ids and random numbers"
+    sha256sum -c --quiet before || fail "the template was written to"
+    ID=$(warm --detach -- sleep 600)
+    capture cofferdam inspect "$ID"
+    expect_out_lacks console # its kernel has printed nothing: it was not booted
+    cofferdam kill "$ID"
+    capture cofferdam plan --boundary microvm --image small --memory 192M --cpus 1 --set machine.warm=yes -- true
+    expect_out_has "on the disk, whose memory all such"
+    # another machine has another, and what it replaces goes
+    capture warm --memory 160M -- true
+    expect_status 0
+    expect_equal "$(find "$WARM" -name memory | wc -l)" 1 templates
+    cofferdam image prune --cache 2>pruned >out
+    grep -q 'templates: removed 1 of' pruned || { cat pruned; fail "not said"; }
+    capture warm --memory 160M -- true
+    expect_status 0
+    # one that nobody can read is no reason not to start
+    truncate -s 100 "$(find "$WARM" -name state)" 2>/dev/null || { chmod 600 "$(find "$WARM" -name state)"; truncate -s 100 "$(find "$WARM" -name state)"; }
+    capture warm --memory 160M -- echo on
+    expect_status 0
+    expect_out on
 }
 
 # hostile MODE SECONDS: our programs with another PID 1 for guests.

@@ -1,0 +1,115 @@
+#include "app/cli/machine_warm.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "images/cache_prune.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WARM_NAME = 24, WARM_HALF_S = 300 };
+
+static void warm_hash(const struct buf *text, char to[65])
+{
+    struct sha256 s;
+    unsigned char digest[32];
+    sha256_init(&s);
+    sha256_add(&s, text->data, text->used);
+    sha256_end(&s, digest);
+    sha256_hex(digest, to);
+    to[WARM_NAME] = '\0';
+}
+
+static void warm_add(struct buf *text, const char *what)
+{
+    buf_add(text, what ? what : "-", (what ? strlen(what) : 1) + 1);
+}
+
+/* A file's name, and what changes when somebody puts another there. */
+static void warm_add_file(struct buf *text, const char *path)
+{
+    struct stat st = {0};
+    warm_add(text, path);
+    if (path && stat(path, &st) == 0)
+        buf_printf(text, "%ju %jd.%09ld %ju\n", (uintmax_t)st.st_ino, (intmax_t)st.st_mtim.tv_sec,
+                   st.st_mtim.tv_nsec, (uintmax_t)st.st_size);
+}
+
+static void warm_key(const struct plan *p, char to[65])
+{
+    const struct plan_machine *m = &p->machine;
+    autobuf text = {0};
+    warm_add(&text, m->type);
+    warm_add(&text, m->cpu_model);
+    warm_add(&text, m->version);
+    buf_printf(&text, "1 %d %u %" PRIu64 " %" PRIu64 "\n", (int)m->accel, m->cpus, m->memory,
+               m->tsc_khz);
+    warm_add_file(&text, m->program);
+    warm_add_file(&text, m->kernel);
+    warm_add_file(&text, m->initramfs);
+    warm_add_file(&text, m->root);
+    warm_hash(&text, to);
+}
+
+/* A half one belongs to whoever is at it, for at most a few minutes. */
+static bool warm_is_old(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_mtim.tv_sec < time(NULL) - WARM_HALF_S;
+}
+
+static void warm_drop_others(const char *folder, const char *slot, const char *key)
+{
+    autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = dir < 0 ? NULL : fdopendir(dup(dir));
+    for (const struct dirent *entry; list && (entry = readdir(list));) {
+        const char *name = entry->d_name;
+        if (!str_starts(name, slot))
+            continue;
+        bool other = !str_starts(name + strlen(slot), key);
+        bool half = !str_ends(name, CACHE_TEMPLATES_ENDING);
+        if (half ? warm_is_old(dir, name) : other)
+            file_remove_tree(dir, name);
+    }
+    if (list)
+        closedir(list);
+}
+
+static uint64_t warm_bytes(const char *path)
+{
+    static const char *const parts[] = {"memory", "state"};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        struct stat st;
+        autofree char *part = str_join_path(path, parts[i]);
+        if (stat(part, &st) == 0)
+            bytes += (uint64_t)st.st_blocks * 512;
+    }
+    return bytes;
+}
+
+void machine_warm(const struct dirs *d, struct plan *p)
+{
+    struct plan_machine *m = &p->machine;
+    char key[65], slot[65];
+    autobuf who = {0};
+    if (!m->warm || !str_equal(p->runtime, "qemu") || !m->program || !m->kernel || !m->initramfs ||
+        !m->root || p->snapshot)
+        return;
+    warm_add(&who, p->profile);
+    warm_add(&who, p->image);
+    warm_hash(&who, slot);
+    warm_key(p, key);
+    autofree char *folder = str_join_path(d->cache, CACHE_TEMPLATES_FOLDER);
+    autofree char *begin = str_format("%s-", slot);
+    m->warmed = str_format("%s/%s%s" CACHE_TEMPLATES_ENDING, folder, begin, key);
+    m->warmed_bytes = warm_bytes(m->warmed);
+    if (!m->warmed_bytes)
+        warm_drop_others(folder, begin, key);
+}
