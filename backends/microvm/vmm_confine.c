@@ -76,15 +76,12 @@ static int confine_files(bool meets, struct error *e)
     return 0;
 }
 
-static int confine_calls(bool meets, struct error *e)
+static int confine_filter(const struct sock_filter *filter, size_t count, struct error *e)
 {
-    if (!ARRAY_SIZE(vmm_filter))
+    if (!count)
         return error_set(e, ENOSYS, "this build has no system call filter for machines");
-    struct sock_fprog program = {.len = ARRAY_SIZE(vmm_filter),
-                                 .filter = (struct sock_filter *)vmm_filter};
-    if (meets)
-        program = (struct sock_fprog){ARRAY_SIZE(vmm_filter_meeting),
-                                      (struct sock_filter *)vmm_filter_meeting};
+    struct sock_fprog program = {.len = (unsigned short)count,
+                                 .filter = (struct sock_filter *)filter};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
         return error_errno(e, errno, "the system call filter");
     return 0;
@@ -97,5 +94,16 @@ int vmm_confine(bool meets, struct error *e)
     int r = confine_files(meets, e);
     if (r == 0)
         r = confine_capabilities(e);
-    return r < 0 ? r : confine_calls(meets, e);
+    if (r < 0)
+        return r;
+    return meets ? confine_filter(vmm_filter_meeting, ARRAY_SIZE(vmm_filter_meeting), e)
+                 : confine_filter(vmm_filter, ARRAY_SIZE(vmm_filter), e);
+}
+
+int vmm_confine_unpacking(struct error *e)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return error_errno(e, errno, "no_new_privs");
+    int r = confine_capabilities(e);
+    return r < 0 ? r : confine_filter(vmm_filter_unpacking, ARRAY_SIZE(vmm_filter_unpacking), e);
 }

@@ -16,4 +16,8 @@ int vmm_confine_bounds(struct error *e);
  */
 int vmm_confine(bool meets, struct error *e);
 
+/* No capability and no call but those that move bytes between descriptors it has: the first other
+ * one is its end. */
+int vmm_confine_unpacking(struct error *e);
+
 #endif

@@ -1,6 +1,7 @@
 #include "backends/microvm/vmm_hands.h"
 
 #include "backends/microvm/vmm.h"
+#include "backends/microvm/vmm_confine.h"
 #include "backends/microvm/vmm_core.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -89,6 +90,41 @@ static int hands_await(int socket, struct error *e)
                : error_set(e, n < 0 ? (int)-n : ECANCELED, "the machine's state did not come");
 }
 
+static void __attribute__((noreturn)) hands_unpack(int from, int to, uint64_t memory, pid_t parent)
+{
+    enum { FROM = 3, TO = 4, LOW = 16 };
+    struct error e;
+    int high[2] = {fcntl(from, F_DUPFD, LOW), fcntl(to, F_DUPFD, LOW)};
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent || high[0] < 0 || high[1] < 0 || dup2(high[0], FROM) < 0 ||
+        dup2(high[1], TO) < 0 || syscall(SYS_close_range, TO + 1, ~0u, 0) < 0)
+        _exit(EIO);
+    int r = vmm_confine_unpacking(&e);
+    if (r == 0)
+        r = vmm_core_unpack(FROM, TO, memory, &e);
+    _exit(-r);
+}
+
+/*
+ * Whoever has taken the machine's program over writes what is read here: that is done by a child
+ * which has the pipe, the file and no other call than those that move bytes.
+ */
+static int hands_memory(int from, int to, uint64_t memory, struct error *e)
+{
+    int status = 0;
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0)
+        hands_unpack(from, to, memory, parent);
+    if (pid < 0)
+        return error_errno(e, errno, "starting who reads the guest's memory");
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFEXITED(status))
+        return error_set(e, EPROTO, "who read the guest's memory was led astray");
+    int code = WEXITSTATUS(status);
+    return code ? error_errno(e, code, "the guest's memory") : 0;
+}
+
 static int hands_fill(const struct plan *p, int socket, int dir, int memory_from, int state_from,
                       struct error *e)
 {
@@ -97,7 +133,7 @@ static int hands_fill(const struct plan *p, int socket, int dir, int memory_from
     autoclose int state = memory < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_STATE, e);
     if (memory < 0 || state < 0 || !by)
         return by ? -e->code : error_set(e, ENOENT, "%s is not there", p->machine.program);
-    int r = vmm_core_unpack(memory_from, memory, p->machine.memory, e);
+    int r = hands_memory(memory_from, memory, p->machine.memory, e);
     int told = hands_await(socket, r < 0 ? &(struct error){0} : e);
     if (r == 0)
         r = told < 0 ? told : hands_state(state_from, state, e);
