@@ -328,7 +328,9 @@ const struct key keys[KEY_COUNT] = {
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_WARM] = {
         "machine", "warm", KEY_TYPE_BOOL, NULL, "no", "yes|no",
-        "Start from a prepared snapshot of the booted machine instead of booting.",
+        "Start from what the first start has kept of itself when it had booted and knew nothing yet, "
+        "instead of booting. The template is for one profile and image, in the cache (*plan* says "
+        "how large), and gone when its kernel, image, QEMU or size is another. QEMU alone.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_DISK_SIZE] = {
         "machine", "disk-size", KEY_TYPE_SIZE, NULL, NULL, "SIZE",

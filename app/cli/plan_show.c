@@ -110,6 +110,14 @@ static void show_limits(const struct plan *p)
     else
         show_line("processors", "no limit");
     show_line("without cgroup", l->best_effort ? "as far as resource limits go" : "refuses");
+    const struct plan_machine *m = &p->machine;
+    char size[32];
+    if (m->warmed)
+        show_format(
+            "template",
+            m->warmed_bytes ? "%s on the disk, its memory shared by all that begin from it"
+                            : "made by this start, up to %s on the disk",
+            str_from_size(m->warmed_bytes ? m->warmed_bytes : m->memory, size, sizeof(size)));
     for (size_t i = 0; i < p->rlimits_count; i++)
         show_format(p->rlimits[i].name, "%llu, at most %llu",
                     (unsigned long long)p->rlimits[i].soft, (unsigned long long)p->rlimits[i].hard);

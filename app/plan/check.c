@@ -303,8 +303,8 @@ static void check_machine_keys(struct check *c)
                      "lifecycle.snapshot-on-exit: of machines no snapshot is taken yet");
     if (p->keep != PLAN_KEEP_NEVER)
         check_warn(c, "cofferdam cp, while it runs",
-                   "lifecycle.keep: of a machine its log and report are kept; the files it changed "
-                   "are in its memory and go with it");
+                   "lifecycle.keep: of a machine its log and report are kept, with the list of what "
+                   "it changed; the files themselves are in its memory and go with it");
 }
 
 static void check_machine(struct check *c)

@@ -295,7 +295,7 @@ test_warm() {
     expect_out_lacks console # its kernel has printed nothing: it was not booted
     cofferdam kill "$ID"
     capture cofferdam plan --boundary microvm --image small --memory 192M --cpus 1 --set machine.warm=yes -- true
-    expect_out_has "on the disk, whose memory all such"
+    expect_out_has "on the disk, its memory shared by all that begin from it"
     # another machine has another, and what it replaces goes
     capture warm --memory 160M -- true
     expect_status 0

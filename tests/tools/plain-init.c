@@ -1,10 +1,11 @@
 /*
  * What a person would write who boots a guest by hand and wants one command's output: modules, the
- * image under a layer in memory, the command on the serial line, off. The measure for our own
- * guest.
+ * image under a layer in memory, the command on the serial line, off; or, with waits=1 on the
+ * kernel's command line, stay. The measure for our own guest.
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -49,6 +50,8 @@ int main(void)
         _exit(127);
     }
     wait(NULL);
+    while (getenv("waits"))
+        pause();
     reboot(RB_AUTOBOOT);
     return 0;
 }
