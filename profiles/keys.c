@@ -97,6 +97,13 @@ const struct key keys[KEY_COUNT] = {
         "isolation", "selinux", KEY_TYPE_TEXT, NULL, NULL, "LABEL",
         "SELinux label the workload runs with. Refused where the kernel has no SELinux.",
         BOTH, KEY_USED_CONTAINER, NEEDS_CONTAINER},
+    [KEY_ISOLATION_PLATFORM] = {
+        "isolation", "platform", KEY_TYPE_WORD, "auto|systrap|ptrace|kvm", "auto",
+        "auto|systrap|ptrace|kvm",
+        "How gVisor catches the system calls of what runs in it. *auto* leaves it to gVisor, which "
+        "takes _systrap_ since 2023 and _ptrace_, the slow one, before. *kvm* is refused unless a "
+        "trial has shown that KVM runs guests here.",
+        BOTH, KEY_USED_SANDBOX, "gVisor"},
     [KEY_ISOLATION_LANDLOCK] = {
         "isolation", "landlock", KEY_TYPE_WORD, "auto|yes|no", "auto", "auto|yes|no",
         "A second lock over the file system, made from the same mounts. *auto* uses it where the "

@@ -22,6 +22,7 @@ enum key_id {
     KEY_ISOLATION_NO_NEW_PRIVILEGES,
     KEY_ISOLATION_APPARMOR, /* label; empty: none */
     KEY_ISOLATION_SELINUX,  /* label; empty: none */
+    KEY_ISOLATION_PLATFORM, /* gVisor's; auto: its own choice */
     KEY_ISOLATION_LANDLOCK, /* auto yes no */
     KEY_ISOLATION_READ_ONLY,
     KEY_ISOLATION_OPEN, /* list: keyring core-dumps io-uring bpf userfaultfd userns vsock ptrace …

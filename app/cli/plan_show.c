@@ -81,6 +81,8 @@ static void show_isolation(const struct plan *p)
         show_line("apparmor", p->apparmor);
     if (p->selinux)
         show_line("selinux", p->selinux);
+    if (p->platform)
+        show_line("platform", p->platform);
     show_line("network", plan_network_names[p->network]);
     show_line("hostname", p->hostname);
     for (size_t i = 0; i < p->sysctls_count; i++)

@@ -134,6 +134,10 @@ static void check_labels(struct check *c)
     if (p->selinux && !c->h->selinux)
         check_refuse(c, "--set isolation.selinux=",
                      "isolation.selinux = %s, but this kernel has no SELinux", p->selinux);
+    if (p->platform && !str_equal(p->runtime, "runsc") && !str_ends(p->runtime, "/runsc"))
+        check_refuse(c, "--set isolation.platform=auto",
+                     "isolation.platform = %s, but only gVisor by itself (runsc) is told one",
+                     p->platform);
     if (p->landlock == PLAN_LANDLOCK_YES && !c->h->landlock_abi)
         check_refuse(c, "--set isolation.landlock=auto",
                      "isolation.landlock = yes, but this kernel has no Landlock");

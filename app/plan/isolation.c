@@ -130,5 +130,7 @@ void build_isolation(struct build *b)
                                               : PLAN_LANDLOCK_AUTO;
     p->apparmor = isolation_label(s, KEY_ISOLATION_APPARMOR);
     p->selinux = isolation_label(s, KEY_ISOLATION_SELINUX);
+    if (!str_equal(settings_text(s, KEY_ISOLATION_PLATFORM), "auto"))
+        p->platform = isolation_label(s, KEY_ISOLATION_PLATFORM);
     isolation_sysctls(p);
 }

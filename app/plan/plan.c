@@ -60,6 +60,7 @@ void plan_free(struct plan *p)
     plan_mounts_free(p->mounts, p->mounts_count);
     free(p->scratch);
     free(p->apparmor);
+    free(p->platform);
     free(p->selinux);
     free(p->hostname);
     free(p->snapshot);

@@ -223,6 +223,7 @@ struct plan {
     uint32_t open; /* PLAN_OPEN_… */
     enum { PLAN_LANDLOCK_NO, PLAN_LANDLOCK_AUTO, PLAN_LANDLOCK_YES } landlock;
     char *apparmor, *selinux;    /* owned; NULL: none */
+    char *platform;              /* owned; gVisor's; NULL: its own choice */
     char *hostname;              /* owned */
     struct plan_sysctl *sysctls; /* owned; written once all namespaces are made */
     size_t sysctls_count;

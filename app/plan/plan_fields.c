@@ -129,6 +129,7 @@ const struct field plan_fields[] = {
     {"landlock",    FIELD_WORD,  AT(landlock), .names = plan_landlock_names},
     {"apparmor",    FIELD_TEXT,  AT(apparmor)},
     {"selinux",     FIELD_TEXT,  AT(selinux)},
+    {"platform",    FIELD_TEXT,  AT(platform)},
     {"hostname",    FIELD_TEXT,  AT(hostname)},
     {"sysctls",     FIELD_LIST,  AT(sysctls), .rows = sysctl_fields,
      .size = sizeof(struct plan_sysctl), .count = AT(sysctls_count)},

@@ -1,6 +1,6 @@
 #include "backends/microvm/facts.h"
 
-#include "backends/microvm/kvm_probe.h"
+#include "backends/kvm_probe.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/spawn.h"

@@ -171,6 +171,7 @@ void hands_serve(struct setup *s, const struct hands_wish *w)
         .w = w,
         .runtime = {.kind = w->words.kind,
                     .program = hands_program(),
+                    .platform = w->whole->platform,
                     .network_host = w->whole->network == PLAN_NETWORK_HOST,
                     .filter = w->whole->seccomp},
         .control = s->control,

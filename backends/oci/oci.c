@@ -1,6 +1,7 @@
 /* What the CLI and the TUI see of them: what is installed and works, and what it cannot do. */
 #include "backends/oci/oci.h"
 
+#include "backends/kvm_probe.h"
 #include "backends/oci/runtime.h"
 #include "backends/root/check.h"
 #include "base/fd.h"
@@ -80,7 +81,15 @@ static void runc_probe(const struct plan_host *host, struct backend_health *ret)
 
 static void runsc_probe(const struct plan_host *host, struct backend_health *ret)
 {
+    struct error why;
     oci_probe("runsc", host, ret);
+    if (!ret->usable)
+        return;
+    if (kvm_probe(&why) < 0)
+        backend_health_add(ret, BACKEND_PARTLY, "gVisor's platform kvm", why.text,
+                           "none needed: its platforms systrap and ptrace do without");
+    else
+        backend_health_add(ret, BACKEND_GOOD, "gVisor's platform kvm", NULL, NULL);
 }
 
 /* One of those: which, only a plan can say. */
@@ -96,6 +105,14 @@ static bool oci_is_below(const char *path, const char *folder)
 {
     size_t n = strlen(folder);
     return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+static int oci_check_platform(const struct plan *p, struct error *e)
+{
+    struct error why;
+    if (p->platform && str_equal(p->platform, "kvm") && kvm_probe(&why) < 0)
+        return error_set(e, ENOTSUP, "isolation.platform = kvm: %s; systrap needs none", why.text);
+    return 0;
 }
 
 /* Each a wish that could only be met by making it weaker. */
@@ -160,6 +177,8 @@ static int oci_check(const struct plan *p, const struct plan_host *host, struct 
         r = oci_check_words(p, kind, e);
     if (r == 0)
         r = oci_check_program(p, kind, e);
+    if (r == 0)
+        r = oci_check_platform(p, e);
     if (r < 0)
         return r;
     return root_check_host(p, host, e);

@@ -54,6 +54,8 @@ static char **argv_begin(const struct oci_runtime *r)
         ADD(argv, r->network_host ? "--network=host" : "--network=none");
         if (r->filter)
             ADD(argv, "--oci-seccomp");
+        if (r->platform)
+            ADD(argv, "--platform", r->platform);
         if (!r->old)
             ADD(argv, "--overlay2=none");
         break;

@@ -28,6 +28,7 @@ struct oci_runtime {
     bool old;            /* a runsc that has no overlay of its own, and so no word against it */
     bool restored;       /* from memory, which it refuses to one that calls itself rootless */
     bool network_host;
+    const char *platform; /* borrowed; gVisor's; NULL: its own choice */
     bool filter; /* the plan wants one */
 };
 

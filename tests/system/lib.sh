@@ -74,6 +74,9 @@ fail() {
     exit 1
 }
 
+# json EXPRESSION: what Python makes of d, the document that comes in.
+json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+
 # capture COMMAND…: runs it; STATUS, $T/out and $T/err hold what came of it.
 capture() {
     STATUS=0

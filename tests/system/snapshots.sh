@@ -33,7 +33,6 @@ end_all() {
     [ -z "$ids" ] || cofferdam snapshot rm --recursive --force $ids || :
 }
 inside() { cofferdam exec "$1" -- sh -c "$2"; }
-json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
 places() { find "$XDG_STATE_HOME/cofferdam/snapshots" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort; }
 
 # shellcheck disable=SC2016 # what is in quotes expands inside

@@ -1,5 +1,5 @@
 /* Whether a guest runs on KVM here: status 0, or 1 with the reason. */
-#include "backends/microvm/kvm_probe.h"
+#include "backends/kvm_probe.h"
 
 #include <stdio.h>
 

@@ -68,6 +68,7 @@ static struct plan *full_plan(void)
     p->landlock = PLAN_LANDLOCK_YES;
     p->apparmor = copy("a");
     p->selinux = copy("b");
+    p->platform = copy("c");
     p->hostname = copy("host");
     p->sysctls = mem_zero(1, sizeof(p->sysctls[0]));
     p->sysctls[0] = (struct plan_sysctl){copy("user/x"), copy("0")};
