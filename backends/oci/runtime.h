@@ -29,7 +29,7 @@ struct oci_runtime {
     bool restored;       /* from memory, which it refuses to one that calls itself rootless */
     bool network_host;
     const char *platform; /* borrowed; gVisor's; NULL: its own choice */
-    bool filter; /* the plan wants one */
+    bool filter;          /* the plan wants one */
 };
 
 /*
