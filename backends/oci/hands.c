@@ -220,6 +220,7 @@ static int (*const hands_stages[])(struct setup *s) = {
     hands_open_runtime,
     setup_wait,
     setup_ids,
+    setup_enter_time,
     setup_scratch,
     setup_send_scratch,
     setup_mounts,

@@ -83,6 +83,11 @@ int setup_begin(struct setup *s);          /* session, signals, umask; dies with
 int setup_private_mounts(struct setup *s); /* nothing mounted from here on is seen outside */
 int setup_wait(struct setup *s);           /* for the parent's word */
 int setup_ids(struct setup *s);            /* becomes the workload's root; the time namespace */
+/*
+ * For who starts programs of its own: before Linux 6.3 vfork(2) is refused while the time namespace
+ * of one's children is not one's own.
+ */
+int setup_enter_time(struct setup *s);
 int setup_cgroup_namespace(struct setup *s);
 int setup_send_scratch(struct setup *s);
 /* Those that fill files of their own: */

@@ -115,6 +115,15 @@ int setup_ids(struct setup *s)
     return setup_follow_parent(s);
 }
 
+int setup_enter_time(struct setup *s)
+{
+    if (!(s->plan->namespaces & PLAN_NS_TIME))
+        return 0;
+    autoclose int fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+    return fd < 0 || setns(fd, CLONE_NEWTIME) < 0 ? setup_fail(s, "entering the time namespace")
+                                                  : 0;
+}
+
 int setup_cgroup_namespace(struct setup *s)
 {
     if ((s->plan->namespaces & PLAN_NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
