@@ -223,21 +223,27 @@ static void page_shortfalls(const struct page *p, const json_t *o)
     }
 }
 
-/* In plain words, what nobody was looking at. */
+/* In plain words, what nobody was looking at. A machine's own words are its kernel's. */
 static void page_unseen(const struct page *p, const json_t *o)
 {
-    static const char *const container[] = {
+    static const char container[] =
+        "an escape through a hole in the host's kernel, which it shared",
+                      sandbox[] = "an escape through a hole in the kernel that stood in between "
+                                  "and, behind it, in the host's";
+    const char *boundary = text_of(o, "boundary"), *escape = container;
+    if (boundary && str_equal(boundary, "sandbox"))
+        escape = sandbox;
+    else if (boundary && !str_equal(boundary, "container"))
+        return;
+    const char *const lines[] = {
         "which files it read, and what it made and deleted again",
         "connections it tried and system calls it was refused: not recorded by this version",
         "what it changed in folders mounted writable: those are the host's own files",
-        "an escape through a hole in the host's kernel, which it shared",
+        escape,
     };
-    const char *boundary = text_of(o, "boundary");
-    if (boundary && strcmp(boundary, "container") != 0)
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE(container); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         page_head(p, i ? "" : "not seen");
-        fprintf(p->to, "%s\n", container[i]);
+        fprintf(p->to, "%s\n", lines[i]);
     }
 }
 

@@ -79,4 +79,15 @@ test_all_of_it_is_counted() {
     [ "$counted" -ge $(($(cat own) / 2)) ] || fail "$counted bytes are counted, $(cat own) are there"
 }
 
+# What nobody looked at is said of a sandbox too.
+test_the_report_says_what_it_does_not_know() {
+    need userns runsc
+    cofferdam run "${SANDBOX[@]}" --name g --keep always -- sh -c 'mount -t proc proc /proc' 2>/dev/null || :
+    capture cofferdam report g
+    expect_out_has "not seen"
+    expect_out_has "system calls it was refused: not recorded"
+    expect_out_has "in the kernel that stood in between"
+    cofferdam rm --force g
+}
+
 run_tests "$@"
