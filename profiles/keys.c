@@ -346,7 +346,8 @@ const struct key keys[KEY_COUNT] = {
     [KEY_MACHINE_URI] = {
         "machine", "uri", KEY_TYPE_TEXT, NULL, NULL, "URI",
         "Which libvirt runs a whole machine: *qemu:///session* (an ordinary user's default), "
-        "*qemu:///system* (root's), or qemu+unix: with the socket of another one of this host.",
+        "*qemu:///system* (root's), or qemu+unix: with the socket of another one of this host. Other "
+        "hosts' (qemu+ssh:, qemu+tls:) are listed and controlled; nothing is launched there yet.",
         BOTH, KEY_USED_VM, NEEDS_VM},
 
     [KEY_WORKLOAD_COMMAND] = {

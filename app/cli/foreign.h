@@ -1,7 +1,8 @@
 /*
  * Domains of libvirt that other programs made: shown as they are and told what to do, never
- * removed. They are called "libvirt:NAME". cofferdam-domain asks for them, with a time limit; it is
- * started only where a daemon's socket lies. While that does not answer, what was last heard is
+ * removed. They are called "libvirt:NAME", or "libvirt:NAME@URI" where several have one of that
+ * name. cofferdam-domain asks for them, with a time limit; it is started only where a daemon's
+ * socket lies, or somebody has named a libvirt. While that does not answer, what was last heard is
  * kept.
  */
 #ifndef COFFERDAM_APP_CLI_FOREIGN_H
@@ -15,13 +16,34 @@
 #define FOREIGN_PREFIX "libvirt:"
 
 /*
- * An array of objects: name, uuid, state, memory, cpu_us, uri, and, where the daemon does not
- * answer, "stale": why. Owned by the caller; NULL: there is no libvirt to ask.
+ * An array of objects: name, uuid, state, memory, cpu_us, uri, autostart and saved, or with
+ * `figures` io_read and io_write instead of these two, and, where the daemon does not answer,
+ * "stale": why, which is also said on stderr. Owned by the caller; NULL: there is no libvirt to
+ * ask.
  */
-json_t *foreign_list(const struct dirs *d);
+json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures);
 
-/* stop, kill, pause, resume of "libvirt:NAME". The process's exit status. */
-int foreign_control(const struct cli *c, const char *word);
+/* A verb of cofferdam-domain for "libvirt:NAME": stop, kill, pause, … The process's exit status. */
+int foreign_control(const struct cli *c, const char *word, const char *verb);
 bool foreign_is(const char *word);
+
+/*
+ * Where domains may be: this host's session and system where their sockets lie,
+ * LIBVIRT_DEFAULT_URI, and every machine.uri of a profile that is not shipped.
+ */
+struct foreign_place {
+    char *uri;       /* owned */
+    bool silent;     /* nobody listens at its socket */
+    json_t *domains; /* owned; NULL: not asked, or no answer: */
+    char *why;       /* owned */
+};
+struct foreign_places {
+    struct foreign_place *of; /* owned */
+    size_t count;
+};
+void foreign_places_find(struct foreign_places *ret);
+void foreign_places_ask(struct foreign_places *p,
+                        bool figures); /* at once; three seconds at most */
+void foreign_places_done(struct foreign_places *p);
 
 #endif

@@ -166,13 +166,25 @@ int tasks_report(const struct cli *c, const struct tasks *t)
 /* Those of other programs first; what is left are ours. */
 static int tasks_foreign(struct cli *c)
 {
+    static const char *const can[] = {"stop", "kill", "pause", "resume"};
     int status = 0;
     size_t kept = 0;
-    for (size_t i = 0; i < c->args_count; i++)
-        if (!foreign_is(c->args[i]))
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_SIZE(can); i++)
+        known = known || str_equal(can[i], c->verb->name);
+    for (size_t i = 0; i < c->args_count; i++) {
+        struct error e;
+        if (!foreign_is(c->args[i])) {
             c->args[kept++] = c->args[i];
-        else if (foreign_control(c, c->args[i]))
+        } else if (!known) {
+            error_set(&e, ENOTSUP,
+                      "%s is not ours: stop, kill, pause, resume and domain are for it",
+                      c->args[i]);
+            status = cli_fail(c, &e);
+        } else if (foreign_control(c, c->args[i], c->verb->name)) {
             status = 125;
+        }
+    }
     c->args_count = kept;
     c->args[kept] = NULL;
     return status;

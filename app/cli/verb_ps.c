@@ -107,12 +107,10 @@ static void add_row(struct out_table *t, const struct live *l, const char *from)
     out_table_add(t, cells);
 }
 
-/* They come last; what nobody could ask for is what was last heard, and the reason is said. */
 static void add_foreign(struct out_table *t, const json_t *domains)
 {
     size_t i;
     const json_t *one;
-    const char *said = NULL;
     json_array_foreach(domains, i, one)
     {
         const char *stale = json_string_value(json_object_get(one, "stale"));
@@ -125,14 +123,12 @@ static void add_foreign(struct out_table *t, const json_t *domains)
             live_text_size((uint64_t)json_integer_value(json_object_get(one, "memory")));
         autofree char *id = str_ndup(uuid ? uuid : "", 8);
         autofree char *shown = stale ? str_format("%s?", state) : str_dup_or_null(state);
-        const char *cells[] = {id,   name,   shown, NULL,       uri,
+        autofree char *place = str_ndup(uri, strcspn(uri, "?"));
+        const char *cells[] = {id,   name,   shown, NULL,       place,
                                NULL, memory, NULL,  "not ours", "not ours"};
         if (t->columns == columns_from)
             cells[8] = NULL;
         out_table_add(t, cells);
-        if (stale && said != uri && !str_equal(said, uri))
-            fprintf(stderr, "cofferdam ps: %s: %s; its rows are the last ones known\n", uri, stale);
-        said = stale ? uri : said;
     }
 }
 
@@ -188,7 +184,7 @@ static void show(const struct cli *c, const struct dirs *d, struct state_record 
     } else {
         struct live *live;
         live_ask(d, &t, &live);
-        json_t *domains = cli_option(c, "filter") ? NULL : foreign_list(d);
+        json_t *domains = cli_option(c, "filter") ? NULL : foreign_list(c, d, false);
         if (c->json)
             print_json(live, t.count, domains);
         else

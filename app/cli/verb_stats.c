@@ -1,7 +1,9 @@
 /* cofferdam stats: what running workloads use, from the kernel. */
+#include "app/cli/foreign.h"
 #include "app/cli/live.h"
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
+#include "base/loop.h"
 #include "console/state_json.h"
 
 #include <poll.h>
@@ -11,6 +13,7 @@
 // clang-format off
 static const struct option_row stats_options[] = {
     {"watch", 'w', NULL, "go on, once a second", NULL},
+    {"once", '1', NULL, "one look, at once: without the share of the processors", NULL},
     {0},
 };
 // clang-format on
@@ -21,12 +24,15 @@ enum { FIRST_MS = 200, EVERY_MS = 1000 };
 struct picture {
     struct tasks tasks;
     struct live *live;
+    json_t *domains; /* of other programs; NULL: not asked for, or there is no libvirt */
+    uint64_t domains_ms;
 };
 
 static void picture_done(struct picture *p)
 {
     tasks_done(&p->tasks);
     free(p->live);
+    json_decref(p->domains);
     *p = (struct picture){0};
 }
 
@@ -52,6 +58,8 @@ static int take_picture(const struct cli *c, const struct dirs *d, struct pictur
     if (r < 0)
         return r;
     live_ask(d, &p.tasks, &p.live);
+    p.domains = c->args_count ? NULL : foreign_list(c, d, true);
+    p.domains_ms = loop_now_ms();
     *ret = p;
     return 0;
 }
@@ -62,6 +70,62 @@ static uint64_t cpu_since(const struct picture *before, const struct live *now)
         if (str_equal(before->live[i].record->id, now->record->id))
             return live_cpu(&before->live[i], now);
     return UINT64_MAX;
+}
+
+/* --- domains of other programs ---------------------------------------------------------------- */
+
+static uint64_t domain_number(const json_t *one, const char *name)
+{
+    const json_t *j = json_object_get(one, name);
+    return j ? (uint64_t)json_integer_value(j) : UINT64_MAX;
+}
+
+/* As live_cpu(). */
+static uint64_t domain_cpu(const struct picture *before, const struct picture *now,
+                           const json_t *one)
+{
+    const char *uuid = json_string_value(json_object_get(one, "uuid"));
+    uint64_t ms = now->domains_ms - before->domains_ms;
+    size_t i;
+    const json_t *old;
+    json_array_foreach(before->domains, i, old)
+    {
+        uint64_t was = domain_number(old, "cpu_us"), is = domain_number(one, "cpu_us");
+        if (ms && is >= was && str_equal(uuid, json_string_value(json_object_get(old, "uuid"))))
+            return (is - was) * 10 / ms;
+    }
+    return UINT64_MAX;
+}
+
+static void add_domains(struct out_table *t, const struct picture *before,
+                        const struct picture *now)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(now->domains, i, one)
+    {
+        autofree char *name =
+            str_format(FOREIGN_PREFIX "%s", json_string_value(json_object_get(one, "name")));
+        autofree char *cpu = live_text_percent(domain_cpu(before, now, one));
+        autofree char *memory = live_text_size(domain_number(one, "memory"));
+        autofree char *in = live_text_size(domain_number(one, "io_read"));
+        autofree char *out = live_text_size(domain_number(one, "io_write"));
+        const char *cells[] = {name, cpu, memory, NULL, NULL, in, out, NULL};
+        out_table_add(t, cells);
+    }
+}
+
+static json_t *domains_json(const struct picture *before, const struct picture *now)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(now->domains, i, one)
+    {
+        uint64_t cpu = domain_cpu(before, now, one);
+        if (cpu != UINT64_MAX)
+            json_object_set_new(one, "cpu_milli", json_integer((json_int_t)cpu / 10));
+    }
+    return json_incref(now->domains);
 }
 
 static void print_table(const struct picture *before, const struct picture *now)
@@ -79,6 +143,7 @@ static void print_table(const struct picture *before, const struct picture *now)
         const char *cells[] = {l->record->name, cpu, memory, peak, pids, in, out, oom};
         out_table_add(&t, cells);
     }
+    add_domains(&t, before, now);
     out_table_print(&t);
     out_table_done(&t);
 }
@@ -112,10 +177,13 @@ static void print_json(const struct cli *c, const struct picture *before, const 
         else
             json_array_append_new(array, j);
     }
+    json_t *all = stream ? array : json_pack("{s:o}", "stats", array);
+    if (now->domains && !stream)
+        json_object_set_new(all, "domains", domains_json(before, now));
     if (stream)
-        json_decref(array);
+        json_decref(all);
     else
-        out_json(json_pack("{s:o}", "stats", array));
+        out_json(all);
     fflush(stdout);
 }
 
@@ -124,10 +192,12 @@ static int stats_loop(const struct cli *c, const struct dirs *d)
     struct picture before = {0}, now = {0};
     struct error e;
     bool watch = is_watched(c);
-    if (take_picture(c, d, &before, &e) < 0)
+    bool once = c->verb == &verb_stats && cli_switch(c, "once");
+    if (!once && take_picture(c, d, &before, &e) < 0)
         return cli_fail(c, &e);
     for (int ms = FIRST_MS;; ms = EVERY_MS) {
-        poll(NULL, 0, ms); /* a rate needs two looks */
+        if (!once)
+            poll(NULL, 0, ms); /* a rate needs two looks */
         if (take_picture(c, d, &now, &e) < 0)
             break;
         if (watch && !c->json && isatty(STDOUT_FILENO))
@@ -140,7 +210,7 @@ static int stats_loop(const struct cli *c, const struct dirs *d)
         picture_done(&before);
         before = now;
         now = (struct picture){0};
-        if (!watch || ferror(stdout) || !before.tasks.count)
+        if (!watch || ferror(stdout) || (!before.tasks.count && !json_array_size(before.domains)))
             break;
     }
     picture_done(&before);

@@ -16,6 +16,9 @@ int domains_error(struct error *e, const char *what);
 virConnectPtr domains_connect(const char *uri, struct error *e);
 /* A daemon that does not answer in so many seconds ends this program with 124; 0: no more. */
 void domains_limit(unsigned seconds, void (*last_word)(void));
+/* Of all its disks together: "rd.bytes". */
+uint64_t domains_blocks(virDomainStatsRecordPtr r, const char *what);
+bool domains_are_ours(const char *uuid);
 /* By the workload's id; NULL without error: there is none. Only ours. */
 virDomainPtr domains_find(virConnectPtr c, const char *id);
 
@@ -46,7 +49,11 @@ virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p, stru
 
 int domains_drive(void);            /* drive.c */
 int domains_probe(const char *uri); /* list.c */
-int domains_list(const char *uri);  /* list.c */
+/*
+ * list.c: the domains of each of these as one line of JSON, all asked at once; one that does not
+ * answer within two seconds is said to hang. `figures`: what they read and write as well.
+ */
+int domains_list(char *const *uris, bool figures);
 int domains_control(const char *uri, const char *word,
                     const char *verb); /* list.c; by name or UUID */
 

@@ -218,20 +218,6 @@ static uint64_t stat_number(virDomainStatsRecordPtr r, const char *name)
     return virTypedParamsGetULLong(r->params, r->nparams, name, &n) == 1 ? n : UINT64_MAX;
 }
 
-static uint64_t stat_sum(virDomainStatsRecordPtr r, const char *what)
-{
-    unsigned count = 0;
-    uint64_t sum = 0;
-    virTypedParamsGetUInt(r->params, r->nparams, "block.count", &count);
-    for (unsigned i = 0; i < MIN(count, 64u); i++) {
-        char name[64];
-        snprintf(name, sizeof(name), "block.%u.%s", i, what);
-        uint64_t n = stat_number(r, name);
-        sum += n == UINT64_MAX ? 0 : n;
-    }
-    return sum;
-}
-
 static void do_sample(struct drive *d)
 {
     const unsigned what =
@@ -246,8 +232,8 @@ static void do_sample(struct drive *d)
     uint64_t ns = stat_number(records[0], "cpu.time"), kib = stat_number(records[0], "balloon.rss");
     m.sample.cpu_us = ns == UINT64_MAX ? ns : ns / 1000;
     m.sample.memory = kib == UINT64_MAX ? kib : kib * 1024;
-    m.sample.io_read = stat_sum(records[0], "rd.bytes");
-    m.sample.io_write = stat_sum(records[0], "wr.bytes");
+    m.sample.io_read = domains_blocks(records[0], "rd.bytes");
+    m.sample.io_write = domains_blocks(records[0], "wr.bytes");
     m.sample.oom_kills = 0;
     virDomainStatsRecordListFree(records);
     say_with(&m, NULL, 0);

@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +47,13 @@ void domains_limit(unsigned seconds, void (*last_word)(void))
     alarm(seconds);
 }
 
+bool domains_are_ours(const char *uuid)
+{
+    char ours[DOMAIN_UUID_SIZE];
+    domain_uuid("", ours);
+    return str_starts(uuid, ours);
+}
+
 virDomainPtr domains_find(virConnectPtr c, const char *id)
 {
     char uuid[DOMAIN_UUID_SIZE];
@@ -57,4 +65,19 @@ virDomainPtr domains_find(virConnectPtr c, const char *id)
         return NULL;
     }
     return d;
+}
+
+uint64_t domains_blocks(virDomainStatsRecordPtr r, const char *what)
+{
+    unsigned count = 0;
+    uint64_t sum = 0;
+    virTypedParamsGetUInt(r->params, r->nparams, "block.count", &count);
+    for (unsigned i = 0; i < MIN(count, 64u); i++) {
+        char name[64];
+        unsigned long long n = 0;
+        snprintf(name, sizeof(name), "block.%u.%s", i, what);
+        virTypedParamsGetULLong(r->params, r->nparams, name, &n);
+        sum += n;
+    }
+    return sum;
 }

@@ -3,13 +3,19 @@
 #include "app/domains/domains.h"
 
 #include "backends/libvirt/domain_xml.h"
+#include "base/fd.h"
+#include "base/loop.h"
 #include "base/str.h"
 
 #include <jansson.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { LIST_S = 10 };
+enum { LIST_MS = 2000, LIST_MOST = 64, CONTROL_S = 10 };
 
 static int list_fail(const struct error *e)
 {
@@ -32,7 +38,7 @@ int domains_probe(const char *uri)
     return 0;
 }
 
-static const char *list_state(virDomainStatsRecordPtr r)
+static const char *list_state(int state)
 {
     static const char *const names[] = {
         [VIR_DOMAIN_NOSTATE] = "running",   [VIR_DOMAIN_RUNNING] = "running",
@@ -40,50 +46,191 @@ static const char *list_state(virDomainStatsRecordPtr r)
         [VIR_DOMAIN_SHUTDOWN] = "stopping", [VIR_DOMAIN_SHUTOFF] = "off",
         [VIR_DOMAIN_CRASHED] = "crashed",   [VIR_DOMAIN_PMSUSPENDED] = "suspended",
     };
-    int state = 0;
-    virTypedParamsGetInt(r->params, r->nparams, "state.state", &state);
     return state >= 0 && state < (int)ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
-static json_t *list_one(virDomainStatsRecordPtr r)
+static json_t *list_one(virDomainPtr d, int state, uint64_t cpu_us, uint64_t kib)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    unsigned long long cpu = 0, memory = 0;
-    virDomainGetUUIDString(r->dom, uuid);
-    virTypedParamsGetULLong(r->params, r->nparams, "cpu.time", &cpu);
-    virTypedParamsGetULLong(r->params, r->nparams, "balloon.current", &memory);
-    autofree char *name = str_escape_z(virDomainGetName(r->dom));
+    virDomainGetUUIDString(d, uuid);
+    autofree char *name = str_escape_z(virDomainGetName(d));
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "name", name, "uuid", uuid, "state",
-                     list_state(r), "cpu_us", (json_int_t)(cpu / 1000), "memory",
-                     (json_int_t)memory * 1024, "ours",
-                     str_starts(uuid, "c0ffe4da-0000-4000-8000-"));
+                     list_state(state), "cpu_us", (json_int_t)cpu_us, "memory",
+                     (json_int_t)kib * 1024, "ours", domains_are_ours(uuid));
 }
 
-/* One call for all of them. */
-int domains_list(const char *uri)
+/* --- the state of each: what the daemon knows by itself, so that no QEMU is asked
+ * ----------------- */
+
+static void list_flag(virConnectPtr c, json_t *list, unsigned flag, const char *name)
 {
-    const unsigned what =
-        VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON;
-    struct error e;
-    virDomainStatsRecordPtr *records = NULL;
-    domains_limit(LIST_S, NULL);
-    virConnectPtr c = domains_connect(uri, &e);
-    if (!c)
-        return list_fail(&e);
-    int count =
-        virConnectGetAllDomainStats(c, what, &records, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
-    if (count < 0) {
-        domains_error(&e, uri);
-        return list_fail(&e);
+    virDomainPtr *of = NULL;
+    size_t i;
+    json_t *one;
+    int count = virConnectListAllDomains(c, &of, flag);
+    json_array_foreach(list, i, one)
+    {
+        bool has = false;
+        for (int k = 0; k < count; k++) {
+            char uuid[VIR_UUID_STRING_BUFLEN] = "";
+            virDomainGetUUIDString(of[k], uuid);
+            has = has || str_equal(uuid, json_string_value(json_object_get(one, "uuid")));
+        }
+        json_object_set_new(one, name, json_boolean(has));
     }
+    for (int k = 0; k < count; k++)
+        virDomainFree(of[k]);
+    free(of);
+}
+
+static json_t *list_states(virConnectPtr c)
+{
+    virDomainPtr *of = NULL;
+    int count = virConnectListAllDomains(c, &of, 0);
+    if (count < 0)
+        return NULL;
     json_t *list = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(list, list_one(records[i]));
-    json_dumpf(list, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(list);
-    virDomainStatsRecordListFree(records);
+    for (int i = 0; i < count; i++) {
+        virDomainInfo info;
+        if (virDomainGetInfo(of[i], &info) == 0) /* else it has just ended */
+            json_array_append_new(list,
+                                  list_one(of[i], info.state, info.cpuTime / 1000, info.memory));
+        virDomainFree(of[i]);
+    }
+    free(of);
+    list_flag(c, list, VIR_CONNECT_LIST_DOMAINS_AUTOSTART, "autostart");
+    list_flag(c, list, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, "saved");
+    return list;
+}
+
+/* --- the figures of each: one call
+ * ---------------------------------------------------------------- */
+
+static uint64_t list_number(virDomainStatsRecordPtr r, const char *name)
+{
+    unsigned long long n = 0;
+    virTypedParamsGetULLong(r->params, r->nparams, name, &n);
+    return n;
+}
+
+static json_t *list_figures(virConnectPtr c)
+{
+    const unsigned what = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
+                          VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_BLOCK;
+    virDomainStatsRecordPtr *of = NULL;
+    int count = virConnectGetAllDomainStats(c, what, &of, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    if (count < 0)
+        return NULL;
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        int state = 0;
+        virTypedParamsGetInt(of[i]->params, of[i]->nparams, "state.state", &state);
+        json_t *one = list_one(of[i]->dom, state, list_number(of[i], "cpu.time") / 1000,
+                               list_number(of[i], "balloon.current"));
+        json_object_set_new(one, "io_read",
+                            json_integer((json_int_t)domains_blocks(of[i], "rd.bytes")));
+        json_object_set_new(one, "io_write",
+                            json_integer((json_int_t)domains_blocks(of[i], "wr.bytes")));
+        json_array_append_new(list, one);
+    }
+    virDomainStatsRecordListFree(of);
+    return list;
+}
+
+static json_t *list_domains(const char *uri, bool figures, struct error *e)
+{
+    virConnectPtr c = domains_connect(uri, e);
+    if (!c)
+        return NULL;
+    json_t *list = figures ? list_figures(c) : list_states(c);
+    if (!list)
+        domains_error(e, uri);
     virConnectClose(c);
+    return list;
+}
+
+/* --- several at once: each in a process of its own, so that one that hangs holds up no other ----
+ */
+
+struct list_child {
+    pid_t pid;
+    int fd; /* owned */
+    struct buf said;
+};
+
+static void list_begin(struct list_child *child, const char *uri, bool figures)
+{
+    int pair[2];
+    if (fd_pipe(pair, 0) < 0)
+        return;
+    child->pid = fork();
+    if (child->pid == 0) {
+        struct error e = {0};
+        json_t *list = list_domains(uri, figures, &e);
+        size_t named = str_starts(e.text, uri) ? strlen(uri) + 2 : 0; /* "URI: …" */
+        json_t *j = list ? json_pack("{s:s, s:o}", "uri", uri, "domains", list)
+                         : json_pack("{s:s, s:s}", "uri", uri, "why", e.text + named);
+        _exit(json_dumpfd(j, pair[1], JSON_COMPACT) < 0);
+    }
+    fd_close(pair[1]);
+    child->fd = pair[0];
+}
+
+/* Reads what they say for so long; then they are ended. */
+static void list_hear(struct list_child *of, size_t count)
+{
+    uint64_t until = loop_now_ms() + LIST_MS;
+    struct pollfd p[LIST_MOST];
+    for (;;) {
+        size_t left = 0;
+        uint64_t now = loop_now_ms();
+        for (size_t i = 0; i < count; i++) {
+            p[i] = (struct pollfd){.fd = of[i].fd, .events = POLLIN};
+            left += of[i].fd >= 0;
+        }
+        if (!left || now >= until)
+            return;
+        if (poll(p, count, (int)(until - now)) < 0 && errno != EINTR)
+            return;
+        for (size_t i = 0; i < count; i++) {
+            char piece[65536];
+            ssize_t n = p[i].revents ? read(of[i].fd, piece, sizeof(piece)) : -1;
+            if (n > 0)
+                buf_add(&of[i].said, piece, (size_t)n);
+            else if (p[i].revents)
+                of[i].fd = fd_close(of[i].fd);
+        }
+    }
+}
+
+int domains_list(char *const *uris, bool figures)
+{
+    struct list_child of[LIST_MOST];
+    size_t count = MIN(strv_length(uris), (size_t)LIST_MOST);
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++) {
+        of[i] = (struct list_child){.fd = FD_NONE};
+        list_begin(&of[i], uris[i], figures);
+    }
+    list_hear(of, count);
+    for (size_t i = 0; i < count; i++) {
+        bool hangs = of[i].fd >= 0;
+        if (of[i].pid > 0) {
+            kill(of[i].pid, SIGKILL);
+            while (waitpid(of[i].pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        }
+        fd_close(of[i].fd);
+        autofree char *said = buf_take(&of[i].said);
+        json_t *j = hangs ? NULL : json_loads(said, 0, NULL);
+        if (!j)
+            j = json_pack("{s:s, s:s}", "uri", uris[i], "why",
+                          hangs ? "its daemon hangs" : "its daemon refuses");
+        json_array_append_new(all, j);
+    }
+    json_dumpf(all, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(all);
     return 0;
 }
 
@@ -97,26 +244,51 @@ static int control_reset(virDomainPtr d)
     return virDomainReset(d, 0);
 }
 
+static int control_save(virDomainPtr d)
+{
+    return virDomainManagedSave(d, 0);
+}
+
+static int control_forget_save(virDomainPtr d)
+{
+    return virDomainManagedSaveRemove(d, 0);
+}
+
+static int control_autostart(virDomainPtr d)
+{
+    return virDomainSetAutostart(d, 1);
+}
+
+static int control_no_autostart(virDomainPtr d)
+{
+    return virDomainSetAutostart(d, 0);
+}
+
 int domains_control(const char *uri, const char *word, const char *verb)
 {
     static const struct {
         const char *verb;
         int (*call)(virDomainPtr d);
     } rows[] = {
-        {"stop",   virDomainShutdown},
-        {"kill",   virDomainDestroy },
-        {"pause",  virDomainSuspend },
-        {"resume", virDomainResume  },
-        {"start",  control_start    },
-        {"reset",  control_reset    },
+        {"stop",         virDomainShutdown   },
+        {"kill",         virDomainDestroy    },
+        {"pause",        virDomainSuspend    },
+        {"resume",       virDomainResume     },
+        {"start",        control_start       },
+        {"reset",        control_reset       },
+        {"save",         control_save        },
+        {"forget-save",  control_forget_save },
+        {"autostart",    control_autostart   },
+        {"no-autostart", control_no_autostart},
     };
     struct error e;
-    domains_limit(LIST_S, NULL);
+    domains_limit(CONTROL_S, NULL);
     virConnectPtr c = domains_connect(uri, &e);
     virDomainPtr d = c ? virDomainLookupByName(c, word) : NULL;
     if (c && !d)
         d = virDomainLookupByUUIDString(c, word);
-    if (d && strncmp(virDomainGetName(d), "cofferdam-", 10) == 0) {
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    if (d && virDomainGetUUIDString(d, uuid) == 0 && domains_are_ours(uuid)) {
         virDomainFree(d);
         virConnectClose(c);
         error_set(&e, EPERM, "it is one of ours: call it by its own name");

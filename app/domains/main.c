@@ -30,8 +30,8 @@ int main(int argc, char **argv)
         return domains_drive();
     if (argc == 3 && str_equal(argv[1], "probe"))
         return domains_probe(argv[2]);
-    if (argc == 3 && str_equal(argv[1], "list"))
-        return domains_list(argv[2]);
+    if (argc >= 3 && (str_equal(argv[1], "list") || str_equal(argv[1], "stats")))
+        return domains_list(argv + 2, str_equal(argv[1], "stats"));
     if (argc == 5 && str_equal(argv[1], "control"))
         return domains_control(argv[2], argv[3], argv[4]);
     if (argc == 5 && str_equal(argv[1], "undo"))

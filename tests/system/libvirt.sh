@@ -173,6 +173,138 @@ XML
     await 10 no_domains
 }
 
+# libvirt's own driver for tests: a host with one domain for each connection, and no daemon.
+test_every_verb_on_the_test_driver() {
+    need virsh
+    [ -x "$(dirname "$COFFERDAM")/cofferdam-domain" ] || { echo "needs a build with libvirt" >"$T/skip"; exit 77; }
+    export LIBVIRT_DEFAULT_URI=test:///default
+    capture cofferdam ps
+    expect_out_has "libvirt:test"
+    expect_out_has "test:///default"
+    capture cofferdam ps --json
+    expect_out_has '"autostart": false'
+    capture cofferdam stats --once --json
+    expect_out_has '"io_read"'
+    capture cofferdam stats
+    expect_out_has "libvirt:test"
+    capture cofferdam domain list
+    expect_out_has "libvirt:test"
+    for verb in pause stop kill "domain reset" "domain save" "domain autostart" "domain no-autostart" "domain forget-save"; do
+        # shellcheck disable=SC2086 # the verb is words
+        capture cofferdam $verb libvirt:test@test:///default
+        expect_status 0
+    done
+    for verb in resume "domain start"; do # it runs
+        # shellcheck disable=SC2086
+        capture cofferdam $verb libvirt:test
+        expect_status 125
+        expect_err_has "omain 'test'"
+    done
+    for verb in rm attach exec logs "snapshot create" report inspect wait; do
+        # shellcheck disable=SC2086
+        capture cofferdam $verb libvirt:test true
+        [ "$STATUS" != 0 ] || fail "$verb has taken it for ours"
+    done
+    capture cofferdam pause libvirt:nobody
+    expect_status 125
+    expect_err_has nobody
+    capture cofferdam domain start test
+    expect_status 125
+    expect_err_has "libvirt:NAME"
+    capture cofferdam domain pause libvirt:test
+    expect_status 125
+}
+
+defined() {
+    virsh -c "$URI" define /dev/stdin <<XML >/dev/null
+<domain type='qemu'><name>$1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices><serial type='pty'/></devices></domain>
+XML
+}
+domain_state() { cofferdam ps --json | python3 -c 'import json, sys
+for d in json.load(sys.stdin).get("domains", []):
+    if d["name"] == sys.argv[1]: print(d["state"], *[n for n in ("autostart", "saved") if d.get(n)])' "$1"; }
+
+# What virsh does is seen by the next look, and what we do by virsh's.
+test_the_life_of_a_domain_of_others() {
+    need_libvirt
+    export LIBVIRT_DEFAULT_URI=$URI
+    defined theirs
+    expect_equal "$(domain_state theirs)" off "defined"
+    cofferdam domain start libvirt:theirs
+    expect_equal "$(virsh -c "$URI" domstate theirs | head -n 1)" running "libvirt's state"
+    cofferdam domain autostart libvirt:theirs
+    expect_equal "$(domain_state theirs)" "running autostart" "after autostart"
+    virsh -c "$URI" autostart --disable theirs >out
+    virsh -c "$URI" suspend theirs >out
+    expect_equal "$(domain_state theirs)" paused "after virsh suspend"
+    cofferdam resume libvirt:theirs
+    cofferdam domain reset libvirt:theirs
+    cofferdam domain save libvirt:theirs
+    expect_equal "$(domain_state theirs)" "off saved" "after save"
+    virsh -c "$URI" start theirs >out
+    expect_equal "$(domain_state theirs)" running "after virsh start"
+    capture cofferdam stats
+    expect_out_has libvirt:theirs
+    cofferdam kill libvirt:theirs
+    expect_equal "$(domain_state theirs)" off "after kill"
+    cofferdam prune --force >out
+    expect_equal "$(domains)" theirs "after prune"
+    virsh -c "$URI" undefine theirs >out
+    expect_equal "$(domain_state theirs)" "" "undefined"
+}
+
+# A daemon on "another host": this one's, through an sshd of the test's own; named by a profile.
+test_another_host_over_ssh() {
+    need root sshd ssh ssh-keygen nc # an sshd of anybody else cannot become who comes in
+    need_libvirt
+    local port=$((20000 + RANDOM % 20000)) sshd remote
+    sshd=$(command -v sshd)
+    ssh-keygen -q -t ed25519 -N '' -f host
+    ssh-keygen -q -t ed25519 -N '' -f key
+    cp key.pub allowed
+    chmod 0600 host key
+    cat >sshd_config <<END
+Port $port
+ListenAddress 127.0.0.1
+HostKey $PWD/host
+PidFile $PWD/sshd.pid
+AuthorizedKeysFile $PWD/allowed
+PasswordAuthentication no
+UsePAM no
+StrictModes no
+END
+    # its folder below /run is in a mount namespace of its own
+    unshare -m --propagation private bash -c '
+        [ -d /run/sshd ] || { mount -t tmpfs none /run && mkdir -m 0755 /run/sshd; }
+        exec "$1" -f sshd_config -E sshd.log' bash "$sshd"
+    await 10 test -s sshd.pid
+    mkdir -p "$XDG_CONFIG_HOME/cofferdam/profiles"
+    remote="qemu+ssh://$(id -un)@127.0.0.1:$port/system?keyfile=$PWD/key&no_verify=1&proxy=netcat&socket=$SOCKET"
+    printf '[profile]\ninherit = contained\n[machine]\nuri = %s\n' "$remote" >"$XDG_CONFIG_HOME/cofferdam/profiles/team.ini"
+    defined far
+    capture cofferdam ps
+    cp out err sshd.log "$T" 2>/dev/null || :
+    expect_out_has "libvirt:far"
+    expect_out_has "qemu+ssh:"
+    expect_err_empty
+    cofferdam domain start "libvirt:far@$remote"
+    expect_equal "$(virsh -c "$URI" domstate far | head -n 1)" running state
+    capture cofferdam run --profile team --boundary vm --accel tcg --image "disk:$RUN/disk"
+    expect_status 125
+    expect_err_has "this host alone"
+    expect_equal "$(domain_state far)" running "over there"
+    # it goes away: its rows stay, with the reason, and nothing else waits for it
+    kill "$(cat sshd.pid)"
+    capture cofferdam ps
+    expect_out_has "running?"
+    expect_err_has "last ones known"
+    rm "$XDG_CONFIG_HOME/cofferdam/profiles/team.ini"
+    virsh -c "$URI" destroy far >out
+    virsh -c "$URI" undefine far >out
+    await 10 no_domains
+}
+
 test_zy_the_daemon_goes() { daemon_goes; }
 
 run_tests "$@"

@@ -1,0 +1,77 @@
+/* cofferdam domain: what libvirt can do with the domains of other programs, and ours have no need
+ * of. */
+#include "app/cli/foreign.h"
+#include "app/cli/out.h"
+#include "app/cli/verbs.h"
+
+#include <stdio.h>
+
+static const char *const subverbs[] = {"list",        "start",     "reset",        "save",
+                                       "forget-save", "autostart", "no-autostart", NULL};
+
+static int domain_list(struct cli *c)
+{
+    static const char *const columns[] = {"NAME", "STATE", "AUTOSTART", "SAVED", "LIBVIRT", NULL};
+    struct dirs d;
+    struct error e;
+    size_t i;
+    json_t *one;
+    if (dirs_init(&d, &e) < 0)
+        return cli_fail(c, &e);
+    json_t *list = foreign_list(c, &d, false);
+    dirs_done(&d);
+    if (c->json) {
+        out_json(json_pack("{s:o}", "domains", list ? list : json_array()));
+        return 0;
+    }
+    struct out_table t = {.columns = columns};
+    json_array_foreach(list, i, one)
+    {
+        const char *state = json_string_value(json_object_get(one, "state"));
+        autofree char *name =
+            str_format(FOREIGN_PREFIX "%s", json_string_value(json_object_get(one, "name")));
+        autofree char *shown = str_format("%s%s", state, json_object_get(one, "stale") ? "?" : "");
+        const char *cells[] = {name, shown,
+                               json_is_true(json_object_get(one, "autostart")) ? "yes" : "no",
+                               json_is_true(json_object_get(one, "saved")) ? "yes" : "no",
+                               json_string_value(json_object_get(one, "uri"))};
+        out_table_add(&t, cells);
+    }
+    out_table_print(&t);
+    out_table_done(&t);
+    json_decref(list);
+    return 0;
+}
+
+static int domain_run(struct cli *c)
+{
+    int status = 0;
+    if (str_equal(c->args[0], "list"))
+        return c->args_count > 1 ? cli_usage(c, "list: takes no name") : domain_list(c);
+    if (c->args_count < 2)
+        return cli_usage(c, "%s: name a domain, as \"domain list\" has it", c->args[0]);
+    for (size_t i = 1; i < c->args_count; i++) {
+        struct error e;
+        int r = 0;
+        if (foreign_is(c->args[i])) {
+            r = foreign_control(c, c->args[i], c->args[0]);
+        } else {
+            error_set(&e, EINVAL,
+                      "%s is no domain of another program: these are called " FOREIGN_PREFIX "NAME",
+                      c->args[i]);
+            r = cli_fail(c, &e);
+        }
+        status = r ? r : status;
+    }
+    return status;
+}
+
+const struct verb verb_domain = {
+    .name = "domain",
+    .group = "Run",
+    .usage = "list|start|reset|save|forget-save|autostart|no-autostart [libvirt:NAME…]",
+    .summary = "what libvirt can do with domains of other programs",
+    .subverbs = subverbs,
+    .flags = VERB_JSON | VERB_SUBVERBS,
+    .run = domain_run,
+};
