@@ -49,8 +49,7 @@ virDomainPtr domains_make(virConnectPtr c, const struct plan *p, struct error *e
     if (p->snapshot_kind == PLAN_SNAPSHOT_MEMORY && p->snapshot)
         return domains_snapshot_revert(c, p, e);
     autofree char *xml = domain_xml(p);
-    virDomainPtr d =
-        virDomainCreateXML(c, xml, VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_VALIDATE);
+    virDomainPtr d = virDomainCreateXML(c, xml, VIR_DOMAIN_START_PAUSED);
     if (!d)
         domains_error(e, "libvirt");
     return d;
