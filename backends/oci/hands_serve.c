@@ -57,10 +57,14 @@ static void reap(struct hands *h)
         siginfo_t seen = {0};
         if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 || seen.si_pid == 0)
             return;
-        bool starting = false;
-        for (size_t i = 0; i < CALLS_MAX; i++)
-            starting |= h->calls[i].state == CALL_STARTING && h->calls[i].runtime > 0;
-        if (starting && !hands_know(h, seen.si_pid)) /* it may be what is just being started */
+        bool starting = false, early = false;
+        for (size_t i = 0; i < CALLS_MAX; i++) {
+            const struct call *c = &h->calls[i];
+            bool under_way = c->state == CALL_STARTING && c->runtime > 0;
+            starting |= under_way;
+            early |= under_way && c->command == seen.si_pid; /* its streams are not told yet */
+        }
+        if (early || (starting && !hands_know(h, seen.si_pid))) /* maybe what is being started */
             return;
         if (waitpid(seen.si_pid, &raw, __WALL) == seen.si_pid)
             reap_one(h, seen.si_pid, raw);

@@ -81,6 +81,8 @@ int made_read(int scratch, struct made *ret, struct error *e)
         char link[64], target[PATH_MAX];
         snprintf(link, sizeof(link), "layers/%u/target", i);
         ssize_t n = readlinkat(scratch, link, target, sizeof(target) - 1);
+        if (n < 0 && errno != ENOENT)
+            r = -errno; /* without its target a layer would be left out */
         if (n <= 0)
             break;
         target[n] = '\0';

@@ -177,7 +177,7 @@ static int take_talk(struct take *t, const struct root_ids *ids, pid_t pid, int 
     int r = t->plan->map_by == PLAN_MAP_SELF ? 0 : root_ids_write(ids, t->plan->map_by, pid, e);
     if (r < 0)
         return r;
-    if (t->plan->map_by != PLAN_MAP_SELF && (r = fd_write_full(control, &go, 1)) < 0)
+    if (t->plan->map_by != PLAN_MAP_SELF && (r = fd_send(control, &go, 1, NULL, 0)) < 0)
         return error_errno(e, -r, "a channel to the copying process");
     r = fd_read_full(control, report, sizeof(*report));
     if (r < 0)
