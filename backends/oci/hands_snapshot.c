@@ -19,16 +19,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SNAPSHOT_CALL_MS = 20000, STOPPED_MAX = 128 * 1024 };
+enum { SNAPSHOT_CALL_MS = 20000, STILL_CALL_MS = 10000, STOPPED_MAX = 128 * 1024 };
 
-/* Frees `argv`. 0 or -errno without a text: -EIO, it came to no good end. */
-static int snapshot_run(char **argv, const int *fds, size_t count)
+/* Frees `argv`. -1: as long as it takes. 0 or -errno without a text: -EIO, it came to no good end.
+ */
+static int snapshot_run(char **argv, const int *fds, size_t count, int limit_ms)
 {
     autostrv char **mine = argv;
     const struct spawn s = {.argv = (const char *const *)mine, .fds = fds, .fds_count = count};
     struct error ignored;
     pid_t pid;
-    int status = 0, n = spawn_start(&s, &pid, NULL, &ignored);
+    autoclose int end = FD_NONE;
+    int status = 0, n = spawn_start(&s, &pid, &end, &ignored);
+    struct pollfd p = {.fd = end, .events = POLLIN};
+    if (n == 0 && poll(&p, 1, limit_ms) == 0)
+        kill(pid, SIGKILL);
     while (n == 0 && waitpid(pid, &status, 0) < 0)
         n = errno == EINTR ? 0 : -errno;
     return n < 0 ? n : status == 0 ? 0 : -EIO;
@@ -39,7 +44,7 @@ static int snapshot_checkpoint(const struct oci_runtime *r, const char *id, int 
                                struct error *e)
 {
     const int fds[] = {FD_NONE, FD_NONE, FD_NONE, memory};
-    int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds));
+    int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds), -1);
     return n < 0 ? error_set(e, -n, "%s could not write its memory", r->program) : 0;
 }
 
@@ -48,7 +53,9 @@ static int snapshot_still(const struct oci_runtime *r, const char *id, struct er
 {
     autoclose int held = open(OCI_HELD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const int fds[] = {FD_NONE, held, FD_NONE};
-    int n = held < 0 ? -errno : snapshot_run(oci_argv_inside(r, id, "still"), fds, ARRAY_SIZE(fds));
+    int n = held < 0 ? -errno
+                     : snapshot_run(oci_argv_inside(r, id, "still"), fds, ARRAY_SIZE(fds),
+                                    SNAPSHOT_CALL_MS);
     return n < 0 ? error_set(e, -n, "%s could not stop what runs in it", r->program) : 0;
 }
 

@@ -436,6 +436,21 @@ test_memory_behind_gvisor_goes_on() {
     advances twin
     for n in g twin; do expect_equal "$(cofferdam logs $n | tail -1 | cut -d' ' -f3)" T "what $n had stopped"; done
 }
+
+# Who is stopped while it stops the others keeps nobody waiting for ever; nor is a clone made of such a one.
+test_memory_behind_gvisor_of_a_hostile_root() {
+    need userns runsc
+    trap end_all EXIT
+    # shellcheck disable=SC2016
+    cofferdam run --boundary sandbox --set resources.limits=best-effort --user root --name g --detach -- bash -c '
+        echo ready; while :; do for p in /proc/[0-9]*; do
+            read -r line 2>/dev/null <$p/cmdline; case $line in *cofferdam-init*still*) kill -STOP ${p#/proc/};; esac; done; done' >/dev/null
+    await 30 is_ready g
+    capture timeout 60 "$COFFERDAM" snapshot create g --name s
+    case $STATUS in 0 | 125) ;; *) fail "status $STATUS" ;; esac
+    [ "$STATUS" = 0 ] || expect_equal "$(cofferdam snapshot list --quiet)" ""
+    cofferdam exec g -- true
+}
 advances() {
     local n
     n=$(cofferdam logs "$1" | grep -c '^at') || :
