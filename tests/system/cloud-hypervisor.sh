@@ -6,7 +6,7 @@
     VMM=cloud-hypervisor WORDS='--api-socket path=/run/api.sock' OTHER=50.2
     REQUESTS=(/api/v1/vmm.ping /api/v1/vm.create /api/v1/vm.boot)
     FAULT='Error from API: The VM could not boot: made up (500)'
-    OWN='test_every_version_that_is_known test_its_own_landlock test_the_choice'
+    OWN='test_every_version_that_is_known test_the_choice'
 }
 
 test_every_version_that_is_known() {
@@ -23,16 +23,6 @@ test_every_version_that_is_known() {
         expect_status 125
         expect_err_has "known here are 43 to 53"
     done
-}
-
-# The stand-in ends its start if it may open what no machine has named.
-test_its_own_landlock() {
-    fake
-    fc --detach --name locked -- sleep 600 >id
-    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/cloud-hypervisor" --image small -- true
-    expect_status 0
-    cofferdam kill locked
-    await 5 nothing_runs
 }
 
 test_the_choice() {

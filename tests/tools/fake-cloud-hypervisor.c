@@ -95,7 +95,11 @@ static void on_ping(const json_t *body, struct answer *a)
 /* --- its Landlock -------------------------------------------------------------------------------
  */
 
-enum { MAY_READ = 1 << 0 | 1 << 2 | 1 << 3, MAY_WRITE = 1 << 1 | ((1 << 13) - (1 << 4)) };
+enum {
+    LOCK_NONE_HERE = 2,
+    MAY_READ = 1 << 0 | 1 << 2 | 1 << 3,
+    MAY_WRITE = 1 << 1 | ((1 << 13) - (1 << 4))
+};
 
 /* A path that is not there is passed over, as the crate it uses does. */
 static void lock_path(int rules, const char *path, const char *access)
@@ -119,8 +123,12 @@ static int lock_files(const json_t *config)
     size_t i;
     uint64_t handled = MAY_READ | MAY_WRITE;
     int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
-    if (rules < 0)
-        return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+    if (rules < 0 && errno != ENOSYS && errno != EOPNOTSUPP)
+        return -errno;
+    if (rules < 0) {
+        lock = LOCK_NONE_HERE;
+        return 0;
+    }
     json_array_foreach(json_object_get(config, "disks"), i, one)
         lock_path(rules, text_of(one, "path"), "rw");
     lock_path(rules, text_of(json_object_get(config, "rng"), "src"), "r");
@@ -191,7 +199,9 @@ static void on_boot(const json_t *body, struct answer *a)
               "Error from API: The VM could not boot: Error from device manager: Cannot create "
               "virtio-vsock backend: Error binding to the host-side Unix socket: %s",
               os_error(vm.home));
-    else if (lock && can_open(self, O_RDONLY) != -EACCES)
+    else if (!lock)
+        fault(a, "it was not told to lock itself in");
+    else if (lock != LOCK_NONE_HERE && can_open(self, O_RDONLY) != -EACCES)
         fault(a, "its Landlock does not hold");
     else {
         vm.state = STARTED;
