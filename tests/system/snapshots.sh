@@ -293,6 +293,50 @@ test_killed_in_between() {
 no_half_is_left() { cofferdam prune --force --lost >/dev/null && ! places | grep -q half; }
 has_half_or_ended() { places | grep -q half || ! kill -0 "$1" 2>/dev/null; }
 
+# Where the file system can share blocks a snapshot's files cost next to nothing.
+share_blocks() {
+    need root userns "mkfs.$1"
+    grep -qw "$1" /proc/filesystems || modprobe "$1" 2>/dev/null || :
+    truncate -s 600M disk.img
+    mkdir disk
+    "mkfs.$1" -q disk.img >/dev/null 2>&1
+    if ! mount -o loop disk.img disk 2>said; then
+        echo "needs a kernel that mounts $1: $(head -1 said)" >"$T/skip"
+        exit 77
+    fi
+    trap 'end_all; umount disk; rm disk.img' EXIT
+    export XDG_STATE_HOME=$PWD/disk
+    start web 'head -c 60000000 /dev/urandom >/opt/big; echo small >/opt/small' --keep always
+    sync -f disk
+    local before after
+    before=$(df --output=used -k disk | tail -1)
+    cofferdam snapshot create web --name one >/dev/null
+    sync -f disk
+    after=$(df --output=used -k disk | tail -1)
+    [ $((after - before)) -lt 20000 ] || fail "60 MB took $((after - before)) KiB more"
+    cofferdam clone one --name twin -- sh -c "echo ready; exec tail -f /dev/null" >/dev/null
+    await 10 is_ready twin
+    expect_equal "$(inside twin 'md5sum </opt/big')" "$(inside web 'md5sum </opt/big')" content
+    inside twin 'echo other >/opt/small'
+    expect_equal "$(inside web 'cat /opt/small')" small # shared until it is written
+    cofferdam rm --force web twin >/dev/null
+}
+test_blocks_are_shared_on_btrfs() { share_blocks btrfs; }
+test_blocks_are_shared_on_xfs() { share_blocks xfs; }
+
+# What a clone has changed is told against its image, as with any workload: its snapshot's part too.
+test_diff_of_a_clone() {
+    begin 'echo one >/opt/one'
+    cofferdam snapshot create web --name one >/dev/null
+    cofferdam clone one --name twin -- sh -c "echo two >/opt/two; echo ready; exec tail -f /dev/null" >/dev/null
+    await 10 is_ready twin
+    capture cofferdam diff twin
+    expect_out_has /opt/one
+    expect_out_has /opt/two
+    cofferdam diff web >before
+    ! grep -q /opt/two before || fail 'the original has what its clone made'
+}
+
 # The same behind other runtimes, which keep the files as native does.
 test_files_behind_crun() { behind crun && test_everything_is_there_again; }
 test_files_behind_runc() { behind runc && test_everything_is_there_again; }
