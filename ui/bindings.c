@@ -13,6 +13,8 @@ const struct ui_action ui_actions[] = {
     {"look-back",   '[', "look back in the console: search, copy, save"},
     {"shell",       'e', "a shell in it, beside what runs"},
     {"details",     'i', "details: state and plan, report, log, changes"},
+    {"graphs",      't', "what it used in the last minutes, as graphs"},
+    {"limits",      'L', "other limits for it while it runs"},
     {"logs",        'l', "what it wrote"},
     {"report",      'R', "what it did"},
     {"changes",     'd', "which files it changed"},

@@ -36,9 +36,4 @@ const char *ui_column_text(const struct ui_model *m, const struct ui_row *r, enu
                            char *to, size_t room);
 int ui_column_compare(const struct ui_row *a, const struct ui_row *b, enum ui_column c);
 
-/* A graph of the last 2 * width samples (one each in ASCII and in blocks); owned by the caller. */
-enum ui_graph { UI_GRAPH_BRAILLE, UI_GRAPH_BLOCK, UI_GRAPH_ASCII };
-char *ui_graph_text(const struct ui_history *h, bool memory, int width, enum ui_graph kind);
-enum ui_graph ui_graph_kind(const struct ui_model *m);
-
 #endif

@@ -11,6 +11,7 @@ const struct ui_view ui_views[UI_PAGE_COUNT] = {
     [UI_PAGE_PROFILES] = {"profiles", "Up Down choose  Enter start with it  i its values  e edit  c check  Esc back  "
                           "q quit", view_profiles},
     [UI_PAGE_HOST] = {"this machine", "Esc back  q quit  D doctor  I images  : command", view_host},
+    [UI_PAGE_GRAPHS] = {"lately", "Up Down another workload  Esc back  i details  q quit", view_graphs},
     [UI_PAGE_TEXT] = {NULL, "Up Down PgUp PgDn move  Esc back  q quit  / search", view_text},
 };
 // clang-format on

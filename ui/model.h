@@ -21,7 +21,14 @@ enum {
     UI_STILL_MS = 10000
 };
 
-enum ui_page { UI_PAGE_LIST, UI_PAGE_PROFILES, UI_PAGE_HOST, UI_PAGE_TEXT, UI_PAGE_COUNT };
+enum ui_page {
+    UI_PAGE_LIST,
+    UI_PAGE_PROFILES,
+    UI_PAGE_HOST,
+    UI_PAGE_GRAPHS, /* of the chosen workload */
+    UI_PAGE_TEXT,
+    UI_PAGE_COUNT,
+};
 enum ui_focus { UI_FOCUS_LIST, UI_FOCUS_CONSOLE };
 enum ui_dialog {
     UI_DIALOG_NONE,
@@ -99,9 +106,16 @@ struct ui_row {
 
 /* The last minutes of a workload, a sample a second. */
 enum { UI_HISTORY = 240 };
+enum ui_history_of {
+    UI_HISTORY_CPU,    /* permille of one processor */
+    UI_HISTORY_MEMORY, /* KiB */
+    UI_HISTORY_READ,   /* KiB a second */
+    UI_HISTORY_WRITTEN,
+    UI_HISTORY_WAITS, /* permille of the time */
+    UI_HISTORY_COUNT,
+};
 struct ui_history {
-    uint16_t cpu[UI_HISTORY];      /* permille of one processor */
-    uint32_t memory_k[UI_HISTORY]; /* KiB */
+    uint32_t values[UI_HISTORY_COUNT][UI_HISTORY];
     unsigned used, next;
 };
 
@@ -227,7 +241,8 @@ struct ui_model {
     bool mouse_free;              /* for selecting with */
     int pressed_row, pressed_col; /* where the mouse was pressed in a pane */
     bool dragged;                 /* and has been moved since */
-    bool ascii_graphs, still;     /* as the settings have it; still: nothing moves by itself */
+    bool ascii_graphs, block_graphs,
+        still;                    /* as the settings have it; still: nothing moves by itself */
     struct ui_bindings *bindings; /* owned or NULL */
 
     char *message; /* owned or NULL */

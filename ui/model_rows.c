@@ -155,9 +155,15 @@ static void history_add(struct ui_row *r)
     if (!r->history)
         r->history = NEW(struct ui_history);
     struct ui_history *h = r->history;
-    h->cpu[h->next] = (uint16_t)MAX(MIN(r->cpu_permille, 65535), 0);
-    h->memory_k[h->next] =
-        r->memory == UINT64_MAX ? 0 : (uint32_t)MIN(r->memory / 1024, (uint64_t)UINT32_MAX);
+    const uint64_t now[UI_HISTORY_COUNT] = {
+        [UI_HISTORY_CPU] = (uint64_t)MAX(r->cpu_permille, 0),
+        [UI_HISTORY_MEMORY] = r->memory == UINT64_MAX ? 0 : r->memory / 1024,
+        [UI_HISTORY_READ] = r->read_rate == UINT64_MAX ? 0 : r->read_rate / 1024,
+        [UI_HISTORY_WRITTEN] = r->write_rate == UINT64_MAX ? 0 : r->write_rate / 1024,
+        [UI_HISTORY_WAITS] = (uint64_t)MAX(r->pressure_permille, 0),
+    };
+    for (int i = 0; i < UI_HISTORY_COUNT; i++)
+        h->values[i][h->next] = (uint32_t)MIN(now[i], (uint64_t)UINT32_MAX);
     h->next = (h->next + 1) % UI_HISTORY;
     h->used = MIN(h->used + 1, (unsigned)UI_HISTORY);
 }
@@ -215,7 +221,7 @@ void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
     r->phase = phase;
     r->silent = false;
     row_numbers(m, r, after);
-    m->dirty |= !m->still && !str_equal(before, after);
+    m->dirty |= !m->still && (m->page == UI_PAGE_GRAPHS || !str_equal(before, after));
 }
 
 void ui_model_stalled(struct ui_model *m, bool stalled)

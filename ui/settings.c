@@ -26,17 +26,19 @@ static int take_style(struct reading *r, const char *name, const char *value, st
 
 static int take_setting(struct reading *r, const char *name, const char *value, struct error *e)
 {
-    bool *to = str_equal(name, "ascii")   ? &r->model->ascii_graphs
-               : str_equal(name, "still") ? &r->model->still
-               : str_equal(name, "mouse") ? &r->mouse
-                                          : NULL;
+    bool *to = str_equal(name, "ascii")    ? &r->model->ascii_graphs
+               : str_equal(name, "blocks") ? &r->model->block_graphs
+               : str_equal(name, "still")  ? &r->model->still
+               : str_equal(name, "mouse")  ? &r->mouse
+                                           : NULL;
     if (str_equal(name, "theme")) {
         free(r->theme);
         r->theme = str_dup(value);
         return strchr(value, '/') ? error_set(e, EINVAL, "a theme is named without a path") : 0;
     }
     if (!to)
-        return error_set(e, EINVAL, "[interface] has no \"%s\": theme, mouse, still, ascii", name);
+        return error_set(e, EINVAL, "[interface] has no \"%s\": theme, mouse, still, ascii, blocks",
+                         name);
     return str_to_bool(value, to) < 0 ? error_set(e, EINVAL, "%s: yes or no", name) : 0;
 }
 

@@ -61,6 +61,18 @@ static void host_key(struct ui_model *m, uint32_t key)
         m->page = UI_PAGE_LIST;
 }
 
+static void graphs_key(struct ui_model *m, uint32_t key)
+{
+    long by = update_movement(m, key);
+    const struct ui_row *r = ui_model_selected(m);
+    if (by)
+        update_select_move(m, by);
+    else if (key == 'i' && r)
+        update_details(m, r->id, 0);
+    else if (key == UI_KEY_ESC || key == UI_KEY_LEFT || key == UI_KEY_ENTER || key == 't')
+        m->page = UI_PAGE_LIST;
+}
+
 /* --- help --- */
 
 static const char help_console[] =
@@ -188,9 +200,8 @@ static bool dialog_key(struct ui_model *m, uint32_t key)
 void ui_update_key(struct ui_model *m, uint32_t key)
 {
     static void (*const by_page[UI_PAGE_COUNT])(struct ui_model *, uint32_t) = {
-        [UI_PAGE_LIST] = update_list_key,
-        [UI_PAGE_PROFILES] = profiles_key,
-        [UI_PAGE_HOST] = host_key,
+        [UI_PAGE_LIST] = update_list_key, [UI_PAGE_PROFILES] = profiles_key,
+        [UI_PAGE_HOST] = host_key,        [UI_PAGE_GRAPHS] = graphs_key,
         [UI_PAGE_TEXT] = update_text_key,
     };
     m->dirty = true;

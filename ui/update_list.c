@@ -185,6 +185,14 @@ static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
     case UI_KEY_RIGHT:
         update_details(m, r->id, 0);
         break;
+    case 't':
+        m->page = UI_PAGE_GRAPHS;
+        break;
+    case 'L': {
+        autofree char *begun = str_format("update %s --", r->name);
+        update_command_open(m, begun);
+        break;
+    }
     case 'R':
         update_details(m, r->id, 1);
         break;

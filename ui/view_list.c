@@ -1,5 +1,6 @@
 /* The workloads: one row each, in their order, with what was taken of them. */
 #include "ui/columns.h"
+#include "ui/graphs.h"
 #include "ui/views.h"
 
 #include <stdio.h>
@@ -58,10 +59,10 @@ static void list_row(const struct ui_model *m, const struct ui_item *it, int row
         int width = MIN(ui_column_width(m, (enum ui_column)c), cols - col);
         if (width <= 0)
             continue;
-        autofree char *made = c == UI_COL_NAME ? name_text(it, r->name)
-                              : c == UI_COL_GRAPH
-                                  ? ui_graph_text(r->history, false, width, ui_graph_kind(m))
-                                  : NULL;
+        autofree char *made = c == UI_COL_NAME    ? name_text(it, r->name)
+                              : c == UI_COL_GRAPH ? ui_graph_text(r->history, UI_HISTORY_CPU, width,
+                                                                  0, 1, ui_graph_kind(m))
+                                                  : NULL;
         list_cell(row, col, width, ui_columns[c].right,
                   selected            ? plain
                   : c == UI_COL_STATE ? state_look(r)

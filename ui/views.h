@@ -17,6 +17,7 @@ void ui_draw(const struct ui_model *m);
 void view_list(const struct ui_model *m, const struct ui_rect *r);
 void view_profiles(const struct ui_model *m, const struct ui_rect *r);
 void view_text(const struct ui_model *m, const struct ui_rect *r);
+void view_graphs(const struct ui_model *m, const struct ui_rect *r);
 void view_host(const struct ui_model *m, const struct ui_rect *r);
 void view_sheet(const struct ui_model *m, const struct ui_rect *r);
 void view_consoles(const struct ui_model *m);

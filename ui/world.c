@@ -35,7 +35,8 @@ static void snapshots_take(struct world *w, const struct snapshot_record *list, 
 /* Only what is seen is asked for. */
 static bool numbers_are_seen(const struct ui_model *m)
 {
-    return (m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH) || m->page == UI_PAGE_HOST;
+    return (m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH) || m->page == UI_PAGE_HOST ||
+           m->page == UI_PAGE_GRAPHS;
 }
 
 static bool item_lives(const struct ui_model *m, size_t nth)

@@ -41,6 +41,12 @@ tour() {
     expect_ascii
     screen_keys Escape
     see "NAME"
+    screen_keys t
+    see " processor "
+    see "the top is 100%"
+    expect_ascii
+    screen_keys Escape
+    see "NAME"
     screen_keys p
     see "paused"
     screen_keys p

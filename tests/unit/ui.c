@@ -2,6 +2,7 @@
 #include "tests/unit/ui_kit.h"
 #include "ui/bindings.h"
 #include "ui/columns.h"
+#include "ui/graphs.h"
 
 static void test_key_decoding(void **state)
 {
@@ -472,15 +473,19 @@ static void test_random_keys(void **state)
 static void test_graphs(void **state)
 {
     struct ui_history h = {
-        .cpu = {0, 250, 500, 1000},
+        .values[UI_HISTORY_CPU] = {0, 250, 500, 1000},
           .used = 4, .next = 4
     };
-    autofree char *braille = ui_graph_text(&h, false, 2, UI_GRAPH_BRAILLE);
-    autofree char *block = ui_graph_text(&h, false, 4, UI_GRAPH_BLOCK);
-    autofree char *ascii = ui_graph_text(&h, false, 4, UI_GRAPH_ASCII);
+    autofree char *braille = ui_graph_text(&h, UI_HISTORY_CPU, 2, 0, 1, UI_GRAPH_BRAILLE);
+    autofree char *block = ui_graph_text(&h, UI_HISTORY_CPU, 4, 0, 1, UI_GRAPH_BLOCK);
+    autofree char *ascii = ui_graph_text(&h, UI_HISTORY_CPU, 4, 0, 1, UI_GRAPH_ASCII);
     assert_string_equal(braille, "\u2880\u28fc");
     assert_string_equal(block, " \u2582\u2584\u2588");
     assert_string_equal(ascii, " :=@");
+    autofree char *upper = ui_graph_text(&h, UI_HISTORY_CPU, 4, 0, 2, UI_GRAPH_BLOCK);
+    autofree char *lower = ui_graph_text(&h, UI_HISTORY_CPU, 4, 1, 2, UI_GRAPH_BLOCK);
+    assert_string_equal(upper, "   \u2588");
+    assert_string_equal(lower, " \u2584\u2588\u2588");
 }
 
 static void test_a_launch_is_shown_to_its_end(void **state)
