@@ -80,6 +80,29 @@ test_refused() {
     await 10 all_gone
 }
 
+test_its_screen() {
+    need_libvirt
+    mkdir bin
+    printf '#!/bin/sh\necho "$@"\n' >bin/remote-viewer
+    chmod 0755 bin/remote-viewer
+    ID=$(vm --detach --name seen --set machine.display=window)
+    capture env PATH="$PWD/bin:$PATH" "$COFFERDAM" view seen
+    expect_status 0
+    expect_out "vnc+unix://$XDG_RUNTIME_DIR/cofferdam/$ID/screen"
+    expect_equal "$(python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+print(s.recv(3).decode())' "$XDG_RUNTIME_DIR/cofferdam/$ID/screen")" RFB "what answers there"
+    cofferdam kill seen
+    await 10 all_gone
+    vm --detach --name blind >out
+    capture cofferdam view blind
+    expect_status 125
+    expect_err_has "machine.display=window"
+    cofferdam kill blind
+    await 10 all_gone
+}
+
 test_kill_9_of_everybody() {
     need_libvirt
     ID=$(vm --detach --name machine)
