@@ -95,12 +95,23 @@ static int hands_ptys(struct setup *s)
     return hands_attach(s, ptmx, "/dev/ptmx");
 }
 
-/* crun wants no control groups of ours and refuses to look at a hybrid host's. */
+/*
+ * We are in the workload's control groups, with its limits, and what the runtime starts has to stay
+ * there: in a delegated scope runc would make a group of its own beside ours. crun wants none of
+ * them and refuses to look at a hybrid host's.
+ */
 static int hands_cgroups(struct setup *s)
 {
     static const char folder[] = "/sys/fs/cgroup";
-    if (wish->words.kind != OCI_CRUN || access(folder, F_OK) < 0)
+    autoclose int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
         return 0;
+    if (wish->words.kind != OCI_CRUN) {
+        int r = tree_attributes(fd, MOUNT_ATTR_RDONLY, true);
+        return r < 0 && r != -EINVAL /* nothing is mounted */
+                   ? error_errno(&s->error, -r, "%s", folder)
+                   : 0;
+    }
     return hands_mount(s, "tmpfs", (const char *const[]){"size=64k", "mode=0755", NULL}, folder,
                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }

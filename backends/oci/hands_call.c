@@ -216,6 +216,55 @@ static int call_become(struct hands *h, struct error *e)
     return r < 0 ? error_wrap(e, "saying who it is now") : 0;
 }
 
+/* One that is ending is shown in none of its former groups; proc(5): the flags of "stat". */
+static bool call_has_ended(pid_t pid)
+{
+    enum { FLAG_EXITING = 4 };
+    autofree char *text = NULL;
+    char path[40];
+    unsigned flags = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (file_read_virtual(AT_FDCWD, path, 4096, &text, NULL) < 0)
+        return true;
+    const char *after = strrchr(text, ')');
+    return after && sscanf(after, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+           (flags & FLAG_EXITING);
+}
+
+/* In each hierarchy ours, or one below it: anywhere else no limit would hold it. */
+static int call_check_groups(pid_t pid, struct error *e)
+{
+    enum { GROUPS_MOST = 64 * 1024 };
+    autofree char *ours = NULL, *its = NULL;
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    int r = file_read_virtual(AT_FDCWD, "/proc/self/cgroup", GROUPS_MOST, &ours, NULL);
+    if (r < 0)
+        return error_errno(e, -r, "our own control groups");
+    r = file_read_virtual(AT_FDCWD, path, GROUPS_MOST, &its, NULL);
+    if (r == -ENOENT || r == -ESRCH)
+        return 0;
+    if (r < 0)
+        return error_errno(e, -r, "its control groups");
+    char *rest = its, *mine_rest = ours, *line, *mine;
+    while ((mine = strsep(&mine_rest, "\n")) && *mine) {
+        size_t length = strlen(mine);
+        while (length && mine[length - 1] == '/')
+            length--;
+        line = strsep(&rest, "\n");
+        bool same =
+            line && strncmp(line, mine, length) == 0 && (!line[length] || line[length] == '/');
+        if (!same && call_has_ended(pid))
+            return 0;
+        if (!same)
+            return error_set(e, EPERM,
+                             "the runtime has put it into a control group of its own (%s), where "
+                             "no limit of ours would hold it",
+                             line ? line : "none");
+    }
+    return 0;
+}
+
 void call_check(struct hands *h, struct call *c)
 {
     if (c->state != CALL_STARTING || (c->terminal && c->master < 0))
@@ -227,6 +276,10 @@ void call_check(struct hands *h, struct call *c)
     c->state = CALL_RUNNING;
     c->late_ms = 0;
     struct error e;
+    if (call_check_groups(c->command, &e) < 0) {
+        call_fail(h, c, &e);
+        return;
+    }
     if (c->number == 0 && h->image >= 0 && call_become(h, &e) < 0) {
         call_fail(h, c, &e); /* never two of the same */
         return;

@@ -50,7 +50,8 @@ static void test_nearest(void **state)
     assert_string_equal(key_nearest("machne", "disk"), "machine.disk");
     assert_null(key_nearest("xyzzy", "plugh"));
     assert_null(key_nearest("resources", "foo")); /* not resources.pids: half of it would be new */
-    assert_null(key_nearest("xyzzy", "mode"));
+    assert_string_equal(key_nearest("xyzzy", "mode"), "network.mode");
+    assert_string_equal(key_nearest("", "memory"), "resources.memory");
     assert_int_equal(key_find("resources", "memry"), KEY_COUNT);
 }
 
