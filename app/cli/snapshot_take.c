@@ -187,7 +187,8 @@ static int take_by_backend(struct taking *t, struct snapshot_writer *w, struct c
     if (!t->lives)
         return error_set(e, ENODATA, "it has ended and its changes were not kept");
     int r = talk_await(&t->talk, client_ask_changes(t->talk.client), &ignored);
-    if (r == 0 && (r = root_snapshot_give(t->plan, t->talk.fd, files, e)) < 0)
+    /* a guest's are a list, and no folder to be given */
+    if (r == 0 && t->talk.fd >= 0 && (r = root_snapshot_give(t->plan, t->talk.fd, files, e)) < 0)
         return r;
     r = talk_await(&t->talk, client_snapshot(t->talk.client, t->kind, path, files), e);
     struct copy_wish count = {.from = files, .to = FD_NONE, .bytes_most = UINT64_MAX};

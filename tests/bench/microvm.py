@@ -59,18 +59,35 @@ def once(argv):
     return first * 1000, (time.monotonic() - start) * 1000
 
 
+def look(j, name):
+    """The value of that name, wherever it stands."""
+    if isinstance(j, dict):
+        if name in j:
+            return j[name]
+        j = list(j.values())
+    for one in j if isinstance(j, list) else []:
+        got = look(one, name)
+        if got is not None:
+            return got
+    return None
+
+
 def processes():
     """Of what runs here now: name -> [(monitor, QEMU)]."""
     found = {}
     for word in call("ps", "--quiet").split():
         j = json.loads(call("inspect", "--json", word))
-        j = j.get("state", j)
-        found[word] = (j["monitor_pid"], j["pid"])
+        found[word] = (look(j, "monitor_pid"), look(j, "pid"))
     return found
 
 
 def pss(pid):
-    return sum(int(line.split()[1]) for line in open("/proc/%d/smaps_rollup" % pid) if line.startswith("Pss:")) / 1024
+    """MiB; nan where only root may know it: these processes are closed to their own user."""
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            return sum(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
+    except PermissionError:
+        return float("nan")
 
 
 def ticks(pids):
@@ -109,7 +126,7 @@ def memory():
 
 
 def phase(word, name):
-    for p in json.loads(call("inspect", "--json", word)).get("phases", []):
+    for p in look(json.loads(call("inspect", "--json", word)), "phases") or []:
         key, us = (p["name"], p["us"]) if isinstance(p, dict) else p.split("=")
         if key == name:
             return int(us) / 1000
