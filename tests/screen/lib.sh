@@ -17,16 +17,16 @@ SCREEN_LOCALE=C.UTF-8
 SCREEN_TERM=xterm-256color
 SCREEN_ENV=()
 
-# A server for each terminal. Its socket's path has to be short.
-SCREEN_COUNT=0
-screen_tmux() { tmux -u -S "$RUN/t/tmux$SCREEN_COUNT" -f /dev/null "$@"; }
+# A server for each terminal: the one before may still be on its way out. Its socket's path has to be short.
+SCREEN_SOCKET=''
+screen_tmux() { tmux -u -S "$RUN/t/$SCREEN_SOCKET" -f /dev/null "$@"; }
 
 # screen_start COLUMNS ROWS COMMAND…: on a new terminal; $T/status holds its status when it has ended.
 screen_start() {
     local cols=$1 rows=$2
     shift 2
     screen_stop
-    SCREEN_COUNT=$((SCREEN_COUNT + 1))
+    SCREEN_SOCKET=tmux$RANDOM
     rm -f "$T/status"
     [ "$1" != cofferdam ] || set -- "$COFFERDAM" "${@:2}"
     trap 'screen_stop; kill_all' EXIT
@@ -39,7 +39,7 @@ screen_start() {
     screen_size "$cols" "$rows"
 }
 
-screen_stop() { screen_tmux kill-server 2>/dev/null || :; }
+screen_stop() { [ -z "$SCREEN_SOCKET" ] || screen_tmux kill-server 2>/dev/null || :; }
 screen_keys() { screen_tmux send-keys "$@"; }
 screen_type() { screen_tmux send-keys -l "$1"; }
 screen_size() { screen_tmux resize-window -x "$1" -y "$2"; }
