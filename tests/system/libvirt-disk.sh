@@ -144,7 +144,10 @@ its_life() {
     cofferdam snapshot create --memory --name "$name-then" "$name" >out
     shell "$name" 20 'echo after >/root/note; sync; echo changed-$((2+1))' changed-3
 
+    # with the processors at a halt it stays so
     cofferdam pause "$name"
+    cofferdam snapshot create --memory --name "$name-still" "$name" >out
+    cofferdam snapshot rm --force "$name-still"
     expect_equal "$(virsh -c "$URI" domstate "cofferdam-$(field "$name" id)" | head -n 1)" paused "libvirt's state"
     cofferdam resume "$name"
     stop_libvirtd -9
@@ -167,13 +170,18 @@ its_life() {
 }
 gone() { [ -z "$(cofferdam ps -q --filter "name=$1")" ]; }
 
+# A minute each: BIOS through the session's daemon and UEFI through the system's, with --long both through both.
+its_turn() { [ -n "${COFFERDAM_LONG:-}" ] || [ "$COFFERDAM_TEST_AS" = "$1" ] || { echo "is for $1, or --long" >"$T/skip"; exit 77; }; }
+
 test_a_small_linux_bios() {
+    its_turn user
     need_disks
     small_disk
     its_life bios "$RUN/small.disk" bios 60
 }
 
 test_a_small_linux_uefi() {
+    its_turn root
     need_disks
     [ -r /usr/share/OVMF/OVMF_CODE_4M.fd ] || { echo "needs ovmf" >"$T/skip"; exit 77; }
     small_disk
