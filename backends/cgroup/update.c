@@ -29,7 +29,8 @@ static int edits_memory(const struct cgroup *c, struct edits *l, const struct pl
                         uint64_t memory, struct error *e)
 {
     uint64_t now = cgroup_file_number(c, CGROUP_MEMORY_NOW);
-    if (now != UINT64_MAX && now > memory) { /* v2 would kill it for that */
+    /* v2 would kill it for that; v1 takes caches back, and refuses where that is not enough */
+    if (cgroup_file_is_v2(c, CGROUP_MEMORY_MAX) && now != UINT64_MAX && now > memory) {
         char used[32], asked[32];
         return error_set(e, EBUSY, "memory: it uses %s now, which is more than %s",
                          str_from_size(now, used, sizeof(used)),
