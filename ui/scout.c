@@ -1,6 +1,7 @@
 #include "ui/scout.h"
 
 #include "base/fd.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ANSWER_MOST = 64 << 20 };
@@ -70,47 +70,52 @@ static char **get_texts(struct reading *r)
 }
 
 /* A kind of record: numbers travel as the struct itself, its texts behind it in an order. */
-enum { TEXTS = 11 };
+enum { TEXTS = 11, LISTS = 3 };
+struct owned {
+    char **texts[TEXTS + 1]; /* each ends with NULL */
+    char ***lists[LISTS + 1];
+};
 struct kind {
     size_t size;
-    char ***(*texts)(void *record, char **to[TEXTS + 1]); /* NULL-terminated; returns the labels */
+    void (*owned)(void *record, struct owned *ret); /* every pointer that is in one */
 };
 
-static char ***state_texts(void *record, char **to[TEXTS + 1])
+static void state_owned(void *record, struct owned *ret)
 {
     struct state_record *r = record;
-    char **all[] = {&r->id,      &r->name,     &r->profile, &r->boundary, &r->runtime, &r->image,
-                    &r->command, &r->snapshot, &r->accel,   &r->reason,   NULL};
-    memcpy(to, all, sizeof(all));
-    r->phases = NULL; /* nobody here asks for them */
-    return &r->labels;
+    *ret = (struct owned){
+        {&r->id,       &r->name,  &r->profile, &r->boundary, &r->runtime, &r->image, &r->command,
+         &r->snapshot, &r->accel, &r->reason},
+        {&r->labels, &r->phases, &r->limits},
+    };
 }
 
-static char ***snapshot_texts(void *record, char **to[TEXTS + 1])
+static void snapshot_owned(void *record, struct owned *ret)
 {
     struct snapshot_record *r = record;
-    char **all[] = {&r->id,     &r->name,    &r->workload, &r->workload_name,
-                    &r->parent, &r->profile, &r->boundary, &r->runtime,
-                    &r->image,  &r->command, &r->reason,   NULL};
-    memcpy(to, all, sizeof(all));
-    return &r->labels;
+    *ret = (struct owned){
+        {&r->id,        &r->name, &r->workload, &r->workload_name, &r->parent, &r->profile, &r->boundary,
+         &r->runtime, &r->image, &r->command, &r->reason},
+        {&r->labels},
+    };
 }
 
-static const struct kind states = {sizeof(struct state_record), state_texts};
-static const struct kind snapshots = {sizeof(struct snapshot_record), snapshot_texts};
+static const struct kind states = {sizeof(struct state_record), state_owned};
+static const struct kind snapshots = {sizeof(struct snapshot_record), snapshot_owned};
 
 static void put_records(struct buf *b, const struct kind *k, const void *list, size_t count)
 {
     autofree char *copy = mem_alloc(k->size);
     put(b, &count, sizeof(count));
     for (size_t i = 0; i < count; i++) {
-        char **texts[TEXTS + 1];
+        struct owned o;
         memcpy(copy, (const char *)list + i * k->size, k->size);
-        char ***labels = k->texts(copy, texts);
+        k->owned(copy, &o);
         put(b, copy, k->size);
-        for (char ***t = texts; *t; t++)
+        for (char ***t = o.texts; *t; t++)
             put_text(b, **t);
-        put_texts(b, *labels);
+        for (char ****l = o.lists; *l; l++)
+            put_texts(b, **l);
     }
 }
 
@@ -120,12 +125,13 @@ static void *get_records(struct reading *r, const struct kind *k, size_t *ret_co
     get(r, &count, sizeof(count));
     char *list = mem_zero(count + 1, k->size);
     for (size_t i = 0; i < count; i++) {
-        char **texts[TEXTS + 1];
+        struct owned o;
         get(r, list + i * k->size, k->size);
-        char ***labels = k->texts(list + i * k->size, texts);
-        for (char ***t = texts; *t; t++)
+        k->owned(list + i * k->size, &o);
+        for (char ***t = o.texts; *t; t++)
             **t = get_text(r);
-        *labels = get_texts(r);
+        for (char ****l = o.lists; *l; l++)
+            **l = get_texts(r);
     }
     *ret_count = count;
     return list;
@@ -136,13 +142,6 @@ static void *get_records(struct reading *r, const struct kind *k, size_t *ret_co
 struct looked {
     int64_t changed, listed_ms, snapshots_ms;
 };
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static int64_t changed_ns(const char *path)
 {
@@ -155,7 +154,7 @@ static bool list_is_due(struct looked *l, const struct dirs *d, bool all)
 {
     enum { ANYWAY_MS = 20000 };
     autofree char *kept = str_join_path(d->state, "workloads");
-    int64_t changed = changed_ns(d->runtime) ^ changed_ns(kept), now = clock_ms();
+    int64_t changed = changed_ns(d->runtime) ^ changed_ns(kept), now = (int64_t)loop_now_ms();
     if (!all && l->listed_ms && changed == l->changed && now - l->listed_ms < ANYWAY_MS)
         return false;
     l->changed = changed;
@@ -170,9 +169,9 @@ static void look(struct looked *l, const struct dirs *d, bool all, struct buf *b
     struct statvfs fs;
     if (list_is_due(l, d, all))
         n.listed = state_list(d, &n.list, &n.count, &n.error) == 0;
-    if (all || !l->snapshots_ms || clock_ms() - l->snapshots_ms > SNAPSHOTS_MS) {
+    if (all || !l->snapshots_ms || (int64_t)loop_now_ms() - l->snapshots_ms > SNAPSHOTS_MS) {
         struct error ignored;
-        l->snapshots_ms = clock_ms();
+        l->snapshots_ms = (int64_t)loop_now_ms();
         n.snapshots_listed = snapshots_list(d, &n.snapshots, &n.snapshots_count, &ignored) == 0;
     }
     if (statvfs(d->data, &fs) == 0 || statvfs("/", &fs) == 0) {
@@ -236,14 +235,22 @@ int scout_start(struct scout *s, const struct dirs *d, struct error *e)
     return 0;
 }
 
-void scout_done(struct scout *s)
+/* world_tick() starts another. */
+static void scout_lose(struct scout *s)
 {
-    fd_close(s->fd);
-    s->fd = FD_NONE;
+    s->fd = fd_close(s->fd);
+    s->busy = false;
+    buf_drop(&s->in, s->in.used);
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         waitpid(s->pid, NULL, WNOHANG); /* one that hangs on a disk goes when that lets it */
     }
+    s->pid = 0;
+}
+
+void scout_done(struct scout *s)
+{
+    scout_lose(s);
     buf_done(&s->in);
 }
 
@@ -264,7 +271,11 @@ static bool answer_take(struct scout *s, struct scout_news *ret)
     if (s->in.used < sizeof(size))
         return false;
     memcpy(&size, s->in.data, sizeof(size));
-    if (size > ANSWER_MOST || s->in.used - sizeof(size) < size)
+    if (size > ANSWER_MOST) { /* never whole: as if it were gone */
+        scout_lose(s);
+        return false;
+    }
+    if (s->in.used - sizeof(size) < size)
         return false;
     struct reading r = {s->in.data + sizeof(size), s->in.data + sizeof(size) + size};
     struct scout_news n = {0};
@@ -288,12 +299,11 @@ bool scout_read(struct scout *s, struct scout_news *ret)
     ssize_t n = -1;
     while (s->fd >= 0 && (n = read(s->fd, data, sizeof(data))) > 0)
         buf_add(&s->in, data, (size_t)n);
-    if (n == 0) { /* it is gone; world_tick() starts another */
-        fd_close(s->fd);
-        s->fd = FD_NONE;
-        s->busy = false;
-    }
-    return answer_take(s, ret);
+    if (answer_take(s, ret))
+        return true;
+    if (n == 0)
+        scout_lose(s);
+    return false;
 }
 
 void scout_news_done(struct scout_news *n)

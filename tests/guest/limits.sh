@@ -123,7 +123,8 @@ kill_reaches_all() {
 # The monitor is shot: whatever it left is described, and one prune later there is nothing.
 a_dead_monitor_is_cleaned_up() {
     start "$1" orphan --memory 64M --pids 20 -- sleep 1000
-    kill -9 "$(pidof cofferdam-monitor)"
+    # shellcheck disable=SC2046 # behind a runtime of others there are two
+    kill -9 $(pidof cofferdam-monitor)
     capture "$1" ps --all
     expect_out_has orphan
     capture "$1" prune --force

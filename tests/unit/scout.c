@@ -1,0 +1,114 @@
+/* What the process beside the interface reads is what the interface gets, whatever a record holds.
+ */
+#include "tests/unit/unit.h"
+
+#include "base/file.h"
+#include "ui/scout.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static char place[] = "/tmp/cdt-scout.XXXXXX";
+static struct dirs dirs;
+
+static void put(const char *id, const char *more)
+{
+    autofree char *folder = str_format("%s/workloads/%s", dirs.state, id);
+    autofree char *file = str_format("%s/state", folder);
+    autofree char *text = str_format(
+        "{\"version\":1,\"phase\":\"exited\",\"id\":\"%s\",\"name\":\"web\",\"profile\":\"p\","
+        "\"boundary\":\"container\",\"runtime\":\"native\",\"image\":\"host\",\"command\":\"true\","
+        "\"created_ms\":1,\"started_ms\":2,\"ended_ms\":3,\"kept\":true,\"status\":7%s}",
+        id, more);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(file_write_whole(AT_FDCWD, file, text, strlen(text), 0600, false), 0);
+}
+
+static int make_place(void **state)
+{
+    if (!mkdtemp(place))
+        return -1;
+    dirs = (struct dirs){.runtime = str_format("%s/runtime", place),
+                         .state = str_format("%s/state", place),
+                         .data = str_dup(place)};
+    autofree char *workloads = str_format("%s/workloads", dirs.state);
+    return mkdir(dirs.runtime, 0700) < 0 || mkdir(dirs.state, 0700) < 0 ||
+           mkdir(workloads, 0700) < 0;
+}
+
+static int leave_place(void **state)
+{
+    dirs_done(&dirs);
+    return file_remove_tree(AT_FDCWD, place);
+}
+
+static void hear(struct scout *s, struct scout_news *n)
+{
+    struct pollfd p = {.fd = s->fd, .events = POLLIN};
+    while (!scout_read(s, n)) {
+        assert_true(s->fd >= 0);
+        assert_int_equal(poll(&p, 1, 20000), 1);
+    }
+}
+
+static void test_every_member_arrives(void **state)
+{
+    struct scout s;
+    struct scout_news n;
+    struct error e;
+    put("aaaaaaaaaaaa",
+        ",\"accel\":\"tcg\",\"reason\":\"time limit\",\"snapshot\":\"cccccccccccc\","
+        "\"labels\":[\"a=b\",\"c\"],\"limits\":[\"memory=1024\",\"pids=5\"]");
+    put("bbbbbbbbbbbb", "");
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    for (int i = 0; i < 3; i++) {
+        scout_ask(&s, true, 0);
+        hear(&s, &n);
+        assert_true(n.listed);
+        assert_int_equal(n.count, 2);
+        const struct state_record *r = &n.list[strcmp(n.list[0].id, "aaaaaaaaaaaa") != 0];
+        assert_string_equal(r->id, "aaaaaaaaaaaa");
+        assert_string_equal(r->accel, "tcg");
+        assert_string_equal(r->reason, "time limit");
+        assert_string_equal(r->snapshot, "cccccccccccc");
+        assert_int_equal(r->status, 7);
+        assert_int_equal(strv_length(r->labels), 2);
+        assert_int_equal(strv_length(r->limits), 2);
+        assert_string_equal(r->limits[1], "pids=5");
+        scout_news_done(&n); /* frees every one of them */
+    }
+    scout_done(&s);
+}
+
+static void test_another_takes_over(void **state)
+{
+    struct scout s;
+    struct scout_news n;
+    struct error e;
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    kill(s.pid, SIGKILL);
+    while (s.fd >= 0) {
+        struct pollfd p = {.fd = s.fd, .events = POLLIN};
+        assert_int_equal(poll(&p, 1, 20000), 1);
+        assert_false(scout_read(&s, &n));
+    }
+    assert_int_equal(s.pid, 0); /* seen off */
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    scout_ask(&s, true, 0);
+    hear(&s, &n);
+    assert_true(n.listed);
+    scout_news_done(&n);
+    scout_done(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_member_arrives),
+        cmocka_unit_test(test_another_takes_over),
+    };
+    return cmocka_run_group_tests(tests, make_place, leave_place);
+}
