@@ -6,6 +6,7 @@
 #include "base/module.h"
 #include "base/spawn.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,7 +96,6 @@ json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures)
 
 /* --- control ---------------------------------------------------------------------------------- */
 
-/* 0, or the error: -ENOENT: it is not there. */
 static int foreign_tell(const char *uri, const char *name, const char *verb, struct error *e)
 {
     autofree char *program = module_program(DOMAIN_PROGRAM);
@@ -109,21 +109,107 @@ static int foreign_tell(const char *uri, const char *name, const char *verb, str
     return error_set(e, EIO, "%s", shown);
 }
 
+/* By name or UUID, as cofferdam-domain looks for it; the list has names made safe to show. */
+static bool foreign_has(const json_t *list, const char *name)
+{
+    autofree char *shown = str_escape_z(name);
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        if (str_equal(shown, json_string_value(json_object_get(one, "name"))) ||
+            str_equal(name, json_string_value(json_object_get(one, "uuid"))))
+            return true;
+    }
+    return false;
+}
+
+static int foreign_unsure(struct error *e, const char *name, const struct foreign_place *p)
+{
+    return error_set(
+        e, EHOSTUNREACH,
+        "%s could not be asked whether it has one of that name (%s): say which libvirt "
+        "is meant: " FOREIGN_PREFIX "%s@URI",
+        p->uri, p->why, name);
+}
+
+/* A daemon whose socket is gone is not asked; what it had when last heard is not another's. */
+static int foreign_check_absent(const struct foreign_places *places, const char *name,
+                                struct error *e)
+{
+    struct dirs d;
+    struct foreign_places absent;
+    int r = dirs_init(&d, e);
+    if (r < 0)
+        return r;
+    autoclose int dir = open(d.cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dirs_done(&d);
+    foreign_places_absent(places, &absent);
+    for (size_t i = 0; r == 0 && i < absent.count; i++) {
+        json_t *list = foreign_cached(dir, absent.of[i].uri);
+        if (foreign_has(list, name))
+            r = foreign_unsure(e, name, &absent.of[i]);
+        json_decref(list);
+    }
+    foreign_places_done(&absent);
+    return r;
+}
+
+/* The one place that has it. Everybody has to have been asked: the name alone says no more. */
+static int foreign_find(struct foreign_places *places, const char *name,
+                        const struct foreign_place **ret, struct error *e)
+{
+    const struct foreign_place *found = NULL;
+    foreign_places_ask(places, false);
+    for (size_t i = 0; i < places->count; i++) {
+        const struct foreign_place *p = &places->of[i];
+        if (!p->domains)
+            return foreign_unsure(e, name, p);
+        if (!foreign_has(p->domains, name))
+            continue;
+        if (found)
+            return error_set(e, ENOTUNIQ,
+                             "%s and %s have one of that name: say which is meant: " FOREIGN_PREFIX
+                             "%s@URI",
+                             found->uri, p->uri, name);
+        found = p;
+    }
+    int r = foreign_check_absent(places, name, e);
+    if (r < 0)
+        return r;
+    if (!found)
+        return error_set(e, ENOENT, "%s",
+                         places->count ? "no libvirt here has a domain of that name"
+                                       : "there is no libvirt to ask");
+    *ret = found;
+    return 0;
+}
+
+static int foreign_named(const struct foreign_places *places, const char *uri,
+                         const struct foreign_place **ret, struct error *e)
+{
+    for (size_t i = 0; i < places->count; i++)
+        if (str_equal(uri, places->of[i].uri)) {
+            *ret = &places->of[i];
+            return 0;
+        }
+    return error_set(e, ENOENT, "%s is no libvirt known here", uri);
+}
+
 int foreign_control(const struct cli *c, const char *word, const char *verb)
 {
     autofree char *name = str_dup(word + strlen(FOREIGN_PREFIX));
     struct foreign_places places;
+    const struct foreign_place *place = NULL;
     struct error e;
     char *at = strchr(name, '@');
-    const char *only = at ? at + 1 : NULL;
     if (at)
         *at = '\0';
     foreign_places_find(&places);
-    error_set(&e, ENOENT, "there is no libvirt to ask");
-    int r = -ENOENT;
-    for (size_t i = 0; r < 0 && i < places.count; i++)
-        if (!places.of[i].silent && (!only || str_equal(only, places.of[i].uri)))
-            r = foreign_tell(places.of[i].uri, name, verb, &e);
+    int r =
+        at ? foreign_named(&places, at + 1, &place, &e) : foreign_find(&places, name, &place, &e);
+    if (r == 0)
+        r = foreign_tell(place->uri, name, verb, &e);
     foreign_places_done(&places);
     if (r == 0)
         return 0;

@@ -23,7 +23,11 @@
  */
 json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures);
 
-/* A verb of cofferdam-domain for "libvirt:NAME": stop, kill, pause, … The process's exit status. */
+/*
+ * A verb of cofferdam-domain for "libvirt:NAME": stop, kill, pause, … Without "@URI" every place is
+ * asked first: where several have it, or one could not be asked, nothing is done. The process's
+ * exit status.
+ */
 int foreign_control(const struct cli *c, const char *word, const char *verb);
 bool foreign_is(const char *word);
 
@@ -42,6 +46,8 @@ struct foreign_places {
     size_t count;
 };
 void foreign_places_find(struct foreign_places *ret);
+/* This host's own that are not among `known`: no socket lies there. With their `why`. */
+void foreign_places_absent(const struct foreign_places *known, struct foreign_places *ret);
 void foreign_places_ask(struct foreign_places *p,
                         bool figures); /* at once; three seconds at most */
 void foreign_places_done(struct foreign_places *p);

@@ -90,6 +90,20 @@ void foreign_places_find(struct foreign_places *ret)
     places_of_profiles(ret);
 }
 
+void foreign_places_absent(const struct foreign_places *known, struct foreign_places *ret)
+{
+    *ret = (struct foreign_places){0};
+    for (size_t i = 0; i < ARRAY_SIZE(place_locals); i++) {
+        bool there = false;
+        for (size_t k = 0; k < known->count; k++)
+            there = there || str_equal(known->of[k].uri, place_locals[i].uri);
+        if (there)
+            continue;
+        places_add(ret, place_locals[i].uri, true);
+        ret->of[ret->count - 1].why = str_dup("its daemon is not there");
+    }
+}
+
 void foreign_places_done(struct foreign_places *p)
 {
     for (size_t i = 0; i < p->count; i++) {

@@ -238,6 +238,63 @@ test_every_verb_on_the_test_driver() {
     expect_status 125
 }
 
+# Which of several is meant is never guessed: each connection to the test driver is a host of its own,
+# and only which of them is told anything can be seen, by what it answers.
+test_a_name_alone_is_told_to_one_place_or_to_nobody() {
+    need virsh
+    [ -x "$(dirname "$COFFERDAM")/cofferdam-domain" ] || { echo "needs a build with libvirt" >"$T/skip"; exit 77; }
+    local profiles=$XDG_CONFIG_HOME/cofferdam/profiles here=test:///default far="qemu+unix:///system?socket=$PWD/none"
+    mkdir -p "$profiles"
+    there="test://$PWD/there.xml"
+    cat >there.xml <<'XML'
+<node><domain type='test'><name>test</name><memory>32768</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>
+<domain type='test'><name>alone</name><memory>32768</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain></node>
+XML
+    export LIBVIRT_DEFAULT_URI=$here
+    capture cofferdam pause libvirt:test
+    expect_status 0
+    printf '[profile]\ninherit = contained\n[machine]\nuri = %s\n' "$there" >"$profiles/there.ini"
+    capture cofferdam kill libvirt:test
+    expect_status 125
+    expect_err_has "$here and $there have one of that name"
+    expect_err_has "libvirt:test@URI"
+    capture cofferdam kill "libvirt:test@$there"
+    expect_status 0
+    capture cofferdam pause libvirt:alone
+    expect_status 0
+    # it runs: the place that has it says so, and no other is asked after it
+    capture cofferdam resume libvirt:alone
+    expect_status 125
+    expect_err_has "omain 'alone'"
+    # one that cannot be asked might be the one that is meant
+    printf '[profile]\ninherit = contained\n[machine]\nuri = %s\n' "$far" >"$profiles/far.ini"
+    for verb in kill stop pause "domain reset" "domain save"; do
+        # shellcheck disable=SC2086 # the verb is words
+        capture cofferdam $verb libvirt:alone
+        expect_status 125
+        expect_err_has "$far could not be asked"
+        expect_err_has "libvirt:alone@URI"
+    done
+    capture cofferdam kill "libvirt:alone@$far"
+    expect_status 125
+    capture cofferdam kill "libvirt:alone@test:///nowhere"
+    expect_status 125
+    expect_err_has "is no libvirt known here"
+    capture cofferdam kill "libvirt:alone@$there"
+    expect_status 0
+    rm "$profiles/far.ini"
+    # as a daemon would be that was ended together with its socket
+    if [ "$(id -u)" != 0 ]; then
+        mkdir -p "$XDG_CACHE_HOME/cofferdam"
+        echo '[{"name":"alone","uuid":"0"}]' >"$XDG_CACHE_HOME/cofferdam/domains-qemu____session"
+        capture env XDG_RUNTIME_DIR="$RUN/t" "$COFFERDAM" kill libvirt:alone
+        expect_status 125
+        expect_err_has "qemu:///session could not be asked"
+        rm "$XDG_CACHE_HOME/cofferdam/domains-qemu____session"
+    fi
+    rm "$profiles/there.ini"
+}
+
 defined() {
     virsh -c "$URI" define /dev/stdin <<XML >/dev/null
 <domain type='qemu'><name>$1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
