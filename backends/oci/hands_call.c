@@ -19,6 +19,14 @@
 
 enum { CALL_SAID_MAX = 4096 };
 
+static const struct call call_none = {
+    .state = CALL_FREE,
+    .listener = FD_NONE,
+    .master = FD_NONE,
+    .said = FD_NONE,
+    .outer = {FD_NONE, FD_NONE, FD_NONE},
+};
+
 static void call_done(struct call *c)
 {
     fd_close(c->listener);
@@ -30,7 +38,7 @@ static void call_done(struct call *c)
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         if (files[i][0])
             unlink(files[i]);
-    *c = (struct call){.state = CALL_FREE};
+    *c = call_none;
 }
 
 struct call *call_new(struct hands *h, uint32_t number, bool terminal)
@@ -39,15 +47,10 @@ struct call *call_new(struct hands *h, uint32_t number, bool terminal)
         struct call *c = &h->calls[i];
         if (c->state != CALL_FREE)
             continue;
-        *c = (struct call){
-            .state = CALL_STARTING,
-            .number = number,
-            .terminal = terminal,
-            .listener = FD_NONE,
-            .master = FD_NONE,
-            .said = FD_NONE,
-            .outer = {FD_NONE, FD_NONE, FD_NONE},
-        };
+        *c = call_none;
+        c->state = CALL_STARTING;
+        c->number = number;
+        c->terminal = terminal;
         unsigned n = h->made++;
         snprintf(c->pid_file, sizeof(c->pid_file), number ? OCI_RUN "/pids/%u" : OCI_PID_FILE, n);
         if (terminal)
@@ -333,7 +336,7 @@ void call_runtime_ended(struct hands *h, struct call *c, int raw)
         call_check(h, c);
         if (c->state == CALL_RUNNING)
             call_exited(h, c, raw);
-        else
+        else if (c->state == CALL_STARTING)
             call_again(h, c);
         return;
     }
@@ -344,7 +347,7 @@ void call_runtime_ended(struct hands *h, struct call *c, int raw)
     c->called = true;
     call_check(h, c);
     struct error e;
-    if (c->state != CALL_RUNNING) {
+    if (c->state == CALL_STARTING) {
         error_set(&e, EPROTO, "%s has not said what it started", h->runtime.program);
         call_fail(h, c, &e);
     }
