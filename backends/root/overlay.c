@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { OVERLAY_WORTH_LISTING = 32 };
@@ -299,25 +298,41 @@ bool step_overlay_asks_much(const struct setup *s, int overlay)
     return count >= OVERLAY_WORTH_LISTING;
 }
 
+/*
+ * A whiteout between the upper folder and the lower one: what is in the upper folder at that name
+ * stands alone. Marking it opaque would need an attribute that no tmpfs keeps before Linux 6.6.
+ */
+static int overlay_part(int upper, const char *name, int *between)
+{
+    static const char folder[] = "../between"; /* beside the upper one */
+    if (*between < 0 && mkdirat(upper, folder, 0755) < 0)
+        return -errno;
+    if (*between < 0)
+        *between = openat(upper, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return *between < 0 || mknodat(*between, name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
+}
+
 /* What a step has made in the place of one that is closed shows nothing of it. */
-static int overlay_hide_closed(const struct tree_maker *m, const struct overlay_lower *l)
+static int overlay_hide_closed(const struct tree_maker *m, const struct overlay_lower *l,
+                               int *between)
 {
     for (size_t i = 0; i < l->count; i++) {
         if (l->index[i][-1] != DT_WHT)
             continue;
+        struct stat st;
         int r = overlay_whiteout(m, l->index[i]);
-        if (r < 0 && r != -EEXIST)
+        if (r == -EEXIST)
+            r = fstatat(m->root, l->index[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
+                : S_ISDIR(st.st_mode) ? overlay_part(m->root, l->index[i], between)
+                                      : 0;
+        if (r < 0)
             return r;
-        autoclose int folder = r == 0 ? FD_NONE : tree_open(m->root, l->index[i], O_DIRECTORY);
-        if (r < 0 && folder < 0 && folder != -ENOTDIR && folder != -ELOOP)
-            return folder;
-        if (folder >= 0 && fsetxattr(folder, "user.overlay.opaque", "y", 1, 0) < 0)
-            return -errno;
     }
     return 0;
 }
 
-static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower)
+static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int upper, int lower,
+                              int *between)
 {
     size_t overlay = (size_t)(o - s->plan->mounts);
     bool other = s->plan->uid != geteuid() || s->plan->gid != getegid();
@@ -351,7 +366,7 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
         if (r < 0)
             error_errno(&s->error, -r, "%s", d->target);
     }
-    if (r == 0 && public && (r = overlay_hide_closed(&m, &in_lower)) < 0)
+    if (r == 0 && public && (r = overlay_hide_closed(&m, &in_lower, between)) < 0)
         error_errno(&s->error, -r, "%s: what is not for everybody", o->target);
     tree_forget(&in_upper);
     overlay_lower_done(&in_lower);
@@ -445,12 +460,19 @@ static int overlay_mount_layers(struct setup *s, const char *const *options, uin
     return r;
 }
 
-/* The three folders are named by descriptor, so that no path is walked a second time. */
-static int overlay_mount(struct setup *s, const struct plan_mount *m, int lower, const int layer[2],
+/*
+ * The folders are named by descriptor, so that no path is walked a second time. `layer`: the upper
+ * folder, the one for work and, if there is one, that between the upper and the lower.
+ */
+static int overlay_mount(struct setup *s, const struct plan_mount *m, int lower, const int layer[3],
                          uint64_t attributes)
 {
-    char options[3][48];
-    snprintf(options[0], sizeof(options[0]), "lowerdir=/proc/self/fd/%d", lower);
+    char options[3][64];
+    if (layer[2] < 0)
+        snprintf(options[0], sizeof(options[0]), "lowerdir=/proc/self/fd/%d", lower);
+    else
+        snprintf(options[0], sizeof(options[0]), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d",
+                 layer[2], lower);
     snprintf(options[1], sizeof(options[1]), "upperdir=/proc/self/fd/%d", layer[0]);
     snprintf(options[2], sizeof(options[2]), "workdir=/proc/self/fd/%d", layer[1]);
     /* self-contained upper folders: nothing in them points elsewhere, nothing is half copied */
@@ -462,8 +484,8 @@ static int overlay_mount(struct setup *s, const struct plan_mount *m, int lower,
                                "metacopy=off",
                                "redirect_dir=nofollow",
                                NULL};
-    if (m->layers)
-        return overlay_mount_layers(s, all + 1, attributes);
+    if (m->layers) /* an image's files are for its user: nothing of them is hidden for their bits */
+        return layer[2] < 0 ? overlay_mount_layers(s, all + 1, attributes) : -EINVAL;
     int r = setup_hang_lent(s, m, lower);
     if (r == 0)
         r = tree_new_fs("overlay", all, attributes);
@@ -479,8 +501,10 @@ int step_overlay_make(struct setup *s, const struct plan_mount *m, uint64_t attr
     if (r < 0)
         return r;
     autoclose int upper = layer[0], work = layer[1];
-    r = overlay_fill_upper(s, m, upper, lower);
-    return r < 0 ? r : overlay_mount(s, m, lower, (int[]){upper, work}, attributes);
+    int parts = FD_NONE;
+    r = overlay_fill_upper(s, m, upper, lower, &parts);
+    autoclose int between = parts;
+    return r < 0 ? r : overlay_mount(s, m, lower, (int[]){upper, work, between}, attributes);
 }
 
 int step_overlay_attach(struct setup *s, const struct plan_mount *m, int *mount)

@@ -118,6 +118,29 @@ test_nothing_of_the_person_is_inside() {
     expect_equal "$(cofferdam run --name somebody -- cat /etc/hostname)" somebody hostname
 }
 
+# A folder of /etc that is not for everybody is not there; where something is put into it, that stands
+# alone, without an attribute of the file system the changes are on.
+test_a_closed_folder_shows_only_what_is_put_into_it() {
+    need userns unshare
+    [ "$(id -u)" != 0 ] || { echo "root's workload is another user" >"$T/skip"; exit 77; }
+    mkdir -p etc/closed.d/sub etc/open.d
+    cp -r /etc/. etc/ 2>/dev/null || :
+    echo secret | tee etc/closed.d/key etc/closed.d/sub/key etc/closed >etc/open.d/key
+    chmod 0700 etc/closed.d
+    chmod 0600 etc/closed
+    # an /etc of the user's own, in which its bits would keep nothing from the workload
+    in_it() {
+        capture unshare --user --map-root-user --mount bash -c 'mount --bind etc /etc; exec unshare --user \
+            --map-user="$1" --map-group="$1" "${@:2}"' bash "$(id -u)" "$COFFERDAM" run "$@"
+    }
+    in_it -- sh -c 'ls -d /etc/closed*; cat /etc/open.d/key'
+    expect_status 0
+    expect_out secret
+    in_it --set 'files.tmpfs=/etc/closed.d/sub /etc/closed.d/mine' -- sh -c 'find /etc/closed* | sort'
+    expect_status 0
+    expect_out $'/etc/closed.d\n/etc/closed.d/mine\n/etc/closed.d/sub'
+}
+
 test_the_usual_places_can_be_written() {
     need userns
     capture cofferdam run -- sh -ec 'for f in ~/a /tmp/a /etc/a /usr/a /usr/bin/a /usr/local/bin/a /opt/a /run/a /var/tmp/a; do
