@@ -1,5 +1,6 @@
 #include "app/cli/launch.h"
 #include "app/cli/hand_over.h"
+#include "app/cli/images.h"
 #include "app/cli/machine_warm.h"
 #include "app/plan/handler.h"
 
@@ -311,6 +312,8 @@ int launching_start(struct launching *l, uint16_t rows, uint16_t cols,
     if (r < 0)
         return error_errno(e, -r, "the monitor is gone");
     l->begun = l->foretold = false;
+    if (l->plan->machine.warmed && !l->plan->machine.warmed_bytes)
+        images_bound_cache(&l->dirs); /* it makes another template */
     *ret_monitor = l->monitor;
     *ret = client_from_fd(TAKE_FD(l->socket), events, data);
     return 0;

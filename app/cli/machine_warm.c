@@ -1,18 +1,12 @@
 #include "app/cli/machine_warm.h"
 
-#include "base/fd.h"
-#include "base/file.h"
 #include "base/sha256.h"
 #include "images/cache_prune.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { WARM_NAME = 24, WARM_HALF_S = 300 };
+enum { WARM_NAME = 24 };
 
 static void warm_hash(const struct buf *text, char to[65])
 {
@@ -40,15 +34,12 @@ static void warm_add_file(struct buf *text, const char *path)
                    st.st_mtim.tv_nsec, (uintmax_t)st.st_size);
 }
 
-static void warm_key(const struct plan *p, char to[65])
+/* Once one of these is another, no start needs the template any more. */
+static void warm_parts(const struct plan *p, char to[65])
 {
     const struct plan_machine *m = &p->machine;
     autobuf text = {0};
-    warm_add(&text, m->type);
-    warm_add(&text, m->cpu_model);
     warm_add(&text, m->version);
-    buf_printf(&text, "1 %d %u %" PRIu64 " %" PRIu64 "\n", (int)m->accel, m->cpus, m->memory,
-               m->tsc_khz);
     warm_add_file(&text, m->program);
     warm_add_file(&text, m->kernel);
     warm_add_file(&text, m->initramfs);
@@ -56,29 +47,16 @@ static void warm_key(const struct plan *p, char to[65])
     warm_hash(&text, to);
 }
 
-/* A half one belongs to whoever is at it, for at most a few minutes. */
-static bool warm_is_old(int dir, const char *name)
+/* What one workload wants this way and another that way. */
+static void warm_shape(const struct plan *p, char to[65])
 {
-    struct stat st;
-    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           st.st_mtim.tv_sec < time(NULL) - WARM_HALF_S;
-}
-
-static void warm_drop_others(const char *folder, const char *slot, const char *key)
-{
-    autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *list = dir < 0 ? NULL : fdopendir(dup(dir));
-    for (const struct dirent *entry; list && (entry = readdir(list));) {
-        const char *name = entry->d_name;
-        if (!str_starts(name, slot))
-            continue;
-        bool other = !str_starts(name + strlen(slot), key);
-        bool half = !str_ends(name, CACHE_TEMPLATES_ENDING);
-        if (half ? warm_is_old(dir, name) : other)
-            file_remove_tree(dir, name);
-    }
-    if (list)
-        closedir(list);
+    const struct plan_machine *m = &p->machine;
+    autobuf text = {0};
+    warm_add(&text, m->type);
+    warm_add(&text, m->cpu_model);
+    buf_printf(&text, "1 %d %u %" PRIu64 " %" PRIu64 "\n", (int)m->accel, m->cpus, m->memory,
+               m->tsc_khz);
+    warm_hash(&text, to);
 }
 
 static uint64_t warm_bytes(const char *path)
@@ -97,7 +75,7 @@ static uint64_t warm_bytes(const char *path)
 void machine_warm(const struct dirs *d, struct plan *p)
 {
     struct plan_machine *m = &p->machine;
-    char key[65], slot[65];
+    char slot[65], parts[65], shape[65];
     autobuf who = {0};
     if (!m->warm || !str_equal(p->runtime, "qemu") || !m->program || !m->kernel || !m->initramfs ||
         !m->root || p->snapshot)
@@ -105,11 +83,9 @@ void machine_warm(const struct dirs *d, struct plan *p)
     warm_add(&who, p->profile);
     warm_add(&who, p->image);
     warm_hash(&who, slot);
-    warm_key(p, key);
-    autofree char *folder = str_join_path(d->cache, CACHE_TEMPLATES_FOLDER);
-    autofree char *begin = str_format("%s-", slot);
-    m->warmed = str_format("%s/%s%s" CACHE_TEMPLATES_ENDING, folder, begin, key);
+    warm_parts(p, parts);
+    warm_shape(p, shape);
+    m->warmed = str_format("%s/" CACHE_TEMPLATES_FOLDER "/%s-%s-%s" CACHE_TEMPLATES_ENDING,
+                           d->cache, slot, parts, shape);
     m->warmed_bytes = warm_bytes(m->warmed);
-    if (!m->warmed_bytes)
-        warm_drop_others(folder, begin, key);
 }

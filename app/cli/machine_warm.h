@@ -1,5 +1,4 @@
-/* Where a machine that is wanted warm has its template (machine.warm): one for a profile and image.
- */
+/* Where a machine that is wanted warm has its template (machine.warm). */
 #ifndef COFFERDAM_APP_CLI_MACHINE_WARM_H
 #define COFFERDAM_APP_CLI_MACHINE_WARM_H
 
@@ -8,8 +7,7 @@
 
 /*
  * Fills in plan_machine.warmed if the plan wants it: a folder of the cache named after all that the
- * template hangs on. Templates of the same profile and image that hang on something else are
- * removed; who runs from one keeps what it has.
+ * template hangs on. Only looks: what a new one replaces goes when that is there.
  */
 void machine_warm(const struct dirs *d, struct plan *p);
 

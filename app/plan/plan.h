@@ -156,7 +156,11 @@ struct plan_machine {
     uint64_t memory;  /* bytes of the guest */
     bool warm;        /* from a prepared snapshot */
     char *choice;     /* owned; why this runtime, where nobody named one; NULL: somebody did */
-    char *warmed;     /* owned; the folder that one is in, or is to be made in; NULL: none */
+    /*
+     * Owned; the folder that one is in, or is to be made in; NULL: none. …/WHOSE-OF-SHAPE.warm:
+     * once it is there, those of the same WHOSE and another OF are of no use.
+     */
+    char *warmed;
     uint64_t warmed_bytes; /* what it takes on the disk; 0: this start makes it */
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */

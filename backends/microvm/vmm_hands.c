@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/close_range.h>
@@ -19,9 +20,15 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { HANDS_SILENCE_MS = 30000, HANDS_STATE_MAX = 64 << 20, HANDS_PIPE = 1 << 20 };
+enum {
+    HANDS_SILENCE_MS = 30000,
+    HANDS_STATE_MAX = 64 << 20,
+    HANDS_PIPE = 1 << 20,
+    HANDS_HALF_S = 300
+};
 
 enum { HANDS_BEGIN = 'b', HANDS_WRITTEN = 'w', HANDS_ABORTED = 'a' };
 
@@ -143,6 +150,34 @@ static int hands_fill(const struct plan *p, int socket, int dir, int memory_from
     return r;
 }
 
+/* A half one belongs to whoever is at it, for at most a few minutes. */
+static bool hands_is_old(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_mtim.tv_sec < time(NULL) - HANDS_HALF_S;
+}
+
+/*
+ * What the new template `kept` of this folder is there for (plan.h): those of the same profile and
+ * image that were made of other files. Of other memory sizes they stay; the cache has a bound.
+ */
+static void hands_drop_others(const char *folder, const char *kept)
+{
+    size_t whose = strcspn(kept, "-") + 1, of = whose + strcspn(kept + whose, "-") + 1;
+    const char *ending = strrchr(kept, '.');
+    autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = dir < 0 ? NULL : fdopendir(dup(dir));
+    for (const struct dirent *entry; list && (entry = readdir(list));) {
+        const char *name = entry->d_name;
+        if (strncmp(name, kept, whose) == 0 &&
+            (str_ends(name, ending) ? strncmp(name, kept, of) != 0 : hands_is_old(dir, name)))
+            file_remove_tree(dir, name);
+    }
+    if (list)
+        closedir(list);
+}
+
 /* The plan's template: a new folder, whole or not there. */
 static int hands_template(const struct plan *p, int socket, int memory, int state, struct error *e)
 {
@@ -165,6 +200,8 @@ static int hands_template(const struct plan *p, int socket, int memory, int stat
     }
     if (r < 0)
         file_remove_tree(AT_FDCWD, half);
+    else
+        hands_drop_others(folder, path + strlen(folder) + 1);
     return r;
 }
 

@@ -296,12 +296,35 @@ test_warm() {
     cofferdam kill "$ID"
     capture cofferdam plan --boundary microvm --image small --memory 192M --cpus 1 --set machine.warm=yes -- true
     expect_out_has "on the disk, its memory shared by all that begin from it"
-    # another machine has another, and what it replaces goes
+    # another size has another beside it, and who only looks at a plan changes nothing
+    find "$WARM" | sort >before
+    for look in plan 'plan --json'; do
+        # shellcheck disable=SC2086 # words
+        capture cofferdam $look --boundary microvm --image small --memory 160M --cpus 1 --set machine.warm=yes -- true
+        expect_status 0
+    done
+    find "$WARM" | sort | cmp before - || fail "a plan has changed the templates"
     capture warm --memory 160M -- true
     expect_status 0
-    expect_equal "$(find "$WARM" -name memory | wc -l)" 1 templates
+    expect_equal "$(find "$WARM" -name memory | wc -l)" 2 templates
+    [ -s "$MEMORY" ] || fail "another size has thrown it away"
+    # made of what is there no more, it goes once there is a new one, and somebody else's stays
+    name=${MEMORY%/memory}
+    name=${name##*/}
+    rest=${name#*-}
+    mkdir "$WARM/${name%%-*}-0-${rest#*-}" "$WARM/0-$rest"
+    capture warm -- true
+    expect_status 0
+    [ -d "$WARM/${name%%-*}-0-${rest#*-}" ] || fail "there was no new one"
+    chmod -R u+w "$WARM/$name"
+    rm -r "${WARM:?}/$name"
+    capture warm -- true
+    expect_status 0
+    expect_equal "$(find "$WARM" -mindepth 1 -maxdepth 1 | wc -l)" 3 templates
+    [ -d "$WARM/0-$rest" ] || fail "another's has gone"
+    rm -r "$WARM/0-$rest"
     cofferdam image prune --cache 2>pruned >out
-    grep -q 'templates: removed 1 of' pruned || { cat pruned; fail "not said"; }
+    grep -q 'templates: removed 2 of' pruned || { cat pruned; fail "not said"; }
     capture warm --memory 160M -- true
     expect_status 0
     # one that nobody can read is no reason not to start
