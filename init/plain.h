@@ -15,8 +15,8 @@ void plain_main(char **argv, char **env) __attribute__((noreturn));
 void env_main(char **argv, char **env) __attribute__((noreturn));
 
 /*
- * "still": stops everything but itself and PID 1, and says what, a pid a line; 1: it goes on, since
- * it could not all be stopped, or nobody hears it.
+ * "still": stops everything but itself and PID 1, and says what, a pid a line, before; 1: it goes
+ * on, since it could not all be stopped, or nobody hears it.
  */
 void still_main(void) __attribute__((noreturn));
 

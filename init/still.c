@@ -60,6 +60,16 @@ static char still_state(int dir, const char *name)
     return end && end[1] == ' ' ? end[2] : 0;
 }
 
+/* Before it is stopped: should we be ended in between, whoever hears it knows all of them. */
+static int still_say(int pid)
+{
+    char text[16] = "";
+    struct guest_text t = {.to = text, .room = sizeof(text)};
+    guest_put_number(&t, (uint64_t)pid, 10);
+    guest_put(&t, "\n");
+    return fd_write_full(1, text, t.used);
+}
+
 /* What had stopped before us is not ours to let go on. */
 static int still_stop(int dir, const char *name, void *data)
 {
@@ -73,6 +83,9 @@ static int still_stop(int dir, const char *name, void *data)
     if (!still_is_ours(pid)) {
         if (still.count == STILL_MOST)
             return -E2BIG;
+        int r = still_say(pid);
+        if (r < 0)
+            return r;
         still.stopped[still.count++] = pid;
     }
     kill(pid, SIGSTOP);
@@ -99,17 +112,6 @@ static void still_go_on(void)
         kill(still.stopped[--still.count], SIGCONT);
 }
 
-static int still_say(void)
-{
-    static char text[STILL_MOST * 11];
-    struct guest_text t = {.to = text, .room = sizeof(text)};
-    for (size_t i = 0; i < still.count; i++) {
-        guest_put_number(&t, (uint64_t)still.stopped[i], 10);
-        guest_put(&t, "\n");
-    }
-    return fd_write_full(1, text, t.used);
-}
-
 void still_main(void)
 {
     sigset_t waiting;
@@ -117,8 +119,6 @@ void still_main(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     still.own = (int)syscall(SYS_getpid);
     int r = still_stop_all();
-    if (r == 0)
-        r = still_say();
     if (r < 0) /* or nobody listens any more */
         still_go_on();
     _exit(r < 0 ? 1 : 0);

@@ -176,7 +176,7 @@ void call_fail(struct hands *h, struct call *c, const struct error *why)
 /* --- a call's progress --------------------------------------------------------------------------
  */
 
-static pid_t read_pid(const char *path)
+pid_t call_read_pid(const char *path)
 {
     autofree char *text = NULL;
     uint64_t pid;
@@ -190,7 +190,7 @@ pid_t call_inside(const struct call *c)
 {
     char path[sizeof(c->pid_file) + 8];
     snprintf(path, sizeof(path), "%s" OCI_PID_INSIDE, c->pid_file);
-    return read_pid(path);
+    return call_read_pid(path);
 }
 
 static void call_set_size(const struct call *c)
@@ -273,7 +273,7 @@ void call_check(struct hands *h, struct call *c)
     if (c->state != CALL_STARTING || (c->terminal && c->master < 0))
         return;
     if (c->command == 0)
-        c->command = read_pid(c->pid_file);
+        c->command = call_read_pid(c->pid_file);
     if (c->command == 0 || (!call_waits(h, c) && !c->called))
         return;
     c->state = CALL_RUNNING;

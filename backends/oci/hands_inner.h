@@ -60,6 +60,7 @@ int call_spawn(struct hands *h, struct call *c, char *const *argv, unsigned limi
 bool call_waits(const struct hands *h, const struct call *c);
 /* gVisor's own number of the command, beside that of the process which waits for it. */
 pid_t call_inside(const struct call *c);
+pid_t call_read_pid(const char *path); /* of such a file; 0: there is none */
 /* Tells the monitor that it runs, once everything has come; or fails it, and it is CALL_FREE. */
 void call_check(struct hands *h, struct call *c);
 /* The runtime has sent a terminal. */

@@ -19,10 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SNAPSHOT_CALL_MS = 20000, STILL_CALL_MS = 10000, STOPPED_MAX = 128 * 1024 };
+enum { SNAPSHOT_CALL_MS = 20000, CHECKPOINT_MS = 600000, STOPPED_MAX = 128 * 1024 };
 
-/* Frees `argv`. -1: as long as it takes. 0 or -errno without a text: -EIO, it came to no good end.
- */
+/* Frees `argv`. 0 or -errno without a text: -EIO, it came to no good end. */
 static int snapshot_run(char **argv, const int *fds, size_t count, int limit_ms)
 {
     autostrv char **mine = argv;
@@ -44,23 +43,27 @@ static int snapshot_checkpoint(const struct oci_runtime *r, const char *id, int 
                                struct error *e)
 {
     const int fds[] = {FD_NONE, FD_NONE, FD_NONE, memory};
-    int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds), -1);
+    int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds), CHECKPOINT_MS);
     return n < 0 ? error_set(e, -n, "%s could not write its memory", r->program) : 0;
 }
 
 /* What has been stopped is written by what did it, so that it is known even without us. */
 static int snapshot_still(const struct oci_runtime *r, const char *id, struct error *e)
 {
+    unlink(OCI_HOLDER);
     autoclose int held = open(OCI_HELD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const int fds[] = {FD_NONE, held, FD_NONE};
     int n = held < 0 ? -errno
-                     : snapshot_run(oci_argv_inside(r, id, "still"), fds, ARRAY_SIZE(fds),
-                                    SNAPSHOT_CALL_MS);
-    return n < 0 ? error_set(e, -n, "%s could not stop what runs in it", r->program) : 0;
+                     : snapshot_run(oci_argv_inside(r, id, "still", OCI_HOLDER), fds,
+                                    ARRAY_SIZE(fds), SNAPSHOT_CALL_MS);
+    if (n < 0)
+        return error_set(e, -n, "%s could not stop what runs in it", r->program);
+    unlink(OCI_HOLDER); /* it has ended */
+    return 0;
 }
 
 /* Somebody may have ended the first; twice it is no accident. Frees `argv`. */
-static int snapshot_let_go(char **argv, struct error *e)
+static int snapshot_twice(char **argv, struct error *e)
 {
     struct error ignored;
     char **again = strv_copy(argv);
@@ -70,19 +73,51 @@ static int snapshot_let_go(char **argv, struct error *e)
     return 0;
 }
 
+/* Nothing stands still for ever that is said to run: after this is said, it is ended. */
+static int snapshot_give_up(struct error *e)
+{
+    return error_set(e, ENOTRECOVERABLE,
+                     "what runs in it could not be let go again, and was ended for that");
+}
+
+/*
+ * Who stops it may be at it yet although its call was ended: it goes first. Where something inside
+ * keeps ours from letting go, gVisor itself does, from where nothing inside reaches; then what the
+ * workload had stopped goes on as well.
+ */
+static int snapshot_let_go(const struct oci_runtime *r, const char *id, struct error *e)
+{
+    if (access(OCI_HELD, F_OK) < 0) /* nothing has been stopped */
+        return 0;
+    struct error ignored;
+    pid_t holder = call_read_pid(OCI_HOLDER);
+    if (holder > 1)
+        tool_wait(oci_argv_kill(r, id, SIGKILL, holder), SNAPSHOT_CALL_MS, &ignored);
+    autofree char *stopped = hands_stopped(AT_FDCWD, OCI_HELD);
+    if (snapshot_twice(hands_go_on(r, id, NULL, stopped), &ignored) < 0 &&
+        snapshot_twice(oci_argv_kill_all(r, id, SIGCONT), &ignored) < 0)
+        return snapshot_give_up(e);
+    unlink(OCI_HOLDER);
+    unlink(OCI_HELD);
+    return 0;
+}
+
 static int snapshot_write(const struct oci_runtime *r, const char *id, int scratch, int dir,
                           int memory, struct error *e)
 {
     struct error ignored;
     struct copy_counts counts;
     int n = tool_wait(oci_argv_simple(r, "pause", id), SNAPSHOT_CALL_MS, e);
-    if (n < 0)
+    if (n < 0) {
+        tool_wait(oci_argv_simple(r, "resume", id), SNAPSHOT_CALL_MS, &ignored);
         return n;
+    }
     n = snapshot_checkpoint(r, id, memory, e);
     if (n == 0)
         n = root_snapshot_copy(scratch, dir, UINT64_MAX, &counts, e);
-    int on = snapshot_let_go(oci_argv_simple(r, "resume", id), n < 0 ? &ignored : e);
-    return n < 0 ? n : on;
+    if (snapshot_twice(oci_argv_simple(r, "resume", id), &ignored) < 0)
+        return snapshot_give_up(e);
+    return n;
 }
 
 /*
@@ -97,20 +132,22 @@ static int snapshot_take(const struct oci_runtime *r, const char *id, int scratc
     autoclose int memory = openat(dir, OCI_MEMORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (memory < 0)
         return error_errno(e, errno, "the snapshot's folder");
-    struct error ignored;
     int n = snapshot_still(r, id, e);
-    if (n < 0)
-        return n;
-    autofree char *stopped = hands_stopped(AT_FDCWD, OCI_HELD);
-    n = file_write_whole(memory, OCI_STOPPED, stopped, stopped ? strlen(stopped) : 0, 0600, false);
-    if (n < 0)
-        error_errno(e, -n, "what is stopped");
-    else
-        n = snapshot_write(r, id, scratch, dir, memory, e);
-    int on = snapshot_let_go(hands_go_on(r, id, NULL, stopped), n < 0 ? &ignored : e);
-    if (on == 0)
-        unlink(OCI_HELD);
-    return n < 0 ? n : on;
+    if (n == 0) {
+        autofree char *stopped = hands_stopped(AT_FDCWD, OCI_HELD);
+        n = file_write_whole(memory, OCI_STOPPED, stopped, stopped ? strlen(stopped) : 0, 0600,
+                             false);
+        if (n < 0)
+            error_errno(e, -n, "what is stopped");
+        else
+            n = snapshot_write(r, id, scratch, dir, memory, e);
+    }
+    struct error later;
+    if (n != -ENOTRECOVERABLE && snapshot_let_go(r, id, &later) < 0) {
+        *e = later;
+        return -later.code;
+    }
+    return n;
 }
 
 void hands_snapshot(const struct oci_runtime *r, const char *id, int scratch, int control,
@@ -126,6 +163,8 @@ void hands_snapshot(const struct oci_runtime *r, const char *id, int scratch, in
     if (n < 0)
         answer.error = e;
     fd_send(control, &answer, sizeof(answer), NULL, 0);
+    if (n == -ENOTRECOVERABLE)
+        kill(-1, SIGKILL);
     _exit(0);
 }
 
@@ -139,7 +178,7 @@ char **hands_go_on(const struct oci_runtime *r, const char *id, const struct pla
                    const char *stopped)
 {
     static const char *const files[] = {"/etc/hostname", "/etc/hosts", "/etc/machine-id"};
-    char **argv = oci_argv_inside(r, id, "go-on");
+    char **argv = oci_argv_inside(r, id, "go-on", NULL);
     if (p)
         strv_add(&argv, p->hostname);
     for (size_t i = 0; p && i < p->mounts_count; i++)
@@ -193,9 +232,8 @@ void hands_let_go(const struct hands *h)
     struct error ignored;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     snapshot_wait_for_orphans(h);
-    autofree char *stopped = hands_stopped(AT_FDCWD, OCI_HELD);
     tool_wait(oci_argv_simple(r, "resume", id), SNAPSHOT_CALL_MS, &ignored);
-    if (!stopped || snapshot_let_go(hands_go_on(r, id, NULL, stopped), &ignored) == 0)
-        unlink(OCI_HELD);
+    if (snapshot_let_go(r, id, &ignored) < 0)
+        kill(-1, SIGKILL);
     _exit(0);
 }

@@ -103,6 +103,14 @@ char **oci_argv_kill(const struct oci_runtime *r, const char *id, int signo, lon
     return argv;
 }
 
+char **oci_argv_kill_all(const struct oci_runtime *r, const char *id, int signo)
+{
+    char **argv = argv_begin(r);
+    ADD(argv, "kill", "--all", id);
+    strv_take(&argv, str_format("%d", signo));
+    return argv;
+}
+
 char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char *id)
 {
     char **argv = argv_begin(r);
@@ -129,11 +137,15 @@ char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char 
     return argv;
 }
 
-char **oci_argv_inside(const struct oci_runtime *r, const char *id, const char *verb)
+char **oci_argv_inside(const struct oci_runtime *r, const char *id, const char *verb,
+                       const char *pid_inside)
 {
     char **argv = argv_begin(r);
-    ADD(argv, "exec", "--user=0:0", "--cap=CAP_SYS_ADMIN", "--cap=CAP_DAC_OVERRIDE",
-        "--cap=CAP_KILL", "--cwd=/", id, OCI_INIT_INSIDE, verb);
+    ADD(argv, "exec");
+    if (pid_inside)
+        ADD(argv, "--internal-pid-file", pid_inside);
+    ADD(argv, "--user=0:0", "--cap=CAP_SYS_ADMIN", "--cap=CAP_DAC_OVERRIDE", "--cap=CAP_KILL",
+        "--cwd=/", id, OCI_INIT_INSIDE, verb);
     return argv;
 }
 

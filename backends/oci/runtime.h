@@ -19,7 +19,8 @@ enum oci_kind oci_kind_of(const char *runtime);
  * on. */
 #define OCI_MEMORY "memory"
 #define OCI_STOPPED "cofferdam-stopped"
-#define OCI_HELD OCI_RUN "/held" /* the same, while one is taken */
+#define OCI_HELD OCI_RUN "/held"           /* the same, while one is taken */
+#define OCI_HOLDER OCI_HELD OCI_PID_INSIDE /* who stops them */
 
 /* What of a runtime makes a difference to its command line. */
 struct oci_runtime {
@@ -41,14 +42,17 @@ char **oci_argv_run(const struct oci_runtime *r, const char *id, const char *con
 char **oci_argv_exec(const struct oci_runtime *r, const char *id, const char *process,
                      const char *console, const char *pid_file);
 char **oci_argv_kill(const struct oci_runtime *r, const char *id, int signo, long pid_inside);
+char **oci_argv_kill_all(const struct oci_runtime *r, const char *id, int signo);
 char **oci_argv_simple(const struct oci_runtime *r, const char *verb, const char *id);
 /* gVisor's: the folder for the memory is descriptor 3, in both. restore is called instead of run.
  */
 char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id);
 char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char *console);
 /* Our program inside, as its root, allowed to signal all and to set the host name (init/plain.h):
- * "still", or "go-on", whose arguments are to be added. */
-char **oci_argv_inside(const struct oci_runtime *r, const char *id, const char *verb);
+ * "still", or "go-on", whose arguments are to be added. `pid_inside`: a file for gVisor's own
+ * number of it; NULL: none. */
+char **oci_argv_inside(const struct oci_runtime *r, const char *id, const char *verb,
+                       const char *pid_inside);
 char **oci_argv_delete(const struct oci_runtime *r, const char *id);
 
 #endif

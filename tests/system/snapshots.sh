@@ -481,12 +481,51 @@ test_memory_behind_gvisor_goes_on() {
     for n in g twin; do expect_equal "$(cofferdam logs $n | tail -1 | cut -d' ' -f3)" T "what $n had stopped"; done
 }
 
+begin_counting() {
+    need userns runsc
+    trap end_all EXIT
+    strike_at nothing
+    # shellcheck disable=SC2016
+    cofferdam run --boundary sandbox --runtime "$PWD/striking/runsc" --set resources.limits=best-effort --name g --detach -- bash -c '
+        (while :; do sleep 0.3; done) & echo ready; n=0; while :; do n=$((n+1)); sleep 0.1; echo at $n; done' >/dev/null
+    await 30 is_ready g
+}
+
+# Its call has a time limit, and what it had begun inside is undone.
+test_memory_behind_gvisor_goes_on_after_a_time_limit() {
+    begin_counting
+    strike_at still hang
+    capture cofferdam snapshot create g --name late
+    expect_status 125
+    expect_err_has "could not stop what runs in it"
+    advances g
+    strike_at nothing
+    expect_equal "$(cofferdam snapshot list --quiet)" ""
+    cofferdam snapshot create g --name whole >/dev/null
+    advances g
+}
+
+# Where ours cannot let it go gVisor does; and nothing is said to run that stands still for ever.
+test_memory_behind_gvisor_is_let_go_or_ended() {
+    begin_counting
+    strike_at go-on fail
+    cofferdam snapshot create g --name one >/dev/null
+    advances g
+    strike_at 'go-on|kill' fail
+    capture cofferdam snapshot create g --name two
+    expect_status 125
+    expect_err_has "could not be let go again"
+    await 20 nothing_runs
+}
+nothing_runs() { [ -z "$(cofferdam ps --quiet)" ]; }
+
 # Who is stopped while it stops the others keeps nobody waiting for ever; nor is a clone made of such a one.
 test_memory_behind_gvisor_of_a_hostile_root() {
     need userns runsc
     trap end_all EXIT
     # shellcheck disable=SC2016
     cofferdam run --boundary sandbox --set resources.limits=best-effort --user root --name g --detach -- bash -c '
+        (n=0; while :; do n=$((n+1)); sleep 0.1; echo at $n; done) &
         echo ready; while :; do for p in /proc/[0-9]*; do
             read -r line 2>/dev/null <$p/cmdline; case $line in *cofferdam-init*still*) kill -STOP ${p#/proc/};; esac; done; done' >/dev/null
     await 30 is_ready g
@@ -494,19 +533,22 @@ test_memory_behind_gvisor_of_a_hostile_root() {
     case $STATUS in 0 | 125) ;; *) fail "status $STATUS" ;; esac
     [ "$STATUS" = 0 ] || expect_equal "$(cofferdam snapshot list --quiet)" ""
     cofferdam exec g -- true
+    advances g # one that stands by
 }
 advances() {
     local n
     n=$(cofferdam logs "$1" | grep -c '^at') || :
     await 60 has_come "$1" $((n + 2))
 }
-# strike_at WORD: a runsc that ends whoever calls it with that word, and then does what it was asked. Always the
-# same file, which is a mount for whoever calls it, and never a half one.
+# strike_at WORD[|WORD] [kill|hang|fail]: a runsc that, called with that word, ends whoever calls it and then does
+# what it was asked; or does it and never returns; or does nothing. Always the same file, which is a mount for whoever
+# calls it, and never a half one.
 strike_at() {
     [ -d striking ] || mkdir striking && touch striking/runsc && chmod 0755 . striking striking/runsc
     # shellcheck disable=SC2016
-    printf '#!/bin/sh\nword=%-12s\nfor each; do [ "$each" != "$word" ] || kill -KILL $PPID; done\nexec %s "$@"\n' \
-        "$1" "$(type -P runsc)" 1<>striking/runsc
+    printf '#!/bin/sh\nword=%-24sdeed=%s\nfor each; do case "|$word|" in *"|$each|"*) case $deed in
+    kill) kill -KILL $PPID;; hang) %s "$@"; exec sleep 1000;; fail) exit 1;; esac;; esac; done\nexec %s "$@"\n' \
+        "'$1';" "${2:-kill}" "$(type -P runsc)" "$(type -P runsc)" 1<>striking/runsc
 }
 
 run_tests "$@"
