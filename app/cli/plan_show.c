@@ -66,6 +66,19 @@ static void show_command(const struct plan *p)
     show_line("terminal", p->terminal ? "yes" : "no: three plain streams");
 }
 
+static void show_jailer(const struct plan_machine *m)
+{
+    autofree char *path = m->jailer ? out_text(m->jailer) : NULL;
+    autofree char *why = m->no_jailer ? out_text(m->no_jailer) : NULL;
+    if (path)
+        show_format("jailer",
+                    "%s starts the program: no user namespace, Landlock and filter of ours "
+                    "around it",
+                    path);
+    else if (why)
+        show_format("jailer", "not used: %s", why);
+}
+
 static void show_isolation(const struct plan *p)
 {
     show_title("isolation");
@@ -83,6 +96,7 @@ static void show_isolation(const struct plan *p)
         show_line("selinux", p->selinux);
     if (p->platform)
         show_line("platform", p->platform);
+    show_jailer(&p->machine);
     show_line("network", plan_network_names[p->network]);
     show_line("hostname", p->hostname);
     for (size_t i = 0; i < p->sysctls_count; i++)

@@ -102,6 +102,24 @@ static void explain_privileges(struct explain *x)
                     "programs with the set-user-id bit gain privileges inside");
 }
 
+/* The only road on which a machine's program is not shut up as it else is. */
+static void explain_jailer(struct explain *x)
+{
+    const struct plan_machine *m = &x->p->machine;
+    if (m->jailer)
+        explain_add(x, 10, "jailer", NULL,
+                    "what gets out of the guest is held by %s and Firecracker's own filter of "
+                    "system calls: an id of a subordinate range without a right, namespaces "
+                    "without a network, few files, new device nodes; not by a user namespace, "
+                    "Landlock and the filter that stand around it without a jailer",
+                    m->jailer);
+    else if (m->no_jailer)
+        explain_add(x, 0, "jailer", NULL,
+                    "not used (%s): a user namespace, Landlock and a filter of system calls stand "
+                    "around Firecracker instead",
+                    m->no_jailer);
+}
+
 static void explain_network(struct explain *x)
 {
     switch (x->p->network) {
@@ -260,6 +278,7 @@ void plan_explain(const struct plan *p, struct plan_reach **ret, size_t *ret_cou
 {
     struct explain x = {.p = p};
     explain_kernel(&x);
+    explain_jailer(&x);
     explain_privileges(&x);
     explain_network(&x);
     explain_files(&x);

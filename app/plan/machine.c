@@ -95,6 +95,7 @@ void build_machine(struct build *b)
     m->choice = str_dup_or_null(parts->choice);
     m->program = str_dup_or_null(parts->program);
     m->jailer = str_dup_or_null(parts->jailer);
+    m->no_jailer = str_dup_or_null(parts->no_jailer);
     m->version = str_dup_or_null(parts->version);
     m->files = strv_copy(parts->files);
     m->no_kvm = str_dup_or_null(parts->no_kvm);

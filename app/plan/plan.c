@@ -19,6 +19,7 @@ static void plan_machine_done(struct plan_machine *m)
     free(m->cpu_model);
     free(m->program);
     free(m->jailer);
+    free(m->no_jailer);
     free(m->version);
     strv_free(m->files);
     free(m->no_kvm);

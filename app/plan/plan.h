@@ -165,6 +165,7 @@ struct plan_machine {
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */
     char *jailer;     /* owned; by which root has it started; NULL: by ours alone */
+    char *no_jailer;  /* owned; why not by the one that lies beside it; NULL: none does */
     char **files;     /* owned; libraries and firmware: all that the program sees beside itself */
     char *no_kvm;     /* owned; why KVM cannot be had here; NULL: it works */
     uint64_t tsc_khz; /* of the host; 0: not known */
@@ -279,7 +280,7 @@ struct plan_parts {
     const char *runtime;           /* what "auto" means here; NULL: the first of the boundary */
     const char *choice;            /* why; NULL: it was named */
     const char *program, *version; /* as plan_machine's */
-    const char *jailer;
+    const char *jailer, *no_jailer;
     char *const *files;
     const char *no_kvm;
     uint64_t tsc_khz;

@@ -65,6 +65,7 @@ static const struct field machine_fields[] = {
     {"program",   FIELD_TEXT,  MACHINE(program)},
     {"version",   FIELD_TEXT,  MACHINE(version)},
     {"jailer",    FIELD_TEXT,  MACHINE(jailer)},
+    {"no_jailer", FIELD_TEXT,  MACHINE(no_jailer), .brief = true},
     {"files",     FIELD_TEXTS, MACHINE(files)},
     {"no_kvm",    FIELD_TEXT,  MACHINE(no_kvm)},
     {"tsc_khz",   FIELD_U64,   MACHINE(tsc_khz)},

@@ -1,6 +1,7 @@
 #include "backends/microvm/facts.h"
 
 #include "backends/kvm_probe.h"
+#include "backends/microvm/jailer_trust.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/spawn.h"
@@ -16,13 +17,14 @@
 #include <x86intrin.h>
 #endif
 
-enum { FACTS_MS = 10000, FACTS_TEXT = 65536, FACTS_TSC_US = 20000, FACTS_FORMAT = 2 };
+enum { FACTS_MS = 10000, FACTS_TEXT = 65536, FACTS_TSC_US = 20000, FACTS_FORMAT = 3 };
 
 void vmm_facts_done(struct vmm_facts *f)
 {
     free(f->program);
     free(f->version);
     free(f->jailer);
+    free(f->no_jailer);
     strv_free(f->files);
     free(f->no_kvm);
     *f = (struct vmm_facts){0};
@@ -174,8 +176,25 @@ static uint64_t facts_tsc_khz(void)
 /* --- what is kept --------------------------------------------------------------------------------
  */
 
+/* What lies beside the program, looked at each time: whether root may start it is never kept. */
+struct facts_jailer {
+    char *path; /* owned; NULL: none is taken into account */
+    struct stat st;
+    struct error refused; /* code 0: it may be taken */
+};
+
+static void facts_jailer_look(const char *name, const char *program, struct facts_jailer *ret)
+{
+    *ret = (struct facts_jailer){0};
+    if (!str_equal(name, "firecracker") || geteuid() != 0)
+        return;
+    ret->path = jailer_beside(program, &ret->st);
+    if (ret->path && jailer_trusted(ret->path, &ret->refused) == 0)
+        jailer_fits(program, &ret->refused);
+}
+
 /* Everything the facts hang on, as one line. Owned. */
-static char *facts_key(const char *program)
+static char *facts_key(const char *program, const struct facts_jailer *j)
 {
     struct stat st = {0}, kvm = {0};
     autofree char *boot = NULL;
@@ -193,6 +212,11 @@ static char *facts_key(const char *program)
                kvm.st_ctim.tv_nsec, geteuid(), getegid());
     for (int i = 0; i < count; i++)
         buf_printf(&key, " %u", groups[i]);
+    if (j->path)
+        buf_printf(&key, " jailer %ju %ju %ju %jd.%09ld %jd.%09ld %d", (uintmax_t)j->st.st_dev,
+                   (uintmax_t)j->st.st_ino, (uintmax_t)j->st.st_size,
+                   (intmax_t)j->st.st_mtim.tv_sec, j->st.st_mtim.tv_nsec,
+                   (intmax_t)j->st.st_ctim.tv_sec, j->st.st_ctim.tv_nsec, j->refused.code == 0);
     return buf_take(&key);
 }
 
@@ -218,6 +242,8 @@ static int facts_load(int dir, const char *name, const char *key, struct vmm_fac
             f.version = str_dup(value);
         else if (str_equal(lines[i], "jailer") && !f.jailer)
             f.jailer = str_dup(value);
+        else if (str_equal(lines[i], "no-jailer") && !f.no_jailer)
+            f.no_jailer = str_dup(value);
         else if (str_equal(lines[i], "no-kvm") && !f.no_kvm)
             f.no_kvm = str_dup(value);
         else if (str_equal(lines[i], "tsc"))
@@ -237,6 +263,8 @@ static void facts_save(int dir, const char *name, const char *key, const struct 
         buf_printf(&text, "version %s\n", f->version);
     if (f->jailer)
         buf_printf(&text, "jailer %s\n", f->jailer);
+    if (f->no_jailer)
+        buf_printf(&text, "no-jailer %s\n", f->no_jailer);
     if (f->no_kvm)
         buf_printf(&text, "no-kvm %s\n", f->no_kvm);
     buf_printf(&text, "tsc %" PRIu64 "\n", f->tsc_khz);
@@ -247,26 +275,27 @@ static void facts_save(int dir, const char *name, const char *key, const struct 
 }
 
 /* One that is of another version would not know the program's arguments, nor it the jailer's. */
-static char *facts_jailer(const struct vmm_facts *f)
+static void facts_jailer_take(const struct facts_jailer *j, struct vmm_facts *f)
 {
-    autofree char *real = realpath(f->program, NULL);
-    if (!real || !f->version || geteuid() != 0)
-        return NULL;
-    *strrchr(real, '/') = '\0';
-    autofree char *path = str_join_path(real, "jailer");
-    autofree char *version = access(path, X_OK) == 0 ? facts_version(path) : NULL;
-    return str_equal(version, f->version) ? TAKE(path) : NULL;
+    if (!j->path || j->refused.code)
+        return;
+    autofree char *version = f->version ? facts_version(j->path) : NULL;
+    if (version && str_equal(version, f->version))
+        f->jailer = str_dup(j->path);
+    else
+        f->no_jailer = str_format("%s is of version %s, the program of %s", j->path,
+                                  version ? version : "(none)", f->version ? f->version : "(none)");
 }
 
-static void facts_find(const char *name, const char *arch, struct vmm_facts *f)
+static void facts_find(const char *name, const char *arch, const struct facts_jailer *j,
+                       struct vmm_facts *f)
 {
     if (str_equal(name, "qemu")) {
         facts_modules(&f->files, arch);
         facts_firmware(&f->files, f->program);
     }
     f->version = facts_version(f->program);
-    if (str_equal(name, "firecracker"))
-        f->jailer = facts_jailer(f);
+    facts_jailer_take(j, f);
     struct error why;
     if (kvm_probe(&why) < 0)
         f->no_kvm = str_dup(why.text);
@@ -274,11 +303,11 @@ static void facts_find(const char *name, const char *arch, struct vmm_facts *f)
 }
 
 /* Takes `program`. */
-static int facts_get(const char *cache, const char *name, char *program, const char *arch,
-                     struct vmm_facts *ret, struct error *e)
+static int facts_find_or_load(const char *cache, const char *name, char *program, const char *arch,
+                              const struct facts_jailer *j, struct vmm_facts *ret, struct error *e)
 {
     struct vmm_facts f = {.program = program};
-    autofree char *key = facts_key(program);
+    autofree char *key = facts_key(program, j);
     autofree char *folder = str_join_path(cache, "machine");
     struct error ignored;
     file_make_dirs(cache, 0700);
@@ -292,11 +321,24 @@ static int facts_get(const char *cache, const char *name, char *program, const c
         vmm_facts_done(&f);
         return -e->code;
     }
-    facts_find(name, arch, &f);
+    facts_find(name, arch, j, &f);
     if (key && dir >= 0)
         facts_save(dir, name, key, &f);
     *ret = f;
     return 0;
+}
+
+/* Takes `program`. */
+static int facts_get(const char *cache, const char *name, char *program, const char *arch,
+                     struct vmm_facts *ret, struct error *e)
+{
+    struct facts_jailer j;
+    facts_jailer_look(name, program, &j);
+    int r = facts_find_or_load(cache, name, program, arch, &j, ret, e);
+    if (r == 0 && j.refused.code && !ret->no_jailer)
+        ret->no_jailer = str_escape_z(j.refused.text);
+    free(j.path);
+    return r;
 }
 
 int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e)

@@ -8,6 +8,7 @@
 struct vmm_facts {
     char *program, *version; /* owned */
     char *jailer;     /* owned; of its version, beside it, where we are root; NULL: there is none */
+    char *no_jailer;  /* owned; why one that lies there is not taken; NULL: it is, or none does */
     char **files;     /* owned; libraries, modules and firmware, as it looks them up */
     char *no_kvm;     /* owned; why KVM cannot be had; NULL: it runs */
     uint64_t tsc_khz; /* of this machine; 0: not known */
@@ -22,7 +23,8 @@ int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e);
 
 /*
  * The same of `firecracker` or `cloud-hypervisor`; `path`: that program and no other (NULL: where
- * such programs are). Kept in CACHE/machine/NAME.
+ * such programs are). Kept in CACHE/machine/NAME, for as long as the jailer beside it is the same
+ * too (or there is none).
  */
 int vmm_facts_of(const char *cache, const char *name, const char *path, struct vmm_facts *ret,
                  struct error *e);

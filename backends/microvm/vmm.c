@@ -50,6 +50,10 @@ struct plan *vmm_jail(const struct plan *p)
     j->read_only = true;
     j->no_new_privileges = true;
     j->seccomp = true;
+    if (m->jailer) { /* it can be started in neither */
+        j->namespaces &= ~(uint32_t)PLAN_NS_USER;
+        j->seccomp = false;
+    }
     j->limits = vmm_limits(p);
     j->limits.disk = MIB; /* folders to mount on */
     if (!m->jailer) {     /* which brings the program and makes the device */

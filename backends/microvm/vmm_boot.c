@@ -2,6 +2,7 @@
 #include "backends/microvm/vmm_launch.h"
 
 #include "backends/agent/agent_start.h"
+#include "backends/microvm/jailer_trust.h"
 #include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/loop.h"
@@ -180,6 +181,8 @@ static int boot_jailer(const struct launch *l, char ***argv, char **ret_base,
     const struct plan *p = l->plan;
     char link[32], base[4096];
     uint32_t uid, gid;
+    if (jailer_trusted(p->machine.jailer, e) < 0) /* it is not the plan's word that counts */
+        return error_wrap(e, "the jailer");
     snprintf(link, sizeof(link), "/proc/self/fd/%d", l->env.runtime_dir);
     ssize_t n = readlink(link, base, sizeof(base) - 1);
     if (n < 0 || !root_ids_outside(l->ids.uid_map, l->ids.uid_map_count, VMM_UID, &uid) ||

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -16,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JAILER_SPARE_MIB = 4 };
+int umount2(const char *, int);
+enum { JAILER_SPARE_MIB = 4, JAILER_MNT_DETACH = 2 };
 
 /* --- the child ----------------------------------------------------------------------------------
  */
@@ -84,14 +86,25 @@ static int jailer_bounds(struct setup *s)
     return 0;
 }
 
+/*
+ * The copy of the host's mounts that the jailer is started in goes with the jailer: kept here it
+ * would keep every file system busy that the host lets go of meanwhile.
+ */
+static int jailer_leave(const struct vmm_jailer_wish *w)
+{
+    if (unshare(CLONE_NEWNS) < 0 || chdir(w->base) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+        return -errno;
+    return umount2(".", JAILER_MNT_DETACH) < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
 /* PID 1 of the namespace: it ends with the monitor, or when there is nobody left to wait for. */
-static void __attribute__((noreturn)) jailer_stay(void)
+static void __attribute__((noreturn)) jailer_stay(const struct vmm_jailer_wish *w)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
     int status = 0, one;
-    if (syscall(SYS_close_range, 0, ~0u, 0) < 0 || syscall(SYS_capset, &head, none) < 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (jailer_leave(w) < 0 || syscall(SYS_close_range, 0, ~0u, 0) < 0 ||
+        syscall(SYS_capset, &head, none) < 0)
         _exit(125);
     for (;;) {
         pid_t pid = waitpid(-1, &one, __WALL);
@@ -109,11 +122,11 @@ int vmm_jailer_exec(struct setup *s, const struct vmm_jailer_wish *w)
     int r = jailer_bounds(s);
     if (r < 0)
         return r;
-    if (chdir("/") < 0)
+    if (chdir("/") < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return setup_fail(s, "starting the jailer");
     pid_t pid = fork();
     if (pid > 0)
-        jailer_stay();
+        jailer_stay(w);
     if (pid == 0)
         execve(w->jailer, w->argv, env);
     return setup_fail(s, "starting the jailer");

@@ -3,11 +3,11 @@
 # none a stand-in serves the API as published (tests/tools/fake-firecracker.c) with a made-up guest.
 # shellcheck disable=SC2034 # all of these are read by vmm-api.sh
 {
-    VMM=firecracker WORDS='--api-sock /run/api.sock' OTHER=1.13.0
+    VMM=firecracker WORDS='--api-sock /run/api.sock' OTHER=1.13.0 FILTERS=2
     REQUESTS=(/version /metrics /machine-config /boot-source /drives/root /vsock /entropy /balloon /actions)
     FAULT='Start microvm error: Internal error while starting microVM: made up (400)'
     OWN='test_every_version_that_is_known test_the_choice_and_its_reason test_through_the_jailer
-test_a_jailer_that_fails test_the_next_is_taken'
+test_a_jailer_that_fails test_a_jailer_others_could_change test_the_next_is_taken'
 }
 
 test_every_version_that_is_known() {
@@ -31,6 +31,10 @@ test_every_version_that_is_known() {
     done
 }
 
+explained() { # what is said of the machine's bounds
+    cofferdam profile explain contained --set isolation.boundary=microvm --set "isolation.runtime=$PWD/bin/firecracker" --set files.image=small
+}
+
 # Root has it started by its own jailer, in namespaces and a control group of ours.
 test_through_the_jailer() {
     need root
@@ -39,6 +43,11 @@ test_through_the_jailer() {
     fake
     capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
     expect_out_has "bin/jailer"
+    capture cofferdam plan --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_has "bin/jailer starts the program: no user namespace, Landlock and filter of ours around it"
+    capture explained
+    expect_out_has "bin/jailer and Firecracker's own filter"
+    expect_out_has "not by a user namespace"
     capture fc -- echo jailed
     expect_status 0
     expect_out jailed
@@ -51,6 +60,9 @@ test_through_the_jailer() {
     done
     expect_equal "$(awk '/^NSpid:/ { print $NF }' "/proc/$PID/status")" 1 "its number in its own namespace"
     expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapEff
+    expect_equal "$(awk '/^CapPrm:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapPrm
+    expect_equal "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$PID/status")" 1 NoNewPrivs
+    expect_equal "$(awk '/^Seccomp_filters:/ { print $2 }' "/proc/$PID/status")" 1 "filters: its own"
     expect_equal "$(ls "/proc/$PID/root" | tr '\n' ' ')" "dev firecracker initramfs kernel root.img run " "its root"
     capture cofferdam stats --json jailed
     expect_out_has guest_read
@@ -58,10 +70,14 @@ test_through_the_jailer() {
     cofferdam resume jailed
     capture cofferdam exec jailed -- exit 3
     expect_status 3
+    OVER=$(awk '/^PPid:/ { print $2 }' "/proc/$PID/status") # keeps nothing of the host's file systems busy
+    expect_equal "$(awk '$5 != "/" && $5 !~ "^/firecracker/" { print $5 }' "/proc/$OVER/mountinfo")" "" "the host's mounts held"
+    expect_equal "$(awk '/^CapPrm:/ { print $2 }' "/proc/$OVER/status")" 0000000000000000 CapPrm
     cofferdam kill jailed
     await 5 no_jail
     fc --detach --name orphan -- sleep 600 >id
-    kill -9 "$(ps -o ppid= -p "$(ps -o ppid= -p "$(pgrep -f "^/firecracker --id $(cat id) --api-sock")")")"
+    parent() { awk '/^PPid:/ { print $2 }' "/proc/$1/status"; }
+    kill -9 "$(parent "$(parent "$(pgrep -f "^/firecracker --id $(cat id) --api-sock")")")"
     await 5 no_jail
     cofferdam prune --force >out
     for n in 1 9; do # it dies, and nothing of it stays
@@ -83,7 +99,8 @@ test_a_jailer_that_fails() {
     chmod 755 bin/jailer
     fake
     capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
-    expect_out_lacks "bin/jailer"
+    expect_out_lacks '"jailer": "'
+    expect_out_has "bin/jailer is of version 1.13.0, the program of 1.14.2"
     capture fc -- echo ours
     expect_out ours
     printf '#!/bin/sh\n[ "$1" != --version ] || { echo Jailer v1.14.2; exit 0; }\necho cannot jail >&2; exit 1\n' >bin/jailer
@@ -93,6 +110,57 @@ test_a_jailer_that_fails() {
     expect_status 125
     expect_err_has "cannot jail"
     await 5 nothing_runs
+}
+
+# It would run as root: where others could have changed it, or root may not make nodes, the way without it stays.
+not_taken() { # REASON
+    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_lacks '"jailer": "'
+    expect_out_has "$1"
+    capture cofferdam plan --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_has "not used: "
+    capture explained
+    expect_out_has "$1"
+    expect_out_has "stand around Firecracker instead"
+    [ ! -e as-root ] || fail "it was started"
+}
+test_a_jailer_others_could_change() {
+    need root
+    fake
+    # the facts of a program without a jailer do not outlive that
+    printf '#!/bin/sh\n: >%s/as-root\necho Jailer v1.14.2\n' "$PWD" >bin/jailer
+    chmod 775 bin/jailer
+    not_taken "bin/jailer can be changed by others than root"
+    chmod 755 bin/jailer
+    chown 1000 bin/jailer
+    not_taken "bin/jailer is not root's"
+    chown 0 bin/jailer
+    chmod 777 .
+    not_taken "can be changed by others than root"
+    chmod 755 .
+    chmod 1777 bin # what is root's stays so there, but not in the jailer's own folder
+    not_taken "/bin can be changed by others than root"
+    chmod 755 bin
+    chown 1000 bin
+    not_taken "/bin is not root's"
+    chown 0 bin
+    mv bin/jailer other
+    ln -s "$PWD/other" bin/jailer
+    not_taken "is not a regular file"
+    rm bin/jailer
+    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_lacks no_jailer
+    cp "$BUILD_DIR/tests/tools/fake-jailer" bin/jailer
+    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_has '"jailer": "'
+    COFFERDAM_BARE=$COFFERDAM
+    printf '#!/bin/sh\nexec setpriv --bounding-set -mknod %s "$@"\n' "$COFFERDAM_BARE" >bare
+    chmod 755 bare
+    COFFERDAM=$PWD/bare
+    not_taken "CAP_MKNOD"
+    COFFERDAM=$COFFERDAM_BARE
+    cp /usr/bin/env bin/firecracker # which needs libraries
+    not_taken "is not a static program"
 }
 
 # Firecracker, then Cloud Hypervisor, then QEMU: each where the one before cannot, with the reason.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What is proved of every program that is driven through an HTTP API, against the stand-in for it with its made-up
 # guest. A script sets VMM (its name), WORDS (its first arguments), REQUESTS (the paths of a start, in their order),
-# FAULT (how it says a made-up fault) and OWN (tests of its own), and sources this.
+# FAULT (how it says a made-up fault), FILTERS (of system calls: its own and ours) and OWN (tests of its own), and sources this.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 
@@ -96,6 +96,7 @@ test_the_jail() {
     expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapEff
     expect_equal "$(awk '/^CapBnd:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapBnd
     expect_equal "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$PID/status")" 1 NoNewPrivs
+    expect_equal "$(awk '/^Seccomp_filters:/ { print $2 }' "/proc/$PID/status")" "$FILTERS" "filters of system calls"
     expect_equal "$(awk '/^Seccomp:/ { print $2 }' "/proc/$PID/status")" 2 Seccomp
     cofferdam kill jailed
     await 5 nothing_runs

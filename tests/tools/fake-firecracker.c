@@ -6,9 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 volatile char fake_settings[] = "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;time=0;";
@@ -287,10 +291,24 @@ static const char *arguments(int argc, char **argv)
     return socket_path;
 }
 
+/* It shuts itself up in filters of its own, which this one is as far as counting them goes. */
+static void filter_own(void)
+{
+    struct sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {1, all};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
+        return;
+    fprintf(stderr, "Error: Seccomp: %s\n", strerror(errno));
+    exit(148);
+}
+
 int main(int argc, char **argv)
 {
     vm.state = NOTHING;
-    int r = fake_main(arguments(argc, argv));
+    const char *path = arguments(argc, argv);
+    filter_own();
+    int r = fake_main(path);
     fprintf(stderr, "Error: RunWithApi(FailedToBindAndRunHttpServer(IOError(%s)))\n", os_error(-r));
     return 1;
 }

@@ -121,6 +121,8 @@ static void test_jailer(void **state)
         buf_printf(&shown_there, "%s ", j->mounts[i].target);
     }
     assert_string_equal(shown_there.data, "/kernel /initramfs /root.img ");
+    assert_false(j->seccomp || j->namespaces & PLAN_NS_USER); /* nor is it said to have them */
+    assert_true(j->no_new_privileges && j->namespaces & PLAN_NS_NET);
     plan_free(j);
 }
 
