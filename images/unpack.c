@@ -23,16 +23,41 @@ int unpack_compression(int blob)
     return n < 0 ? -errno : (int)compression_of(start, (size_t)n);
 }
 
+/*
+ * Bytes that are stored, counted until `enough`. A file system that compresses, or does not say how
+ * much it keeps (FUSE), shows honest files with hardly any blocks; where its holes are it says, or
+ * that there are none. Reading goes on from where it was.
+ */
+static uint64_t unpack_stored(int blob, uint64_t size, uint64_t enough)
+{
+    uint64_t stored = 0;
+    off_t was = lseek(blob, 0, SEEK_CUR), at = 0;
+    while (stored < enough && (at = lseek(blob, at, SEEK_DATA)) >= 0) {
+        off_t end = lseek(blob, at, SEEK_HOLE);
+        if (end <= at)
+            break;
+        stored += (uint64_t)(end - at);
+        at = end;
+    }
+    if (at < 0 && errno == EINVAL) /* it knows of no holes */
+        stored = size;
+    lseek(blob, was, SEEK_SET);
+    return stored;
+}
+
 int unpack_check_blob(int blob, const struct image_limits *limits, struct error *e)
 {
     struct stat st;
     if (fstat(blob, &st) < 0)
         return error_errno(e, errno, "reading the blob");
     uint64_t size = (uint64_t)st.st_size, stored = (uint64_t)st.st_blocks * 512;
+    uint64_t enough = size / limits->ratio;
     if (size > limits->bytes)
         return error_set(e, EFBIG, "it is larger than the limit of %llu bytes",
                          (unsigned long long)limits->bytes);
-    if (size > UNPACK_FREE && size / limits->ratio > stored)
+    if (size > UNPACK_FREE && enough > stored)
+        stored = unpack_stored(blob, size, enough);
+    if (size > UNPACK_FREE && enough > stored)
         return error_set(e, EFBIG, "it is mostly holes: %llu bytes, of which %llu are stored",
                          (unsigned long long)size, (unsigned long long)stored);
     return 0;
