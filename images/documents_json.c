@@ -53,6 +53,25 @@ int document_bad(struct error *e, const char *what)
 
 static int document_one_case(const json_t *j, struct error *e);
 
+/* As Go's encoding/json does: besides the letters, the long s and the sign of Kelvin. */
+static char *document_fold(const char *key)
+{
+    static const char long_s[] = "\xc5\xbf", kelvin[] = "\xe2\x84\xaa";
+    autobuf folded = {0};
+    for (const char *c = key; *c; c++) {
+        if (str_starts(c, long_s)) {
+            buf_putc(&folded, 's');
+            c += strlen(long_s) - 1;
+        } else if (str_starts(c, kelvin)) {
+            buf_putc(&folded, 'k');
+            c += strlen(kelvin) - 1;
+        } else {
+            buf_putc(&folded, *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c);
+        }
+    }
+    return buf_take(&folded);
+}
+
 static bool document_names_are_theirs(const char *key)
 {
     return str_equal(key, "annotations") || str_equal(key, "Labels") || str_equal(key, "Volumes") ||
@@ -66,10 +85,7 @@ static int document_keys_of_one_case(const json_t *object, struct error *e)
     const char *key;
     json_object_foreach((json_t *)object, key, value)
     {
-        autofree char *lower = str_dup(key);
-        for (char *c = lower; *c; c++)
-            if (*c >= 'A' && *c <= 'Z')
-                *c = (char)(*c - 'A' + 'a');
+        autofree char *lower = document_fold(key);
         if (json_object_get(seen, lower)) {
             autofree char *shown = str_escape(key, strnlen(key, 60));
             return error_set(e, EBADMSG, "%s is there twice, in upper and lower case", shown);
