@@ -83,8 +83,8 @@ void cgroup_note_usage(struct cgroup *c, const struct rusage *u);
 int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e);
 
 /*
- * As launch_ops.update(), on descriptors kept open. `planned`: what it was started with: memory's
- * swap comes on top on v1; processes cannot be allowed more than that (RLIMIT_NPROC).
+ * As launch_ops.update(), on descriptors kept open. `planned`: what it was started with:
+ * processes cannot be allowed more than that (RLIMIT_NPROC). Swap stays as it is.
  */
 int cgroup_update(struct cgroup *c, const struct plan_limits *planned,
                   const struct launch_limits *x, struct error *e);

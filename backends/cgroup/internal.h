@@ -36,6 +36,8 @@ enum cgroup_file {
     CGROUP_EVENTS,
     CGROUP_KILL,
     CGROUP_MEMORY_MAX, /* the limits themselves, for cgroup_update() */
+    CGROUP_MEMORY_HIGH,
+    CGROUP_MEMORY_STAT,
     CGROUP_MEMSW_MAX,
     CGROUP_PIDS_MAX,
     CGROUP_CPU_MAX,
@@ -59,6 +61,7 @@ struct cgroup {
     bool v2_controllers;    /* the limits go there */
     struct cgroup_place v1[CGROUP_V1_COUNT];
     int file[CGROUP_FILE_COUNT]; /* owned */
+    bool io_other;               /* CGROUP_IO_WEIGHT is the file that limits.c falls back to */
     char **shortfalls;           /* owned */
 
     int proc;  /* owned; mode NONE */
@@ -73,12 +76,18 @@ int cgroup_limits_v1(struct cgroup *c, const struct plan *p, struct error *e);
 /* Microseconds of processor time in each period. */
 enum { CGROUP_CPU_PERIOD_US = 100000 };
 uint64_t cgroup_cpu_quota_us(unsigned cpu_milli);
-/* v1 knows 10 to 1000. */
+/* v1 knows 10 to 1000; BFQ in v2's tree 1 to 1000. */
 unsigned cgroup_v1_io_weight(unsigned weight);
+unsigned cgroup_v2_bfq_weight(unsigned weight);
+/* Where there is no io.weight, or no blkio.bfq.weight. */
+#define CGROUP_V2_IO_OTHER "io.bfq.weight"
+#define CGROUP_V1_IO_OTHER "blkio.weight"
 
 /* Whether a kept file is of the v2 tree; the number in one, UINT64_MAX: none. */
 bool cgroup_file_is_v2(const struct cgroup *c, enum cgroup_file f);
 uint64_t cgroup_file_number(const struct cgroup *c, enum cgroup_file f);
+/* Bytes of files and of the kernel's caches that it can take back; 0: not known. */
+uint64_t cgroup_reclaimable(const struct cgroup *c);
 
 /* A limit that cannot be set: an error, or a shortfall and 0. */
 int cgroup_short(struct cgroup *c, const struct plan_limits *l, const char *limit, int r,

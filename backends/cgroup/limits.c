@@ -28,6 +28,11 @@ unsigned cgroup_v1_io_weight(unsigned weight)
     return MAX(10u, MIN(weight, 1000u));
 }
 
+unsigned cgroup_v2_bfq_weight(unsigned weight)
+{
+    return MIN(weight, 1000u);
+}
+
 /* Without swap space there is nothing to limit: kernels without swap accounting are fine then. */
 static bool host_has_swap(void)
 {
@@ -62,8 +67,8 @@ static int v2_io(int dir, unsigned weight)
     char text[32];
     snprintf(text, sizeof(text), "default %u", weight);
     int r = file_put(dir, "io.weight", text);
-    if (r == -ENOENT) /* BFQ knows 1 to 1000 */
-        r = put_number(dir, "io.bfq.weight", MIN(weight, 1000u));
+    if (r == -ENOENT)
+        r = put_number(dir, CGROUP_V2_IO_OTHER, cgroup_v2_bfq_weight(weight));
     return r;
 }
 
@@ -116,7 +121,7 @@ static int v1_io(const struct cgroup *c, unsigned weight)
 {
     unsigned n = cgroup_v1_io_weight(weight);
     int r = v1_put(c, CGROUP_V1_BLKIO, "blkio.bfq.weight", n);
-    return r == -ENOENT ? v1_put(c, CGROUP_V1_BLKIO, "blkio.weight", n) : r;
+    return r == -ENOENT ? v1_put(c, CGROUP_V1_BLKIO, CGROUP_V1_IO_OTHER, n) : r;
 }
 
 /* The nodes every /dev of ours has, and others that never change: they need not be looked at. */

@@ -32,6 +32,8 @@ static const struct {
     [CGROUP_EVENTS]          = {"cgroup.events", CGROUP_V1_COUNT, NULL, O_RDONLY},
     [CGROUP_KILL]            = {"cgroup.kill", CGROUP_V1_COUNT, NULL, O_WRONLY},
     [CGROUP_MEMORY_MAX]      = {"memory.max", CGROUP_V1_MEMORY, "memory.limit_in_bytes", O_RDWR},
+    [CGROUP_MEMORY_HIGH]     = {"memory.high", CGROUP_V1_COUNT, NULL, O_RDWR},
+    [CGROUP_MEMORY_STAT]     = {"memory.stat", CGROUP_V1_COUNT, NULL, O_RDONLY},
     [CGROUP_MEMSW_MAX]       = {NULL, CGROUP_V1_MEMORY, "memory.memsw.limit_in_bytes", O_RDWR},
     [CGROUP_PIDS_MAX]        = {"pids.max", CGROUP_V1_PIDS, "pids.max", O_RDWR},
     [CGROUP_CPU_MAX]         = {"cpu.max", CGROUP_V1_CPU, "cpu.cfs_quota_us", O_RDWR},
@@ -42,6 +44,17 @@ static const struct {
 bool cgroup_file_is_v2(const struct cgroup *c, enum cgroup_file f)
 {
     return c->v2.dir >= 0 && (c->mode != PLAN_CGROUP_V1 || c->v1[places[f].v1_id].dir < 0);
+}
+
+/* The one that limits.c writes where the first is missing. */
+static int keep_io_weight(struct cgroup *c)
+{
+    int v1 = c->v1[CGROUP_V1_BLKIO].dir, flags = O_RDWR | O_CLOEXEC;
+    int fd = v1 >= 0          ? openat(v1, CGROUP_V1_IO_OTHER, flags)
+             : c->v2.dir >= 0 ? openat(c->v2.dir, CGROUP_V2_IO_OTHER, flags)
+                              : FD_NONE;
+    c->io_other = fd >= 0;
+    return fd;
 }
 
 void cgroup_keep(struct cgroup *c, pid_t pid)
@@ -59,6 +72,8 @@ void cgroup_keep(struct cgroup *c, pid_t pid)
                 openat(c->v1[places[i].v1_id].dir, places[i].v1, places[i].flags | O_CLOEXEC);
         else if (c->v2.dir >= 0 && places[i].v2)
             c->file[i] = openat(c->v2.dir, places[i].v2, places[i].flags | O_CLOEXEC);
+        if (c->file[i] < 0 && i == CGROUP_IO_WEIGHT)
+            c->file[i] = keep_io_weight(c);
         if (c->file[i] < 0)
             c->file[i] = FD_NONE;
     }
@@ -91,6 +106,19 @@ static uint64_t text_number(const char *text, const char *key)
             return strtoull(p + length + 1, NULL, 10);
     }
     return UINT64_MAX;
+}
+
+uint64_t cgroup_reclaimable(const struct cgroup *c)
+{
+    static const char *const caches[] = {"inactive_file", "active_file", "slab_reclaimable"};
+    char text[STAT_MAX];
+    uint64_t sum = 0;
+    kept_read(c, CGROUP_MEMORY_STAT, text);
+    for (size_t i = 0; i < ARRAY_SIZE(caches); i++) {
+        uint64_t n = text_number(text, caches[i]);
+        sum += n == UINT64_MAX ? 0 : n;
+    }
+    return sum;
 }
 
 /* The sum over all devices of the numbers behind `key`. */

@@ -24,26 +24,64 @@ static void edit_add(struct edits *l, const char *limit, enum cgroup_file file, 
     snprintf(x->text, sizeof(x->text), "%" PRIu64, n);
 }
 
-/* v1's two numbers depend on one another: the larger one goes first upwards, last downwards. */
-static int edits_memory(const struct cgroup *c, struct edits *l, const struct plan_limits *planned,
-                        uint64_t memory, struct error *e)
+static int memory_used(uint64_t used, uint64_t memory, struct error *e)
 {
-    uint64_t now = cgroup_file_number(c, CGROUP_MEMORY_NOW);
-    /* v2 would kill it for that; v1 takes caches back, and refuses where that is not enough */
-    if (cgroup_file_is_v2(c, CGROUP_MEMORY_MAX) && now != UINT64_MAX && now > memory) {
-        char used[32], asked[32];
-        return error_set(e, EBUSY, "memory: it uses %s now, which is more than %s",
-                         str_from_size(now, used, sizeof(used)),
-                         str_from_size(memory, asked, sizeof(asked)));
-    }
-    bool both = c->file[CGROUP_MEMSW_MAX] >= 0;
-    bool up = memory > cgroup_file_number(c, CGROUP_MEMORY_MAX);
-    if (both && up)
-        edit_add(l, "memory", CGROUP_MEMSW_MAX, memory + planned->swap);
+    char now[32], asked[32];
+    return error_set(e, EBUSY, "memory: it uses %s now, which is more than %s",
+                     str_from_size(used, now, sizeof(now)),
+                     str_from_size(memory, asked, sizeof(asked)));
+}
+
+/*
+ * Less than it uses: version 2 would kill it for that. So memory.high takes files and caches back
+ * first, for a moment; what is above it then is in real use.
+ */
+static int edits_memory_v2(const struct cgroup *c, struct edits *l, uint64_t memory,
+                           struct error *e)
+{
+    uint64_t now = cgroup_file_number(c, CGROUP_MEMORY_NOW), caches = cgroup_reclaimable(c);
+    bool less = now != UINT64_MAX && now > memory;
+    if (less && now - MIN(now, caches) > memory)
+        return memory_used(now - MIN(now, caches), memory, e);
+    if (less && c->file[CGROUP_MEMORY_HIGH] < 0)
+        return memory_used(now, memory, e);
+    if (less)
+        edit_add(l, "memory", CGROUP_MEMORY_HIGH, memory);
     edit_add(l, "memory", CGROUP_MEMORY_MAX, memory);
-    if (both && !up)
-        edit_add(l, "memory", CGROUP_MEMSW_MAX, memory + planned->swap);
     return 0;
+}
+
+/*
+ * Two numbers that depend on one another: the larger one goes first upwards, last downwards. Swap
+ * has not been named: there stays as much of it as there is; above all memory there is no limit.
+ * The kernel takes caches back itself, and refuses where that is not enough.
+ */
+static void edits_memory_v1(const struct cgroup *c, struct edits *l, uint64_t memory)
+{
+    const uint64_t unlimited = INT64_MAX / 2; /* the kernel's own number depends on its pages */
+    uint64_t was = cgroup_file_number(c, CGROUP_MEMORY_MAX);
+    uint64_t both_were = cgroup_file_number(c, CGROUP_MEMSW_MAX);
+    bool both = both_were < unlimited && was <= both_were;
+    if (both && memory > was)
+        edit_add(l, "memory", CGROUP_MEMSW_MAX, memory + (both_were - was));
+    edit_add(l, "memory", CGROUP_MEMORY_MAX, memory);
+    if (both && memory <= was)
+        edit_add(l, "memory", CGROUP_MEMSW_MAX, memory + (both_were - was));
+}
+
+static int edits_memory(const struct cgroup *c, struct edits *l, uint64_t memory, struct error *e)
+{
+    if (cgroup_file_is_v2(c, CGROUP_MEMORY_MAX))
+        return edits_memory_v2(c, l, memory, e);
+    edits_memory_v1(c, l, memory);
+    return 0;
+}
+
+static unsigned io_weight_here(const struct cgroup *c, unsigned weight)
+{
+    if (!cgroup_file_is_v2(c, CGROUP_IO_WEIGHT))
+        return cgroup_v1_io_weight(weight);
+    return c->io_other ? cgroup_v2_bfq_weight(weight) : weight;
 }
 
 static int edits_make(const struct cgroup *c, struct edits *l, const struct plan_limits *planned,
@@ -56,34 +94,59 @@ static int edits_make(const struct cgroup *c, struct edits *l, const struct plan
                          " (RLIMIT_NPROC), which nobody can raise while they run",
                          planned->pids);
     if (x->which & LAUNCH_LIMIT_MEMORY)
-        r = edits_memory(c, l, planned, x->memory, e);
+        r = edits_memory(c, l, x->memory, e);
     if (x->which & LAUNCH_LIMIT_PIDS)
         edit_add(l, "pids", CGROUP_PIDS_MAX, x->pids);
     if (x->which & LAUNCH_LIMIT_CPUS)
         edit_add(l, "cpus", CGROUP_CPU_MAX, cgroup_cpu_quota_us(x->cpu_milli));
     if (x->which & LAUNCH_LIMIT_IO_WEIGHT)
-        edit_add(l, "io-weight", CGROUP_IO_WEIGHT,
-                 cgroup_file_is_v2(c, CGROUP_IO_WEIGHT) ? x->io_weight
-                                                        : cgroup_v1_io_weight(x->io_weight));
+        edit_add(l, "io-weight", CGROUP_IO_WEIGHT, io_weight_here(c, x->io_weight));
     return r;
 }
 
+/* Why there is no such file. */
+static const char *edit_missing(const struct cgroup *c, enum cgroup_file file,
+                                const struct plan_limits *planned)
+{
+    if (c->mode == PLAN_CGROUP_NONE)
+        return "there is no control group for it here";
+    if ((file == CGROUP_CPU_MAX && !planned->cpu_milli) ||
+        (file == CGROUP_PIDS_MAX && !planned->pids && c->mode == PLAN_CGROUP_V1) ||
+        (file == CGROUP_IO_WEIGHT && !planned->io_weight))
+        return "nothing counts it for this workload, which was started without a limit of it";
+    return "the control groups here have no controller for it";
+}
+
 /* What nothing here enforces is found before anything is written. */
-static int edits_check(const struct cgroup *c, struct edits *l, struct error *e)
+static int edits_check(const struct cgroup *c, struct edits *l, const struct plan_limits *planned,
+                       struct error *e)
 {
     for (size_t i = 0; i < l->count; i++) {
         struct edit *x = &l->of[i];
         int fd = c->file[x->file];
         ssize_t n = fd < 0 ? -1 : pread(fd, x->before, sizeof(x->before) - 1, 0);
-        if (n >= 0)
-            continue;
-        return error_set(e, EOPNOTSUPP, "%s: %s", x->limit,
-                         c->mode == PLAN_CGROUP_NONE
-                             ? "there is no control group for it here"
-                             : "nothing counts it for this workload, which was started without a "
-                               "limit of it");
+        if (n < 0)
+            return error_set(e, EOPNOTSUPP, "%s: %s", x->limit, edit_missing(c, x->file, planned));
     }
     return 0;
+}
+
+static void edit_undo(const struct cgroup *c, const struct edit *x)
+{
+    (void)!pwrite(c->file[x->file], x->before, strlen(x->before), 0);
+}
+
+static int edit_write(const struct cgroup *c, const struct edit *x, uint64_t memory,
+                      struct error *e)
+{
+    if (pwrite(c->file[x->file], x->text, strlen(x->text), 0) < 0)
+        return errno == EBUSY ? error_set(e, EBUSY, "%s: it uses more than that now", x->limit)
+                              : error_errno(e, errno, "%s", x->limit);
+    uint64_t now = x->file == CGROUP_MEMORY_HIGH ? cgroup_file_number(c, CGROUP_MEMORY_NOW) : 0;
+    if (now <= memory)
+        return 0;
+    edit_undo(c, x);
+    return memory_used(now, memory, e);
 }
 
 int cgroup_update(struct cgroup *c, const struct plan_limits *planned,
@@ -92,19 +155,14 @@ int cgroup_update(struct cgroup *c, const struct plan_limits *planned,
     struct edits l = {0};
     int r = edits_make(c, &l, planned, x, e);
     if (r == 0)
-        r = edits_check(c, &l, e);
+        r = edits_check(c, &l, planned, e);
     size_t done = 0;
     while (r == 0 && done < l.count) {
-        const struct edit *one = &l.of[done];
-        if (pwrite(c->file[one->file], one->text, strlen(one->text), 0) < 0)
-            r = errno == EBUSY ? error_set(e, EBUSY, "%s: it uses more than that now", one->limit)
-                               : error_errno(e, errno, "%s", one->limit);
-        else
-            done++;
+        r = edit_write(c, &l.of[done], x->memory, e);
+        done += r == 0;
     }
-    while (r < 0 && done-- > 0) {
-        const struct edit *one = &l.of[done];
-        (void)!pwrite(c->file[one->file], one->before, strlen(one->before), 0);
-    }
+    for (size_t i = done; i-- > 0;)
+        if (r < 0 || l.of[i].file == CGROUP_MEMORY_HIGH) /* which was for a moment */
+            edit_undo(c, &l.of[i]);
     return r;
 }

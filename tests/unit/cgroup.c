@@ -256,12 +256,145 @@ static void expect_file(int dir, const char *name, const char *want)
     assert_string_equal(text, want);
 }
 
-/* In a folder like that, on the descriptors of a running workload. */
+/* In a folder like that, on the descriptors of a running workload. v1: all hierarchies are one. */
+static void keep_made_up(struct cgroup *c, int dir, enum plan_cgroup mode)
+{
+    *c = (struct cgroup){.mode = mode, .proc = FD_NONE};
+    c->v2.dir = mode == PLAN_CGROUP_V2 ? dir : FD_NONE;
+    for (size_t i = 0; i < CGROUP_V1_COUNT; i++) {
+        c->v1[i].parent = c->v1[i].dir = c->v1[i].join = FD_NONE;
+        if (mode == PLAN_CGROUP_V1)
+            c->v1[i].dir = dir;
+    }
+    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
+        c->file[i] = FD_NONE;
+    cgroup_keep(c, 0);
+}
+
+static void drop_made_up(struct cgroup *c)
+{
+    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
+        c->file[i] = fd_close(c->file[i]);
+}
+
+static int make_folder(char path[static 32])
+{
+    strcpy(path, "/tmp/cofferdam-test-XXXXXX");
+    assert_non_null(mkdtemp(path));
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void put_file(int dir, const char *name, const char *text)
+{
+    assert_int_equal(file_write_whole(dir, name, text, strlen(text), 0600, false), 0);
+}
+
+/* Swap was not named, and stays. */
+static void update_keeps_swap_on_v1(void **state)
+{
+    char folder[32];
+    autoclose int dir = make_folder(folder);
+    put_file(dir, "memory.limit_in_bytes", "67108864");
+    put_file(dir, "memory.memsw.limit_in_bytes", "83886080");
+    struct cgroup c;
+    struct error e = {0};
+    const struct plan_limits planned = {0};
+    keep_made_up(&c, dir, PLAN_CGROUP_V1);
+    struct launch_limits x = {.which = LAUNCH_LIMIT_MEMORY, .memory = 71303168};
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), 0);
+    expect_file(dir, "memory.limit_in_bytes", "71303168");
+    expect_file(dir, "memory.memsw.limit_in_bytes", "88080384");
+    x.memory = 50331648;
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), 0);
+    expect_file(dir, "memory.memsw.limit_in_bytes", "67108864");
+    drop_made_up(&c);
+
+    put_file(dir, "memory.limit_in_bytes", "9223372036854771712");
+    put_file(dir, "memory.memsw.limit_in_bytes", "9223372036854771712");
+    keep_made_up(&c, dir, PLAN_CGROUP_V1);
+    x.memory = 1234567890123456768; /* as long as what it replaces */
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), 0);
+    expect_file(dir, "memory.limit_in_bytes", "1234567890123456768");
+    expect_file(dir, "memory.memsw.limit_in_bytes", "9223372036854771712");
+    drop_made_up(&c);
+    assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
+}
+
+/* Files in its memory are no reason to refuse; they are taken back before the limit is set. */
+static void update_takes_caches_back_on_v2(void **state)
+{
+    char folder[32];
+    autoclose int dir = make_folder(folder);
+    put_file(dir, "memory.max", "900000");
+    put_file(dir, "memory.high", "800000");
+    put_file(dir, "memory.current", "500000");
+    put_file(dir, "memory.stat",
+             "anon 300000\ninactive_anon 1\ninactive_file 60000\nactive_file 30000\n"
+             "slab_reclaimable 20000\nslab 40000\n");
+    struct cgroup c;
+    struct error e = {0};
+    const struct plan_limits planned = {0};
+    keep_made_up(&c, dir, PLAN_CGROUP_V2);
+    struct launch_limits x = {.which = LAUNCH_LIMIT_MEMORY, .memory = 380000};
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EBUSY); /* 390000 is in real use */
+    x.memory = 400000; /* it could, but here nobody takes anything back */
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EBUSY);
+    expect_file(dir, "memory.max", "900000");
+    expect_file(dir, "memory.high", "800000");
+    drop_made_up(&c);
+
+    /* what is used follows memory.high at once */
+    assert_int_equal(unlinkat(dir, "memory.current", 0), 0);
+    put_file(dir, "memory.high", "500000");
+    assert_int_equal(linkat(dir, "memory.high", dir, "memory.current", 0), 0);
+    keep_made_up(&c, dir, PLAN_CGROUP_V2);
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), 0);
+    expect_file(dir, "memory.max", "400000");
+    expect_file(dir, "memory.high", "500000");
+    drop_made_up(&c);
+    assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
+}
+
+/* The file that the start wrote; and why there is none. */
+static void update_finds_the_weight(void **state)
+{
+    static const struct {
+        enum plan_cgroup mode;
+        const char *file, *want;
+    } rows[] = {
+        {PLAN_CGROUP_V2, "io.weight",        "5000"},
+        {PLAN_CGROUP_V2, "io.bfq.weight",    "1000"},
+        {PLAN_CGROUP_V1, "blkio.bfq.weight", "1000"},
+        {PLAN_CGROUP_V1, "blkio.weight",     "1000"},
+    };
+    const struct launch_limits x = {.which = LAUNCH_LIMIT_IO_WEIGHT, .io_weight = 5000};
+    struct plan_limits planned = {.io_weight = 100};
+    struct cgroup c;
+    struct error e = {0};
+    char folder[32];
+    autoclose int dir = make_folder(folder);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        put_file(dir, rows[i].file, "100");
+        keep_made_up(&c, dir, rows[i].mode);
+        assert_int_equal(cgroup_update(&c, &planned, &x, &e), 0);
+        expect_file(dir, rows[i].file, rows[i].want);
+        drop_made_up(&c);
+        assert_int_equal(unlinkat(dir, rows[i].file, 0), 0);
+    }
+    keep_made_up(&c, dir, PLAN_CGROUP_V2);
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EOPNOTSUPP);
+    assert_non_null(strstr(e.text, "no controller for it"));
+    planned.io_weight = 0;
+    assert_int_equal(cgroup_update(&c, &planned, &x, &e), -EOPNOTSUPP);
+    assert_non_null(strstr(e.text, "was started without"));
+    drop_made_up(&c);
+    assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
+}
+
 static void update_changes_all_or_nothing(void **state)
 {
-    char folder[] = "/tmp/cofferdam-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char folder[32];
+    autoclose int dir = make_folder(folder);
     static const char *const files[][2] = {
         {"memory.max",     "1048576"      },
         {"memory.current", "500000"       },
@@ -269,14 +402,9 @@ static void update_changes_all_or_nothing(void **state)
         {"cpu.max",        "150000 100000"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-        assert_int_equal(
-            file_write_whole(dir, files[i][0], files[i][1], strlen(files[i][1]), 0600, false), 0);
-    struct cgroup c = {.mode = PLAN_CGROUP_V2, .v2 = {.dir = dir}, .proc = FD_NONE};
-    for (size_t i = 0; i < CGROUP_V1_COUNT; i++)
-        c.v1[i].parent = c.v1[i].dir = c.v1[i].join = FD_NONE;
-    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
-        c.file[i] = FD_NONE;
-    cgroup_keep(&c, 0);
+        put_file(dir, files[i][0], files[i][1]);
+    struct cgroup c;
+    keep_made_up(&c, dir, PLAN_CGROUP_V2);
     const struct plan_limits planned = {.memory = 1048576, .pids = 20};
     struct error e = {0};
 
@@ -309,8 +437,7 @@ static void update_changes_all_or_nothing(void **state)
     assert_true(cgroup_update(&c, &planned, &x, &e) < 0);
     expect_file(dir, "memory.max", "2097152");
     expect_file(dir, "pids.max", "10");
-    for (size_t i = 0; i < CGROUP_FILE_COUNT; i++)
-        fd_close(c.file[i]);
+    drop_made_up(&c);
     assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
 }
 
@@ -331,6 +458,9 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(v2_limits_are_written),
         cmocka_unit_test(update_changes_all_or_nothing),
+        cmocka_unit_test(update_keeps_swap_on_v1),
+        cmocka_unit_test(update_takes_caches_back_on_v2),
+        cmocka_unit_test(update_finds_the_weight),
         cmocka_unit_test(makes_samples_kills_and_cleans),
         cmocka_unit_test(strict_names_the_limit),
         cmocka_unit_test(a_crash_is_undone),
