@@ -183,14 +183,21 @@ int snapshots_read_plan(const struct dirs *d, const char *id, char **ret, size_t
     return r < 0 ? error_errno(e, -r, "cannot read the plan of the snapshot %s", id) : 0;
 }
 
+/*
+ * Whoever has just published it, or looks whether it is a half one, has the lock for a moment, and
+ * so has who removes it until it is hidden. What counts is whether it is there after that.
+ */
 int snapshots_hold(const struct dirs *d, const char *id, struct error *e)
 {
     autofree char *path = str_format("%s/snapshots/%s/lock", d->state, id);
     autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct flock l = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    struct stat held, there;
     if (fd < 0)
         return error_errno(e, errno, "cannot open the lock of the snapshot %s", id);
-    if (fcntl(fd, F_OFD_SETLK, &l) < 0)
+    if (fcntl(fd, F_OFD_SETLKW, &l) < 0 || fstat(fd, &held) < 0)
+        return error_errno(e, errno, "cannot lock the snapshot %s", id);
+    if (stat(path, &there) < 0 || there.st_ino != held.st_ino || there.st_dev != held.st_dev)
         return error_set(e, EBUSY, "the snapshot %s is being removed", id);
     return TAKE_FD(fd);
 }
@@ -289,6 +296,7 @@ int snapshot_writer_publish(struct snapshot_writer *w, const struct snapshot_rec
     if (renameat2(w->all, w->half, w->all, w->id, RENAME_NOREPLACE) < 0)
         return error_errno(e, errno, "cannot publish the snapshot");
     w->published = true;
+    w->lock = fd_close(w->lock); /* it can be started from, whatever the disk has to do yet */
     fsync(w->all);
     return 0;
 }
@@ -340,6 +348,8 @@ int snapshots_remove(const struct dirs *d, const char *id, snapshot_clear_fn *cl
         return error_errno(e, -r, "cannot lock the snapshot %s", id);
     if (renameat(all, id, all, half) < 0)
         return error_errno(e, errno, "cannot remove the snapshot %s", id);
+    struct flock shared = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    fcntl(lock, F_OFD_SETLK, &shared); /* who waits to start from it sees that it is gone */
     return remove_half(all, half, clear, e);
 }
 

@@ -6,8 +6,11 @@
 #include "base/file.h"
 #include "console/snapshots.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static char folder[64];
 static struct dirs d;
@@ -114,6 +117,88 @@ static void test_removal(void **state)
     assert_int_equal(snapshots_remove(&d, "..", NULL, &e), -EINVAL);
 }
 
+/* proc(5): who waits for a lock stands there behind an arrow. */
+static bool somebody_waits(int lock)
+{
+    autofree char *text = NULL;
+    char inode[32];
+    struct stat st;
+    fstat(lock, &st);
+    snprintf(inode, sizeof(inode), ":%ju ", (uintmax_t)st.st_ino);
+    if (file_read_virtual(AT_FDCWD, "/proc/locks", 1 << 20, &text, NULL) < 0)
+        return false;
+    char *rest = text, *line;
+    while ((line = strsep(&rest, "\n")))
+        if (strstr(line, "->") && strstr(line, inode))
+            return true;
+    return false;
+}
+
+/* Holds the lock until somebody waits for it; `hide`: as who removes the snapshot. */
+static void be_in_the_way(const char *path, int ready, bool hide) __attribute__((noreturn));
+static void be_in_the_way(const char *path, int ready, bool hide)
+{
+    autofree char *lock = str_format("%s/lock", path), *hidden = str_format("%s/hidden", folder);
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(lock, O_RDWR | O_CLOEXEC);
+    bool good = fd >= 0 && fcntl(fd, F_OFD_SETLK, &l) == 0 && write(ready, "x", 1) == 1;
+    for (int i = 0; good && i < 10000 && !somebody_waits(fd); i++)
+        poll(NULL, 0, 1); /* nobody is told */
+    if (hide)
+        good &= rename(path, hidden) == 0;
+    _exit(good ? 0 : 1);
+}
+
+static void hold_against(bool hide)
+{
+    struct error e;
+    int ready[2], status;
+    char go;
+    make("aaaaaaaaaaaa", "one", NULL);
+    autofree char *path = str_format("%s/snapshots/aaaaaaaaaaaa", folder);
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_in_the_way(path, ready[1], hide);
+    assert_int_equal(read(ready[0], &go, 1), 1);
+    int hold = snapshots_hold(&d, "aaaaaaaaaaaa", &e);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    if (hide)
+        assert_int_equal(hold, -EBUSY);
+    else
+        assert_true(hold >= 0);
+    fd_close(hold);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void test_held_for_a_moment(void **state)
+{
+    hold_against(false);
+}
+
+static void test_removed_meanwhile(void **state)
+{
+    hold_against(true);
+}
+
+static void test_published_ones_are_free(void **state)
+{
+    struct snapshot_writer *w;
+    struct error e;
+    const struct snapshot_record r = {.id = (char *)"aaaaaaaaaaaa",
+                                      .name = (char *)"one",
+                                      .workload = (char *)"cccccccccccc",
+                                      .workload_name = (char *)"web",
+                                      .runtime = (char *)"native",
+                                      .kind = LAUNCH_SNAPSHOT_FILES};
+    assert_int_equal(snapshot_writer_open(&d, "aaaaaaaaaaaa", &w, &e), 0);
+    assert_int_equal(snapshot_writer_publish(w, &r, &e), 0);
+    assert_int_equal(snapshots_remove(&d, "aaaaaaaaaaaa", NULL, &e), 0); /* its writer lives yet */
+    snapshot_writer_free(w, NULL);
+}
+
 static void test_broken_ones(void **state)
 {
     static const char *const texts[] = {
@@ -151,9 +236,9 @@ static void test_broken_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),
-        TEST(test_half_ones),
-        TEST(test_removal),
+        TEST(test_round_trip),        TEST(test_half_ones),
+        TEST(test_removal),           TEST(test_held_for_a_moment),
+        TEST(test_removed_meanwhile), TEST(test_published_ones_are_free),
         TEST(test_broken_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
