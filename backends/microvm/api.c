@@ -9,6 +9,8 @@ enum { API_TEXT_MAX = 200 };
 struct api {
     const char *name;  /* static */
     struct http *http; /* owned */
+    api_answer_fn *answered;
+    void *data; /* of answered() */
 };
 
 void api_requests_done(struct api_requests *r)
@@ -103,6 +105,25 @@ int api_call(struct api *a, const char *method, const char *path, const char *bo
     }
     if (ret_body)
         *ret_body = TAKE(answer);
+    return 0;
+}
+
+static void api_answered(void *data, unsigned status, const char *body)
+{
+    struct api *a = data;
+    if (status / 100 == 2 && a->answered)
+        a->answered(a->data, body);
+}
+
+int api_ask(struct api *a, const char *method, const char *path, const char *body, int wait_ms,
+            api_answer_fn *answered, void *data, struct error *e)
+{
+    int r = http_ask(a->http, method, path, body, api_answered, a);
+    if (r < 0)
+        return r == -EBUSY ? 0 : error_errno(e, -r, "%s: %s %s", a->name, method, path);
+    a->answered = answered;
+    a->data = data;
+    http_await(a->http, wait_ms);
     return 0;
 }
 

@@ -32,6 +32,14 @@ void api_dispatch(struct api *a);
  */
 int api_call(struct api *a, const char *method, const char *path, const char *body, int timeout_ms,
              char **ret_body, struct error *e);
+/*
+ * Asks without waiting longer than `wait_ms`: what comes then, or later from api_dispatch() or
+ * before the next call's answer, is `answered` with its body if it went well (NULL: nobody wants
+ * it). While one is due nothing is asked. -EPIPE.
+ */
+typedef void api_answer_fn(void *data, const char *body);
+int api_ask(struct api *a, const char *method, const char *path, const char *body, int wait_ms,
+            api_answer_fn *answered, void *data, struct error *e);
 /* All of them, until one fails. */
 int api_run(struct api *a, const struct api_requests *r, int timeout_ms, struct error *e);
 

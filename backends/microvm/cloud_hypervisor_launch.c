@@ -47,15 +47,16 @@ static int cloud_hypervisor_freeze(struct vmm_control *c, bool frozen, struct er
     return api_call(api_of(c), "PUT", path, NULL, CLOUD_HYPERVISOR_CALL_MS, NULL, e);
 }
 
+static void cloud_hypervisor_counted(void *data, const char *body)
+{
+    cloud_hypervisor_counters(body, data);
+}
+
 static int cloud_hypervisor_measure(struct vmm_control *c, struct launch_sample *sum,
                                     struct error *e)
 {
-    autofree char *body = NULL;
-    int r = api_call(api_of(c), "GET", CLOUD_HYPERVISOR_API "vm.counters", NULL,
-                     CLOUD_HYPERVISOR_CALL_MS, &body, e);
-    if (r == 0)
-        cloud_hypervisor_counters(body, sum);
-    return r;
+    return api_ask(api_of(c), "GET", CLOUD_HYPERVISOR_API "vm.counters", NULL, VMM_MEASURE_WAIT_MS,
+                   cloud_hypervisor_counted, sum, e);
 }
 
 static const struct vmm_driver cloud_hypervisor_driver = {

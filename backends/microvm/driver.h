@@ -7,6 +7,8 @@
 
 struct vmm_control; /* a driver's own: QMP, an API's socket */
 
+enum { VMM_MEASURE_WAIT_MS = 50 };
+
 struct vmm_driver {
     const char *name;
 
@@ -31,9 +33,11 @@ struct vmm_driver {
     int (*power_on)(struct vmm_control *c, const struct plan *p, struct error *e);
 
     /*
-     * Puts what it counts now into the guest_… members of `sum` (UINT64_MAX: nothing yet), or has
-     * it written to VMM_MEET_METRICS, of which each line is added by measured(). optional;
-     * measured() is only with measure()
+     * Asks what it counts, which goes into the guest_… members of `sum` (UINT64_MAX: nothing yet),
+     * or has it written to VMM_MEET_METRICS, of which each line is added by measured(). Waits
+     * VMM_MEASURE_WAIT_MS at most: what comes later control_dispatch() takes, so `sum` stays as
+     * long as `c`; until then nothing more is asked, and no call fails of it. optional; measured()
+     * is only with measure()
      */
     int (*measure)(struct vmm_control *c, struct launch_sample *sum, struct error *e);
     void (*measured)(const char *line, struct launch_sample *sum);

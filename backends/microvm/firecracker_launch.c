@@ -47,8 +47,8 @@ static int firecracker_freeze(struct vmm_control *c, bool frozen, struct error *
 
 static int firecracker_measure(struct vmm_control *c, struct launch_sample *sum, struct error *e)
 {
-    return api_call(api_of(c), "PUT", "/actions", "{\"action_type\":\"FlushMetrics\"}",
-                    FIRECRACKER_CALL_MS, NULL, e);
+    return api_ask(api_of(c), "PUT", "/actions", "{\"action_type\":\"FlushMetrics\"}",
+                   VMM_MEASURE_WAIT_MS, NULL, NULL, e);
 }
 
 static const struct vmm_driver firecracker_driver = {

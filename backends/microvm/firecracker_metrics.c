@@ -1,19 +1,5 @@
 #include "backends/microvm/firecracker_requests.h"
-
-#include <jansson.h>
-
-/* A member of an object of the line; what is no number counts as nothing. */
-static uint64_t metrics_number(const json_t *o, const char *name)
-{
-    json_int_t n = json_integer_value(json_object_get(o, name));
-    return n > 0 ? (uint64_t)n : 0;
-}
-
-static void metrics_add(uint64_t *sum, uint64_t more)
-{
-    uint64_t now = *sum == UINT64_MAX ? 0 : *sum;
-    *sum = more > (uint64_t)INT64_MAX - now ? (uint64_t)INT64_MAX : now + more;
-}
+#include "backends/microvm/metrics.h"
 
 void firecracker_metrics(const char *line, struct launch_sample *sum)
 {

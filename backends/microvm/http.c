@@ -12,6 +12,8 @@
 struct http {
     int socket; /* owned */
     bool dead;
+    http_answer_fn *asked; /* whose answer is due; NULL: none is */
+    void *data;
     struct buf in;
 };
 
@@ -150,13 +152,45 @@ static void http_read(struct http *h)
         h->dead = true;
 }
 
+/* 1: a whole answer stands in h->in, and nothing else; 0: more is needed; -EPROTO. */
+static int http_whole(const struct http *h, struct http_head *ret)
+{
+    int r = http_head_read(h->in.data, h->in.used, ret);
+    if (r <= 0)
+        return r;
+    if (h->in.used < ret->size + ret->body)
+        return 0;
+    bool good = h->in.used == ret->size + ret->body &&
+                !(ret->body && memchr(h->in.data + ret->size, '\0', ret->body));
+    return good ? 1 : -EPROTO;
+}
+
+/* Owned. */
+static char *http_take(struct http *h, const struct http_head *head)
+{
+    char *body = str_ndup(head->body ? h->in.data + head->size : "", head->body);
+    buf_drop(&h->in, head->size + head->body);
+    h->dead = h->dead || head->last;
+    return body;
+}
+
 void http_dispatch(struct http *h)
 {
+    struct http_head head;
     if (h->dead)
         return;
     http_read(h);
-    if (h->in.used) /* nobody asked */
+    if (!h->in.used)
+        return;
+    int r = h->asked ? http_whole(h, &head) : -EPROTO;
+    if (r < 0)
         h->dead = true;
+    if (r <= 0)
+        return;
+    http_answer_fn *answered = h->asked;
+    autofree char *body = http_take(h, &head);
+    h->asked = NULL;
+    answered(h->data, head.status, body);
 }
 
 /* Requests are small, and the other end reads before it answers: if it does not fit, nobody does.
@@ -175,44 +209,82 @@ static int http_send(struct http *h, const char *method, const char *path, const
     return n == (ssize_t)out.used ? 0 : -EPIPE;
 }
 
+/* 1: there is something to read; 0: a signal came; -ETIMEDOUT. */
+static int http_poll(const struct http *h, uint64_t until)
+{
+    uint64_t now = loop_now_ms();
+    struct pollfd p = {.fd = h->socket, .events = POLLIN};
+    if (now >= until || (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR))
+        return -ETIMEDOUT;
+    return p.revents != 0;
+}
+
 /* 0: the whole answer stands in h->in. */
 static int http_wait(struct http *h, uint64_t until, struct http_head *ret)
 {
     for (;;) {
-        int r = http_head_read(h->in.data, h->in.used, ret);
-        if (r < 0 || (r > 0 && h->in.used > ret->size + ret->body))
-            return -EPROTO;
-        if (r > 0 && h->in.used == ret->size + ret->body)
-            return 0;
+        int r = http_whole(h, ret);
+        if (r != 0)
+            return r < 0 ? r : 0;
         if (h->dead)
             return -EPIPE;
-        uint64_t now = loop_now_ms();
-        struct pollfd p = {.fd = h->socket, .events = POLLIN};
-        if (now >= until || (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR))
-            return -ETIMEDOUT;
-        if (p.revents)
+        r = http_poll(h, until);
+        if (r < 0)
+            return r;
+        if (r > 0)
             http_read(h);
     }
+}
+
+/* One at a time: what is due comes before anything else can. */
+static int http_settle(struct http *h, uint64_t until)
+{
+    while (h->asked && !h->dead) {
+        int r = http_poll(h, until);
+        if (r < 0)
+            return r;
+        if (r > 0)
+            http_dispatch(h);
+    }
+    return 0;
+}
+
+void http_await(struct http *h, int timeout_ms)
+{
+    http_settle(h, loop_now_ms() + (uint64_t)timeout_ms);
+}
+
+int http_ask(struct http *h, const char *method, const char *path, const char *body,
+             http_answer_fn *answered, void *data)
+{
+    http_dispatch(h);
+    if (h->asked || h->dead)
+        return h->dead ? -EPIPE : -EBUSY;
+    if (http_send(h, method, path, body) < 0) {
+        h->dead = true; /* half of a request may be on its way */
+        return -EPIPE;
+    }
+    h->asked = answered;
+    h->data = data;
+    return 0;
 }
 
 int http_call(struct http *h, const char *method, const char *path, const char *body,
               int timeout_ms, unsigned *ret_status, char **ret_body, struct error *e)
 {
     struct http_head head = {0};
-    if (!h->dead)
-        http_dispatch(h);
-    int r = h->dead ? -EPIPE : http_send(h, method, path, body);
+    uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
+    http_dispatch(h);
+    int r = http_settle(h, until);
     if (r == 0)
-        r = http_wait(h, loop_now_ms() + (uint64_t)timeout_ms, &head);
-    if (r == 0 && head.body && memchr(h->in.data + head.size, '\0', head.body))
-        r = -EPROTO;
+        r = h->dead ? -EPIPE : http_send(h, method, path, body);
+    if (r == 0)
+        r = http_wait(h, until, &head);
     if (r < 0) {
         h->dead = true; /* whose answer came next would not be known */
         return error_errno(e, -r, "no answer");
     }
     *ret_status = head.status;
-    *ret_body = str_ndup(head.body ? h->in.data + head.size : "", head.body);
-    buf_drop(&h->in, head.size + head.body);
-    h->dead = h->dead || head.last;
+    *ret_body = http_take(h, &head);
     return 0;
 }

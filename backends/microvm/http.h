@@ -28,8 +28,19 @@ struct http;
 struct http *http_new(int socket);
 void http_free(struct http *h); /* NULL is fine */
 int http_fd(
-    const struct http *h); /* readable: it is gone, or says what nobody asked; FD_NONE: dead */
-void http_dispatch(struct http *h); /* finds that out */
+    const struct http *h); /* readable: an answer, it is gone, or nobody asked; FD_NONE: dead */
+void http_dispatch(struct http *h); /* finds out which */
+
+/*
+ * Sends a request and does not wait for its answer: that comes as `answered` from http_dispatch(),
+ * or from a call that has to wait for it first. `body` as http_call()'s, borrowed. -EBUSY: one is
+ * due already; -EPIPE.
+ */
+typedef void http_answer_fn(void *data, unsigned status, const char *body);
+int http_ask(struct http *h, const char *method, const char *path, const char *body,
+             http_answer_fn *answered, void *data);
+/* Gives an answer that is due at most so long to come; it may come later too. */
+void http_await(struct http *h, int timeout_ms);
 
 /*
  * Sends a request (`body` NULL: without one) and waits for its answer, at most `timeout_ms`.

@@ -1,10 +1,11 @@
 /* QEMU as the monitor drives it. */
+#include "backends/microvm/metrics.h"
 #include "backends/microvm/qemu.h"
 #include "backends/microvm/qemu_argv.h"
 #include "backends/microvm/qmp.h"
 #include "backends/microvm/vmm_launch.h"
 
-enum { QEMU_STOP_MS = 3000, QEMU_SAVE_MS = 20000, QEMU_COUNT_MS = 300 };
+enum { QEMU_STOP_MS = 3000, QEMU_SAVE_MS = 20000 };
 
 struct vmm_control {
     struct qmp *qmp;         /* owned */
@@ -59,23 +60,14 @@ static int qemu_freeze(struct vmm_control *c, bool frozen, struct error *e)
     return qmp_call(c->qmp, frozen ? "stop" : "cont", NULL, QEMU_STOP_MS, NULL, e);
 }
 
-/* Of all its disks; what it says is a stranger's word, and only shown. */
+static void qemu_counted(void *data, const json_t *disks)
+{
+    metrics_qemu(disks, data);
+}
+
 static int qemu_count(struct vmm_control *c, struct launch_sample *counts, struct error *e)
 {
-    json_t *all = NULL, *disk;
-    size_t i;
-    int r = qmp_call(c->qmp, "query-blockstats", NULL, QEMU_COUNT_MS, &all, e);
-    if (r < 0)
-        return r;
-    counts->guest_read = counts->guest_write = 0;
-    json_array_foreach(all, i, disk)
-    {
-        const json_t *stats = json_object_get(disk, "stats");
-        counts->guest_read += (uint64_t)json_integer_value(json_object_get(stats, "rd_bytes"));
-        counts->guest_write += (uint64_t)json_integer_value(json_object_get(stats, "wr_bytes"));
-    }
-    json_decref(all);
-    return 0;
+    return qmp_query(c->qmp, "query-blockstats", VMM_MEASURE_WAIT_MS, qemu_counted, counts, e);
 }
 
 /* --- snapshots ----------------------------------------------------------------------------------

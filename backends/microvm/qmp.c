@@ -20,6 +20,9 @@ struct qmp {
     struct buf in;   /* what is no whole line yet */
     qmp_event_fn *event;
     void *data;
+    uint64_t query; /* whose answer is due without being waited for; 0: none */
+    qmp_answer_fn *answered;
+    void *answered_data;
 };
 
 struct qmp *qmp_new(int socket)
@@ -75,6 +78,11 @@ static int qmp_line(struct qmp *q, const char *line, size_t size)
     } else if (event) {
         if (q->event)
             q->event(q->data, event, json_object_get(o, "data"));
+    } else if (q->query && json_is_integer(id) && (uint64_t)json_integer_value(id) == q->query) {
+        const json_t *value = json_object_get(o, "return");
+        q->query = 0;
+        if (value)
+            q->answered(q->answered_data, value);
     } else if (q->wanted && json_is_integer(id) && (uint64_t)json_integer_value(id) == q->wanted &&
                !q->answer) {
         q->answer = json_incref(o);
@@ -153,11 +161,44 @@ static int qmp_wait(struct qmp *q, uint64_t until)
     return q->dead ? -EPIPE : 0;
 }
 
+/* With the next number. */
+static json_t *qmp_command(struct qmp *q, const char *command, json_t *arguments)
+{
+    return json_pack("{s:s, s:I, s:o*}", "execute", command, "id", (json_int_t)++q->last,
+                     "arguments", arguments);
+}
+
+int qmp_query(struct qmp *q, const char *command, int wait_ms, qmp_answer_fn *answered, void *data,
+              struct error *e)
+{
+    uint64_t until = loop_now_ms() + (uint64_t)wait_ms;
+    if (q->dead)
+        return error_set(e, EPIPE, "QEMU has ended");
+    qmp_read(q);
+    if (q->query || !q->greeted)
+        return 0;
+    int r = q->last ? 0 : qmp_send(q, qmp_command(q, "qmp_capabilities", NULL), FD_NONE);
+    if (r == 0)
+        r = qmp_send(q, qmp_command(q, command, NULL), FD_NONE);
+    if (r < 0)
+        return error_errno(e, -r, "QEMU: %s", command);
+    q->query = q->last;
+    q->answered = answered;
+    q->answered_data = data;
+    while (q->query && !q->dead) {
+        uint64_t now = loop_now_ms();
+        struct pollfd p = {.fd = q->socket, .events = POLLIN};
+        if (now >= until || (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR))
+            break;
+        qmp_read(q);
+    }
+    return 0;
+}
+
 static int qmp_ask(struct qmp *q, const char *command, json_t *arguments, int fd, uint64_t until,
                    struct error *e)
 {
-    json_t *o = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", (json_int_t)++q->last,
-                          "arguments", arguments);
+    json_t *o = qmp_command(q, command, arguments);
     json_decref(q->answer);
     q->answer = NULL;
     q->wanted = q->last;

@@ -31,6 +31,14 @@ int qmp_call(struct qmp *q, const char *command, json_t *arguments, int timeout_
 int qmp_call_fd(struct qmp *q, const char *command, json_t *arguments, int fd, int timeout_ms,
                 json_t **ret, struct error *e);
 
+/*
+ * Asks without arguments, and waits at most `wait_ms`: what it returns then, or later from whatever
+ * reads, is `answered`. While one is due, or before the greeting, nothing is asked. -EPIPE.
+ */
+typedef void qmp_answer_fn(void *data, const json_t *value);
+int qmp_query(struct qmp *q, const char *command, int wait_ms, qmp_answer_fn *answered, void *data,
+              struct error *e);
+
 /* Reads what has come; events call back by name ("SHUTDOWN", …), data borrowed or NULL. */
 typedef void qmp_event_fn(void *data, const char *name, const json_t *what);
 void qmp_dispatch(struct qmp *q, qmp_event_fn *event, void *data);

@@ -138,7 +138,7 @@ int vmm_watch_open(struct launch *l, struct error *e)
     events_watch(l, l->metrics);
     if (l->hands.pid > 0)
         events_watch(l, l->hands.socket);
-    events_watch(l, l->driver->control_fd(l->control));
+    events_watch(l, l->control_watched = l->driver->control_fd(l->control));
     return 0;
 }
 
@@ -159,12 +159,15 @@ void vmm_drain(struct launch *l)
     if (l->errors >= 0)
         l->errors = tail_read(&l->errors_tail, l->errors);
     vmm_drain_metrics(l);
-    int control = l->control ? l->driver->control_fd(l->control) : FD_NONE;
-    if (control < 0)
+    if (!l->control)
         return;
-    l->driver->control_dispatch(l->control);
-    if (l->driver->control_fd(l->control) < 0)
-        epoll_ctl(l->epoll, EPOLL_CTL_DEL, control, NULL);
+    if (l->driver->control_fd(l->control) >= 0)
+        l->driver->control_dispatch(l->control);
+    if (l->driver->control_fd(l->control) >= 0 || l->control_watched < 0)
+        return;
+    /* it may have ended in a call too, and would be readable for ever */
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->control_watched, NULL);
+    l->control_watched = FD_NONE;
 }
 
 bool vmm_reap(struct launch *l)

@@ -42,7 +42,7 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
     struct launch *l = NEW(struct launch);
     l->driver = d;
     l->env = *env;
-    l->pidfd = l->epoll = l->kernel = l->errors = l->metrics = FD_NONE;
+    l->pidfd = l->epoll = l->kernel = l->errors = l->metrics = l->control_watched = FD_NONE;
     l->status = -1;
     vmm_meeting_init(&l->meeting);
     root_ids_init(&l->ids);
@@ -132,7 +132,8 @@ static void launch_measure(struct launch *l)
 {
     struct error ignored;
     uint64_t now = loop_now_ms();
-    if (!l->driver->measure || !l->control || l->reaped || now < l->measured_ms + MEASURE_MS)
+    if (!l->driver->measure || !l->control || l->reaped || l->booting ||
+        l->saving.step != SAVING_NONE || now < l->measured_ms + MEASURE_MS)
         return;
     l->measured_ms = now;
     vmm_drain_metrics(l);

@@ -60,6 +60,7 @@ struct launch {
     struct cgroup *cgroup;       /* owned */
     struct agent_host *agent;    /* owned */
     struct vmm_control *control; /* owned */
+    int control_watched;         /* in l->epoll; FD_NONE: no more */
     pid_t pid;                   /* 0: none, or reaped */
     int pidfd, epoll;            /* owned */
     struct vmm_meeting meeting;  /* owned; of a driver that meets, until the agent is here */

@@ -1,6 +1,7 @@
 /* Firecracker's API: what is sent, byte for byte; what is made of answers, whatever they are. */
 #include "backends/microvm/firecracker_requests.h"
 
+#include "backends/microvm/metrics.h"
 #include "base/fd.h"
 #include "tests/unit/machines.h"
 #include "tests/unit/unit.h"
@@ -233,14 +234,79 @@ static void test_silence_ends(void **state)
     fd_close(pair[1]);
 }
 
+static void take_answer(void *data, const char *body)
+{
+    buf_puts(data, body);
+}
+
+/* What is asked without waiting costs no later call its answer, and the channel not its life. */
+static void test_a_measurement_waits_for_nothing(void **state)
+{
+    int pair[2];
+    struct error e;
+    autobuf got = {0};
+    static const char first[] = "HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\none";
+    static const char second[] = "HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\ntwo";
+    char request[512];
+    assert_int_equal(fd_socketpair(pair), 0);
+    struct api *a = api_new(pair[0], "firecracker");
+    for (int i = 0; i < 3; i++) /* nobody answers: it is asked once, and nothing dies */
+        assert_int_equal(api_ask(a, "GET", "/x", NULL, 1, take_answer, &got, &e), 0);
+    ssize_t n = read(pair[1], request, sizeof(request));
+    assert_true(n > 0 && memmem(request, (size_t)n, "GET /x", 6));
+    assert_null(memmem(request + 1, (size_t)n - 1, "GET /x", 6));
+    assert_true(api_fd(a) >= 0);
+    assert_int_equal(write(pair[1], first, strlen(first)), strlen(first));
+    api_dispatch(a);
+    assert_string_equal(got.data, "one");
+    assert_int_equal(api_ask(a, "GET", "/x", NULL, 0, take_answer, &got, &e), 0);
+    pid_t pid = fork(); /* answers late, and then what was asked behind it */
+    if (pid == 0) {
+        fd_close(pair[0]);
+        bool good = read(pair[1], request, sizeof(request)) > 0 &&
+                    write(pair[1], first, strlen(first)) > 0 &&
+                    read(pair[1], request, sizeof(request)) > 0 &&
+                    write(pair[1], second, strlen(second)) > 0;
+        _exit(good ? 0 : 1);
+    }
+    fd_close(pair[1]);
+    autofree char *body = NULL;
+    assert_int_equal(api_call(a, "PATCH", "/vm", "{}", 10000, &body, &e), 0);
+    assert_string_equal(body, "two");
+    assert_string_equal(got.data, "oneone");
+    waitpid(pid, NULL, 0);
+    api_free(a);
+}
+
+/* A QEMU that somebody has taken over says what it likes. */
+static void test_hostile_numbers(void **state)
+{
+    struct launch_sample sum = {0};
+    json_t *disks = json_loads("[{\"stats\":{\"rd_bytes\":9223372036854775807,\"wr_bytes\":-5}},"
+                               "{\"stats\":{\"rd_bytes\":9223372036854775807,\"wr_bytes\":3}},"
+                               "{\"stats\":[]},7]",
+                               0, NULL);
+    assert_non_null(disks);
+    metrics_qemu(disks, &sum);
+    assert_true(sum.guest_read == INT64_MAX);
+    assert_int_equal(sum.guest_write, 3);
+    json_decref(disks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cold_start),     cmocka_unit_test(test_network_and_template),
-        cmocka_unit_test(test_warm_clone),     cmocka_unit_test(test_jails),
-        cmocka_unit_test(test_versions),       cmocka_unit_test(test_jailer),
-        cmocka_unit_test(test_answers),        cmocka_unit_test(test_silence_ends),
+        cmocka_unit_test(test_cold_start),
+        cmocka_unit_test(test_network_and_template),
+        cmocka_unit_test(test_warm_clone),
+        cmocka_unit_test(test_jails),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_jailer),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_silence_ends),
         cmocka_unit_test(test_metrics_add_up),
+        cmocka_unit_test(test_hostile_numbers),
+        cmocka_unit_test(test_a_measurement_waits_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,6 +139,40 @@ static void one_that_is_gone(void **state)
     qmp_free(q);
 }
 
+static void count_answer(void *data, const json_t *value)
+{
+    *(json_int_t *)data += json_integer_value(json_object_get(value, "n"));
+}
+
+/* What is asked without waiting: late answers arrive, calls go on meanwhile, nothing is asked
+ * twice. */
+static void what_is_asked_need_not_be_awaited(void **state)
+{
+    int theirs;
+    struct error e;
+    json_int_t sum = 0;
+    char sent[1024] = "";
+    struct qmp *q = qmp_with(GREETING, &theirs);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(qmp_query(q, "query-x", 1, count_answer, &sum, &e), 0);
+    ssize_t n = recv(theirs, sent, sizeof(sent) - 1, MSG_DONTWAIT);
+    assert_true(n > 0);
+    assert_non_null(strstr(sent, "qmp_capabilities"));
+    char *asked = strstr(sent, "query-x");
+    assert_non_null(asked);
+    assert_null(strstr(asked + 1, "query-x"));
+    assert_true(sum == 0 && qmp_fd(q) >= 0);
+    static const char call[] = "{\"return\":{},\"id\":1}\n{\"return\":{\"n\":7},\"id\":3}\n";
+    assert_int_equal(write(theirs, call, strlen(call)), strlen(call));
+    assert_int_equal(qmp_call(q, "stop", NULL, 1000, NULL, &e), 0);
+    static const char late[] = "{\"return\":{\"n\":5},\"id\":2}\n{\"return\":{\"n\":5},\"id\":2}\n";
+    assert_int_equal(write(theirs, late, strlen(late)), strlen(late));
+    qmp_dispatch(q, NULL, NULL);
+    assert_int_equal(sum, 5);
+    close(theirs);
+    qmp_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +182,7 @@ int main(void)
         cmocka_unit_test(what_is_no_json_ends_it),
         cmocka_unit_test(an_endless_line_ends_it),
         cmocka_unit_test(one_that_is_gone),
+        cmocka_unit_test(what_is_asked_need_not_be_awaited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
