@@ -7,6 +7,7 @@
 const struct release_feature release_features[] = {
     {"seccomp", FEATURE_SECCOMP},
     {"archive", FEATURE_ARCHIVE},
+    {"zstd",    FEATURE_ZSTD   },
     {"systemd", FEATURE_SYSTEMD},
     {"tui",     FEATURE_TUI    },
     {"libvirt", FEATURE_LIBVIRT},

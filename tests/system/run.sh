@@ -141,6 +141,18 @@ test_a_closed_folder_shows_only_what_is_put_into_it() {
     expect_out $'/etc/closed.d\n/etc/closed.d/mine\n/etc/closed.d/sub'
 }
 
+test_the_version_says_what_was_built() {
+    capture cofferdam version
+    cp "$T/out" version
+    sed -n "s/^option('\\([a-z]*\\)', type: 'feature'.*/\\1/p" "$SOURCE_DIR/meson_options.txt" | grep -vx tests >options
+    [ -s options ] || fail "no options"
+    while read -r name; do
+        grep -q " [-+]$name\\b" version || fail "$name is not in $(cat version)"
+    done <options
+    capture cofferdam version --json
+    expect_equal "$(grep -c ': true\|: false' "$T/out")" "$(grep -c . options)" features
+}
+
 test_the_usual_places_can_be_written() {
     need userns
     capture cofferdam run -- sh -ec 'for f in ~/a /tmp/a /etc/a /usr/a /usr/bin/a /usr/local/bin/a /opt/a /run/a /var/tmp/a; do
