@@ -48,8 +48,8 @@ struct foreign_places {
 void foreign_places_find(struct foreign_places *ret);
 /* This host's own that are not among `known`: no socket lies there. With their `why`. */
 void foreign_places_absent(const struct foreign_places *known, struct foreign_places *ret);
-void foreign_places_ask(struct foreign_places *p,
-                        bool figures); /* at once; three seconds at most */
+/* At once; three seconds at most. One that hung is not asked again for half a minute. */
+void foreign_places_ask(struct foreign_places *p, bool figures);
 void foreign_places_done(struct foreign_places *p);
 
 #endif

@@ -4,6 +4,7 @@
 #include "backends/libvirt/libvirt.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/loop.h"
 #include "base/module.h"
 #include "base/spawn.h"
 
@@ -13,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PLACES_MS = 3000, PLACES_MOST = 4 << 20 };
+enum { PLACES_MS = 3000, PLACES_MOST = 4 << 20, PLACES_REST_MS = 30000 };
 
 /* Those whose daemon listens, or does not, at a known socket of this host. */
 static const struct place_local {
@@ -104,6 +105,41 @@ void foreign_places_absent(const struct foreign_places *known, struct foreign_pl
     }
 }
 
+/*
+ * Whoever asks again and again, as stats --watch does, is not kept waiting by one that hangs, nor
+ * does that get a new question each second.
+ */
+static struct place_hung {
+    char *uri; /* owned */
+    uint64_t until_ms;
+} * places_hung; /* owned */
+static size_t places_hung_count;
+
+static struct place_hung *place_find_hung(const char *uri)
+{
+    for (size_t i = 0; i < places_hung_count; i++)
+        if (str_equal(places_hung[i].uri, uri))
+            return &places_hung[i];
+    return NULL;
+}
+
+static bool place_rests(const char *uri)
+{
+    const struct place_hung *h = place_find_hung(uri);
+    return h && loop_now_ms() < h->until_ms;
+}
+
+static void place_note_hung(const char *uri)
+{
+    struct place_hung *h = place_find_hung(uri);
+    if (!h) {
+        places_hung = mem_grow(places_hung, places_hung_count + 1, sizeof(places_hung[0]));
+        h = &places_hung[places_hung_count++];
+        h->uri = str_dup(uri);
+    }
+    h->until_ms = loop_now_ms() + PLACES_REST_MS;
+}
+
 void foreign_places_done(struct foreign_places *p)
 {
     for (size_t i = 0; i < p->count; i++) {
@@ -115,38 +151,44 @@ void foreign_places_done(struct foreign_places *p)
     *p = (struct foreign_places){0};
 }
 
+/* `one`: what was said of it; NULL: it was not asked, or nothing was said. */
+static void place_take(struct foreign_place *p, const json_t *one, bool late)
+{
+    const char *why = json_string_value(json_object_get(one, "why"));
+    json_t *domains = json_object_get(one, "domains");
+    if (json_is_array(domains)) {
+        p->domains = json_incref(domains);
+        return;
+    }
+    if (late || json_is_true(json_object_get(one, "hangs")))
+        place_note_hung(p->uri);
+    p->why = str_dup(why ? why : late ? "its daemon hangs" : "its daemon refuses");
+}
+
 void foreign_places_ask(struct foreign_places *p, bool figures)
 {
     autofree char *program = module_program(DOMAIN_PROGRAM);
     autofree char *said = NULL;
-    const char **argv = NULL;
-    size_t argc = 0, at;
+    autofree const char **argv = mem_zero(p->count + 3, sizeof(argv[0]));
+    autofree bool *asked = mem_zero(p->count + 1, sizeof(asked[0]));
+    size_t argc = 0;
     int status = 0;
     struct error e;
-    json_t *all, *one;
-    argv = mem_grow(argv, p->count + 3, sizeof(argv[0]));
     argv[argc++] = program;
     argv[argc++] = figures ? "stats" : "list";
-    for (size_t i = 0; i < p->count; i++)
-        if (!p->of[i].silent)
+    for (size_t i = 0; i < p->count; i++) {
+        asked[i] = !p->of[i].silent && !place_rests(p->of[i].uri);
+        if (asked[i])
             argv[argc++] = p->of[i].uri;
-    argv[argc] = NULL;
+    }
     int r = argc > 2 ? spawn_run(argv, PLACES_MS, PLACES_MOST, &status, &said, &e) : -ENOENT;
-    free(argv);
-    all = r == 0 && status == 0 ? json_loads(said, 0, NULL) : NULL;
+    json_t *all = r == 0 && status == 0 ? json_loads(said, 0, NULL) : NULL;
     for (size_t i = 0, answer = 0; i < p->count; i++) {
         struct foreign_place *place = &p->of[i];
-        at = place->silent ? SIZE_MAX : answer++;
-        one = at == SIZE_MAX ? NULL : json_array_get(all, at);
-        const char *why = json_string_value(json_object_get(one, "why"));
-        json_t *domains = json_object_get(one, "domains");
-        if (json_is_array(domains))
-            place->domains = json_incref(domains);
+        if (asked[i])
+            place_take(place, json_array_get(all, answer++), r == -ETIMEDOUT);
         else
-            place->why = str_dup(place->silent     ? "its daemon is not there"
-                                 : why             ? why
-                                 : r == -ETIMEDOUT ? "its daemon hangs"
-                                                   : "its daemon refuses");
+            place->why = str_dup(place->silent ? "its daemon is not there" : "its daemon hangs");
     }
     json_decref(all);
 }

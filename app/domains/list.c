@@ -158,6 +158,21 @@ struct list_child {
     struct buf said;
 };
 
+/* Should whoever started it be gone: it and what libvirt has started for it. */
+static void list_end_session(void)
+{
+    kill(0, SIGKILL);
+}
+
+/* And the ssh that goes to another host, which outlives a child that is killed alone. */
+static void list_end(const struct list_child *child)
+{
+    kill(-child->pid, SIGKILL);
+    kill(child->pid, SIGKILL);
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 static void list_begin(struct list_child *child, const char *uri, bool figures)
 {
     int pair[2];
@@ -166,6 +181,8 @@ static void list_begin(struct list_child *child, const char *uri, bool figures)
     child->pid = fork();
     if (child->pid == 0) {
         struct error e = {0};
+        if (setsid() >= 0) /* also away from the terminal, on which an ssh would ask */
+            domains_limit(LIST_MS / 1000 + 1, list_end_session);
         json_t *list = list_domains(uri, figures, &e);
         size_t named = str_starts(e.text, uri) ? strlen(uri) + 2 : 0; /* "URI: …" */
         json_t *j = list ? json_pack("{s:s, s:o}", "uri", uri, "domains", list)
@@ -215,17 +232,14 @@ int domains_list(char *const *uris, bool figures)
     list_hear(of, count);
     for (size_t i = 0; i < count; i++) {
         bool hangs = of[i].fd >= 0;
-        if (of[i].pid > 0) {
-            kill(of[i].pid, SIGKILL);
-            while (waitpid(of[i].pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        }
+        if (of[i].pid > 0)
+            list_end(&of[i]);
         fd_close(of[i].fd);
         autofree char *said = buf_take(&of[i].said);
         json_t *j = hangs ? NULL : json_loads(said, 0, NULL);
         if (!j)
-            j = json_pack("{s:s, s:s}", "uri", uris[i], "why",
-                          hangs ? "its daemon hangs" : "its daemon refuses");
+            j = json_pack("{s:s, s:s, s:b}", "uri", uris[i], "why",
+                          hangs ? "its daemon hangs" : "its daemon refuses", "hangs", hangs);
         json_array_append_new(all, j);
     }
     json_dumpf(all, stdout, JSON_COMPACT);

@@ -295,6 +295,36 @@ XML
     rm "$profiles/there.ini"
 }
 
+has_shown() { [ "$(grep -c "$1" "$2")" -ge "$3" ]; }
+no_ssh() { local pid; while read -r pid; do [ ! -e "/proc/$pid" ] || return 1; done <asked; }
+
+# An ssh that goes nowhere ends with the question it was started for, and is not started every second.
+test_another_host_that_hangs() {
+    need virsh
+    [ -x "$(dirname "$COFFERDAM")/cofferdam-domain" ] || { echo "needs a build with libvirt" >"$T/skip"; exit 77; }
+    local profiles=$XDG_CONFIG_HOME/cofferdam/profiles watcher
+    mkdir -p "$profiles"
+    printf '#!/bin/sh\necho $$ >>"%s"\nexec sleep 300\n' "$PWD/asked" >hung
+    chmod +x hung
+    printf '[profile]\ninherit = contained\n[machine]\nuri = %s\n' \
+        "qemu+ssh://nowhere/system?command=$PWD/hung&no_verify=1" >"$profiles/hung.ini"
+    export LIBVIRT_DEFAULT_URI=test:///default
+    capture cofferdam ps
+    expect_out_has libvirt:test
+    expect_err_has "its daemon hangs"
+    [ -s asked ] || fail "it was not asked"
+    await 2 no_ssh
+    : >asked
+    "$COFFERDAM" stats --watch >out 2>err &
+    watcher=$!
+    await 20 has_shown libvirt:test out 4
+    kill "$watcher"
+    wait "$watcher" || :
+    expect_equal "$(wc -l <asked)" 1 "questions"
+    await 5 no_ssh
+    rm "$profiles/hung.ini"
+}
+
 defined() {
     virsh -c "$URI" define /dev/stdin <<XML >/dev/null
 <domain type='qemu'><name>$1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
