@@ -141,7 +141,7 @@ place_programs() {
     find "$BUILD_DIR" -maxdepth 1 -type f -name 'cofferdam*' -exec cp -t "$RUN/bin" {} +
     find "$SOURCE_DIR/profiles/shipped" -type f -exec cp -t "$RUN/bin/share/profiles" {} +
     cp -rL "$SOURCE_DIR/tests" "$RUN/bin/tests"
-    (cd "$BUILD_DIR" && find tests/system tests/tools tests/bench -maxdepth 1 -type f -executable \
+    (cd "$BUILD_DIR" && find tests/system tests/tools tests/bench tests/audit -maxdepth 1 -type f -executable \
         -exec cp --parents -t "$RUN/bin" {} +)
     chmod -R go-w,a+rX "$RUN/bin"
     COFFERDAM=$RUN/bin/cofferdam

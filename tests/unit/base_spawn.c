@@ -178,6 +178,7 @@ static void test_log_lines_are_safe(void **state)
 
 int main(void)
 {
+    signal(SIGHUP, SIG_DFL); /* whoever runs us may have it ignored: nohup(1) does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_gives_status_and_output),
         cmocka_unit_test(test_errors_are_the_execs),
