@@ -38,6 +38,7 @@ USERS=${USERS:-user root}
 have() {
     case $1 in
     root) [ "$(id -u)" = 0 ] ;;
+    ordinary-user) [ "$(id -u)" != 0 ] ;;
     userns) unshare --user --map-root-user --mount true 2>/dev/null ;;
     subids) command -v newuidmap >/dev/null && grep -q "^$(id -un):" /etc/subuid 2>/dev/null ;;
     cgroup2) [ -e /sys/fs/cgroup/cgroup.controllers ] &&

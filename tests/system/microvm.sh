@@ -78,6 +78,8 @@ test_exec_pause_signals() {
     expect_out 65534
     capture cofferdam ps
     expect_out_has microvm
+    capture cofferdam stats --json worker
+    grep -Eq '"guest_read": *[1-9]' out || { show_capture; fail "its disk's counters"; }
     cofferdam pause worker
     capture cofferdam ps
     expect_out_has paused

@@ -6,7 +6,8 @@ ACCEPT_RUNTIMES=firecracker TESTS="test_it_is_the_choice test_large_streams test
 test_kill_9_of_init_inside test_a_full_disk"
 
 machine() { cofferdam run --boundary microvm --runtime firecracker --image small --memory 192M --cpus 1 "$@"; }
-nothing_runs() { ! pgrep -f 'firecracker --api-sock /run/api.sock' >pids; }
+# its jailer says its --id first
+nothing_runs() { ! pgrep -f 'firecracker (--id [0-9a-f]+ )?--api-sock /run/api.sock' >pids; }
 
 test_it_is_the_choice() {
     need_machine_of firecracker
