@@ -30,10 +30,10 @@ static const char *const boundary_lacks[] = {
 const struct backend *backend_find(const char *runtime)
 {
     if (runtime[0] == '/')
-        return str_ends(runtime, "/firecracker")        ? &firecracker_backend
-               : str_ends(runtime, "/cloud-hypervisor") ? &cloud_hypervisor_backend
-               : str_ends(runtime, "/runsc")            ? &runsc_backend
-                                                        : &oci_path_backend;
+        return plan_runtime_is(runtime, "firecracker")        ? &firecracker_backend
+               : plan_runtime_is(runtime, "cloud-hypervisor") ? &cloud_hypervisor_backend
+               : plan_runtime_is(runtime, "runsc")            ? &runsc_backend
+                                                              : &oci_path_backend;
     if (plan_handler_is(runtime) && !str_equal(runtime, "kata"))
         return plan_handler_has_kernel(runtime) ? &containerd_sandbox_backend : &containerd_backend;
     for (size_t i = 0; i < backends_count; i++)

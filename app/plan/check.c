@@ -134,7 +134,7 @@ static void check_labels(struct check *c)
     if (p->selinux && !c->h->selinux)
         check_refuse(c, "--set isolation.selinux=",
                      "isolation.selinux = %s, but this kernel has no SELinux", p->selinux);
-    if (p->platform && !str_equal(p->runtime, "runsc") && !str_ends(p->runtime, "/runsc"))
+    if (p->platform && !plan_runtime_is(p->runtime, "runsc"))
         check_refuse(c, "--set isolation.platform=auto",
                      "isolation.platform = %s, but only gVisor by itself (runsc) is told one",
                      p->platform);

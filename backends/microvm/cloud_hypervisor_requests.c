@@ -83,33 +83,6 @@ struct api_requests cloud_hypervisor_boot(const struct plan *p)
     return r;
 }
 
-struct api_requests cloud_hypervisor_restore(const char *folder)
-{
-    struct api_requests r = {0};
-    autofree char *url = str_format("file://%s", folder);
-    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.restore",
-                     json_pack("{s:s}", "source_url", url));
-    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.resume", NULL);
-    return r;
-}
-
-struct api_requests cloud_hypervisor_save(const char *folder)
-{
-    struct api_requests r = {0};
-    autofree char *url = str_format("file://%s", folder);
-    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.snapshot",
-                     json_pack("{s:s}", "destination_url", url));
-    return r;
-}
-
-struct api_requests cloud_hypervisor_resize(uint64_t balloon)
-{
-    struct api_requests r = {0};
-    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.resize",
-                     json_pack("{s:I}", "desired_balloon", (json_int_t)balloon));
-    return r;
-}
-
 /* Of all devices that count it; UINT64_MAX: none does. */
 static uint64_t counters_sum(const json_t *devices, const char *name)
 {

@@ -30,13 +30,6 @@ char **cloud_hypervisor_argv(const struct plan *p);
 /* From nothing to a running guest. Pure; the caller's. */
 struct api_requests cloud_hypervisor_boot(const struct plan *p);
 
-/* From the folder of a snapshot, as the jail shows it, to a running guest. Pure; the caller's. */
-struct api_requests cloud_hypervisor_restore(const char *folder);
-/* Of a paused guest, into an empty folder as the jail shows it. Pure; the caller's. */
-struct api_requests cloud_hypervisor_save(const char *folder);
-/* Of a running guest: bytes its balloon takes away. Pure; the caller's. */
-struct api_requests cloud_hypervisor_resize(uint64_t balloon);
-
 /*
  * What vm.counters answers, into the guest_… members of `sum` (these counters never restart). What
  * cannot be read changes nothing. Pure.

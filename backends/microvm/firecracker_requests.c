@@ -83,35 +83,3 @@ struct api_requests firecracker_boot(const struct plan *p)
     api_requests_add(&r, "PUT", "/actions", json_pack("{s:s}", "action_type", "InstanceStart"));
     return r;
 }
-
-struct api_requests firecracker_load(const struct plan *p, const struct firecracker_load *l,
-                                     const struct firecracker_version *v)
-{
-    struct api_requests r = {0};
-    json_t *o =
-        json_pack("{s:s, s:{s:s, s:s}, s:b}", "snapshot_path", l->state, "mem_backend",
-                  "backend_type", "File", "backend_path", l->memory, "resume_vm", l->resume);
-    if (l->diff)
-        json_object_set_new(o, v->minor >= 13 ? "track_dirty_pages" : "enable_diff_snapshots",
-                            json_true());
-    if (l->tap && v->minor >= 12)
-        json_object_set_new(
-            o, "network_overrides",
-            json_pack("[{s:s, s:s}]", "iface_id", "eth0", "host_dev_name", VMM_TAP));
-    if (v->minor >= 16) {
-        json_object_set_new(o, "vsock_override", json_pack("{s:s}", "uds_path", VMM_MEET_VSOCK));
-        json_object_set_new(o, "clock_realtime", json_true());
-    }
-    api_requests_add(&r, "PUT", "/metrics", json_pack("{s:s}", "metrics_path", VMM_MEET_METRICS));
-    api_requests_add(&r, "PUT", "/snapshot/load", o);
-    return r;
-}
-
-struct api_requests firecracker_save(const char *state, const char *memory, bool diff)
-{
-    struct api_requests r = {0};
-    api_requests_add(&r, "PUT", "/snapshot/create",
-                     json_pack("{s:s, s:s, s:s}", "snapshot_type", diff ? "Diff" : "Full",
-                               "snapshot_path", state, "mem_file_path", memory));
-    return r;
-}

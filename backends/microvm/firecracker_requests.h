@@ -22,19 +22,6 @@ char **firecracker_argv(const struct plan *p);
 /* From nothing to a running guest. Pure; the caller's. */
 struct api_requests firecracker_boot(const struct plan *p);
 
-/* From a snapshot to a running guest (paused if `resume` is not said). Pure; the caller's. */
-struct firecracker_load {
-    const char *state, *memory; /* as the jail shows them */
-    bool resume;
-    bool diff; /* pages are tracked: a diff can be taken of it */
-    bool tap;  /* it has a network interface, whose tap is VMM_TAP here */
-};
-struct api_requests firecracker_load(const struct plan *p, const struct firecracker_load *l,
-                                     const struct firecracker_version *v);
-
-/* Of a paused guest; `diff`: only pages that changed since the last one. Pure; the caller's. */
-struct api_requests firecracker_save(const char *state, const char *memory, bool diff);
-
 /*
  * Adds a line of its metrics, which count from the line before, to the guest_… members of `sum`
  * (UINT64_MAX: nothing yet). What cannot be read adds nothing. Pure.

@@ -51,28 +51,6 @@ static void test_network_and_template(void **state)
     assert_non_null(strstr(with, "\"cpu_template\":\"T2\""));
 }
 
-/* Each version is told only what it knows. */
-static void test_warm_clone(void **state)
-{
-    struct plan p = machine("/usr/bin/firecracker");
-    const struct firecracker_load l = {"/snap/state", "/snap/memory", true, true, true};
-    const struct firecracker_version old = {1, 7, 0}, middle = {1, 14, 2}, newest = {1, 16, 1};
-    autofree char *a = shown(firecracker_load(&p, &l, &old));
-    assert_string_equal(a, "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"
-                           "PUT /snapshot/load {\"snapshot_path\":\"/snap/state\",\"mem_backend\":"
-                           "{\"backend_type\":\"File\",\"backend_path\":\"/snap/memory\"},"
-                           "\"resume_vm\":true,\"enable_diff_snapshots\":true}\n");
-    autofree char *b = shown(firecracker_load(&p, &l, &middle));
-    assert_non_null(strstr(b, "\"track_dirty_pages\":true,\"network_overrides\":[{\"iface_id\":"
-                              "\"eth0\",\"host_dev_name\":\"tap0\"}]}\n"));
-    autofree char *c = shown(firecracker_load(&p, &l, &newest));
-    assert_non_null(strstr(c, "\"vsock_override\":{\"uds_path\":\"/run/vsock\"},"
-                              "\"clock_realtime\":true}\n"));
-    autofree char *d = shown(firecracker_save("/snap/state", "/snap/memory", true));
-    assert_string_equal(d, "PUT /snapshot/create {\"snapshot_type\":\"Diff\",\"snapshot_path\":"
-                           "\"/snap/state\",\"mem_file_path\":\"/snap/memory\"}\n");
-}
-
 static void test_jails(void **state)
 {
     struct plan p = machine("/usr/bin/firecracker");
@@ -143,6 +121,15 @@ static void test_metrics_add_up(void **state)
     firecracker_metrics("{\"block\":{\"read_bytes\":9223372036854775807}}", &sum);
     assert_true(sum.guest_read == INT64_MAX);
     assert_true(sum.memory == UINT64_MAX);
+}
+
+/* A path says by its name alone what it is; a name is the whole of it. */
+static void test_runtimes_by_path(void **state)
+{
+    assert_true(plan_runtime_is("/opt/bin/runsc", "runsc") && plan_runtime_is("runsc", "runsc"));
+    assert_true(plan_runtime_is("/firecracker", "firecracker"));
+    assert_false(plan_runtime_is("/opt/notrunsc", "runsc") || plan_runtime_is("/runsc/x", "runsc"));
+    assert_false(plan_runtime_is("opt/runsc", "runsc") || plan_runtime_is("/opt/", "runsc"));
 }
 
 static void test_versions(void **state)
@@ -298,12 +285,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cold_start),
         cmocka_unit_test(test_network_and_template),
-        cmocka_unit_test(test_warm_clone),
         cmocka_unit_test(test_jails),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_jailer),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_silence_ends),
+        cmocka_unit_test(test_runtimes_by_path),
         cmocka_unit_test(test_metrics_add_up),
         cmocka_unit_test(test_hostile_numbers),
         cmocka_unit_test(test_a_measurement_waits_for_nothing),
