@@ -123,7 +123,7 @@ test_whatever_crun_started() { strike_each_below crun; }
 test_whatever_runc_started() { strike_each_below runc; }
 test_whatever_runsc_started() { strike_each_below runsc; }
 test_starts_of_crun() { strike_starts crun 211 499; }
-test_starts_of_runc() { strike_starts runc 211 1499; }
+test_starts_of_runc() { strike_starts runc 151 997; }
 test_starts_of_runsc() { strike_starts runsc 151 1999; }
 
 run_tests "$@"
