@@ -136,14 +136,28 @@ static void edit_undo(const struct cgroup *c, const struct edit *x)
     (void)!pwrite(c->file[x->file], x->before, strlen(x->before), 0);
 }
 
+/* Each write takes back what it can; what reads on is always a little above it. */
+static bool memory_is_above(const struct cgroup *c, const struct edit *x, uint64_t memory,
+                            uint64_t *ret_now)
+{
+    enum { TRIES = 5, LITTLE = 16 };
+    for (int i = 0; i < TRIES; i++) {
+        *ret_now = cgroup_file_number(c, CGROUP_MEMORY_NOW);
+        if (*ret_now <= memory + MIN(cgroup_reclaimable(c), memory / LITTLE))
+            return false;
+        (void)!pwrite(c->file[x->file], x->text, strlen(x->text), 0);
+    }
+    return true;
+}
+
 static int edit_write(const struct cgroup *c, const struct edit *x, uint64_t memory,
                       struct error *e)
 {
+    uint64_t now;
     if (pwrite(c->file[x->file], x->text, strlen(x->text), 0) < 0)
         return errno == EBUSY ? error_set(e, EBUSY, "%s: it uses more than that now", x->limit)
                               : error_errno(e, errno, "%s", x->limit);
-    uint64_t now = x->file == CGROUP_MEMORY_HIGH ? cgroup_file_number(c, CGROUP_MEMORY_NOW) : 0;
-    if (now <= memory)
+    if (x->file != CGROUP_MEMORY_HIGH || !memory_is_above(c, x, memory, &now))
         return 0;
     edit_undo(c, x);
     return memory_used(now, memory, e);

@@ -42,6 +42,26 @@ memory_holds() {
     await 10 nothing_of_ours
 }
 
+# Files it has read are no use of memory that a lower limit would have to spare.
+less_memory_takes_caches_back() {
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    start "$1" reader --memory 400M -- sh -c 'python3 -c "import time; x = b\"1\" * 20000000; time.sleep(1000)" &
+        find /usr -type f -exec cat {} + >/dev/null; exec sleep 1000'
+    await 60 above_now "$GROUP/memory.current" 60000000
+    capture "$1" update --memory 48M reader
+    expect_status 0
+    [ "$(cat "$GROUP/memory.max")" = 50331648 ] || fail "memory.max: $(cat "$GROUP/memory.max")"
+    [ "$(cat "$GROUP/memory.high")" = max ] || fail "memory.high: $(cat "$GROUP/memory.high")"
+    [ "$(number oom_kill <"$GROUP/memory.events")" = 0 ] || fail "$(cat "$GROUP/memory.events")"
+    capture "$1" update --memory 8M reader # less than what is no cache
+    expect_status 125
+    expect_err_has 'memory: it uses'
+    [ "$(cat "$GROUP/memory.max")" = 50331648 ] || fail "memory.max: $(cat "$GROUP/memory.max")"
+    end "$1" reader
+}
+above_now() { [ "$(cat "$1")" -gt "$2" ]; }
+
 # A group of processes goes as a whole: no half a workload lives on.
 memory_ends_all() {
     # shellcheck disable=SC2086

@@ -99,6 +99,7 @@ test_session_runtimes_pids() { pids_hold session_crun; } # runc's own threads wo
 test_session_runtimes_pause() { for who in session_crun session_runc; do pause_stands_still $who; done; }
 test_session_runtimes_dead_monitor() { for who in session_crun session_runc; do a_dead_monitor_is_cleaned_up $who; done; }
 test_root_runtimes_memory() { for who in root_crun root_runc; do memory_holds $who; done; }
+test_root_less_memory() { less_memory_takes_caches_back root; }
 test_root_runtimes_pids() { pids_hold root_crun; }
 
 # systemd takes controllers back that none of its units wants any more: ours have to stay.
