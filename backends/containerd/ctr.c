@@ -3,6 +3,7 @@
 #include "base/spawn.h"
 #include "base/str.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -56,14 +57,25 @@ static int ctr_lists(const char *address, const char *kind, const char *id, bool
     return 0;
 }
 
-/* The process beside a workload removes it as well when its monitor is gone: whoever comes second
- * finds nothing. `argv` is taken over. */
+/*
+ * The process beside a workload removes it as well when its monitor is gone: whoever comes second
+ * finds nothing. A shim that has just died is an error to containerd until it has seen it off, and
+ * nothing tells when. `argv` is taken over.
+ */
 static int ctr_drop(const char *address, const char *kind, const char *id, char **argv,
                     struct error *e)
 {
+    enum { TRIES = 5, PAUSE_MS = 200 };
+    autostrv char **words = argv;
     struct error ignored;
     bool there = true;
-    int r = ctr_run(argv, CTR_MS, NULL, e);
+    int r = ctr_run(strv_copy(words), CTR_MS, NULL, e);
+    for (int i = 1; r < 0 && i < TRIES; i++) {
+        if (ctr_lists(address, kind, id, &there, &ignored) == 0 && !there)
+            return 0;
+        poll(NULL, 0, PAUSE_MS);
+        r = ctr_run(strv_copy(words), CTR_MS, NULL, e);
+    }
     return r < 0 && ctr_lists(address, kind, id, &there, &ignored) == 0 && !there ? 0 : r;
 }
 
