@@ -132,7 +132,7 @@ test_wrong_command_lines_name_the_nearest() {
 test_help_and_version() {
     capture cofferdam --version
     expect_status 0
-    grep -qx 'cofferdam [0-9.]* [+-]seccomp [+-]archive [+-]systemd [+-]tui [+-]libvirt' "$T/out"
+    grep -qx 'cofferdam [0-9.]* [+-]seccomp [+-]archive [+-]zstd [+-]systemd [+-]tui [+-]libvirt' "$T/out"
     capture cofferdam --help
     for verb in $(cofferdam help --json | python3 -c 'import json, sys
 for v in json.load(sys.stdin)["verbs"]:
