@@ -6,26 +6,27 @@
 #include "base/spawn.h"
 #include "ui/model.h"
 
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static size_t interface_count(const char *const *args)
+/* `args` with `first` before them; the vector alone is owned by the caller. */
+static const char **interface_argv(const char *first, const char *const *args)
 {
-    size_t n = 0;
-    while (args[n])
-        n++;
-    return n;
+    size_t count = 0;
+    while (args[count])
+        count++;
+    const char **argv = mem_zero(count + 2, sizeof(char *));
+    argv[0] = first;
+    memcpy(argv + 1, args, count * sizeof(*args));
+    return argv;
 }
 
 /* A verb beside us: a session of its own, so that nothing it does reaches our terminal. */
 static int interface_start(const char *const *args, int socket, int *ret_output, int *ret_pidfd,
                            struct error *e)
 {
-    size_t count = interface_count(args);
-    autofree const char **argv = mem_zero(count + 2, sizeof(char *));
-    argv[0] = "/proc/self/exe";
-    for (size_t i = 0; i < count; i++)
-        argv[i + 1] = args[i];
+    autofree const char **argv = interface_argv("/proc/self/exe", args);
     int pair[2];
     int r = fd_pipe(pair, 0);
     if (r < 0)
@@ -55,11 +56,7 @@ static int interface_program(const char *const *args, int *ret_output, int *ret_
 
 static int interface_foreground(const char *const *args, char **ret_said, struct error *e)
 {
-    size_t count = interface_count(args);
-    autofree const char **argv = mem_zero(count + 2, sizeof(char *));
-    argv[0] = "/proc/self/exe";
-    for (size_t i = 0; i < count; i++)
-        argv[i + 1] = args[i];
+    autofree const char **argv = interface_argv("/proc/self/exe", args);
     int pair[2];
     int r = fd_pipe(pair, 0);
     if (r < 0)
@@ -89,11 +86,7 @@ static int interface_launch(const char *const *args, int rows, int cols, int *re
                             int *ret_pidfd, int *ret_socket, struct error *e)
 {
     const struct interface_size size = {(uint16_t)rows, (uint16_t)cols};
-    size_t count = interface_count(args);
-    autofree const char **argv = mem_zero(count + 2, sizeof(char *));
-    argv[0] = "launch";
-    for (size_t i = 0; i < count; i++)
-        argv[i + 1] = args[i];
+    autofree const char **argv = interface_argv("launch", args);
     int pair[2];
     int r = fd_socketpair(pair);
     if (r < 0)

@@ -23,7 +23,7 @@ struct launching {
     char id[13];
     char *profile, *cwd, *scratch; /* owned */
     char **env;                    /* owned; of --env */
-    struct images_launch *image; /* owned; NULL: it stands on no image of the store */
+    struct images_launch *image;   /* owned; NULL: it stands on no image of the store */
     struct machine_parts *machine; /* owned; NULL: it is no machine */
     bool settings_ready, detach;
     bool begun;    /* a monitor waits to hear what to start: */
@@ -58,9 +58,12 @@ int launching_flags(struct launching *l, const struct cli *c, struct error *e);
  */
 int launching_build(struct launching *l, struct error *e);
 
+/* The same of a launch that is only asked about: what would be run does not matter. */
+int launching_build_any(struct launching *l, struct error *e);
+
 /*
- * The other way to a plan: that of a snapshot, `p` (taken over), renewed. `renewal` lacks its id and
- * scratch, which are filled in here.
+ * The other way to a plan: that of a snapshot, `p` (taken over), renewed. `renewal` lacks its id
+ * and scratch, which are filled in here.
  */
 int launching_renew(struct launching *l, struct plan *p, struct plan_renewal *renewal,
                     struct error *e);

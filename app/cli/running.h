@@ -1,7 +1,8 @@
-/* The workload a verb works on while it runs. */
+/* The workload a verb works on. */
 #ifndef COFFERDAM_APP_CLI_RUNNING_H
 #define COFFERDAM_APP_CLI_RUNNING_H
 
+#include "app/cli/verb.h"
 #include "console/state.h"
 
 /*
@@ -9,5 +10,13 @@
  * not run (any more) or is paused. The record is the caller's on success only.
  */
 int running_find(const struct dirs *d, const char *word, struct state_record *ret, struct error *e);
+
+/*
+ * For verbs of one workload, alive or not: finds the one that is named and gives what `run`
+ * returns, an exit status; the record is borrowed by it. Says by itself what is wrong otherwise.
+ */
+typedef int workload_run(const struct cli *c, const struct dirs *d, const struct state_record *r,
+                         void *data);
+int workload_verb(const struct cli *c, workload_run *run, void *data);
 
 #endif

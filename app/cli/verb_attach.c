@@ -1,4 +1,5 @@
 /* cofferdam attach: this terminal becomes a running workload's. */
+#include "app/cli/running.h"
 #include "app/cli/verbs.h"
 #include "console/attach.h"
 #include "console/state.h"
@@ -31,7 +32,8 @@ static int attach_status(const struct cli *c, const struct attach_result *r)
     return EXIT_OURS;
 }
 
-static int attach_to(const struct cli *c, const struct dirs *d, const struct state_record *r)
+static int attach_to(const struct cli *c, const struct dirs *d, const struct state_record *r,
+                     void *data)
 {
     struct error e;
     if (!state_phase_lives(r->phase)) {
@@ -65,22 +67,7 @@ static int attach_to(const struct cli *c, const struct dirs *d, const struct sta
 
 static int attach_verb_run(struct cli *c)
 {
-    struct dirs d;
-    struct error e;
-    struct state_record r;
-    if (c->args_count != 1)
-        return cli_usage(c, "one workload is needed");
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (state_find(&d, c->args[0], &r, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        status = attach_to(c, &d, &r);
-        state_record_done(&r);
-    }
-    dirs_done(&d);
-    return status;
+    return workload_verb(c, attach_to, NULL);
 }
 
 const struct verb verb_attach = {

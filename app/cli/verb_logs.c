@@ -1,4 +1,5 @@
 /* cofferdam logs: what a workload has written, from its monitor or from what was kept. */
+#include "app/cli/running.h"
 #include "app/cli/verbs.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -189,8 +190,9 @@ static int parse_since(const char *text, int64_t *ret)
 }
 
 static int logs_of(const struct cli *c, const struct dirs *d, const struct state_record *r,
-                   int64_t since)
+                   void *data)
 {
+    int64_t since = *(int64_t *)data;
     struct error e;
     struct sink s;
     if (cli_switch(c, "raw"))
@@ -205,26 +207,11 @@ static int logs_of(const struct cli *c, const struct dirs *d, const struct state
 
 static int logs_run(struct cli *c)
 {
-    struct dirs d;
-    struct error e;
-    struct state_record r;
     int64_t since = 0;
     const char *when = cli_option(c, "since");
-    if (c->args_count != 1)
-        return cli_usage(c, "one workload is needed");
     if (when && parse_since(when, &since) < 0)
         return cli_usage(c, "--since: \"%s\" is neither a duration nor a date", when);
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (state_find(&d, c->args[0], &r, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        status = logs_of(c, &d, &r, since);
-        state_record_done(&r);
-    }
-    dirs_done(&d);
-    return status;
+    return workload_verb(c, logs_of, &since);
 }
 
 const struct verb verb_logs = {

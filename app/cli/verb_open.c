@@ -53,15 +53,12 @@ static void opening_show(const struct opening *o)
 /* Whether this version and host can start what a stop means, with the flags given; text if not. */
 static bool stop_available(const struct cli *c, enum open_trust t, struct error *e)
 {
-    static char word[] = "true"; /* what would be run does not matter */
-    static char *const argv[] = {word, NULL};
     struct launching l = {0};
     int r = launching_load(&l, open_stops[t].profile, NULL, e);
     if (r == 0)
         r = launching_flags(&l, c, e);
-    l.request.argv = argv;
     if (r == 0)
-        r = launching_build(&l, e);
+        r = launching_build_any(&l, e);
     if (r == 0)
         r = launching_check(&l, NULL, NULL, e);
     launching_done(&l);

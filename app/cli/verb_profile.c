@@ -36,15 +36,6 @@ static int profile_load_set(const struct cli *c, struct launching *l, const char
     return r < 0 ? r : cli_each(c, "set", profile_assign, &l->settings, e);
 }
 
-/* The plan of a launch with it, here and now; what would be run does not matter. */
-static int profile_build(struct launching *l, struct error *e)
-{
-    static char word[] = "true";
-    static char *const argv[] = {word, NULL};
-    l->request.argv = argv;
-    return launching_build(l, e);
-}
-
 static int profile_show(const struct cli *c)
 {
     struct launching l = {0};
@@ -63,7 +54,7 @@ static int profile_explain(const struct cli *c)
     struct launching l = {0};
     struct error e;
     int status = 0;
-    if (profile_load_set(c, &l, c->args[1], &e) < 0 || profile_build(&l, &e) < 0)
+    if (profile_load_set(c, &l, c->args[1], &e) < 0 || launching_build_any(&l, &e) < 0)
         status = cli_fail(c, &e);
     else
         explain_show(c, l.plan, launching_check(&l, NULL, NULL, &e) < 0 ? e.text : NULL);
@@ -83,7 +74,7 @@ static enum verdict profile_judge(const struct cli *c, const char *name, char **
     enum verdict verdict = VERDICT_GOOD;
     if (profile_load_set(c, &l, name, &e) < 0)
         verdict = VERDICT_BROKEN;
-    else if (profile_build(&l, &e) < 0 || launching_check(&l, NULL, NULL, &e) < 0)
+    else if (launching_build_any(&l, &e) < 0 || launching_check(&l, NULL, NULL, &e) < 0)
         verdict = VERDICT_REFUSED;
     *ret_why = str_dup(verdict == VERDICT_GOOD ? "" : e.text);
     launching_done(&l);

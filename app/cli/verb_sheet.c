@@ -34,15 +34,12 @@ static const struct stop {
 /* What would be run does not matter: whether it could be. */
 static bool stop_there(const struct stop *s, struct error *e)
 {
-    static char word[] = "true";
-    static char *const argv[] = {word, NULL};
     struct launching l = {0};
     if (!backend_for(s->boundary, e))
         return false;
     int r = launching_load(&l, s->profile, NULL, e);
-    l.request.argv = argv;
     if (r == 0)
-        r = launching_build(&l, e);
+        r = launching_build_any(&l, e);
     if (r == 0)
         r = launching_check(&l, NULL, NULL, e);
     launching_done(&l);

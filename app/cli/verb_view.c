@@ -1,6 +1,6 @@
 /* cofferdam view: the screen of a whole machine, in a window of virt-viewer's. */
+#include "app/cli/running.h"
 #include "app/cli/verbs.h"
-#include "console/state.h"
 
 #include <unistd.h>
 
@@ -16,7 +16,8 @@ static int view_exec(const struct cli *c, const char *place)
 }
 
 /* The socket lies in its folder, which nobody else can enter. */
-static int view_ours(const struct cli *c, const struct dirs *d, const struct state_record *r)
+static int view_ours(const struct cli *c, const struct dirs *d, const struct state_record *r,
+                     void *data)
 {
     struct error e;
     autofree char *folder = str_join_path(d->runtime, r->id);
@@ -33,22 +34,7 @@ static int view_ours(const struct cli *c, const struct dirs *d, const struct sta
 
 static int view_run(struct cli *c)
 {
-    struct dirs d;
-    struct error e;
-    struct state_record r;
-    if (c->args_count != 1)
-        return cli_usage(c, "one workload is needed");
-    if (dirs_init(&d, &e) < 0)
-        return cli_fail(c, &e);
-    int status;
-    if (state_find(&d, c->args[0], &r, &e) < 0) {
-        status = cli_fail(c, &e);
-    } else {
-        status = view_ours(c, &d, &r);
-        state_record_done(&r);
-    }
-    dirs_done(&d);
-    return status;
+    return workload_verb(c, view_ours, NULL);
 }
 
 const struct verb verb_view = {
