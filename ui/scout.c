@@ -236,22 +236,16 @@ int scout_start(struct scout *s, const struct dirs *d, struct error *e)
 }
 
 /* world_tick() starts another. */
-static void scout_lose(struct scout *s)
+void scout_done(struct scout *s)
 {
     s->fd = fd_close(s->fd);
     s->busy = false;
-    buf_drop(&s->in, s->in.used);
+    buf_done(&s->in);
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         waitpid(s->pid, NULL, WNOHANG); /* one that hangs on a disk goes when that lets it */
     }
     s->pid = 0;
-}
-
-void scout_done(struct scout *s)
-{
-    scout_lose(s);
-    buf_done(&s->in);
 }
 
 void scout_ask(struct scout *s, bool all, int64_t now_ms)
@@ -272,7 +266,7 @@ static bool answer_take(struct scout *s, struct scout_news *ret)
         return false;
     memcpy(&size, s->in.data, sizeof(size));
     if (size > ANSWER_MOST) { /* never whole: as if it were gone */
-        scout_lose(s);
+        scout_done(s);
         return false;
     }
     if (s->in.used - sizeof(size) < size)
@@ -302,7 +296,7 @@ bool scout_read(struct scout *s, struct scout_news *ret)
     if (answer_take(s, ret))
         return true;
     if (n == 0)
-        scout_lose(s);
+        scout_done(s);
     return false;
 }
 
