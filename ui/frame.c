@@ -1,4 +1,5 @@
 /* The window: a title, a page, perhaps a console, a line of keys. */
+#include "ui/tour.h"
 #include "ui/update_inner.h"
 #include "ui/views.h"
 
@@ -49,6 +50,10 @@ static char *console_keys(const struct ui_console *c)
 
 static char *bottom_keys(const struct ui_model *m)
 {
+    struct ui_rect tour;
+    ui_tour_place(m, &tour);
+    if (tour.rows && m->dialog == UI_DIALOG_NONE)
+        return str_dup("Right next  Left back  Esc leave the tour  ? help  q quit");
     if (m->dialog == UI_DIALOG_LAUNCH)
         return str_dup("Enter start  Esc back  Up Down lines  Left Right dial  Tab path  "
                        "ctrl-p plan  ctrl-s save");
@@ -152,6 +157,7 @@ void ui_draw(const struct ui_model *m)
         ui_views[m->page].draw(m, &list);
         if (pane.rows > 0)
             view_consoles(m);
+        view_tour(m);
     }
     draw_bottom(m);
 }

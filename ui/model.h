@@ -197,6 +197,7 @@ struct ui_model {
     enum ui_arrange arrange;
     int sort; /* enum ui_column; UI_COL_COUNT: as they were started */
     bool sort_turned;
+    int tour;     /* which step of it, from 1; 0: none */
     bool listed;  /* the first list has come */
     bool stalled; /* the files do not answer */
     char *wanted; /* owned or NULL: an id to be chosen as soon as it is listed */

@@ -204,6 +204,7 @@ static int ui_run(const struct ui_host *host)
     } else {
         ui_model_time(&u->model, world_now_ms());
         ui_settings_load(&u->model);
+        u->model.tour = world_first_time(&u->world) ? 1 : 0;
         ui_first_look(u);
         u->tick_at = loop_now_ms() + TICK_MS;
         while (!u->world.quit) {

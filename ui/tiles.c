@@ -1,5 +1,6 @@
 /* Consoles in panes, and what stands where in the window. */
 #include "ui/model.h"
+#include "ui/tour.h"
 
 enum { PANE_ROWS_LEAST = 3, PANE_COLS_LEAST = 20, BESIDE_COLS = 60 };
 
@@ -104,7 +105,9 @@ void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct 
     if (m->panes_count && m->page == UI_PAGE_LIST) {
         layout(m, ui_model_visible_count(m), ret_list, ret_pane);
     } else {
-        *ret_list = (struct ui_rect){1, 0, MAX(m->rows - 2, 1), m->cols};
+        struct ui_rect tour;
+        ui_tour_place(m, &tour);
+        *ret_list = (struct ui_rect){1, 0, MAX(m->rows - 2 - tour.rows, 1), m->cols};
         *ret_pane = (struct ui_rect){1, 0, 0, m->cols};
     }
 }

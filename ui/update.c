@@ -113,7 +113,8 @@ static void help(struct ui_model *m)
     buf_puts(&b, help_console);
     buf_puts(&b, help_text_page);
     buf_puts(&b, help_sheet);
-    buf_puts(&b, "\nKeys, colours and the rest: interface.ini, see cofferdam(1).\n");
+    buf_puts(&b, "\n:tour shows the tour of the first start again.\n");
+    buf_puts(&b, "Keys, colours and the rest: interface.ini, see cofferdam(1).\n");
     autofree char *text = buf_take(&b);
     ui_model_text(m, "help", text);
 }
@@ -208,6 +209,8 @@ void ui_update_key(struct ui_model *m, uint32_t key)
     if (!m->message_bad || key == UI_KEY_ESC)
         ui_model_no_message(m); /* it has been read */
     if (dialog_key(m, key))
+        return;
+    if (update_tour_key(m, key))
         return;
     key = function_key(ui_bindings_meant(m->bindings, key));
     if (!everywhere(m, key))

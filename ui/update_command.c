@@ -22,6 +22,19 @@ char *update_args(const char *const *words)
 
 /* --- completion --- */
 
+static const struct ui_verb own[] = {
+    {"quit", "leave; the workloads go on",        NULL},
+    {"tour", "the short tour of the first start", NULL},
+};
+
+static const struct ui_verb *own_of(const char *name)
+{
+    size_t i = 0;
+    while (i + 1 < ARRAY_SIZE(own) && !str_equal(own[i].name, name))
+        i++;
+    return &own[i];
+}
+
 static const struct ui_verb *verb_of(const struct ui_model *m, const char *name, size_t size)
 {
     for (size_t i = 0; i < m->verbs_count; i++)
@@ -42,8 +55,9 @@ static char **candidates(const struct ui_model *m, const char **ret_word)
         for (size_t i = 0; i < m->verbs_count; i++)
             if (strncmp(m->verbs[i].name, word, size) == 0)
                 strv_add(&found, m->verbs[i].name);
-        if (strncmp("quit", word, size) == 0)
-            strv_add(&found, "quit");
+        for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+            if (strncmp(own[i].name, word, size) == 0)
+                strv_add(&found, own[i].name);
         return found;
     }
     const struct ui_verb *v = verb_of(m, line, strcspn(line, " "));
@@ -90,7 +104,7 @@ char *ui_command_hint(const struct ui_model *m)
         return str_dup("a verb of the command line; Tab completes it");
     if (!strchr(m->typed.text, ' ') && found && !found[1]) {
         const struct ui_verb *v = verb_of(m, found[0], strlen(found[0]));
-        return str_format("%s: %s", found[0], v ? v->summary : "leave; the workloads go on");
+        return str_format("%s: %s", found[0], v ? v->summary : own_of(found[0])->summary);
     }
     return found ? strv_join(found, "  ") : str_dup("");
 }
@@ -119,6 +133,13 @@ static bool done_here(struct ui_model *m, char *const *words)
     const struct ui_row *r = row_named(m, words[1]);
     if (str_equal(words[0], "q") || str_equal(words[0], "quit")) {
         ui_intend(m, UI_INTENT_QUIT, NULL, NULL, 0);
+    } else if (str_equal(words[0], "tour")) {
+        if (m->page == UI_PAGE_TEXT)
+            update_text_leave(m);
+        m->page = UI_PAGE_LIST;
+        while (m->panes_count)
+            update_console_close(m);
+        m->tour = 1;
     } else if (str_equal(words[0], "attach") && r) {
         update_console_open(m, r, false);
     } else if (str_equal(words[0], "exec") && r && !words[2]) {

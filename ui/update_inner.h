@@ -60,6 +60,10 @@ size_t update_copy_input(struct ui_model *m, const char *data, size_t size, bool
 void update_copy_search(struct ui_model *m);
 void update_keep_key(struct ui_model *m, uint32_t key);
 
+/* tour.c; true: it was for the tour */
+bool update_tour_key(struct ui_model *m, uint32_t key);
+bool update_tour_mouse(struct ui_model *m, const struct ui_mouse *at);
+
 /* update_mouse.c */
 void update_mouse(struct ui_model *m, const struct ui_mouse *at);
 

@@ -122,6 +122,8 @@ void update_mouse(struct ui_model *m, const struct ui_mouse *at)
     }
     if (!at->pressed || at->moved)
         return;
+    if (list && at->button == LEFT && update_tour_mouse(m, at))
+        return;
     if (at->button == WHEEL_UP || at->button == WHEEL_DOWN) {
         if (list)
             m->focus = UI_FOCUS_LIST;

@@ -20,6 +20,7 @@ void view_text(const struct ui_model *m, const struct ui_rect *r);
 void view_graphs(const struct ui_model *m, const struct ui_rect *r);
 void view_host(const struct ui_model *m, const struct ui_rect *r);
 void view_sheet(const struct ui_model *m, const struct ui_rect *r);
+void view_tour(const struct ui_model *m);
 void view_consoles(const struct ui_model *m);
 
 /* How much of a line fits into `width` columns; broken behind a blank if there is one. */

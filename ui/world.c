@@ -1,9 +1,12 @@
 #include "ui/world.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/loop.h"
 #include "ui/columns.h"
 #include "ui/update.h"
+
+#include <fcntl.h>
 
 static void link_ask(struct world *w, const char *id, int64_t now)
 {
@@ -254,6 +257,15 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
         w->jobs[kept++] = w->jobs[i];
     w->jobs_count = kept;
     world_links_sweep(w);
+}
+
+bool world_first_time(const struct world *w)
+{
+    autofree char *mark = str_join_path(w->dirs.state, "toured");
+    if (file_make_dirs(w->dirs.state, 0700) < 0)
+        return false;
+    autoclose int fd = open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0;
 }
 
 void world_profiles(struct world *w)

@@ -61,7 +61,8 @@ void world_carry_out(struct world *w);                    /* the model's intents
 size_t world_watch(struct world *w, struct pollfd **ret); /* fds; `*ret` is the caller's */
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count);
 
-void world_profiles(struct world *w); /* their list, read anew */
+bool world_first_time(const struct world *w); /* never true again: a mark is left in the state */
+void world_profiles(struct world *w);         /* their list, read anew */
 
 /* world_links.c */
 int64_t world_now_ms(void);                                                /* CLOCK_REALTIME */

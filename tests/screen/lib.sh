@@ -16,6 +16,7 @@
 SCREEN_LOCALE=C.UTF-8
 SCREEN_TERM=xterm-256color
 SCREEN_ENV=()
+SCREEN_TOUR=no # yes: as at the very first start
 
 # A server for each terminal: the one before may still be on its way out. Its socket's path has to be short.
 SCREEN_SOCKET=''
@@ -28,6 +29,7 @@ screen_start() {
     screen_stop
     SCREEN_SOCKET=tmux$RANDOM
     rm -f "$T/status"
+    [ "$SCREEN_TOUR" = yes ] || { mkdir -p "$XDG_STATE_HOME/cofferdam" && : >"$XDG_STATE_HOME/cofferdam/toured"; }
     [ "$1" != cofferdam ] || set -- "$COFFERDAM" "${@:2}"
     trap 'screen_stop; kill_all' EXIT
     LC_ALL=C.UTF-8 screen_tmux new-session -d -x "$cols" -y "$rows" \

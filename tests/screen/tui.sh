@@ -255,6 +255,61 @@ test_its_processes_are_told() {
     kill_all
 }
 
+test_a_tour_at_the_first_start_alone() {
+    local size
+    need tmux
+    SCREEN_TOUR=yes
+    for size in 40x12 80x24; do
+        rm -f "$XDG_STATE_HOME/cofferdam/toured"
+        screen_start "${size%x*}" "${size#*x}" cofferdam
+        see "tour, 1 of 5"
+        see "unless you start it." # all of the step
+        see "no workloads"
+        screen_keys Right
+        see "costs."
+        screen_keys Right
+        see "this machine"
+        screen_keys Right
+        see "asked once, by name"
+        screen_keys Left
+        see "its console, to type into"
+        screen_keys '?' # every other key does what it does
+        see "cofferdam  help"
+        screen_keys Escape
+        see "its console, to type into"
+        screen_keys Right Right
+        see "5 of 5"
+        see "what runs goes on"
+        screen_keys Right
+        see ":tour shows it again"
+        see_no "5 of 5"
+        screen_keys q
+        expect_end 0
+    done
+    screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_lacks "1 of 5" || fail "it is shown a second time"
+    screen_keys P
+    see "contained"
+    screen_keys : ; screen_type "tou"
+    see "the first start"
+    screen_keys Tab
+    screen_keys Enter
+    see "1 of 5"
+    screen_keys Escape
+    see_no "1 of 5"
+    screen_keys q
+    expect_end 0
+    rm "$XDG_STATE_HOME/cofferdam/toured"
+    screen_start 80 24 cofferdam
+    see "1 of 5"
+    screen_keys Escape # leads out at once
+    see_no "1 of 5"
+    see "P  profiles"
+    screen_keys q
+    expect_end 0
+}
+
 test_leaving_ends_nothing() {
     need tmux userns
     screen_start 80 24 cofferdam

@@ -3,6 +3,7 @@
 #include "ui/bindings.h"
 #include "ui/columns.h"
 #include "ui/graphs.h"
+#include "ui/tour.h"
 
 static void test_key_decoding(void **state)
 {
@@ -418,6 +419,36 @@ static void test_keys_of_the_person(void **state)
     ui_model_done(&m);
 }
 
+static void test_the_tour(void **state)
+{
+    struct ui_model m;
+    struct ui_rect at, list, pane;
+    ui_begin(&m);
+    ui_type(&m, ":tour\r");
+    ui_tour_place(&m, &at);
+    ui_model_layout(&m, &list, &pane);
+    assert_true(at.rows > 3);
+    assert_int_equal(list.row + list.rows, at.row);
+    ui_type(&m, "j"); /* the list goes on working */
+    assert_string_equal(ui_model_selected(&m)->name, "build");
+    ui_type(&m, "\x1b[D\x1b[C");
+    assert_int_equal(m.tour, 2);
+    ui_type(&m, "\x1b[<0;5;20M"); /* the mouse turns its pages too */
+    assert_int_equal(m.tour, 3);
+    ui_type(&m, "\r"); /* a console takes its place, for as long as it is open */
+    ui_tour_place(&m, &at);
+    assert_int_equal(at.rows, 0);
+    ui_type(&m, "\x1d\t\x1b");
+    ui_tour_place(&m, &at);
+    assert_true(at.rows > 3);
+    ui_type(&m, "\x1b");
+    assert_int_equal(m.tour, 0);
+    m.tour = UI_TOUR_STEPS;
+    ui_type(&m, "\x1b[C");
+    assert_int_equal(m.tour, 0);
+    ui_model_done(&m);
+}
+
 static void test_mouse(void **state)
 {
     struct ui_model m;
@@ -614,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_keys_of_the_person),
+        cmocka_unit_test(test_the_tour),
         cmocka_unit_test(test_mouse),
         cmocka_unit_test(test_random_keys),
         cmocka_unit_test(test_graphs),
