@@ -81,6 +81,11 @@ struct launch_sample {
     uint64_t pressure_memory_us, pressure_cpu_us, pressure_io_us; /* PSI "some" totals */
     uint64_t guest_read, guest_write; /* bytes of a guest's disks, as its machine counts them */
     uint64_t guest_in, guest_out;     /* bytes of a guest's network interfaces, likewise */
+    /* what a guest's agent says of itself, kept to what its machine has: nobody can check it */
+    uint64_t says_memory, says_available; /* bytes */
+    uint64_t says_load[3];                /* of 1, 5 and 15 minutes; thousandths */
+    uint64_t says_tasks, says_oom_kills;
+    uint64_t says_scratch, says_scratch_free; /* bytes; where the changes go */
 };
 
 /* A point on the way of a start. */
@@ -149,9 +154,13 @@ struct launch_events {
     void (*snapshot_done)(void *data, uint32_t request, const struct error *e);
     /* `request` as ask_changes() was given; `json` is borrowed, as changes_to_json() has it, or e */
     void (*changes_told)(void *data, uint32_t request, const char *json, const struct error *e);
+    /* A guest's kernel has printed this: no more than LAUNCH_PRINTED_MAX bytes. may be NULL */
+    void (*printed)(void *data, const char *bytes, size_t size);
     /* Main has exited: whether anybody will want to know what it changed. may be NULL: nobody */
     bool (*report_due)(void *data);
 };
+
+enum { LAUNCH_PRINTED_MAX = 64 * 1024 };
 
 /* What start() may return: it goes on in dispatch(). */
 enum { LAUNCH_UNDER_WAY = 1 };

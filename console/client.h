@@ -67,7 +67,8 @@ uint32_t client_pause(struct client *c, bool paused);
 uint32_t client_update(struct client *c, const struct wire_limits *limits); /* of what runs */
 uint32_t client_wait(struct client *c); /* done() comes when the workload has ended and is cleaned up */
 uint32_t client_ask_state(struct client *c); /* state_record + sample + viewers as JSON */
-uint32_t client_ask_log(struct client *c, bool follow, int64_t since_ms);
+enum { CLIENT_LOG_MAIN, CLIENT_LOG_KERNEL /* what a guest's kernel has printed */ };
+uint32_t client_ask_log(struct client *c, uint32_t which, bool follow, int64_t since_ms);
 uint32_t client_ask_changes(struct client *c); /* fd(): the scratch folder, for changes_read() */
 uint32_t client_ask_report(struct client *c);  /* report(): when the workload has ended */
 uint32_t client_copy_in(struct client *c, const char *path, int fd);  /* fd: records to be read; kept by caller */

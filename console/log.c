@@ -10,7 +10,7 @@
 
 void console_log_init(struct console_log *l, int dir)
 {
-    *l = (struct console_log){.dir = dir, .file = FD_NONE};
+    *l = (struct console_log){.most = LOG_MEMORY, .dir = dir, .file = FD_NONE};
 }
 
 void console_log_done(struct console_log *l)
@@ -51,7 +51,7 @@ static void to_file(struct console_log *l, struct log_chunk *head, const char *d
 static void forget_oldest(struct console_log *l)
 {
     size_t drop = 0;
-    while (l->chunks.used - drop > LOG_MEMORY - LOG_MEMORY / 4) {
+    while (l->chunks.used - drop > l->most - l->most / 4) {
         struct log_chunk head;
         memcpy(&head, l->chunks.data + drop, sizeof(head));
         drop += sizeof(head) + head.size;
@@ -64,7 +64,7 @@ void console_log_add(struct console_log *l, int64_t at_ms, uint32_t stream, cons
                      size_t size)
 {
     struct log_chunk head = {at_ms, (uint32_t)size, stream};
-    if (l->chunks.used + sizeof(head) + size > LOG_MEMORY)
+    if (l->chunks.used + sizeof(head) + size > l->most)
         forget_oldest(l);
     buf_add(&l->chunks, &head, sizeof(head));
     buf_add(&l->chunks, data, size);

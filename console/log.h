@@ -15,6 +15,7 @@ _Static_assert(sizeof(struct log_chunk) == 16, "the file's layout");
 
 enum {
     LOG_MEMORY = 1024 * 1024,   /* bytes kept in memory */
+    LOG_KERNEL = 256 * 1024,    /* the same of what a guest's kernel prints */
     LOG_FILE = 8 * 1024 * 1024, /* a file that is full becomes `log.old` */
     LOG_CHUNK_MAX = 256 * 1024,
     LOG_RECORD = 64 * 1024 * 1024, /* raw bytes of a recorded console */
@@ -22,6 +23,7 @@ enum {
 
 struct console_log {
     struct buf chunks; /* whole chunks, oldest first */
+    size_t most;       /* bytes of them; LOG_MEMORY, unless it is set before the first */
     uint64_t base;     /* absolute position of chunks.data[0] */
     int dir;           /* borrowed; the kept folder, or FD_NONE */
     int file;          /* owned; FD_NONE: none */

@@ -245,6 +245,8 @@ static void open_record(struct monitor *m)
     int dir = state_writer_kept_dir(m->writer);
     console_log_init(&m->log, m->wishes->terminal ? FD_NONE : dir);
     console_log_load(&m->log, m->setup->earlier);
+    console_log_init(&m->kernel, FD_NONE);
+    m->kernel.most = LOG_KERNEL;
     m->log_own = m->log.base + m->log.chunks.used;
     if (m->wishes->record && m->wishes->terminal && dir >= 0)
         m->record_file =
@@ -361,6 +363,7 @@ static void done(struct monitor *m)
     state_writer_free(m->writer);
     snapshot_writer_free(m->exit_snapshot, NULL);
     console_log_done(&m->log);
+    console_log_done(&m->kernel);
     state_record_done(&m->record);
     fd_close(m->listener);
     fd_close(m->record_file);

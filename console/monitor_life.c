@@ -159,6 +159,12 @@ static void on_frozen(void *data, bool frozen)
     life_put_state(m, frozen ? STATE_PAUSED : STATE_RUNNING);
 }
 
+static void on_printed(void *data, const char *bytes, size_t size)
+{
+    struct monitor *m = data;
+    console_log_add(&m->kernel, real_ms(), 1, bytes, size);
+}
+
 const struct launch_events life_events = {
     .started = on_started,
     .failed = on_failed,
@@ -169,6 +175,7 @@ const struct launch_events life_events = {
     .frozen = on_frozen,
     .changes_told = on_changes_told,
     .report_due = on_report_due,
+    .printed = on_printed,
 };
 
 /* --- stop, kill, pause ------------------------------------------------------------------------ */
@@ -382,6 +389,14 @@ static void keep_screen(struct monitor *m)
     console_log_done(&file);
 }
 
+/* The last of what a guest's kernel printed: chunks, as in the other logs. */
+static void keep_kernel(struct monitor *m)
+{
+    struct error e;
+    if (m->kernel.chunks.used)
+        state_writer_file(m->writer, "kernel", m->kernel.chunks.data, m->kernel.chunks.used, &e);
+}
+
 static void remove_all(struct monitor *m, bool kept)
 {
     struct error e;
@@ -396,6 +411,7 @@ static void remove_all(struct monitor *m, bool kept)
     if (kept) {
         if (m->main->terminal && state_writer_kept_dir(m->writer) >= 0)
             keep_screen(m);
+        keep_kernel(m);
         life_put_state(m, STATE_EXITED);
         state_writer_sync(m->writer);
     }

@@ -98,7 +98,7 @@ struct peer {
     size_t pending_count;
     bool wants_report, waits;
     struct {
-        bool active, follow;
+        bool active, follow, kernel;
         uint32_t request;
         int64_t since_ms;
         uint64_t at;   /* position in the log */
@@ -132,6 +132,7 @@ struct monitor {
     struct console *consoles; /* main is the last */
     struct console *main;
     struct console_log log;
+    struct console_log kernel; /* what the kernel of a guest prints; in memory alone */
     uint64_t log_own; /* where this run's begins; before it stands what earlier ones wrote */
     struct transfer *transfers;
     uint32_t transfers_made;

@@ -190,8 +190,9 @@ static void feed_log(struct peer *p)
     struct monitor *m = p->monitor;
     struct log_chunk head;
     const char *bytes = "";
+    const struct console_log *log = p->log.kernel ? &m->kernel : &m->log;
     while (link_backlog(&p->link) < READ_CHUNK) {
-        bytes = console_log_next(&m->log, &p->log.at, &head);
+        bytes = console_log_next(log, &p->log.at, &head);
         if (!bytes)
             break;
         if (head.at_ms >= p->log.since_ms)
@@ -199,9 +200,9 @@ static void feed_log(struct peer *p)
     }
     if (bytes)
         return;
-    if (m->main->terminal) { /* its earlier runs are told */
+    if (m->main->terminal && !p->log.kernel) { /* its earlier runs are told */
         terminal_log(m->main, p);
-    } else if (!p->log.follow || m->main->told) {
+    } else if (!p->log.follow || (p->log.kernel ? m->ended : m->main->told)) {
         link_put_last(&p->link, WIRE_LOG, 0, p->log.request, NULL, 0);
         p->log.active = false;
     }

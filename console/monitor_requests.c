@@ -267,6 +267,7 @@ static void on_log(struct peer *p, const struct wire_frame *f)
     wire_get(f, &a, sizeof(a));
     p->log.active = true;
     p->log.follow = a.follow;
+    p->log.kernel = a.which == 1;
     p->log.request = f->request;
     p->log.since_ms = a.since_ms;
     p->log.at = 0;

@@ -221,3 +221,14 @@ int state_read_plan(const struct dirs *d, const char *id, char **ret, size_t *re
         r = file_read(AT_FDCWD, kept, MOST, ret, ret_size);
     return r < 0 ? error_errno(e, -r, "cannot read the plan of %s", id) : 0;
 }
+
+char *state_said(uint64_t memory, uint64_t available, uint64_t load)
+{
+    char whole[32], left[32];
+    if (memory == UINT64_MAX || available == UINT64_MAX || load == UINT64_MAX)
+        return NULL;
+    return str_format("%s of %s free, load %llu.%02llu",
+                      str_from_size(available, left, sizeof(left)),
+                      str_from_size(memory, whole, sizeof(whole)), (unsigned long long)load / 1000,
+                      (unsigned long long)load / 10 % 100);
+}

@@ -75,6 +75,12 @@ int state_read_plan(const struct dirs *d, const char *id, char **ret, size_t *re
 /* One text of that plan, owned by the caller; NULL: there is none. */
 char *state_plan_text(const struct dirs *d, const char *id, const char *member);
 
+/*
+ * A guest's own word on its memory (bytes) and load (thousandths): "120 MiB of 184 MiB free, load
+ * 0.12". Owned by the caller; NULL: it has said nothing (UINT64_MAX).
+ */
+char *state_said(uint64_t memory, uint64_t available, uint64_t load);
+
 /* For the monitor. */
 struct state_writer;
 int state_writer_open(const struct dirs *d, const char *id, bool kept, struct state_writer **ret,

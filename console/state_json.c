@@ -187,9 +187,18 @@ static const struct {
     {"guest_write", offsetof(struct launch_sample, guest_write)},
     {"guest_in", offsetof(struct launch_sample, guest_in)},
     {"guest_out", offsetof(struct launch_sample, guest_out)},
+    {"guest_says_memory", offsetof(struct launch_sample, says_memory)},
+    {"guest_says_available", offsetof(struct launch_sample, says_available)},
+    {"guest_says_load1_milli", offsetof(struct launch_sample, says_load[0])},
+    {"guest_says_load5_milli", offsetof(struct launch_sample, says_load[1])},
+    {"guest_says_load15_milli", offsetof(struct launch_sample, says_load[2])},
+    {"guest_says_tasks", offsetof(struct launch_sample, says_tasks)},
+    {"guest_says_oom_kills", offsetof(struct launch_sample, says_oom_kills)},
+    {"guest_says_scratch", offsetof(struct launch_sample, says_scratch)},
+    {"guest_says_scratch_free", offsetof(struct launch_sample, says_scratch_free)},
 };
 // clang-format on
-_Static_assert(sizeof(struct launch_sample) == 14 * sizeof(uint64_t), "a row for each member");
+_Static_assert(sizeof(struct launch_sample) == 23 * sizeof(uint64_t), "a row for each member");
 
 json_t *state_sample_to_json(const struct launch_sample *s)
 {

@@ -76,6 +76,11 @@ static bool payload_fits(const struct wire_frame *f)
         return (s.kind == 1 || s.kind == 2) && !s.zero &&
                !memchr(f->payload + sizeof(s), 0, f->size - sizeof(s));
     }
+    if (f->type == WIRE_ASK_LOG) {
+        struct wire_ask_log a;
+        wire_get(f, &a, sizeof(a));
+        return a.which <= 1;
+    }
     if (f->type == WIRE_COPY_IN || f->type == WIRE_COPY_OUT)
         return !memchr(f->payload, 0, f->size);
     return true;

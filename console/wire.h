@@ -97,7 +97,7 @@ struct wire_range {
 };
 struct wire_ask_log {
     int64_t since_ms; /* CLOCK_REALTIME; 0: everything */
-    uint32_t follow, zero;
+    uint32_t follow, which; /* 0 what main wrote, 1 what a guest's kernel printed */
 };
 struct wire_role {
     uint32_t may_type, viewers;

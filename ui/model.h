@@ -100,6 +100,7 @@ struct ui_row {
     int pressure_permille;                         /* of the time something waited; -1 not known */
     char *runtime, *image, *snapshot;              /* owned; snapshot may be NULL */
     char **labels;                                 /* owned */
+    char *says; /* owned; its guest's own word on memory and load; NULL: none */
     bool marked;
     struct ui_history *history; /* owned; NULL: nothing yet */
 };
@@ -270,6 +271,7 @@ void ui_model_list(struct ui_model *m, const struct state_record *list, size_t c
 struct ui_sample {
     uint64_t cpu_us, memory, memory_peak, pids, io_read, io_write, pressure_us; /* UINT64_MAX: not
                                                                                    known */
+    const char *says; /* borrowed; as ui_row's */
 };
 void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
                      const struct ui_sample *s);

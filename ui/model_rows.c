@@ -17,6 +17,7 @@ void ui_row_done(struct ui_row *r)
     free(r->snapshot);
     free(r->history);
     strv_free(r->labels);
+    free(r->says);
 }
 
 void ui_snapshots_free(struct ui_snapshot *list, size_t count)
@@ -95,6 +96,7 @@ static void row_inherit(struct ui_row *to, struct ui_row *old)
     to->sampled_ms = old->sampled_ms;
     to->cpu_permille = old->cpu_permille;
     to->history = TAKE(old->history);
+    to->says = TAKE(old->says);
 }
 
 static bool rows_look_alike(const struct ui_row *a, const struct ui_row *b)
@@ -204,6 +206,8 @@ static void row_take_sample(struct ui_row *r, const struct ui_sample *s, int64_t
     r->io_read = s->io_read;
     r->io_write = s->io_write;
     r->pressure_us = s->pressure_us;
+    free(r->says);
+    r->says = str_dup_or_null(s->says);
     r->sampled_ms = now;
 }
 

@@ -49,8 +49,9 @@ void view_graphs(const struct ui_model *m, const struct ui_rect *r)
         return;
     }
     int seconds = (int)(w->history ? w->history->used : 0);
-    autofree char *head = str_format("%s: the last %d:%02d minutes it was looked at", w->name,
-                                     seconds / 60, seconds % 60);
+    autofree char *head =
+        str_format("%s: the last %d:%02d minutes it was looked at%s%s", w->name, seconds / 60,
+                   seconds % 60, w->says ? "; its guest says: " : "", w->says ? w->says : "");
     paint_text(r->row, 1, r->cols - 2, UI_HEADING, head);
     int count = MIN((int)UI_HISTORY_COUNT, MAX((r->rows - 1) / 3, 1)); /* the first matter most */
     int height = (r->rows - 1) / count;

@@ -53,6 +53,10 @@ static void on_state(void *data, const char *json, size_t size)
     const char *name = json_string_value(json_object_get(j, "phase"));
     const json_t *sample = json_object_get(j, "sample");
     struct ui_sample numbers = sample_of(sample);
+    autofree char *says =
+        state_said(number(sample, "guest_says_memory"), number(sample, "guest_says_available"),
+                   number(sample, "guest_says_load1_milli"));
+    numbers.says = says;
     enum state_phase phase = STATE_STARTING;
     while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
         phase++;

@@ -1,6 +1,7 @@
 /* cofferdam logs: what a workload has written, from its monitor or from what was kept. */
 #include "app/cli/running.h"
 #include "app/cli/verbs.h"
+#include "app/plan/plan.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "console/client.h"
@@ -18,6 +19,7 @@
 static const struct option_row logs_options[] = {
     {"follow", 'f', NULL, "go on until the workload ends", NULL},
     {"since",  's', "WHEN", "a duration (10m) ago, or YYYY-MM-DD[THH:MM[:SS]]", NULL},
+    {"kernel", 'k', NULL, "what the kernel of its guest has printed", NULL},
     {"raw",    0,   NULL, "the bytes a recorded terminal got; only to a file or a pipe", NULL},
     {0},
 };
@@ -82,14 +84,20 @@ static void on_closed(void *data, const char *why)
 
 static const struct client_events log_events = {.log = on_log, .closed = on_closed};
 
-static int from_monitor(const struct dirs *d, const struct state_record *r, bool follow,
-                        int64_t since, struct sink *s, struct error *e)
+/* What is asked of each workload. */
+struct wanted {
+    bool follow, kernel;
+    int64_t since;
+};
+
+static int from_monitor(const struct dirs *d, const struct state_record *r, const struct wanted *w,
+                        struct sink *s, struct error *e)
 {
     struct client *client;
     autofree char *path = state_socket_path(d, r->id);
     if (client_connect(path, &log_events, s, &client, e) < 0)
         return -e->code;
-    client_ask_log(client, follow, since);
+    client_ask_log(client, w->kernel ? CLIENT_LOG_KERNEL : CLIENT_LOG_MAIN, w->follow, w->since);
     while (!s->ended && !s->closed && !s->broken) {
         struct pollfd p[2] = {
             {.fd = client_fd(client), .events = POLLIN},
@@ -134,14 +142,18 @@ static int open_kept(const struct dirs *d, const struct state_record *r, struct 
     return dir < 0 ? error_set(e, ENOENT, "nothing was kept of %s", r->name) : dir;
 }
 
-static int from_files(const struct dirs *d, const struct state_record *r, int64_t since,
+static int from_files(const struct dirs *d, const struct state_record *r, const struct wanted *w,
                       struct sink *s, struct error *e)
 {
     autoclose int dir = open_kept(d, r, e);
     if (dir < 0)
         return dir;
-    one_file(dir, "log.old", since, s);
-    one_file(dir, "log", since, s);
+    if (w->kernel) {
+        one_file(dir, "kernel", w->since, s);
+        return 0;
+    }
+    one_file(dir, "log.old", w->since, s);
+    one_file(dir, "log", w->since, s);
     return 0;
 }
 
@@ -192,26 +204,31 @@ static int parse_since(const char *text, int64_t *ret)
 static int logs_of(const struct cli *c, const struct dirs *d, const struct state_record *r,
                    void *data)
 {
-    int64_t since = *(int64_t *)data;
+    const struct wanted *w = data;
     struct error e;
     struct sink s;
+    if (w->kernel && !str_equal(r->boundary, plan_boundary_name(PLAN_MICROVM))) {
+        error_set(&e, ENOTSUP, "%s: only a microVM has a kernel that is heard apart", r->name);
+        return cli_fail(c, &e);
+    }
     if (cli_switch(c, "raw"))
         return raw_bytes(d, r, &e) < 0 ? cli_fail(c, &e) : 0;
     sink_init(&s);
-    int result = state_phase_lives(r->phase)
-                     ? from_monitor(d, r, cli_switch(c, "follow"), since, &s, &e)
-                     : from_files(d, r, since, &s, &e);
+    int result =
+        state_phase_lives(r->phase) ? from_monitor(d, r, w, &s, &e) : from_files(d, r, w, &s, &e);
     sink_end(&s);
     return result < 0 ? cli_fail(c, &e) : 0;
 }
 
 static int logs_run(struct cli *c)
 {
-    int64_t since = 0;
+    struct wanted w = {.follow = cli_switch(c, "follow"), .kernel = cli_switch(c, "kernel")};
     const char *when = cli_option(c, "since");
-    if (when && parse_since(when, &since) < 0)
+    if (when && parse_since(when, &w.since) < 0)
         return cli_usage(c, "--since: \"%s\" is neither a duration nor a date", when);
-    return workload_verb(c, logs_of, &since);
+    if (w.kernel && cli_switch(c, "raw"))
+        return cli_usage(c, "--raw is of the workload's terminal");
+    return workload_verb(c, logs_of, &w);
 }
 
 const struct verb verb_logs = {

@@ -110,7 +110,7 @@ static void add_domains(struct out_table *t, const struct picture *before,
         autofree char *memory = live_text_size(domain_number(one, "memory"));
         autofree char *in = live_text_size(domain_number(one, "io_read"));
         autofree char *out = live_text_size(domain_number(one, "io_write"));
-        const char *cells[] = {name, cpu, memory, NULL, NULL, in, out, NULL};
+        const char *cells[] = {name, cpu, memory, NULL, NULL, in, out, NULL, NULL};
         out_table_add(t, cells);
     }
 }
@@ -128,10 +128,21 @@ static json_t *domains_json(const struct picture *before, const struct picture *
     return json_incref(now->domains);
 }
 
+/* Nobody else could know it; the column is there where one of them says something. */
+static bool guest_speaks(const struct picture *now)
+{
+    for (size_t i = 0; i < now->tasks.count; i++)
+        if (now->live[i].sample.says_memory != UINT64_MAX)
+            return true;
+    return false;
+}
+
 static void print_table(const struct picture *before, const struct picture *now)
 {
-    static const char *const columns[] = {"NAME",  ">CPU",     ">MEMORY", ">PEAK", ">PIDS",
-                                          ">READ", ">WRITTEN", ">OOM",    NULL};
+    const char *columns[] = {"NAME",  ">CPU",     ">MEMORY", ">PEAK", ">PIDS",
+                             ">READ", ">WRITTEN", ">OOM",    NULL,    NULL};
+    if (guest_speaks(now))
+        columns[8] = "ITS GUEST SAYS";
     struct out_table t = {.columns = columns};
     for (size_t i = 0; i < now->tasks.count; i++) {
         const struct live *l = &now->live[i];
@@ -140,7 +151,8 @@ static void print_table(const struct picture *before, const struct picture *now)
         autofree char *memory = live_text_size(s->memory), *peak = live_text_size(s->memory_peak);
         autofree char *pids = live_text_number(s->pids), *oom = live_text_number(s->oom_kills);
         autofree char *in = live_text_size(s->io_read), *out = live_text_size(s->io_write);
-        const char *cells[] = {l->record->name, cpu, memory, peak, pids, in, out, oom};
+        autofree char *says = state_said(s->says_memory, s->says_available, s->says_load[0]);
+        const char *cells[] = {l->record->name, cpu, memory, peak, pids, in, out, oom, says};
         out_table_add(&t, cells);
     }
     add_domains(&t, before, now);

@@ -1,6 +1,7 @@
 /* What happens in a guest and to its machine, on its way to the monitor; and the end, told once. */
 #include "backends/microvm/vmm_launch.h"
 
+#include "backends/microvm/said.h"
 #include "base/fd.h"
 #include "base/loop.h"
 
@@ -38,8 +39,9 @@ static void tail_add(struct vmm_tail *t, const char *bytes, size_t size)
     t->text[t->used] = '\0';
 }
 
-/* A bounded number of reads: who prints without end gets no more of us than others. */
-static int tail_read(struct vmm_tail *t, int fd)
+/* A bounded number of reads: who prints without end gets no more of us than others. `all`: for
+ * viewers; NULL: none. */
+static int tail_read(struct vmm_tail *t, struct buf *all, int fd)
 {
     char bytes[4096];
     for (int i = 0; i < EVENTS_READS; i++) {
@@ -51,6 +53,8 @@ static int tail_read(struct vmm_tail *t, int fd)
         if (n == 0)
             return fd_close(fd);
         tail_add(t, bytes, (size_t)n);
+        if (all && all->used + (size_t)n <= LAUNCH_PRINTED_MAX)
+            buf_add(all, bytes, (size_t)n);
     }
     return fd;
 }
@@ -153,11 +157,11 @@ size_t vmm_watch(const struct launch *l, int fds[4])
 void vmm_drain(struct launch *l)
 {
     if (l->kernel >= 0)
-        l->kernel = tail_read(&l->kernel_tail, l->kernel);
+        l->kernel = tail_read(&l->kernel_tail, &l->printed, l->kernel);
     if (l->kernel_tail.seen && !l->phases[VMM_PHASE_KERNEL])
         l->phases[VMM_PHASE_KERNEL] = loop_now_us();
     if (l->errors >= 0)
-        l->errors = tail_read(&l->errors_tail, l->errors);
+        l->errors = tail_read(&l->errors_tail, NULL, l->errors);
     vmm_drain_metrics(l);
     if (!l->control)
         return;
@@ -168,6 +172,13 @@ void vmm_drain(struct launch *l)
     /* it may have ended in a call too, and would be readable for ever */
     epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->control_watched, NULL);
     l->control_watched = FD_NONE;
+}
+
+void vmm_tell_printed(struct launch *l, const struct launch_events *events, void *data)
+{
+    if (l->printed.used && events->printed)
+        events->printed(data, l->printed.data, l->printed.used);
+    buf_done(&l->printed);
 }
 
 bool vmm_reap(struct launch *l)
@@ -298,8 +309,15 @@ static void relay_quiet(void *data, const struct error *e)
     vmm_saving_quiet(((struct events_relay *)data)->l, e);
 }
 
+static void relay_sampled(void *data, const struct agent_sample *sample)
+{
+    struct launch *l = ((struct events_relay *)data)->l;
+    said_take(sample, l->plan, &l->counts);
+}
+
 static const struct agent_host_events relay_events = {
     .quiet = relay_quiet,
+    .sampled = relay_sampled,
     .started = relay_started,
     .failed = relay_failed,
     .exited = relay_exited,
@@ -314,6 +332,7 @@ static void events_end(struct launch *l, struct events_relay *r)
     for (unsigned i = 0; !l->agent_closed && i < EVENTS_LAST_WORDS; i++)
         agent_host_dispatch(l->agent, &relay_events, r);
     vmm_drain(l);
+    vmm_tell_printed(l, r->events, r->data);
     l->agent_closed = l->ended = true;
     if (l->saving.step != SAVING_NONE) {
         vmm_saving_lost(l);
@@ -338,6 +357,7 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
     }
     vmm_reap(l);
     vmm_drain(l);
+    vmm_tell_printed(l, events, data);
     if (l->agent && !l->agent_closed)
         agent_host_dispatch(l->agent, &relay_events, &relay);
     if (!l->reaped && vmm_saving_turn(l))
@@ -368,6 +388,7 @@ void vmm_stop(struct launch *l)
     l->errors = fd_close(l->errors);
     l->metrics = fd_close(l->metrics);
     buf_done(&l->metrics_line);
+    buf_done(&l->printed);
     l->epoll = fd_close(l->epoll);
     l->pidfd = fd_close(l->pidfd);
 }

@@ -66,10 +66,12 @@ struct launch {
     struct vmm_meeting meeting;  /* owned; of a driver that meets, until the agent is here */
     int kernel, errors;          /* owned; what the guest's kernel and the program print */
     struct vmm_tail kernel_tail, errors_tail;
+    struct buf printed;          /* by the kernel, and not told yet */
     int metrics;                 /* owned; what it counts, a line at a time; FD_NONE: none */
     struct buf metrics_line;     /* the line that is coming */
-    struct launch_sample counts; /* the guest_… members alone */
+    struct launch_sample counts; /* the guest_… and says_… members alone */
     uint64_t measured_ms;        /* by the clock of loop.h */
+    uint64_t asked_ms;           /* likewise; the guest, for its figures */
     struct vmm_copy *copies;     /* owned; during a start */
     size_t copies_count, copies_taken;
     struct vmm_hands hands;
@@ -119,6 +121,7 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
 int vmm_greet(struct launch *l, struct error *e);      /* takes the agent in, if it has called */
 int vmm_watch_open(struct launch *l, struct error *e); /* all there is to watch, in l->epoll */
 void vmm_drain(struct launch *l); /* what is printed and counted, the control channel */
+void vmm_tell_printed(struct launch *l, const struct launch_events *events, void *data);
 void vmm_drain_metrics(struct launch *l);
 bool vmm_reap(struct launch *l);                        /* true: it has ended, now or before */
 void vmm_switch_off(struct launch *l);                  /* at once, without waiting */

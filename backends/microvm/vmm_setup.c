@@ -260,6 +260,7 @@ void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, vo
 {
     struct error e;
     int r = setup_turn(l, &e);
+    vmm_tell_printed(l, events, data);
     if (r == 0)
         return;
     struct vmm_booting over = *l->booting;

@@ -80,6 +80,11 @@ test_exec_pause_signals() {
     expect_out_has microvm
     capture cofferdam stats --json worker
     grep -Eq '"guest_read": *[1-9]' out || { show_capture; fail "its disk's counters"; }
+    grep -Eq '"guest_says_memory": *1[0-9]{8},' out || { show_capture; fail "what it says of its memory"; }
+    grep -Eq '"guest_says_load1_milli": *[0-9]' out || { show_capture; fail "what it says of its load"; }
+    capture cofferdam stats worker
+    expect_out_has "ITS GUEST SAYS"
+    expect_out_has " MiB free, load "
     cofferdam pause worker
     capture cofferdam ps
     expect_out_has paused
@@ -91,6 +96,30 @@ test_exec_pause_signals() {
     await 5 nothing_runs
     capture cofferdam ps -a
     expect_out_lacks "$ID"
+}
+
+# What its kernel prints is not the workload's, and heard apart; a kept one's also after its end.
+test_the_kernel_is_heard() {
+    need_machine
+    machine --detach --keep always --name heard -- sh -c 'echo mine; sleep 600' >id
+    capture cofferdam logs --kernel heard
+    expect_status 0
+    grep -Eq '^\[ *[0-9]+\.[0-9]+\] ' out || { show_capture; fail "not a kernel's lines"; }
+    expect_out_lacks mine
+    cp out before
+    cofferdam kill heard
+    await 5 nothing_runs
+    capture cofferdam logs --kernel heard
+    expect_status 0
+    cmp out before || fail "something else was kept"
+    capture cofferdam logs --kernel --raw heard
+    expect_status 125
+    cofferdam rm --force heard
+    cofferdam run --detach --name other -- sleep 600 >id
+    capture cofferdam logs --kernel other
+    expect_status 125
+    expect_err_has "only a microVM"
+    cofferdam kill other
 }
 
 test_files_go_in_and_out() {

@@ -363,6 +363,12 @@ static void guest_frame(const struct agent_frame *f)
         if (f->channel < AGENT_CHANNELS_MAX && (guest.asleep[f->channel] || guest.cat[f->channel]))
             guest_end(f->channel, 128 + number);
         break;
+    case AGENT_SAMPLE: { /* it boasts */
+        struct agent_sample sample;
+        memset(&sample, 0xfe, sizeof(sample));
+        guest_say(AGENT_SAMPLED, 0, &sample, sizeof(sample));
+        break;
+    }
     case AGENT_SHUTDOWN:
         _exit(0);
     }

@@ -2,7 +2,9 @@
 #include "backends/microvm/firecracker_requests.h"
 
 #include "backends/microvm/metrics.h"
+#include "backends/microvm/said.h"
 #include "base/fd.h"
+#include "console/state.h"
 #include "tests/unit/machines.h"
 #include "tests/unit/unit.h"
 
@@ -121,6 +123,31 @@ static void test_metrics_add_up(void **state)
     firecracker_metrics("{\"block\":{\"read_bytes\":9223372036854775807}}", &sum);
     assert_true(sum.guest_read == INT64_MAX);
     assert_true(sum.memory == UINT64_MAX);
+}
+
+/* A guest may say what it likes of itself: it is shown as nothing its machine cannot be. */
+static void test_a_guest_that_boasts(void **state)
+{
+    struct plan p = {.machine.memory = 192 << 20};
+    struct launch_sample s;
+    struct agent_sample said;
+    memset(&s, 0, sizeof(s));
+    memset(&said, 0xfe, sizeof(said));
+    said_take(&said, &p, &s);
+    assert_true(s.says_memory == p.machine.memory && s.says_available == p.machine.memory);
+    assert_true(s.says_scratch == p.machine.memory && s.says_scratch_free == p.machine.memory);
+    assert_true(s.says_load[2] <= 4194304000ull && s.says_tasks <= 4194304);
+    assert_true(s.says_oom_kills <= INT64_MAX && s.memory == 0 && s.guest_read == 0);
+    autofree char *text = state_said(s.says_memory, s.says_available, s.says_load[0]);
+    assert_string_equal(text, "192 MiB of 192 MiB free, load 4194304.00");
+    p.limits.disk = 1 << 20;
+    said.memory = UINT64_MAX;
+    said_take(&said, &p, &s);
+    assert_true(s.says_memory == UINT64_MAX && s.says_available == UINT64_MAX);
+    assert_true(s.says_scratch == 1 << 20);
+    said_forget(&s);
+    assert_true(s.says_scratch == UINT64_MAX && s.says_load[0] == UINT64_MAX && s.memory == 0);
+    assert_null(state_said(s.says_memory, s.says_available, s.says_load[0]));
 }
 
 /* A path says by its name alone what it is; a name is the whole of it. */
@@ -286,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_cold_start),
         cmocka_unit_test(test_network_and_template),
         cmocka_unit_test(test_jails),
+        cmocka_unit_test(test_a_guest_that_boasts),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_jailer),
         cmocka_unit_test(test_answers),

@@ -1,5 +1,7 @@
 /* Client and monitor over a socketpair and the socket, with the fake boundary and the real
  * confinement. */
+#include "base/fd.h"
+#include "console/log.h"
 #include "tests/unit/monitor_kit.h"
 
 #include <signal.h>
@@ -306,10 +308,10 @@ static void logs_late_and_followed(void **state)
     client_attach(s.client, 0, false, 24, 80);
     seen_until(&s, seen_out, "first");
     kit_connect(&k, &late);
-    client_ask_log(late.client, false, 0);
+    client_ask_log(late.client, CLIENT_LOG_MAIN, false, 0);
     seen_until(&late, seen_log_end, NULL);
     assert_string_equal(late.log.data, "first\n");
-    client_ask_log(late.client, true, 0);
+    client_ask_log(late.client, CLIENT_LOG_MAIN, true, 0);
     client_flush(late.client, 1000);
     late.logs_ended = 0;
     client_input(s.client, 0, "\n", 1);
@@ -330,7 +332,7 @@ static void the_log_of_a_terminal_is_text(void **state)
     kit_start(&k, &s, "terminal=1\n" SHELL("seq 1 50; printf '\\033[1mbold\\033[0m'; read x"));
     client_attach(s.client, 0, false, 24, 80);
     seen_until(&s, seen_text, "bold");
-    client_ask_log(s.client, false, 0);
+    client_ask_log(s.client, CLIENT_LOG_MAIN, false, 0);
     seen_until(&s, seen_log_end, NULL);
     assert_true(str_starts(s.log.data, "1\n2\n3\n"));
     assert_true(str_ends(s.log.data, "\n50\nbold\n"));
@@ -467,6 +469,29 @@ static void nonsense_ends_the_connection(void **state)
     kit_done(&k);
 }
 
+/* Who prints without end costs no more than was said beforehand. */
+static void a_kernels_log_is_bounded(void **state)
+{
+    struct console_log log;
+    struct log_chunk head;
+    static char noise[60000];
+    uint64_t at = 0;
+    size_t chunks = 0;
+    memset(noise, 'A', sizeof(noise));
+    console_log_init(&log, FD_NONE);
+    log.most = LOG_KERNEL;
+    for (int i = 0; i < 100; i++) {
+        console_log_add(&log, i, 1, noise, (size_t)(i % 2 ? 1 : sizeof(noise)));
+        assert_true(log.chunks.used <= LOG_KERNEL);
+    }
+    while (console_log_next(&log, &at, &head)) {
+        assert_true(head.at_ms > 80);
+        chunks++;
+    }
+    assert_true(chunks > 4 && head.at_ms == 99);
+    console_log_done(&log);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -491,6 +516,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_clean_up_that_fails_is_told),
         cmocka_unit_test(a_name_is_taken_once),
         cmocka_unit_test(nonsense_ends_the_connection),
+        cmocka_unit_test(a_kernels_log_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
