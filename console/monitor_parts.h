@@ -141,6 +141,7 @@ struct monitor {
 
     bool frame_armed;
     struct loop_timer *time_limit, *idle_limit, *grace, *frame, *death, *linger, *restart;
+    uint64_t begun_us, folder_us; /* loop_now_us() when it began, and when it had its folder */
     uint64_t active_ms; /* when anything was last read or typed */
     int spare;          /* owned; writing a byte starts the workload anew; FD_NONE */
 

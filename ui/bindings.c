@@ -41,6 +41,7 @@ const struct ui_action ui_actions[] = {
     {"images",      'I', "images"},
     {"host",        'H', "this machine: what runs on it, and what there is room for"},
     {"events",      'E', "what happens, as it happens"},
+    {"compare",     'C', "the same command behind every boundary there is, measured"},
     {"doctor",      'D', "what works here, what does not, and the mend"},
     {"command",     ':', "any verb of the command line; Tab completes it"},
     {"refresh",     'r', "look again now (it is done each second)"},

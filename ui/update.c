@@ -133,6 +133,9 @@ static bool page_of_all(struct ui_model *m, uint32_t key)
     case 'E':
         update_page(m, "events", (const char *const[]){"events", NULL});
         return true;
+    case 'C':
+        update_command_open(m, "compare -- ");
+        return true;
     case 'P':
     case 'H':
         if (m->page == UI_PAGE_TEXT)

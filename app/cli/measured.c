@@ -72,6 +72,19 @@ static uint64_t mean(uint64_t before, uint64_t now, uint64_t count)
     return weight ? (before * (weight - 1) + now) / weight : now;
 }
 
+static void measured_put(json_t *all, const char *boundary, uint64_t us, uint64_t memory)
+{
+    json_t *boundaries = json_object_get(all, "boundaries");
+    const json_t *old = json_object_get(boundaries, boundary);
+    uint64_t starts = number(old, "starts") + 1, before = number(old, "memory");
+    if (before && memory)
+        memory = mean(before, memory, starts);
+    json_object_set_new(boundaries, boundary,
+                        json_pack("{s:I, s:I, s:I}", "starts", (json_int_t)starts, "start_us",
+                                  (json_int_t)mean(number(old, "start_us"), us, starts), "memory",
+                                  (json_int_t)(memory ? memory : before)));
+}
+
 /* One that was started here from nothing; an emulated machine says nothing about a real one. */
 static bool measured_add(json_t *all, const struct live *l)
 {
@@ -80,15 +93,8 @@ static bool measured_add(json_t *all, const struct live *l)
     uint64_t us = start_of(r);
     if (!us || r->snapshot || str_equal(r->accel, "tcg") || is_seen(seen, r->id))
         return false;
-    json_t *boundaries = json_object_get(all, "boundaries");
-    const json_t *old = json_object_get(boundaries, r->boundary);
-    uint64_t starts = number(old, "starts") + 1, memory = number(old, "memory");
-    if (l->sampled && l->sample.memory != UINT64_MAX)
-        memory = memory ? mean(memory, l->sample.memory, starts) : l->sample.memory;
-    json_object_set_new(boundaries, r->boundary,
-                        json_pack("{s:I, s:I, s:I}", "starts", (json_int_t)starts, "start_us",
-                                  (json_int_t)mean(number(old, "start_us"), us, starts), "memory",
-                                  (json_int_t)memory));
+    bool known = l->sampled && l->sample.memory != UINT64_MAX;
+    measured_put(all, r->boundary, us, known ? l->sample.memory : 0);
     json_array_append_new(seen, json_string(r->id));
     while (json_array_size(seen) > SEEN_MOST)
         json_array_remove(seen, 0);
@@ -101,6 +107,16 @@ static void file_store(const struct dirs *d, const char *path, const json_t *j)
     if (text && file_make_dirs(d->cache, 0700) == 0)
         file_write_whole(AT_FDCWD, path, text, strlen(text), 0600, false);
     free(text);
+}
+
+void measured_note(const struct dirs *d, const char *boundary, uint64_t start_us, uint64_t memory)
+{
+    autofree char *path = str_join_path(d->cache, FILE_NAME);
+    json_t *all = file_load(path);
+    bool known = measured_of(&(struct measured_all){all}, boundary).memory != 0;
+    measured_put(all, boundary, start_us, known ? 0 : memory);
+    file_store(d, path, all);
+    json_decref(all);
 }
 
 struct measured_all *measured_look(const struct dirs *d)

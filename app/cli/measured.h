@@ -19,6 +19,8 @@ struct measured {
 struct measured_all;
 struct measured_all *measured_look(const struct dirs *d); /* never NULL */
 struct measured measured_of(const struct measured_all *all, const char *boundary);
+/* One more start of this boundary, from now on in the file; its memory only if none is known. */
+void measured_note(const struct dirs *d, const char *boundary, uint64_t start_us, uint64_t memory);
 void measured_free(struct measured_all *all);
 
 #endif

@@ -80,7 +80,7 @@ static char *stop_costs(const struct measured_all *all, const char *boundary)
     struct measured m = measured_of(all, boundary);
     char memory[32];
     if (!m.starts)
-        return str_dup("not yet measured on this machine");
+        return str_dup("not yet measured on this machine: cofferdam compare -- true does");
     autofree char *size =
         m.memory ? str_format(", %s of memory", str_from_size(m.memory, memory, sizeof(memory)))
                  : str_dup("");
