@@ -96,11 +96,27 @@ int paint_width(const char *utf8)
     return width;
 }
 
+/*
+ * Curses would stop us, and paint, from a handler, in the middle of anything: also while an editor
+ * has the terminal.
+ */
+static SCREEN *paint_new_screen(void)
+{
+    static const int taken[] = {SIGTSTP, SIGINT, SIGTERM, SIGWINCH};
+    struct sigaction before[ARRAY_SIZE(taken)];
+    for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+        sigaction(taken[i], NULL, &before[i]);
+    SCREEN *screen = newterm(NULL, stdout, stdin);
+    for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+        sigaction(taken[i], &before[i], NULL);
+    return screen;
+}
+
 int paint_begin(struct error *e)
 {
     setlocale(LC_ALL, "");
     paint_is_utf8 = str_equal(nl_langinfo(CODESET), "UTF-8");
-    paint_screen = newterm(NULL, stdout, stdin);
+    paint_screen = paint_new_screen();
     if (!paint_screen)
         return error_set(e, EINVAL, "this terminal (TERM=%s) is not known here",
                          getenv("TERM") ? getenv("TERM") : "");

@@ -38,12 +38,36 @@ static void ui_resize(struct ui *u)
     u->repaint = true;
 }
 
+static void ui_stop_signal(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTSTP);
+    sigprocmask(how, &set, NULL);
+}
+
+/* Where nobody could let us go on, the kernel does not stop us. */
+static void ui_suspend(struct ui *u)
+{
+    paint_lend();
+    raise(SIGTSTP);
+    ui_stop_signal(SIG_UNBLOCK);
+    ui_stop_signal(SIG_BLOCK);
+    paint_take_back();
+    paint_mouse(!u->model.mouse_free);
+    ui_resize(u);
+    u->model.dirty = true;
+}
+
 static void ui_signal(struct ui *u)
 {
     struct signalfd_siginfo info;
     while (read(u->signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT) {
             ui_resize(u);
+        } else if (info.ssi_signo == SIGTSTP) {
+            if (!u->lent)
+                ui_suspend(u);
         } else if (!u->lent || (info.ssi_signo != SIGINT && info.ssi_signo != SIGQUIT)) {
             u->status = 128 + (int)info.ssi_signo;
             u->world.quit = true;
@@ -106,7 +130,9 @@ static void ui_edit(struct ui *u)
     struct error e;
     u->world.edit = (struct ui_intent){0};
     paint_lend();
+    ui_stop_signal(SIG_UNBLOCK); /* ctrl-Z stops the editor and us, or the shell would wait */
     int status = u->world.host->foreground((const char *const *)args, &said, &e);
+    ui_stop_signal(SIG_BLOCK);
     u->lent = true;
     ui_signal(u); /* its ctrl-C reached us, too */
     u->lent = false;
@@ -173,7 +199,7 @@ static void ui_first_look(struct ui *u)
 
 static int ui_take_signals(sigset_t *old)
 {
-    static const int taken[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGCONT};
+    static const int taken[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < ARRAY_SIZE(taken); i++)

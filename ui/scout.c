@@ -2,8 +2,8 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "ui/aside.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -189,17 +189,10 @@ static void look(struct looked *l, const struct dirs *d, bool all, struct buf *b
 static _Noreturn void scout_main(int fd, const struct dirs *d)
 {
     struct looked l = {0};
-    sigset_t none;
     char all;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; i < 3 && null >= 0; i++) /* the terminal is none of its business */
-        dup2(null, i);
-    fd = dup2(fd, 3);
-    close_range(4, ~0u, 0); /* nor are connections */
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    fd = aside_settle(fd);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (read(fd, &all, 1) == 1) {
+    while (fd_read_full(fd, &all, 1) == 0) {
         autobuf b = {0};
         uint64_t size = 0;
         put(&b, &size, sizeof(size));

@@ -143,6 +143,7 @@ void update_keep_key(struct ui_model *m, uint32_t key)
     if (key == UI_KEY_ENTER && k && m->typed.used) {
         autofree char *text = k->selecting ? ui_copy_selected(k) : ui_copy_all(k);
         ui_intend(m, UI_INTENT_KEEP, m->typed.text, text, strlen(text));
+        ui_model_message(m, false, "writing…");
     }
     if (key == UI_KEY_ENTER || key == UI_KEY_ESC)
         m->dialog = UI_DIALOG_NONE;

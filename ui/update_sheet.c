@@ -122,12 +122,14 @@ static void sheet_save(struct ui_model *m)
 {
     const char *name = m->sheet.lines[UI_FIELD_NAME].text;
     autofree char *text = ui_sheet_ini(&m->sheet, profile_name(m));
-    if (!*name)
+    if (!*name) {
         ui_model_message(m, true, "give it a name first: the last line of the sheet");
-    else if (!text)
+    } else if (!text) {
         ui_model_message(m, true, "a quote is not closed");
-    else
+    } else {
         ui_intend(m, UI_INTENT_SAVE, name, text, strlen(text));
+        ui_model_message(m, false, "writing…");
+    }
 }
 
 static void sheet_complete(struct ui_model *m)

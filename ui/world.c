@@ -180,6 +180,9 @@ static void carry_out(struct world *w, struct ui_intent *i)
     case UI_INTENT_COMPLETE:
         run_verb(w, i, "sheet", "paths", i->text);
         break;
+    case UI_INTENT_KEEP:
+        world_keep(w, i);
+        break;
     case UI_INTENT_SAVE:
         world_sheet_save(w, i);
         break;

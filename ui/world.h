@@ -80,15 +80,21 @@ void world_consoles_behind(struct world *w); /* those nobody types into any more
 void world_start_job(struct world *w, struct ui_intent *intent,
                      const char *const *args); /* intent is taken */
 void world_start_launch(struct world *w, struct ui_intent *intent, const char *const *args);
+/* A copy of ours that runs `work`, which borrows `data` (as it is now). */
+void world_start_aside(struct world *w, struct ui_intent *intent,
+                       int (*work)(int fd, const void *data), const void *data);
 bool world_read_job(struct world *w, struct world_job *j); /* false: it is over and freed */
 void world_free_job(struct world_job *j);
 void world_end_page(struct world *w); /* what still writes a page of text ends */
 
 /* world_sheet.c, world_host.c */
 void world_sheet_dial(struct world *w, const char *file, const char *said, size_t size);
-void world_sheet_save(struct world *w, const struct ui_intent *i);
 void world_host_facts(struct world *w);
-void world_processes(struct world *w, const char *id); /* world_processes.c */
+
+/* world_aside.c: what is asked for is told when it is known; intents are taken */
+void world_processes(struct world *w, const char *id);
+void world_keep(struct world *w, struct ui_intent *i);
+void world_sheet_save(struct world *w, struct ui_intent *i);
 
 /* world_links.c: a launch's connection (taken), with its console attached already; so is the
  * intent. */

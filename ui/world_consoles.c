@@ -2,10 +2,6 @@
  */
 #include "ui/world.h"
 
-#include "base/fd.h"
-
-#include <fcntl.h>
-
 /* The link to a workload, or a message why there is none. */
 static struct world_link *link_or_message(struct world *w, const char *id)
 {
@@ -112,16 +108,6 @@ static void history_ask(struct world *w, const struct ui_intent *i)
         ui_model_history(w->model, c, 0, NULL, NULL, 0);
 }
 
-static void text_keep(struct world *w, const struct ui_intent *i)
-{
-    autoclose int fd = open(i->id, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
-    int r = fd < 0 ? -errno : fd_write_full(fd, i->text, i->size);
-    autofree char *text = r == -EEXIST ? str_format("%s is there already", i->id)
-                          : r < 0      ? str_format("%s: %s", i->id, strerror(-r))
-                                       : str_format("written to %s", i->id);
-    ui_model_message(w->model, r < 0, text);
-}
-
 /* --- intents --- */
 
 /* Requests to a monitor that are answered with done(). */
@@ -167,9 +153,6 @@ bool world_consoles_carry_out(struct world *w, const struct ui_intent *i)
         return true;
     case UI_INTENT_HISTORY:
         history_ask(w, i);
-        return true;
-    case UI_INTENT_KEEP:
-        text_keep(w, i);
         return true;
     case UI_INTENT_COPIED:
         free(w->copied);

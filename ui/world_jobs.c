@@ -2,6 +2,7 @@
 #include "ui/world.h"
 
 #include "base/fd.h"
+#include "ui/aside.h"
 #include "ui/update.h"
 
 #include <signal.h>
@@ -10,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SAID_MOST = 256 * 1024 };
+enum { SAID_MOST = 1024 * 1024 };
 
 void world_free_job(struct world_job *j)
 {
@@ -51,6 +52,18 @@ void world_start_job(struct world *w, struct ui_intent *intent, const char *cons
     struct world_job *j = job_new(intent);
     struct error e;
     int r = w->host->program(args, &j->output, &j->pidfd, &e);
+    job_add(w, j, r, &e);
+}
+
+void world_start_aside(struct world *w, struct ui_intent *intent,
+                       int (*work)(int fd, const void *data), const void *data)
+{
+    int output = FD_NONE, pidfd = FD_NONE;
+    struct error e;
+    int r = aside_start(work, data, &output, &pidfd, &e); /* before the intent is taken from it */
+    struct world_job *j = job_new(intent);
+    j->output = output;
+    j->pidfd = pidfd;
     job_add(w, j, r, &e);
 }
 
@@ -96,10 +109,33 @@ static void job_failed(struct world *w, struct world_job *j, const char *said)
     world_refresh(w);
 }
 
+/* Done by a copy of ours; true: it was one of those. */
+static bool job_aside(struct world *w, const struct world_job *j, const char *said, int status)
+{
+    struct ui_model *m = w->model;
+    switch ((int)j->intent.kind) {
+    case UI_INTENT_PROCESSES:
+        if (!ui_shows_processes(m) || !str_equal(m->text_id, j->intent.id))
+            return true;
+        if (status)
+            ui_model_text_end(m, true);
+        else
+            ui_model_text_again(m, said);
+        return true;
+    case UI_INTENT_KEEP:
+    case UI_INTENT_SAVE:
+        ui_model_message(m, status != 0, said);
+        return true;
+    }
+    return false;
+}
+
 static void job_done(struct world *w, struct world_job *j, int status)
 {
     const char *said = j->said.data ? j->said.data : "";
     bool shows = j->intent.kind == UI_INTENT_EXPLAIN;
+    if (job_aside(w, j, said, status))
+        return;
     if (j->intent.kind == UI_INTENT_PAGE) {
         ui_model_text_end(w->model, status != 0);
         return;

@@ -130,12 +130,38 @@ test_a_profile_is_edited_and_its_mistake_shown() {
     screen_keys P e
     see "in-the-editor"
     screen_lacks "what it leaves open" || fail "the editor has no screen of its own"
+    screen_keys C-z # for the editor, and nothing else
+    screen_size 100 30
+    screen_lacks "what it leaves open" || fail "ctrl-Z paints into the editor"
     screen_keys Enter
     see "what it leaves open"
     screen_keys q
     expect_end 0
     grep -q '^description = mine' "$XDG_CONFIG_HOME"/cofferdam/profiles/contained.ini || fail "it was not saved"
     rm -r "$XDG_CONFIG_HOME/cofferdam/profiles"
+}
+
+test_stopped_and_gone_on() {
+    need tmux
+    local shell=(bash --norc -i)
+    screen_start 80 24 "${shell[@]}"
+    screen_type "PS1='ready> '; $COFFERDAM"
+    screen_keys Enter
+    see "no workloads"
+    screen_type ":stats"
+    kill -TSTP "$(pgrep -o -x -f "$COFFERDAM")"
+    see "Stopped"
+    screen_type 'echo $((40 + 2))-typed'
+    screen_keys Enter
+    see "42-typed"
+    screen_type "fg"
+    screen_keys Enter
+    see "cofferdam  workloads"
+    screen_keys Escape q
+    see_no "cofferdam  workloads"
+    screen_type "exit 0"
+    screen_keys Enter
+    expect_end 0
 }
 
 test_no_color_means_none() {

@@ -2,7 +2,10 @@
  */
 #include "tests/unit/unit.h"
 
+#include "base/fd.h"
 #include "base/file.h"
+#include "ui/aside.h"
+#include "ui/processes.h"
 #include "ui/scout.h"
 
 #include <fcntl.h>
@@ -10,6 +13,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static char place[] = "/tmp/cdt-scout.XXXXXX";
 static struct dirs dirs;
@@ -104,11 +109,108 @@ static void test_another_takes_over(void **state)
     scout_done(&s);
 }
 
+static void on_signal(int signo)
+{
+}
+
+/* Curses has handlers that interrupt what waits; a terminal signals all of its session. */
+static void test_signals_do_not_end_it(void **state)
+{
+    static const int sent[] = {SIGWINCH, SIGCONT};
+    const struct sigaction handled = {.sa_handler = on_signal};
+    struct sigaction before;
+    struct scout s;
+    struct scout_news n;
+    struct error e;
+    assert_int_equal(sigaction(SIGWINCH, &handled, &before), 0);
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    scout_ask(&s, true, 0);
+    hear(&s, &n);
+    scout_news_done(&n);
+    pid_t pid = s.pid;
+    assert_int_equal(getsid(pid), pid);
+    for (size_t i = 0; i < ARRAY_SIZE(sent); i++) {
+        assert_int_equal(kill(pid, sent[i]), 0);
+        scout_ask(&s, true, 0);
+        hear(&s, &n);
+        scout_news_done(&n);
+        assert_int_equal(s.pid, pid);
+    }
+    scout_done(&s);
+    assert_int_equal(sigaction(SIGWINCH, &before, NULL), 0);
+}
+
+/* --- what runs in a workload --- */
+
+enum { CHILDREN = 700 }; /* their numbers are more than a page of /proc holds */
+
+/* Each lives until the other end of the pipe is closed. */
+static _Noreturn void live(const int gate[2], int told)
+{
+    char c;
+    fd_close(gate[1]);
+    fd_write_full(told, "x", 1);
+    while (read(gate[0], &c, 1) < 0 && errno == EINTR)
+        ;
+    _exit(0);
+}
+
+static void test_all_children_are_listed(void **state)
+{
+    int gate[2], told[2];
+    char c;
+    assert_int_equal(fd_pipe(gate, 0), 0);
+    assert_int_equal(fd_pipe(told, 0), 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        for (int i = 0; i < CHILDREN; i++)
+            if (fork() == 0)
+                live(gate, told[1]);
+        live(gate, told[1]);
+    }
+    for (int i = 0; i <= CHILDREN; i++)
+        assert_int_equal(fd_read_full(told[0], &c, 1), 0);
+    autobuf b = {0};
+    processes_print(parent, &b);
+    autofree char *last = str_format("\n%d processes, by", CHILDREN + 1);
+    assert_non_null(strstr(b.data, last));
+    fd_close(gate[0]);
+    fd_close(gate[1]);
+    fd_close(told[0]);
+    fd_close(told[1]);
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+}
+
+static int echo(int fd, const void *data)
+{
+    const char *text = data;
+    return fd_write_full(fd, text, strlen(text)) < 0 ? 1 : 7;
+}
+
+static void test_a_copy_of_ours_works_beside(void **state)
+{
+    struct error e;
+    siginfo_t info = {0};
+    char data[6];
+    int output, pidfd;
+    assert_int_equal(aside_start(echo, "hello", &output, &pidfd, &e), 0);
+    assert_int_equal(fd_read_full(output, data, 5), 0);
+    assert_memory_equal(data, "hello", 5);
+    assert_int_equal(read(output, data, 1), 0);
+    assert_int_equal(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED), 0);
+    assert_int_equal(info.si_status, 7);
+    fd_close(output);
+    fd_close(pidfd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_member_arrives),
         cmocka_unit_test(test_another_takes_over),
+        cmocka_unit_test(test_signals_do_not_end_it),
+        cmocka_unit_test(test_all_children_are_listed),
+        cmocka_unit_test(test_a_copy_of_ours_works_beside),
     };
     return cmocka_run_group_tests(tests, make_place, leave_place);
 }

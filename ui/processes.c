@@ -1,20 +1,20 @@
-/* What runs in a workload, as this machine's /proc has it: none of it blocks, and none of it is
- * asked of the workload. */
-#include "ui/world.h"
+#include "ui/processes.h"
 
 #include "base/file.h"
+#include "base/mem.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PROCESSES_MOST = 500, DEPTH_MOST = 20, COMMAND_MOST = 4096 };
+enum { PROCESSES_MOST = 1000, DEPTH_SHOWN = 20, COMMAND_SHOWN = 400, TEXT_MOST = 1 << 20 };
 
 static char *proc_text(long pid, const char *name, size_t *ret_size)
 {
     autofree char *path = str_format("/proc/%ld/%s", pid, name);
     char *text = NULL;
-    return file_read_virtual(AT_FDCWD, path, COMMAND_MOST, &text, ret_size) < 0 ? NULL : text;
+    return file_read_virtual(AT_FDCWD, path, TEXT_MOST, &text, ret_size) < 0 ? NULL : text;
 }
 
 /* Its arguments are its own words: shown as one line, escaped where the page takes it. */
@@ -25,6 +25,8 @@ static char *process_command(long pid, const char *name)
     for (size_t i = 0; command && i + 1 < size; i++)
         if (!command[i] || command[i] == '\n')
             command[i] = ' ';
+    if (command && size > COMMAND_SHOWN)
+        command[COMMAND_SHOWN] = '\0';
     if (command && size && *command)
         return command;
     free(command);
@@ -55,33 +57,41 @@ static void process_line(struct buf *b, long pid, int depth)
                str_from_size(bytes, memory, sizeof(memory)), depth * 2, "", command);
 }
 
-static void process_tree(struct buf *b, long pid, int depth, int *count)
+static void process_tree(struct buf *b, long pid, int depth, int *count);
+
+/* Each thread has children of its own. */
+static void process_children(struct buf *b, long pid, const char *thread, int depth, int *count)
 {
     size_t size = 0;
-    if (depth > DEPTH_MOST || (*count)++ > PROCESSES_MOST)
-        return;
-    process_line(b, pid, depth);
-    autofree char *name = str_format("task/%ld/children", pid);
+    autofree char *name = str_format("task/%s/children", thread);
     autofree char *children = proc_text(pid, name, &size);
-    for (char *at = children, *next; at; at = next) {
+    for (char *at = children, *next; at && *count < PROCESSES_MOST; at = next) {
         long child = strtol(at, &next, 10);
         if (next == at)
             break;
-        process_tree(b, child, depth + 1, count);
+        process_tree(b, child, depth, count);
     }
 }
 
-void world_processes(struct world *w, const char *id)
+static void process_tree(struct buf *b, long pid, int depth, int *count)
 {
-    const struct ui_row *r = ui_model_row(w->model, id);
+    autofree char *path = str_format("/proc/%ld/task", pid);
+    const struct dirent *one;
+    (*count)++;
+    process_line(b, pid, MIN(depth, (int)DEPTH_SHOWN));
+    DIR *threads = opendir(path);
+    while (threads && (one = readdir(threads)))
+        if (one->d_name[0] != '.')
+            process_children(b, pid, one->d_name, depth + 1, count);
+    if (threads)
+        closedir(threads);
+}
+
+void processes_print(pid_t pid, struct buf *b)
+{
     int count = 0;
-    autobuf b = {0};
-    if (!r || r->pid <= 0 || !state_phase_lives(r->phase)) {
-        buf_puts(&b, "it is not running\n");
-    } else {
-        buf_printf(&b, "%8s  %c  %8s  %9s  %s\n", "PID", 'S', "CPU TIME", "MEMORY", "COMMAND");
-        process_tree(&b, (long)r->pid, 0, &count);
-        buf_printf(&b, "\n%d processes, by this machine's own numbers\n", count);
-    }
-    ui_model_text_again(w->model, b.data);
+    buf_printf(b, "%8s  %c  %8s  %9s  %s\n", "PID", 'S', "CPU TIME", "MEMORY", "COMMAND");
+    process_tree(b, (long)pid, 0, &count);
+    buf_printf(b, "\n%d processes%s, by this machine's own numbers\n", count,
+               count < PROCESSES_MOST ? "" : " and more");
 }
