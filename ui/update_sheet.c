@@ -29,10 +29,16 @@ static void profile_take(struct ui_model *m, const char *name)
         }
 }
 
+/* The file as it is typed now; owned by the caller. */
+static char *file_path(const struct ui_sheet *s)
+{
+    autostrv char **file = ui_words(s->lines[UI_FIELD_FILE].text);
+    return str_dup(file && file[0] ? file[0] : "");
+}
+
 static void dial_ask(struct ui_model *m)
 {
-    autostrv char **file = ui_words(m->sheet.lines[UI_FIELD_FILE].text);
-    const char *path = file && file[0] ? file[0] : "";
+    autofree char *path = file_path(&m->sheet);
     if (!m->sheet.stops_known || !str_equal(path, m->sheet.looked_at ? m->sheet.looked_at : ""))
         ui_intend(m, UI_INTENT_DIAL, NULL, path, strlen(path));
 }
@@ -178,9 +184,19 @@ void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const ch
                     char *what, char *advice, const char *profile)
 {
     struct ui_sheet *s = &m->sheet;
-    ui_sheet_stops_done(s);
-    for (size_t i = 0; i < UI_STOPS; i++)
-        s->stops[i] = stops[i];
+    struct ui_sheet late = {0};
+    autofree char *path = file_path(s);
+    /* Answers overtake one another: one about no file, or a former one, tells nothing new. */
+    struct ui_sheet *to =
+        s->stops_known && !str_equal(looked_at ? looked_at : "", path) ? &late : s;
+    ui_sheet_stops_done(to);
+    memcpy(to->stops, stops, sizeof(to->stops));
+    if (to == &late) {
+        late.what = what;
+        late.advice = advice;
+        ui_sheet_stops_done(&late);
+        return;
+    }
     s->stops_known = true;
     s->looked_at = str_dup(looked_at ? looked_at : "");
     s->what = what;

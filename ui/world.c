@@ -6,7 +6,7 @@
 #include "ui/columns.h"
 #include "ui/update.h"
 
-#include <fcntl.h>
+#include <sys/stat.h>
 
 static void link_ask(struct world *w, const char *id, int64_t now)
 {
@@ -267,8 +267,7 @@ bool world_first_time(const struct world *w)
     autofree char *mark = str_join_path(w->dirs.state, "toured");
     if (file_make_dirs(w->dirs.state, 0700) < 0)
         return false;
-    autoclose int fd = open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd >= 0;
+    return mkdir(mark, 0700) == 0;
 }
 
 void world_profiles(struct world *w)

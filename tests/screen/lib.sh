@@ -29,7 +29,7 @@ screen_start() {
     screen_stop
     SCREEN_SOCKET=tmux$RANDOM
     rm -f "$T/status"
-    [ "$SCREEN_TOUR" = yes ] || { mkdir -p "$XDG_STATE_HOME/cofferdam" && : >"$XDG_STATE_HOME/cofferdam/toured"; }
+    [ "$SCREEN_TOUR" = yes ] || mkdir -p "$XDG_STATE_HOME/cofferdam/toured"
     [ "$1" != cofferdam ] || set -- "$COFFERDAM" "${@:2}"
     trap 'screen_stop; kill_all' EXIT
     LC_ALL=C.UTF-8 screen_tmux new-session -d -x "$cols" -y "$rows" \

@@ -286,7 +286,7 @@ test_a_tour_at_the_first_start_alone() {
     need tmux
     SCREEN_TOUR=yes
     for size in 40x12 80x24; do
-        rm -f "$XDG_STATE_HOME/cofferdam/toured"
+        rm -rf "$XDG_STATE_HOME/cofferdam/toured"
         screen_start "${size%x*}" "${size#*x}" cofferdam
         see "tour, 1 of 5"
         see "unless you start it." # all of the step
@@ -326,7 +326,7 @@ test_a_tour_at_the_first_start_alone() {
     see_no "1 of 5"
     screen_keys q
     expect_end 0
-    rm "$XDG_STATE_HOME/cofferdam/toured"
+    rm -r "$XDG_STATE_HOME/cofferdam/toured"
     screen_start 80 24 cofferdam
     see "1 of 5"
     screen_keys Escape # leads out at once
@@ -444,12 +444,19 @@ test_a_signal_gives_the_terminal_back() {
     see "[over]"
 }
 
-# Written down as a stranger would do it, without the manual: what the screen says is enough.
+# Written down as a stranger would do it, without the manual: what the screen says is enough. Start, the tour,
+# open a file at the right stop, watch, attach, detach, snapshot, break it, restore, report, remove, quit.
 test_a_strangers_first_five_minutes() {
     need tmux userns
+    SCREEN_TOUR=yes
+    rm -rf "$XDG_STATE_HOME/cofferdam/toured"
     printf '#!/bin/sh\necho 4$((1+1))-hello; exec sh\n' >"$T/strange.sh"
     chmod +x "$T/strange.sh"
     screen_start 100 30 cofferdam
+    see "tour, 1 of 5"
+    screen_keys Right
+    see "open a strange file, looked at first"
+    screen_keys Escape
     see "o  open a strange file"
     screen_keys o
     see "a file to open"
@@ -474,6 +481,33 @@ test_a_strangers_first_five_minutes() {
     screen_keys Enter
     see "one"
     screen_keys C-] Tab # the line below says so
+    see "Tab console"
+    screen_keys Escape # no console: it goes on
+    see_no "42-hello"
+    see "$RUNNING"
+    screen_keys t # watch
+    see " processor "
+    see "the last "
+    screen_keys i
+    see "boundary container"
+    screen_keys 6
+    see "sh"
+    see "processes, by"
+    screen_keys Escape Escape
+    see "NAME"
+    screen_keys Enter # attach
+    see "42-hello"
+    screen_type 'echo again$((1+1))'
+    screen_keys Enter
+    see "again2"
+    screen_keys C-] d # detach, as attach has it
+    see "Esc close it"
+    screen_keys Escape
+    see_no "again2"
+    see "$RUNNING"
+    screen_keys Enter
+    see "again2"
+    screen_keys C-] Tab
     see "Tab console"
     screen_keys S
     see "files of"

@@ -225,9 +225,10 @@ static void test_the_dial(void **state)
     ui_begin(&m);
     static const char *const names[] = {"contained", "untrusted", "strong", "legacy-os"};
     struct profile_entry *p = mem_zero(4, sizeof(*p));
-    struct ui_stop stops[UI_STOPS] = {0};
+    struct ui_stop stops[UI_STOPS] = {0}, late[UI_STOPS] = {0};
     for (int i = 0; i < UI_STOPS; i++) {
         p[i] = (struct profile_entry){.name = str_dup(names[i]), .path = str_dup("x")};
+        late[i].profile = str_dup(names[i]);
         stops[i] = (struct ui_stop){.boundary = str_dup("b"),
                                     .profile = str_dup(names[i]),
                                     .protects = str_dup("p"),
@@ -243,6 +244,9 @@ static void test_the_dial(void **state)
     assert_int_equal(m.sheet.field, UI_FIELD_DIAL);
     ui_update_dial(&m, stops, "/bin/x", str_dup("ELF"), str_dup("none"), "untrusted");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "untrusted"); /* what is advised is chosen */
+    ui_update_dial(&m, late, "", NULL, NULL, NULL);          /* asked before, answered after */
+    assert_string_equal(m.sheet.what, "ELF");
+    assert_string_equal(m.sheet.stops[0].costs, "c");
     ui_type(&m, "\x1b[C\x1b[C\x1b[C");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "strong");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "legacy-os"); /* and there it ends */
