@@ -9,7 +9,7 @@ static void line_take(struct ui_copy_line *to, const struct cell *cells, uint16_
     autofree char *room = mem_alloc(cells_line_most(cols) + 1);
     size_t size = cells_line_encode(cells, cols, room);
     free(to->data);
-    *to = (struct ui_copy_line){mem_alloc(size + 1), (uint32_t)size, cols};
+    *to = (struct ui_copy_line){.data = mem_alloc(size + 1), .size = (uint32_t)size, .cols = cols};
     memcpy(to->data, room, size);
 }
 
@@ -27,6 +27,16 @@ struct ui_copy *ui_copy_new(const struct cells *screen)
     c->col = screen->cursor_col;
     c->top = (size_t)kept;
     return c;
+}
+
+void ui_copy_add(struct ui_copy *c, const struct cell *cells, uint16_t cols, bool goes_on)
+{
+    if (c->count % 256 == 0)
+        c->lines = mem_grow(c->lines, c->count + 256, sizeof(*c->lines));
+    struct ui_copy_line *to = &c->lines[c->count++];
+    *to = (struct ui_copy_line){0};
+    line_take(to, cells, cols);
+    to->goes_on = goes_on;
 }
 
 void ui_copy_free(struct ui_copy *c)
@@ -124,7 +134,7 @@ static void line_text(const struct ui_copy *c, size_t row, int from, int to, str
 {
     uint16_t cols = 0;
     autofree struct cell *cells = ui_copy_cells(c, row, &cols);
-    int end = MIN(MIN(to, (int)cols), ui_copy_end(c, row));
+    int end = MIN(to, c->lines[row].goes_on ? (int)cols : ui_copy_end(c, row));
     for (int i = MAX(from, 0); cells && i < end; i++)
         cell_text(b, &cells[i]);
 }
@@ -163,7 +173,7 @@ char *ui_copy_selected(const struct ui_copy *c)
     if (c->selecting)
         selection(c, rows, cols);
     for (size_t i = rows[0]; i <= rows[1]; i++) {
-        if (i > rows[0])
+        if (i > rows[0] && !c->lines[i - 1].goes_on)
             buf_putc(&b, '\n');
         line_text(c, i, i == rows[0] ? cols[0] : 0, i == rows[1] ? cols[1] + 1 : UINT16_MAX, &b);
     }
@@ -178,7 +188,8 @@ char *ui_copy_all(const struct ui_copy *c)
         end--;
     for (size_t i = 0; i < end; i++) {
         line_text(c, i, 0, UINT16_MAX, &b);
-        buf_putc(&b, '\n');
+        if (!c->lines[i].goes_on)
+            buf_putc(&b, '\n');
     }
     return buf_take(&b);
 }

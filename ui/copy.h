@@ -14,7 +14,8 @@ struct ui_copy {
         char *data; /* owned; as cells_line_encode() has it. NULL: it has not come yet */
         uint32_t size;
         uint16_t cols;
-    } * lines; /* owned; the oldest first */
+        bool goes_on; /* the next one belongs to it: no newline is between them */
+    } * lines;        /* owned; the oldest first */
     size_t count;
     uint64_t first, next; /* the number of lines[0]; the next one to be asked for */
     uint64_t screen;      /* the number of the first that stood on the screen */
@@ -28,6 +29,8 @@ struct ui_copy {
 /* As the screen is now, the cursor where it is. */
 struct ui_copy *ui_copy_new(const struct cells *screen);
 void ui_copy_free(struct ui_copy *c);
+/* One more line below all others, of one that was begun empty. */
+void ui_copy_add(struct ui_copy *c, const struct cell *cells, uint16_t cols, bool goes_on);
 bool ui_copy_lacks(const struct ui_copy *c); /* lines from `next` on are still to come */
 /* Lines with their numbers; those that are not lacking are left out. */
 void ui_copy_take(struct ui_copy *c, uint64_t first, const struct cell *const *lines,

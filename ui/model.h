@@ -150,6 +150,7 @@ struct ui_verb {
     const char *const *words; /* subverbs and options; NULL-terminated */
 };
 
+struct lines; /* console/lines.h */
 struct ui_console {
     char *id;                      /* owned; NULL: none is open */
     char *name;                    /* owned */
@@ -161,6 +162,8 @@ struct ui_console {
     bool chord;                    /* the first of them was pressed */
     int rows, cols;                /* as its monitor was told last */
     struct ui_copy *copy;          /* owned; NULL: it is shown as it is now */
+    struct lines *output;          /* owned; of one with streams: what it wrote; NULL: nothing */
+    bool output_new;               /* some of it is not in `cells` yet */
 };
 enum { UI_PANES = 4 };
 enum ui_tiling { UI_TILING_FITS, UI_TILING_BESIDE, UI_TILING_BELOW };
@@ -294,6 +297,12 @@ struct ui_console *ui_pane_of(const struct ui_model *m, const char *id, uint32_t
 struct ui_console *ui_pane(const struct ui_model *m); /* the chosen one; without an id: none */
 void ui_pane_done(struct ui_console *c);
 void ui_model_cells(struct ui_model *m, struct ui_console *c, const struct cells *cells);
+/* More of what one without a terminal wrote; its newest lines as the pane's cells; all of it to be
+ * looked back in (owned by the caller). */
+void ui_model_output(struct ui_model *m, struct ui_console *c, const char *data, size_t size);
+void ui_output_show(struct ui_model *m, struct ui_console *c, int rows, int cols);
+struct ui_copy *ui_output_copy(const struct ui_console *c);
+void ui_output_free(struct lines *l);
 /* Lines that stood above its screen; the `first`th of all and those behind it. */
 void ui_model_history(struct ui_model *m, struct ui_console *c, uint64_t first,
                       const struct cell *const *lines, const uint16_t *cols, size_t count);

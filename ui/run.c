@@ -99,7 +99,7 @@ static void ui_typed(struct ui *u)
 static int ui_timeout(const struct ui *u)
 {
     uint64_t now = loop_now_ms();
-    int tick = u->tick_at > now ? (int)(u->tick_at - now) : 0;
+    int tick = u->tick_at > now && !u->world.output_waits ? (int)(u->tick_at - now) : 0;
     return u->typed_used ? MIN(tick, (int)ESC_MS) : tick;
 }
 

@@ -26,6 +26,7 @@ void ui_pane_done(struct ui_console *c)
     free(c->how);
     cells_done(&c->cells);
     ui_copy_free(c->copy);
+    ui_output_free(c->output);
     *c = (struct ui_console){0};
 }
 

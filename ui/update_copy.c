@@ -16,7 +16,7 @@ void update_copy_begin(struct ui_model *m)
             ui_model_message(m, false, "it has shown nothing yet");
         return;
     }
-    c->copy = ui_copy_new(&c->cells);
+    c->copy = c->streams ? ui_output_copy(c) : ui_copy_new(&c->cells);
     c->chord = false;
     m->focus = UI_FOCUS_CONSOLE;
     ui_copy_move(c->copy, 0, 0, copy_height(m));

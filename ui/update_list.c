@@ -268,6 +268,8 @@ void update_list_key(struct ui_model *m, uint32_t key)
         mark(m, key);
     else if (key == 'v' || key == '<' || key == '>' || key == '-')
         sort_key(m, key);
+    else if (key == UI_KEY_TAB && ui_pane(m)->id && ui_pane(m)->streams)
+        update_copy_begin(m); /* it takes no keys: they move in what it wrote */
     else if (key == UI_KEY_TAB && ui_pane(m)->id)
         update_console_choose(m, m->pane);
     else if (key == '[' && ui_pane(m)->id)

@@ -17,7 +17,8 @@ static char *console_note(const struct ui_model *m, const struct ui_console *c, 
     if (c->ended)
         return str_format("  (%s)", c->how ? c->how : "ended");
     if (c->streams)
-        return str_dup("  (plain streams: l shows its log)");
+        return str_dup(c->output ? "  (what it writes; Tab looks back)"
+                                 : "  (it has written nothing yet)");
     if (!c->may_type)
         return c->keys.more ? str_format("  (watching; %s t takes over)", prefix)
                             : str_dup("  (watching)");

@@ -213,6 +213,7 @@ void world_carry_out(struct world *w)
         carry_out(w, &i);
         ui_intent_done(&i);
     }
+    world_consoles_output(w);
     world_consoles_size(w);
     world_consoles_behind(w);
 }

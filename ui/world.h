@@ -21,6 +21,8 @@ struct world_link {
     struct ui_intent launch; /* owned; begun by us and not heard of yet; no id: otherwise */
     char *name;              /* owned; of a launch */
     int64_t asked_ms;        /* for its state; 0: answered */
+    struct buf wrote;        /* what a workload without a terminal wrote, not in its pane yet */
+    bool follows;            /* and it is told more of it */
 };
 
 /* Our own program doing something, and what it said so far. */
@@ -49,6 +51,7 @@ struct world {
     struct ui_intent edit;              /* owned; no text: none is wanted */
     bool quit, ring, mouse;             /* mouse: it may have changed hands */
     bool look_soon;                     /* something ended: not only at the next second */
+    bool output_waits;                  /* there is more to be put into panes at once */
 };
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e);
@@ -74,6 +77,7 @@ void world_links_sweep(struct world *w); /* those that are closed */
 /* world_consoles.c */
 bool world_consoles_carry_out(struct world *w, const struct ui_intent *i); /* false: not for it */
 void world_consoles_size(struct world *w);
+void world_consoles_output(struct world *w); /* some of what those without a terminal wrote */
 void world_consoles_behind(struct world *w); /* those nobody types into any more */
 
 /* world_jobs.c */

@@ -26,8 +26,30 @@ static void console_show(struct world *w, const char *id)
     const struct ui_rect *at = &r[c - w->model->panes];
     c->rows = MAX(at->rows, 1);
     c->cols = MAX(at->cols, 1);
+    if (c->streams) {
+        client_ask_log(l->client, CLIENT_LOG_MAIN, true, 0);
+        client_wait(l->client); /* tells how it ended */
+        l->follows = true;
+        return;
+    }
     client_attach(l->client, 0, false, (uint16_t)c->rows, (uint16_t)c->cols);
     l->behind = false;
+}
+
+/* So much in a round, and keys are looked for again. */
+void world_consoles_output(struct world *w)
+{
+    enum { OUTPUT_ROUND = 64 << 10 };
+    w->output_waits = false;
+    for (size_t i = 0; i < w->links_count; i++) {
+        struct world_link *l = w->links[i];
+        struct ui_console *c = l->wrote.used ? ui_pane_of(w->model, l->id, 0) : NULL;
+        size_t size = c ? MIN(l->wrote.used, (size_t)OUTPUT_ROUND) : l->wrote.used;
+        if (c && c->streams)
+            ui_model_output(w->model, c, l->wrote.data, size);
+        buf_drop(&l->wrote, size);
+        w->output_waits |= l->wrote.used > 0;
+    }
 }
 
 /* Each console is as large as its pane is now: told when that has changed. */
@@ -39,7 +61,10 @@ void world_consoles_size(struct world *w)
     for (size_t i = 0; i < m->panes_count; i++) {
         struct ui_console *c = &m->panes[i];
         struct world_link *l;
-        if (c->ended || r[i].rows <= 0 || r[i].cols <= 0 ||
+        if (c->streams && r[i].rows > 0 && r[i].cols > 0 &&
+            (c->output_new || c->cells.rows != r[i].rows || c->cells.cols != r[i].cols))
+            ui_output_show(m, c, r[i].rows, r[i].cols);
+        if (c->ended || c->streams || r[i].rows <= 0 || r[i].cols <= 0 ||
             (c->rows == r[i].rows && c->cols == r[i].cols) || !(l = world_link_find(w, c->id)))
             continue;
         c->rows = r[i].rows;
@@ -133,6 +158,9 @@ static void to_console(struct world *w, const struct ui_intent *i)
         client_input(l->client, i->console, i->text, i->size);
     else if (i->kind == UI_INTENT_TAKE_OVER)
         client_take_over(l->client, i->console);
+    else if (!i->console && l->follows)
+        client_ask_log(l->client, CLIENT_LOG_MAIN, l->follows = false,
+                       INT64_MAX); /* no more of it */
     else
         client_detach(l->client, i->console);
 }

@@ -168,9 +168,28 @@ static void on_closed(void *data, const char *why)
     l->world->look = true;
     launch_failed(l, why);
     struct ui_model *m = l->world->model;
+    struct ui_console *c = l->wrote.used ? link_pane(l, 0) : NULL;
+    if (c && c->streams) /* its last words */
+        ui_model_output(m, c, l->wrote.data, l->wrote.used);
     for (size_t i = 0; i < m->panes_count; i++)
         if (str_equal(m->panes[i].id, l->id))
             console_over(l, &m->panes[i], why);
+}
+
+/* Who writes faster than it can be shown is not waited for: the oldest of it is left out. */
+static void on_log(void *data, const char *bytes, size_t size, bool last)
+{
+    enum { WROTE_MOST = 1 << 20, WROTE_KEPT = 256 << 10 };
+    struct world_link *l = data;
+    const struct ui_console *pane = link_pane(l, 0);
+    if (!pane || !pane->streams)
+        return;
+    buf_add(&l->wrote, bytes, size);
+    if (l->wrote.used > WROTE_MOST) {
+        const char *from = l->wrote.data + l->wrote.used - WROTE_KEPT;
+        const char *line = memchr(from, '\n', WROTE_KEPT);
+        buf_drop(&l->wrote, (size_t)((line ? line : from) - l->wrote.data));
+    }
 }
 
 static const struct client_events world_events = {
@@ -181,6 +200,7 @@ static const struct client_events world_events = {
     .exited = on_exited,
     .failed = on_failed,
     .state = on_state,
+    .log = on_log,
     .done = on_done,
     .closed = on_closed,
 };
@@ -229,6 +249,7 @@ void world_adopt(struct world *w, const char *id, const char *name, int fd,
 void world_link_free(struct world_link *l)
 {
     client_free(l->client);
+    buf_done(&l->wrote);
     ui_intent_done(&l->launch);
     free(l->name);
     free(l->id);

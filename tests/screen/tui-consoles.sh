@@ -9,6 +9,48 @@ start_two() {
     cofferdam run --detach --tty --name second -- sh >/dev/null
 }
 
+# Without a terminal its pane shows what it writes.
+test_the_pane_of_plain_streams() {
+    local size gate=$RUN/t/gate
+    need tmux userns
+    mkdir -p "$gate"
+    for size in 80x24 200x50 40x12; do
+        rm -f "$gate"/*
+        mkfifo "$gate/go" "$gate/end"
+        cofferdam run --detach --name plain --mount "$gate:/gate" -- sh -c \
+            'i=0; while [ $i -lt 300 ]; do i=$((i+1)); printf "\033[32mline-%d\033[m\n" $i; done
+             read -r _ </gate/go; echo "it goes"" on"; read -r _ </gate/end; exit 3' >/dev/null
+        screen_start "${size%x*}" "${size#*x}" cofferdam
+        see "1 running of 1"
+        screen_keys Enter
+        see "line-300"
+        screen_lacks "line-2 " || fail "not its newest lines"
+        : >"$gate/go"
+        see "it goes on"
+        screen_keys Tab
+        see "looking back"
+        screen_keys / ; screen_type 'INE-17' ; screen_keys Enter
+        see "line-179" # the newest of those
+        screen_keys g
+        see "line-1"
+        screen_keys V y
+        see "copied"
+        screen_keys '['
+        see "looking back"
+        screen_keys s C-u ; screen_type "$T/out-$size" ; screen_keys Enter
+        see "written to"
+        expect_equal "$(wc -l <"$T/out-$size")" 301 "lines in the file"
+        expect_equal "$(sed -n 300p "$T/out-$size")" line-300 "a line of the file"
+        screen_keys Escape
+        : >"$gate/end"
+        see "status 3"
+        see "it goes on" # stays
+        screen_keys Escape q
+        expect_end 0
+        cofferdam rm --force plain >/dev/null 2>&1 || :
+    done
+}
+
 test_panes_at_every_size() {
     local size
     need tmux userns

@@ -216,7 +216,7 @@ list_cgroups() {
 # the empty file that is locked while a name is taken. libvirt's session daemon is not ours: who asks it,
 # as doctor does, starts it, and it stays for two minutes.
 list_files() {
-    find "$RUN/run" "$RUN/state" ! -type d ! -path "$RUN/run/cofferdam/.names" \
+    find "$RUN/run" "$RUN/state" ! -type d ! -path "$RUN/run/cofferdam/.names" ! -path "$RUN/state/cofferdam/toured" \
         ! -path "$RUN/run/libvirt/*" 2>/dev/null
     find "$RUN/run/cofferdam" "$RUN/state/cofferdam/workloads" -mindepth 1 -maxdepth 1 -type d 2>/dev/null |
         grep -v '/ids$'

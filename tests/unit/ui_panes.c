@@ -135,6 +135,57 @@ static void test_saving_what_it_showed(void **state)
     ui_model_done(&m);
 }
 
+static char *row_text(const struct cells *c, int row)
+{
+    struct buf b = {0};
+    for (int i = 0; i < c->cols; i++)
+        buf_putc(&b, c->cell[row * c->cols + i].chars[0] ? (char)c->cell[row * c->cols + i].chars[0]
+                                                         : ' ');
+    autofree char *text = buf_take(&b);
+    return str_ndup(text, strcspn(text, " "));
+}
+
+static void test_the_pane_of_plain_streams(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    ui_model_row(&m, "aaaa00000001")->terminal = false;
+    ui_type(&m, "\r");
+    assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
+    struct ui_console *c = ui_pane(&m);
+    assert_true(c->streams);
+    assert_int_equal(m.focus, UI_FOCUS_LIST); /* it takes no keys */
+    ui_model_output(&m, c, "first\nsecond\nabcdefghijklm\nla", 29);
+    ui_output_show(&m, c, 4, 10);
+    static const char *const seen[] = {"second", "abcdefghij", "klm", "la"};
+    for (int i = 0; i < 4; i++) {
+        autofree char *text = row_text(&c->cells, i);
+        assert_string_equal(text, seen[i]);
+    }
+    ui_model_output(&m, c, "st\n", 3);
+    assert_true(c->output_new);
+    ui_output_show(&m, c, 6, 20); /* wider: nothing is broken any more, and the top is used */
+    autofree char *top = row_text(&c->cells, 0), *last = row_text(&c->cells, 3);
+    autofree char *none = row_text(&c->cells, 4);
+    assert_string_equal(top, "first");
+    assert_string_equal(last, "last");
+    assert_string_equal(none, "");
+    ui_output_show(&m, c, 4, 10);
+    ui_type(&m, "\t"); /* into its past */
+    assert_non_null(c->copy);
+    assert_int_equal(c->copy->count, 5);
+    ui_type(&m, "/SECOND\r");
+    assert_int_equal(c->copy->row, 1);
+    ui_model_output(&m, c, "more\n", 5); /* what goes on moves nothing */
+    assert_int_equal(c->copy->count, 5);
+    ui_type(&m, "Vjjy"); /* a line that was broken for the pane alone is whole again */
+    assert_intent(&m, UI_INTENT_COPIED, NULL, "second\nabcdefghijklm");
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+    ui_type(&m, "\t\x1b\x1b");
+    assert_null(ui_pane(&m)->id);
+    ui_model_done(&m);
+}
+
 static void test_typing_to_all_marked(void **state)
 {
     struct ui_model m;
@@ -199,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_no_room_for_one_more),
         cmocka_unit_test(test_looking_back),
         cmocka_unit_test(test_saving_what_it_showed),
+        cmocka_unit_test(test_the_pane_of_plain_streams),
         cmocka_unit_test(test_typing_to_all_marked),
         cmocka_unit_test(test_the_mouse_copies_and_scrolls),
     };
