@@ -42,6 +42,9 @@ struct launch_ahead {
 };
 
 /* Descriptors the monitor was born with; borrowed, FD_NONE if absent. */
+/* What the names of files end with that are written down as "file". */
+#define LAUNCH_FILE_ENDING ".brief"
+
 struct launch_env {
     struct launch_ahead *ahead; /* has been told; taken by start() if it fits; NULL: none */
     int filter;              /* the workload's compiled seccomp filter, a sealed or read-only file */
@@ -52,7 +55,8 @@ struct launch_env {
     uint16_t rows, cols;     /* of the first terminal */
     /*
      * Writes down, durably enough to survive our own kill -9, what is about to be made outside our
-     * folders, before it is made: kind is "cgroup", "scope", "ids", "mount", "domain"; what is its path or name.
+     * folders, before it is made: kind is "cgroup", "scope", "ids", "mount", "domain", "file"
+     * (LAUNCH_FILE_ENDING); what is its path or name.
      */
     int (*journal)(void *data, const char *kind, const char *what, struct error *e);
     void *journal_data;

@@ -60,6 +60,19 @@ static int undo_ids(const char *what, struct error *e)
     return 0;
 }
 
+/* A file that has its name for a moment only. */
+static int undo_file(const char *what, struct error *e)
+{
+    struct stat st;
+    if (!undo_path_is_ours(what) || !str_ends(what, LAUNCH_FILE_ENDING))
+        return error_set(e, EPERM, "this is no file of ours");
+    if (lstat(what, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
+        return 0;
+    if (unlink(what) < 0 && errno != ENOENT)
+        return error_errno(e, errno, "removing %s", what);
+    return 0;
+}
+
 enum { UNDO_DOMAIN_MS = 70000, UNDO_SAID = 4096 };
 
 /* "URI ID FOLDER": libvirt is asked by the one program that knows it, which looks whether it is
@@ -90,6 +103,8 @@ int launch_undo(const char *kind, const char *what, struct error *e)
         r = undo_mount(what, &why);
     else if (str_equal(kind, "ids"))
         r = undo_ids(what, &why);
+    else if (str_equal(kind, "file"))
+        r = undo_file(what, &why);
     else if (str_equal(kind, "domain"))
         r = undo_domain(what, &why);
     else if (str_equal(kind, CTR_JOURNAL))

@@ -308,19 +308,24 @@ static void guest_loop(const sigset_t *waiting)
         if (!here && !guest_quiet)
             guest_power_off();
         fds[0] = (struct pollfd){.fd = here ? AGENT_FD : other, .events = POLLIN};
-        size_t reaps = guest_quiet ? 0 : reap_watch(fds + 1);
-        size_t count = 1 + reaps + (guest_quiet ? 0 : pump_watch(fds + 1 + reaps));
+        bool quiet = guest_quiet;
+        size_t reaps = quiet ? 0 : reap_watch(fds + 1);
+        size_t count = 1 + reaps + (quiet ? 0 : pump_watch(fds + 1 + reaps));
+        if (quiet && here) /* a snapshot's other life may not be told that its line is cut */
+            fds[count++] = (struct pollfd){.fd = port_callers(), .events = POLLIN};
         port_flush();
         int r = ppoll(fds, count, NULL, waiting);
         if (r < 0 && errno != EINTR)
             guest_die("ppoll", errno);
         if (r > 0 && fds[0].revents && here) {
             guest_serve_host();
-            here = !(fds[0].revents & (POLLHUP | POLLERR));
+            here = !guest_quiet && !(fds[0].revents & (POLLHUP | POLLERR));
         }
+        if (quiet && r > 0 && count > 1 && fds[1].revents)
+            port_change();
         if (guest_quiet)
             continue;
-        for (size_t i = 1; r > 0 && i < count; i++) {
+        for (size_t i = 1; r > 0 && !quiet && i < count; i++) {
             if (!fds[i].revents)
                 continue;
             if (i <= reaps)

@@ -16,7 +16,8 @@
 
 /*
  * `argv`: what stands behind "--" on the kernel's command line: "agent=virtio:NAME" (also without
- * it, with AGENT_PORT_NAME) or "agent=vsock:PORT", where we listen and which we call on the host first.
+ * it, with AGENT_PORT_NAME) or "agent=vsock:PORT", where we listen and which we call on the host
+ * first.
  */
 void guest_main(char **argv) __attribute__((noreturn));
 
@@ -56,6 +57,10 @@ void port_open(sigset_t *waiting);
 /* Whether somebody is at the other end; if not, what to poll until there may be (FD_NONE: a signal
  * comes). */
 bool port_is_connected(int *ret_wait);
+/* Another connection of the host's takes the place of the one there is: readable when it comes;
+ * FD_NONE: none can. */
+int port_callers(void);
+void port_change(void);
 ssize_t port_read(void *to, size_t size);
 /* At most 64 KiB at a time, sent by port_flush() or when much is waiting. */
 int port_write(const void *from, size_t size);

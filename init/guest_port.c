@@ -177,6 +177,18 @@ bool port_is_connected(int *ret_wait)
     return fd >= 0;
 }
 
+int port_callers(void)
+{
+    return port.listen;
+}
+
+void port_change(void)
+{
+    int fd = port_accept();
+    if (fd >= 0)
+        port_place(fd);
+}
+
 ssize_t port_read(void *to, size_t size)
 {
     if (port.next == port.ahead) {

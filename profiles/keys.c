@@ -337,8 +337,8 @@ const struct key keys[KEY_COUNT] = {
         "machine", "warm", KEY_TYPE_BOOL, NULL, "no", "yes|no",
         "Start from what the first start has kept of itself when it had booted and knew nothing yet, "
         "instead of booting. The template is for one profile and image, in the cache (*plan* says "
-        "how large); each size has its own, and one of another kernel, image or QEMU goes when there is a "
-        "new one. QEMU alone.",
+        "how large); each size has its own, and one of another kernel, image or program goes when there is a "
+        "new one. QEMU and Firecracker.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_DISK_SIZE] = {
         "machine", "disk-size", KEY_TYPE_SIZE, NULL, NULL, "SIZE",

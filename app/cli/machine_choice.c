@@ -109,8 +109,8 @@ static int choice_try(const struct choice_row *c, const struct dirs *d,
         r = error_set(e, ENOTSUP, "it cannot emulate (machine.accel = tcg)");
     if (r == 0 && f.no_kvm)
         r = error_set(e, ENOTSUP, "%s", f.no_kvm);
-    if (r == 0 && w->warm)
-        r = error_set(e, ENOTSUP, "machine.warm = yes is QEMU's here");
+    if (r == 0 && w->warm && !plan_runtime_warms(c->runtime))
+        r = error_set(e, ENOTSUP, "it starts from no template (machine.warm)");
     if (r == 0 && !str_empty(w->type) && !str_equal(w->type, "auto") &&
         !str_equal(w->type, "microvm"))
         r = error_set(e, ENOTSUP, "machine.type = %s", w->type);

@@ -77,7 +77,7 @@ void machine_warm(const struct dirs *d, struct plan *p)
     struct plan_machine *m = &p->machine;
     char slot[65], parts[65], shape[65];
     autobuf who = {0};
-    if (!m->warm || !str_equal(p->runtime, "qemu") || !m->program || !m->kernel || !m->initramfs ||
+    if (!m->warm || !plan_runtime_warms(p->runtime) || !m->program || !m->kernel || !m->initramfs ||
         !m->root || p->snapshot)
         return;
     warm_add(&who, p->profile);

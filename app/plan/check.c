@@ -306,9 +306,10 @@ static void check_machine_keys(struct check *c)
         check_refuse(c, "--set lifecycle.snapshot-on-exit=no",
                      "lifecycle.snapshot-on-exit: of machines no snapshot is taken yet");
     if (p->keep != PLAN_KEEP_NEVER)
-        check_warn(c, "cofferdam cp, while it runs",
-                   "lifecycle.keep: of a machine its log and report are kept, with the list of what "
-                   "it changed; the files themselves are in its memory and go with it");
+        check_warn(
+            c, "cofferdam cp, while it runs",
+            "lifecycle.keep: of a machine its log and report are kept, with the list of what "
+            "it changed; the files themselves are in its memory and go with it");
 }
 
 static void check_machine(struct check *c)
@@ -329,8 +330,8 @@ static void check_machine(struct check *c)
         check_machine_accel(c);
     if (m->memory < 64ull << 20)
         check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
-    if (m->warm && !str_equal(p->runtime, "qemu"))
-        check_refuse(c, "--runtime qemu, or --set machine.warm=no",
+    if (m->warm && !plan_runtime_warms(p->runtime))
+        check_refuse(c, "--runtime qemu or firecracker, or --set machine.warm=no",
                      "machine.warm = yes: %s starts from no template here", p->runtime);
     if (p->network != PLAN_NETWORK_NONE)
         check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",

@@ -15,9 +15,8 @@ const char *const plan_map_names[] = {"self", "parent", "helper", NULL};
 const char *const plan_mount_names[] = {
     "overlay", "bind", "tmpfs",     "proc", "sysfs",   "devpts", "mqueue", "cgroup",
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
-const char *const plan_flag_names[] = {"ro",    "nosuid", "nodev", "noexec", "optional",
-                                       "owned", "lent",   "kept",  "made",   "public",
-                                       NULL};
+const char *const plan_flag_names[] = {"ro",   "nosuid", "nodev", "noexec", "optional", "owned",
+                                       "lent", "kept",   "made",  "public", NULL};
 const char *const plan_accel_names[] = {"kvm", "tcg", NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
 
@@ -97,6 +96,11 @@ bool plan_runtime_is(const char *runtime, const char *name)
 {
     const char *slash = strrchr(runtime, '/');
     return str_equal(runtime[0] == '/' ? slash + 1 : runtime, name);
+}
+
+bool plan_runtime_warms(const char *runtime)
+{
+    return str_equal(runtime, "qemu") || plan_runtime_is(runtime, "firecracker");
 }
 
 bool plan_is_machine(const struct plan *p)

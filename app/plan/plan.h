@@ -368,6 +368,9 @@ int plan_from_json(const char *json, size_t size, struct plan **ret, struct erro
 
 /* It is that one, or a program of that name by its path. */
 bool plan_runtime_is(const char *runtime, const char *name);
+
+/* Machines of this runtime can begin from a template (machine.warm) and take snapshots of memory. */
+bool plan_runtime_warms(const char *runtime);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */

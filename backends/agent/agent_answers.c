@@ -245,7 +245,7 @@ static void agent_host_close(struct agent_host *h, int code, const struct agent_
 
 void agent_host_dispatch(struct agent_host *h, const struct agent_host_events *events, void *data)
 {
-    if (h->dead)
+    if (h->dead || h->socket < 0) /* on its way to another connection (agent_guest.h) */
         return;
     if (h->out)
         agent_host_flush(h);

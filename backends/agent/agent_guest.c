@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -468,6 +469,25 @@ int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct err
     h->guest->still = how == AGENT_QUIESCE_ON;
     if (held && !h->guest->still && !h->guest->barrier)
         guest_release(h);
+    return 0;
+}
+
+int agent_guest_move(struct agent_host *h, int socket, struct error *e)
+{
+    autoclose int mine = socket;
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
+    if (h->dead || !h->guest->still)
+        return error_set(e, EINVAL, "the guest does not hold still");
+    agent_host_drop_out(h);
+    h->socket = fd_close(h->socket); /* which takes it out of the epoll too */
+    h->writing = false;
+    h->got = 0;
+    if (mine < 0)
+        return 0;
+    int r = fd_nonblock(mine);
+    if (r < 0 || epoll_ctl(h->epoll, EPOLL_CTL_ADD, mine, &ev) < 0)
+        return error_errno(e, r < 0 ? -r : errno, "a channel to the guest");
+    h->socket = TAKE_FD(mine);
     return 0;
 }
 

@@ -93,6 +93,11 @@ int agent_guest_ask_sample(struct agent_host *h, struct error *e);
  * right behind it. Other commands lose their consoles there.
  */
 int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct error *e);
+/*
+ * From quiet() to OFF: the same guest is spoken to over another connection, which is taken. Before
+ * it is there the old one can be let go of (FD_NONE): nothing is heard or said then. 0 or -errno.
+ */
+int agent_guest_move(struct agent_host *h, int socket, struct error *e);
 /* `terminal`: what main was started with; anything else the guest says is a breach. */
 int agent_guest_adopt(struct agent_host *h, bool terminal, struct error *e);
 /* The same where the snapshot was taken before the first step: everything is still to be said. */

@@ -11,6 +11,10 @@ struct api {
     struct http *http; /* owned */
     api_answer_fn *answered;
     void *data; /* of answered() */
+
+    /* what was begun */
+    char *what; /* owned; the request; NULL: nothing is due any more */
+    struct error why;
 };
 
 void api_requests_done(struct api_requests *r)
@@ -50,6 +54,7 @@ void api_free(struct api *a)
     if (!a)
         return;
     http_free(a->http);
+    free(a->what);
     free(a);
 }
 
@@ -88,6 +93,16 @@ static char *api_fault(const char *body)
     return str_escape(plain, MIN(strcspn(plain, "\r\n"), (size_t)API_TEXT_MAX));
 }
 
+/* 0, or what was refused and why. */
+static int api_verdict(const struct api *a, const char *what, unsigned status, const char *body,
+                       struct error *e)
+{
+    if (status / 100 == 2)
+        return 0;
+    autofree char *fault = api_fault(body);
+    return error_set(e, EIO, "%s: %s: %s%s(%u)", a->name, what, fault, *fault ? " " : "", status);
+}
+
 int api_call(struct api *a, const char *method, const char *path, const char *body, int timeout_ms,
              char **ret_body, struct error *e)
 {
@@ -98,14 +113,11 @@ int api_call(struct api *a, const char *method, const char *path, const char *bo
         error_wrap(e, "%s: %s %s", a->name, method, path);
         return r;
     }
-    if (status / 100 != 2) {
-        autofree char *fault = api_fault(answer);
-        return error_set(e, EIO, "%s: %s %s: %s%s(%u)", a->name, method, path, fault,
-                         *fault ? " " : "", status);
-    }
-    if (ret_body)
+    autofree char *what = str_format("%s %s", method, path);
+    r = api_verdict(a, what, status, answer, e);
+    if (r == 0 && ret_body)
         *ret_body = TAKE(answer);
-    return 0;
+    return r;
 }
 
 static void api_answered(void *data, unsigned status, const char *body)
@@ -125,6 +137,38 @@ int api_ask(struct api *a, const char *method, const char *path, const char *bod
     a->data = data;
     http_await(a->http, wait_ms);
     return 0;
+}
+
+static void api_ended(void *data, unsigned status, const char *body)
+{
+    struct api *a = data;
+    autofree char *what = TAKE(a->what);
+    a->why = (struct error){0};
+    api_verdict(a, what, status, body, &a->why);
+}
+
+int api_begin(struct api *a, const char *method, const char *path, const char *body,
+              struct error *e)
+{
+    autofree char *what = str_format("%s %s", method, path);
+    int r = http_ask(a->http, method, path, body, api_ended, a);
+    if (r < 0)
+        return error_errno(e, -r, "%s: %s", a->name, what);
+    free(a->what);
+    a->what = TAKE(what);
+    return 0;
+}
+
+int api_begun(const struct api *a, struct error *e)
+{
+    if (a->what && http_fd(a->http) >= 0)
+        return 0;
+    if (a->what)
+        return error_set(e, EPIPE, "%s: %s: no answer", a->name, a->what);
+    if (!a->why.code)
+        return 1;
+    *e = a->why;
+    return -e->code;
 }
 
 int api_run(struct api *a, const struct api_requests *r, int timeout_ms, struct error *e)

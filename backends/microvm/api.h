@@ -40,6 +40,13 @@ int api_call(struct api *a, const char *method, const char *path, const char *bo
 typedef void api_answer_fn(void *data, const char *body);
 int api_ask(struct api *a, const char *method, const char *path, const char *body, int wait_ms,
             api_answer_fn *answered, void *data, struct error *e);
+/*
+ * One that takes long: asks, and api_begun() tells from api_dispatch() on: 1 when it went well, 0
+ * until then, or -errno as api_call(). -EBUSY: one is due.
+ */
+int api_begin(struct api *a, const char *method, const char *path, const char *body,
+              struct error *e);
+int api_begun(const struct api *a, struct error *e);
 /* All of them, until one fails. */
 int api_run(struct api *a, const struct api_requests *r, int timeout_ms, struct error *e);
 

@@ -52,12 +52,16 @@ struct vmm_driver {
      * Both stay the caller's. argv_resumed() is of a program that waits for resume() with what
      * devices() wrote (a file, the caller's), its memory being copied on write from a file that
      * has no name: VMM_MEMORY, which vmm_start() gives it. resume() returns when it runs. optional
+     *
+     * Who meets has files of names instead: dump() writes all to VMM_SAVE_MEMORY and
+     * VMM_SAVE_STATE, devices() is NULL, resume() goes on from VMM_LOAD_MEMORY and VMM_LOAD_STATE;
+     * the descriptors are FD_NONE. power_on() is for those that boot.
      */
     int (*dump)(struct vmm_control *c, int memory, struct error *e);
     int (*dumped)(const struct vmm_control *c, struct error *e);
     int (*devices)(struct vmm_control *c, int state, struct error *e);
     char **(*argv_resumed)(const struct plan *p);
-    int (*resume)(struct vmm_control *c, int state, struct error *e);
+    int (*resume)(struct vmm_control *c, const struct plan *p, int state, struct error *e);
 };
 
 /* launch_ops.open for a driver; the others are in vmm_launch.h. */

@@ -27,16 +27,37 @@ static int firecracker_meet(struct api *a, const struct plan *p, struct error *e
     return r;
 }
 
-static int firecracker_power_on(struct vmm_control *c, const struct plan *p, struct error *e)
+/* Takes `all`. */
+static int firecracker_run(struct api *a, const struct plan *p, struct api_requests all,
+                           struct error *e)
 {
-    struct api *a = api_of(c);
     int r = firecracker_meet(a, p, e);
-    if (r < 0)
-        return r;
-    struct api_requests all = firecracker_boot(p);
-    r = api_run(a, &all, FIRECRACKER_START_MS, e);
+    if (r == 0)
+        r = api_run(a, &all, FIRECRACKER_START_MS, e);
     api_requests_done(&all);
     return r;
+}
+
+static int firecracker_power_on(struct vmm_control *c, const struct plan *p, struct error *e)
+{
+    return firecracker_run(api_of(c), p, firecracker_boot(p), e);
+}
+
+static int firecracker_resume(struct vmm_control *c, const struct plan *p, int state,
+                              struct error *e)
+{
+    return firecracker_run(api_of(c), p, firecracker_load(), e);
+}
+
+/* It takes as long as the disk does. */
+static int firecracker_dump(struct vmm_control *c, int memory, struct error *e)
+{
+    return api_begin(api_of(c), "PUT", FIRECRACKER_CREATE, FIRECRACKER_CREATE_BODY, e);
+}
+
+static int firecracker_dumped(const struct vmm_control *c, struct error *e)
+{
+    return api_begun((const struct api *)c, e);
 }
 
 static int firecracker_freeze(struct vmm_control *c, bool frozen, struct error *e)
@@ -61,6 +82,10 @@ static const struct vmm_driver firecracker_driver = {
     .measure = firecracker_measure,
     .measured = firecracker_metrics,
     .freeze = firecracker_freeze,
+    .dump = firecracker_dump,
+    .dumped = firecracker_dumped,
+    .argv_resumed = firecracker_argv,
+    .resume = firecracker_resume,
 };
 
 static int firecracker_open(const char *plan, size_t size, const struct launch_env *env,

@@ -83,3 +83,15 @@ struct api_requests firecracker_boot(const struct plan *p)
     api_requests_add(&r, "PUT", "/actions", json_pack("{s:s}", "action_type", "InstanceStart"));
     return r;
 }
+
+/* Metrics are set anew, which a snapshot does not hold; all else is in it. */
+struct api_requests firecracker_load(void)
+{
+    struct api_requests r = {0};
+    api_requests_add(&r, "PUT", "/metrics", json_pack("{s:s}", "metrics_path", VMM_MEET_METRICS));
+    api_requests_add(&r, "PUT", "/snapshot/load",
+                     json_pack("{s:s, s:{s:s, s:s}, s:b}", "snapshot_path", VMM_LOAD_STATE,
+                               "mem_backend", "backend_type", "File", "backend_path",
+                               VMM_LOAD_MEMORY, "resume_vm", 1));
+    return r;
+}

@@ -22,6 +22,14 @@ char **firecracker_argv(const struct plan *p);
 /* From nothing to a running guest. Pure; the caller's. */
 struct api_requests firecracker_boot(const struct plan *p);
 
+/* From a snapshot (VMM_LOAD_…) to a guest that goes on. Pure; the caller's. */
+struct api_requests firecracker_load(void);
+/* What has all of a machine that stands still written to VMM_SAVE_…: PUT FIRECRACKER_CREATE. */
+#define FIRECRACKER_CREATE "/snapshot/create"
+#define FIRECRACKER_CREATE_BODY                                             \
+    "{\"snapshot_type\":\"Full\",\"snapshot_path\":\"" VMM_SAVE_STATE "\"," \
+    "\"mem_file_path\":\"" VMM_SAVE_MEMORY "\"}"
+
 /*
  * Adds a line of its metrics, which count from the line before, to the guest_… members of `sum`
  * (UINT64_MAX: nothing yet). What cannot be read adds nothing. Pure.

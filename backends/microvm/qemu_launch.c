@@ -116,7 +116,7 @@ static int qemu_devices(struct vmm_control *c, int state, struct error *e)
     return r;
 }
 
-static int qemu_resume(struct vmm_control *c, int state, struct error *e)
+static int qemu_resume(struct vmm_control *c, const struct plan *p, int state, struct error *e)
 {
     int r = qmp_call_fd(c->qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state, QEMU_SAVE_MS,
                         NULL, e);

@@ -1,5 +1,7 @@
 #include "backends/microvm/vmm.h"
 
+#include "backends/launch.h"
+
 #include <inttypes.h>
 
 #define MIB (1ull << 20)
@@ -91,6 +93,37 @@ struct plan *vmm_jail_meeting(const struct plan *p)
     return j;
 }
 
+char *vmm_saving_path(const struct plan *p, size_t which)
+{
+    autofree char *folder = str_dup(p->machine.root);
+    *strrchr(folder, '/') = '\0';
+    return str_format("%s/%s-%s" LAUNCH_FILE_ENDING, folder, p->id,
+                      which ? VMM_SAVED_STATE : VMM_SAVED_MEMORY);
+}
+
+void vmm_jail_saving(struct plan *j, const struct plan *p)
+{
+    static const char *const targets[VMM_SAVES] = {VMM_SAVE_MEMORY, VMM_SAVE_STATE};
+    for (size_t i = 0; i < VMM_SAVES; i++) {
+        autofree char *source = vmm_saving_path(p, i);
+        jail_step(j, PLAN_MOUNT_BIND, source, targets[i],
+                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC);
+    }
+}
+
+/* Anybody may read them who gets to them, which is whom the folder is open to (vmm_hands.c). */
+void vmm_jail_loading(struct plan *j, const char *from)
+{
+    static const char *const parts[][2] = {
+        {VMM_SAVED_MEMORY, VMM_LOAD_MEMORY},
+        {VMM_SAVED_STATE,  VMM_LOAD_STATE }
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        autofree char *source = str_join_path(from, parts[i][0]);
+        jail_file(j, source, parts[i][1], false);
+    }
+}
+
 /*
  * tsc_early_khz: the microvm machine has no clock to measure the processor's against that works
  * under emulation; without the number one boot in five hangs for ever. What is switched off beside
@@ -133,6 +166,8 @@ char **vmm_jailer_argv(const struct plan *p, char *const *argv, uint32_t uid, ui
                        const char *base)
 {
     autofree char *u = str_format("%u", uid), *g = str_format("%u", gid);
+    autofree char *file =
+        str_format("fsize=%" PRIu64, p->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX);
     const char *const words[] = {p->machine.jailer,
                                  "--id",
                                  p->id,
@@ -146,6 +181,8 @@ char **vmm_jailer_argv(const struct plan *p, char *const *argv, uint32_t uid, ui
                                  base,
                                  "--resource-limit",
                                  "no-file=256",
+                                 "--resource-limit",
+                                 file,
                                  "--new-pid-ns",
                                  "--"};
     char **all = NULL;

@@ -38,6 +38,13 @@ enum {
 #define VMM_MEET_API VMM_MEET "/" VMM_MEET_API_NAME
 #define VMM_MEET_METRICS VMM_MEET "/metrics" /* a named pipe */
 #define VMM_MEET_VSOCK VMM_MEET "/vsock"
+/* Of such a program: what it goes on from, and what it writes snapshots to, which have no other
+ * name. */
+#define VMM_LOAD_MEMORY VMM_MEMORY
+#define VMM_LOAD_STATE "/state"
+#define VMM_SAVE_MEMORY "/saved.memory"
+#define VMM_SAVE_STATE "/saved.state"
+enum { VMM_SAVE_STATE_MAX = 64 << 20 };
 #define VMM_TAP "tap0" /* in the jail's network namespace */
 #define VMM_AGENT_PORT_TEXT "1024"
 enum { VMM_AGENT_PORT = 1024, VMM_GUEST_CID = 3 };
@@ -57,6 +64,15 @@ struct plan *vmm_jail(const struct plan *p);
 
 /* The same for programs that make sockets of their own. */
 struct plan *vmm_jail_meeting(const struct plan *p);
+
+/*
+ * Such a jail where the program writes snapshots: to two files beside the root image, which lose
+ * their names when they are mounted. And where it goes on from the one in `from`, beside that.
+ */
+enum { VMM_SAVES = 2 };
+char *vmm_saving_path(const struct plan *p, size_t which); /* memory, state. Owned */
+void vmm_jail_saving(struct plan *j, const struct plan *p);
+void vmm_jail_loading(struct plan *j, const char *from);
 
 /* Adds a device of the host's to a jail. */
 void vmm_jail_device(struct plan *j, const char *path);

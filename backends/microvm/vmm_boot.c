@@ -3,6 +3,7 @@
 
 #include "backends/agent/agent_start.h"
 #include "backends/microvm/jailer_trust.h"
+#include "backends/microvm/vmm_call.h"
 #include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/loop.h"
@@ -15,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BOOT_MEET_MS = 10000 };
+enum { BOOT_MEET_MS = 10000, BOOT_CALL_MS = 20000 };
 
 /* --- before the guest ---------------------------------------------------------------------------
  */
@@ -71,7 +72,38 @@ static const char *boot_from(const struct launch *l)
 struct boot_ends {
     int fds[VMM_FDS];                      /* owned; the program's */
     int agent, control, kernel, errors[2]; /* owned; ours (errors: a pipe) */
+    int saves[VMM_SAVES];                  /* owned; of a driver that meets */
 };
+
+static bool boot_saves(const struct launch *l)
+{
+    return l->driver->meets && l->driver->dump;
+}
+
+/* Only what has a name can be mounted; they have one until that is done. */
+static int boot_make_saves(const struct launch *l, struct boot_ends *b, struct error *e)
+{
+    for (size_t i = 0; boot_saves(l) && i < VMM_SAVES; i++) {
+        autofree char *path = vmm_saving_path(l->plan, i);
+        int r = l->env.journal ? l->env.journal(l->env.journal_data, "file", path, e) : 0;
+        if (r < 0)
+            return r;
+        b->saves[i] = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        /* the program may be of an id that is neither ours nor our group's */
+        if (b->saves[i] < 0 || fchmod(b->saves[i], 0666) < 0)
+            return error_errno(e, errno, "%s", path);
+    }
+    return 0;
+}
+
+static void boot_unname_saves(const struct launch *l, const struct boot_ends *b)
+{
+    for (size_t i = 0; i < VMM_SAVES; i++) {
+        autofree char *path = vmm_saving_path(l->plan, i);
+        if (b->saves[i] >= 0)
+            unlink(path);
+    }
+}
 
 static void boot_close(struct boot_ends *b)
 {
@@ -82,6 +114,8 @@ static void boot_close(struct boot_ends *b)
     b->control = fd_close(b->control);
     b->kernel = fd_close(b->kernel);
     b->errors[0] = fd_close(b->errors[0]);
+    for (size_t i = 0; i < VMM_SAVES; i++)
+        b->saves[i] = fd_close(b->saves[i]);
 }
 
 static int boot_pair(int *ret_ours, int *ret_theirs, struct error *e)
@@ -114,7 +148,8 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct vmm_sav
         FD_NONE,
         FD_NONE,
         FD_NONE,
-        {FD_NONE, FD_NONE}
+        {FD_NONE, FD_NONE},
+        {FD_NONE, FD_NONE       }
     };
     const char *root = l->plan->machine.root;
     *saved = (struct vmm_saved){FD_NONE, FD_NONE};
@@ -126,8 +161,15 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct vmm_sav
     if (r < 0)
         return error_errno(e, -r, "a pipe");
     b->fds[1] = b->fds[2] = b->errors[1];
-    if (l->driver->meets)
-        return boot_open_meeting(b, e);
+    if (l->driver->meets && boot_from(l)) /* it opens them itself */
+        r = vmm_resume_open(l, boot_from(l), saved, e);
+    if (l->driver->meets) {
+        saved->memory = fd_close(saved->memory);
+        saved->state = fd_close(saved->state);
+        if (r == 0)
+            r = boot_make_saves(l, b, e);
+        return r < 0 ? r : boot_open_meeting(b, e);
+    }
     r = boot_pair(&b->agent, &b->fds[VMM_FD_AGENT], e);
     if (r == 0)
         r = boot_pair(&b->control, &b->fds[VMM_FD_CONTROL], e);
@@ -155,16 +197,41 @@ static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
     return l->agent ? 0 : error_errno(e, errno, "a channel to the guest");
 }
 
+/* From a snapshot that it opens itself; its guest is one to call, and calls nobody. */
+static int boot_go_on(struct launch *l, struct error *e)
+{
+    l->meeting.agent = fd_close(l->meeting.agent);
+    int r = l->driver->resume(l->control, l->plan, FD_NONE, e);
+    if (r < 0)
+        return r;
+    l->phases[VMM_PHASE_POWER] = loop_now_us();
+    int guest = vmm_call(l->meeting.folder, l->pidfd, BOOT_CALL_MS, e);
+    if (guest < 0)
+        return guest;
+    l->agent = agent_guest_new(guest);
+    return l->agent ? 0 : error_errno(e, errno, "a channel to the guest");
+}
+
+static int boot_start(struct launch *l, struct boot_ends *b, struct error *e)
+{
+    int r = boot_take(l, b, e);
+    if (r == 0 && boot_saves(l))
+        r = vmm_hands_lend(&l->hands, b->saves, e);
+    if (r == 0 && l->driver->meets && l->resumed)
+        return boot_go_on(l, e);
+    if (r < 0 || !l->driver->power_on)
+        return r;
+    r = l->driver->power_on(l->control, l->plan, e);
+    l->phases[VMM_PHASE_POWER] = loop_now_us();
+    return r;
+}
+
 /* Where it has ended, that is why nobody answers: the reason comes with it. */
 static int boot_power_on(struct launch *l, struct boot_ends *b, struct error *e)
 {
-    int r = boot_take(l, b, e);
-    if (r == 0 && l->driver->power_on)
-        r = l->driver->power_on(l->control, l->plan, e);
-    if (r == 0) {
-        l->phases[VMM_PHASE_POWER] = l->driver->power_on ? loop_now_us() : 0;
+    int r = boot_start(l, b, e);
+    if (r == 0)
         return 0;
-    }
     if (e->code == EPIPE) {
         autofree char *text = str_dup(e->text);
         vmm_agent_gone(l, NULL);
@@ -200,8 +267,20 @@ static int boot_jailer(const struct launch *l, char ***argv, char **ret_base,
     return 0;
 }
 
+/* It depends on where this start begins. */
+static void boot_jail(struct launch *l)
+{
+    plan_free(l->jail);
+    l->jail = l->driver->jail ? l->driver->jail(l->plan) : vmm_jail(l->plan);
+    if (boot_saves(l))
+        vmm_jail_saving(l->jail, l->plan);
+    if (l->driver->meets && boot_from(l))
+        vmm_jail_loading(l->jail, boot_from(l));
+}
+
 static int boot_spawn(struct launch *l, struct error *e)
 {
+    boot_jail(l);
     struct cgroup_wish wish = {
         .plan = l->jail, .journal = l->env.journal, .journal_data = l->env.journal_data};
     struct boot_ends ends;
@@ -218,15 +297,17 @@ static int boot_spawn(struct launch *l, struct error *e)
     r = boot_open(l, &ends, &saved, e);
     l->phases[VMM_PHASE_JAIL] = loop_now_us();
     autostrv char **argv = l->resumed ? l->driver->argv_resumed(l->plan) : l->driver->argv(l->plan);
-    struct vmm_wish w = {.jail = l->jail,
-                         .env = &l->env,
-                         .ids = &l->ids,
-                         .cgroup = l->cgroup,
-                         .program = l->plan->machine.program,
-                         .argv = argv,
-                         .fds = ends.fds,
-                         .meets = l->driver->meets,
-                         .memory = saved.memory};
+    struct vmm_wish w = {
+        .jail = l->jail,
+        .env = &l->env,
+        .ids = &l->ids,
+        .cgroup = l->cgroup,
+        .program = l->plan->machine.program,
+        .argv = argv,
+        .fds = ends.fds,
+        .meets = l->driver->meets,
+        .file_max = l->driver->meets ? l->plan->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX : 0,
+        .memory = saved.memory};
     autofree char *base = NULL;
     struct vmm_jailer_wish jailer;
     if (r == 0 && l->plan->machine.jailer) {
@@ -235,6 +316,7 @@ static int boot_spawn(struct launch *l, struct error *e)
     }
     if (r == 0)
         r = vmm_start(&w, l->driver->meets ? &l->meeting : NULL, &l->pid, &l->pidfd, e);
+    boot_unname_saves(l, &ends);
     if (r == 0) {
         l->phases[VMM_PHASE_EXEC] = loop_now_us();
         r = boot_power_on(l, &ends, e);
@@ -242,8 +324,8 @@ static int boot_spawn(struct launch *l, struct error *e)
     boot_close(&ends);
     if (r == 0)
         r = vmm_watch_open(l, e);
-    if (r == 0 && l->resumed)
-        r = l->driver->resume(l->control, saved.state, e);
+    if (r == 0 && l->resumed && !l->driver->meets)
+        r = l->driver->resume(l->control, l->plan, saved.state, e);
     fd_close(saved.memory);
     fd_close(saved.state);
     return r;

@@ -36,6 +36,14 @@ static int confine_capabilities(struct error *e)
     return 0;
 }
 
+/* What is not there needs no rule. */
+static int confine_rule(int rules, const struct landlock_path_beneath_attr *a)
+{
+    return a->parent_fd < 0
+               ? 0
+               : (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, a, 0);
+}
+
 /* All that is named is what the jail shows, which is mounted read-only: said a second time here. */
 static int confine_files(bool meets, struct error *e)
 {
@@ -52,6 +60,8 @@ static int confine_files(bool meets, struct error *e)
     autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     autoclose int kvm = open("/dev/kvm", O_PATH | O_CLOEXEC);
     autoclose int meet = meets ? open(VMM_MEET, O_PATH | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
+    autoclose int memory = meets ? open(VMM_SAVE_MEMORY, O_PATH | O_CLOEXEC) : FD_NONE;
+    autoclose int state = meets ? open(VMM_SAVE_STATE, O_PATH | O_CLOEXEC) : FD_NONE;
     struct landlock_path_beneath_attr a = {
         .allowed_access =
             LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
@@ -66,12 +76,14 @@ static int confine_files(bool meets, struct error *e)
                           LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE,
         .parent_fd = meet,
     };
-    if (rules < 0 || syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0) < 0 ||
-        (kvm >= 0 &&
-         syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &device, 0) < 0) ||
-        (meet >= 0 &&
-         syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &place, 0) < 0) ||
-        syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+    const uint64_t saves = device.allowed_access | (known & 1ull << 14);
+    struct landlock_path_beneath_attr saved[] = {
+        {.allowed_access = saves, .parent_fd = memory},
+        {.allowed_access = saves, .parent_fd = state }
+    };
+    if (rules < 0 || confine_rule(rules, &a) < 0 || confine_rule(rules, &device) < 0 ||
+        confine_rule(rules, &place) < 0 || confine_rule(rules, &saved[0]) < 0 ||
+        confine_rule(rules, &saved[1]) < 0 || syscall(SYS_landlock_restrict_self, rules, 0) < 0)
         return error_errno(e, errno, "Landlock");
     return 0;
 }

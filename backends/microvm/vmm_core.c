@@ -140,3 +140,18 @@ int vmm_core_unpack(int from, int to, uint64_t memory, struct error *e)
     free(c.chunk);
     return r < 0 ? error_errno(e, -r, "the guest's memory") : 0;
 }
+
+int vmm_core_copy(int from, int to, uint64_t memory, struct error *e)
+{
+    struct core c = {.from = from, .to = to, .memory = memory, .chunk = mem_zero(CORE_CHUNK, 1)};
+    int r = lseek(from, 0, SEEK_SET) < 0 || ftruncate(to, (off_t)memory) < 0 ? -errno : 0;
+    while (r == 0 && c.written < memory) {
+        size_t size = MIN(memory - c.written, (uint64_t)CORE_CHUNK);
+        r = core_bytes(&c, c.chunk, size);
+        if (r == 0)
+            r = core_put(&c, size, c.written);
+        c.written += size;
+    }
+    free(c.chunk);
+    return r < 0 ? error_errno(e, -r, "the guest's memory") : 0;
+}

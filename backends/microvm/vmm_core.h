@@ -14,6 +14,9 @@
  */
 int vmm_core_unpack(int from, int to, uint64_t memory, struct error *e);
 
+/* The same from a file that is nothing but the memory, from its beginning; -EBADMSG: too short. */
+int vmm_core_copy(int from, int to, uint64_t memory, struct error *e);
+
 /* As read(2), but -errno, and -ETIMEDOUT if for long nothing comes. Not in vmm_core.c. */
 ssize_t vmm_core_read(int fd, void *to, size_t size);
 

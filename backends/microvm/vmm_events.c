@@ -122,7 +122,7 @@ int vmm_greet(struct launch *l, struct error *e)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED
                    ? 0
                    : error_errno(e, errno, "the guest's agent");
-    vmm_meeting_done(&l->meeting); /* nobody else has anything to say to us there */
+    l->meeting.agent = fd_close(l->meeting.agent); /* nobody else has anything to say to us there */
     l->agent = agent_guest_new(fd);
     if (!l->agent)
         return error_errno(e, errno, "a channel to the guest");

@@ -1,6 +1,7 @@
 #include "backends/microvm/vmm_hands.h"
 
 #include "backends/microvm/vmm.h"
+#include "backends/microvm/vmm_call.h"
 #include "backends/microvm/vmm_confine.h"
 #include "backends/microvm/vmm_core.h"
 #include "base/fd.h"
@@ -27,14 +28,29 @@ enum {
     HANDS_SILENCE_MS = 30000,
     HANDS_STATE_MAX = 64 << 20,
     HANDS_PIPE = 1 << 20,
-    HANDS_HALF_S = 300
+    HANDS_HALF_S = 300,
+    HANDS_WRITING_MS = 600000,
+    HANDS_CALL_MS = 10000
 };
 
-enum { HANDS_BEGIN = 'b', HANDS_WRITTEN = 'w', HANDS_ABORTED = 'a' };
+enum {
+    HANDS_BEGIN = 'b',
+    HANDS_WRITTEN = 'w',
+    HANDS_ABORTED = 'a',
+    HANDS_FILES = 'f',
+    HANDS_CALL = 'c',
+};
 
 struct hands_word {
-    bool begun; /* two descriptors go with it */
+    enum { HANDS_DONE, HANDS_BEGUN, HANDS_CALLED } kind;
     struct error error;
+};
+
+/* The process's own. */
+struct hands {
+    const struct plan *plan; /* borrowed */
+    int socket;              /* borrowed */
+    int files[2];            /* owned; memory and state as the program writes them; or FD_NONE */
 };
 
 char *vmm_saved_by(const struct plan *p)
@@ -87,14 +103,37 @@ static int hands_state(int from, int to, struct error *e)
     return error_set(e, EFBIG, "the machine's state has no end");
 }
 
-/* The monitor's word that it is written, or that there will be none. */
-static int hands_await(int socket, struct error *e)
+/* Takes `folder`. */
+static void hands_call(const struct hands *h, int folder)
 {
-    char word;
-    ssize_t n = vmm_core_read(socket, &word, 1);
-    return n == 1 && word == HANDS_WRITTEN
-               ? 0
-               : error_set(e, n < 0 ? (int)-n : ECANCELED, "the machine's state did not come");
+    struct hands_word word = {.kind = HANDS_CALLED};
+    autoclose int guest = vmm_call(folder, FD_NONE, HANDS_CALL_MS, &word.error);
+    fd_send(h->socket, &word, sizeof(word), &guest, guest >= 0);
+    fd_close(folder);
+}
+
+/* The monitor's word that it is written, or that there will be none. */
+static int hands_await(const struct hands *h, struct error *e)
+{
+    for (;;) {
+        struct pollfd p = {.fd = h->socket, .events = POLLIN};
+        char word;
+        int folder;
+        size_t count = 1;
+        int r = poll(&p, 1, h->files[0] < 0 ? HANDS_SILENCE_MS : HANDS_WRITING_MS);
+        if (r < 0 && errno == EINTR)
+            continue;
+        ssize_t n = r > 0 ? fd_receive(h->socket, &word, 1, &folder, &count) : -ETIMEDOUT;
+        if (n == 1 && count == 1 && word == HANDS_CALL) {
+            hands_call(h, folder);
+            continue;
+        }
+        for (size_t i = 0; n == 1 && i < count; i++)
+            fd_close(folder);
+        return n == 1 && word == HANDS_WRITTEN
+                   ? 0
+                   : error_set(e, n < 0 ? (int)-n : ECANCELED, "the machine's state did not come");
+    }
 }
 
 static void __attribute__((noreturn)) hands_unpack(int from, int to, uint64_t memory, pid_t parent)
@@ -132,18 +171,45 @@ static int hands_memory(int from, int to, uint64_t memory, struct error *e)
     return code ? error_errno(e, code, "the guest's memory") : 0;
 }
 
-static int hands_fill(const struct plan *p, int socket, int dir, int memory_from, int state_from,
+/* What comes through the pipes. */
+static int hands_unpacked(const struct hands *h, int memory_from, int state_from, int memory,
+                          int state, struct error *e)
+{
+    int r = hands_memory(memory_from, memory, h->plan->machine.memory, e);
+    int told = hands_await(h, r < 0 ? &(struct error){0} : e);
+    if (r == 0)
+        r = told < 0 ? told : hands_state(state_from, state, e);
+    return r;
+}
+
+/* What lies in the files, which take no room from then on. */
+static int hands_copied(const struct hands *h, int memory, int state, struct error *e)
+{
+    int r = hands_await(h, e);
+    if (r == 0)
+        r = vmm_core_copy(h->files[0], memory, h->plan->machine.memory, e);
+    if (r == 0)
+        r = hands_state(h->files[1], state, e);
+    /* nobody else gets at the folder, and the program that opens them may be of another id */
+    if (r == 0 && (fchmod(memory, 0444) < 0 || fchmod(state, 0444) < 0))
+        r = error_errno(e, errno, "the snapshot's files");
+    for (size_t i = 0; i < ARRAY_SIZE(h->files); i++)
+        if (ftruncate(h->files[i], 0) < 0 && r == 0)
+            r = error_errno(e, errno, "the machine's own copy of its memory");
+    return r;
+}
+
+static int hands_fill(const struct hands *h, int dir, int memory_from, int state_from,
                       struct error *e)
 {
+    const struct plan *p = h->plan;
     autofree char *by = vmm_saved_by(p);
     autoclose int memory = hands_file(dir, VMM_SAVED_MEMORY, e);
     autoclose int state = memory < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_STATE, e);
     if (memory < 0 || state < 0 || !by)
         return by ? -e->code : error_set(e, ENOENT, "%s is not there", p->machine.program);
-    int r = hands_memory(memory_from, memory, p->machine.memory, e);
-    int told = hands_await(socket, r < 0 ? &(struct error){0} : e);
-    if (r == 0)
-        r = told < 0 ? told : hands_state(state_from, state, e);
+    int r = h->files[0] < 0 ? hands_unpacked(h, memory_from, state_from, memory, state, e)
+                            : hands_copied(h, memory, state, e);
     autoclose int note = r < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_BY, e);
     if (r == 0)
         r = note < 0 ? -e->code : fd_write_full(note, by, strlen(by));
@@ -179,9 +245,9 @@ static void hands_drop_others(const char *folder, const char *kept)
 }
 
 /* The plan's template: a new folder, whole or not there. */
-static int hands_template(const struct plan *p, int socket, int memory, int state, struct error *e)
+static int hands_template(const struct hands *h, int memory, int state, struct error *e)
 {
-    const char *path = p->machine.warmed;
+    const char *path = h->plan->machine.warmed;
     if (!path)
         return error_set(e, EINVAL, "no place for a template");
     autofree char *half = str_format("%s.half-%d", path, getpid());
@@ -191,8 +257,7 @@ static int hands_template(const struct plan *p, int socket, int memory, int stat
     if (mkdir(half, 0700) < 0)
         return error_errno(e, errno, "%s", half);
     autoclose int dir = open(half, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int r =
-        dir < 0 ? error_errno(e, errno, "%s", half) : hands_fill(p, socket, dir, memory, state, e);
+    int r = dir < 0 ? error_errno(e, errno, "%s", half) : hands_fill(h, dir, memory, state, e);
     if (r ==
         0) { /* one that cannot be read goes, and one that somebody else has made goes for ours */
         file_remove_tree(AT_FDCWD, path);
@@ -215,35 +280,52 @@ static int hands_scratch(int ret[2])
     return ret[1] < 0 ? -errno : 0;
 }
 
-static void hands_serve(const struct plan *p, int socket)
+/* One snapshot. Takes `dir`; FD_NONE: the template. */
+static void hands_make(const struct hands *h, int dir)
+{
+    int memory[2] = {FD_NONE, FD_NONE}, state[2] = {FD_NONE, FD_NONE};
+    struct hands_word word = {.kind = HANDS_BEGUN};
+    bool files = h->files[0] >= 0;
+    if (!files && (fd_pipe(memory, 0) < 0 || hands_scratch(state) < 0))
+        _exit(1);
+    if (!files)
+        fcntl(memory[0], F_SETPIPE_SZ, HANDS_PIPE);
+    int ends[2] = {memory[1], state[1]};
+    fd_send(h->socket, &word, sizeof(word), ends, files ? 0 : 2);
+    fd_close(memory[1]);
+    fd_close(state[1]);
+    word = (struct hands_word){.kind = HANDS_DONE};
+    if (dir < 0)
+        hands_template(h, memory[0], state[0], &word.error);
+    else
+        hands_fill(h, dir, memory[0], state[0], &word.error);
+    fd_close(memory[0]);
+    fd_close(state[0]);
+    fd_close(dir);
+    fd_send(h->socket, &word, sizeof(word), NULL, 0);
+}
+
+static void hands_serve(struct hands *h)
 {
     for (;;) {
         char kind;
-        int dir = FD_NONE, memory[2], state[2];
-        size_t count = 1;
-        struct hands_word word = {.begun = true};
-        if (fd_receive(socket, &kind, 1, &dir, &count) != 1)
+        int fds[2] = {FD_NONE, FD_NONE};
+        size_t count = ARRAY_SIZE(fds);
+        if (fd_receive(h->socket, &kind, 1, fds, &count) != 1)
             _exit(0);
-        if (kind != HANDS_BEGIN)
+        for (size_t i = count; i < ARRAY_SIZE(fds); i++)
+            fds[i] = FD_NONE;
+        if (kind == HANDS_FILES && count == 2 && h->files[0] < 0) {
+            memcpy(h->files, fds, sizeof(fds));
             continue;
-        if (count == 0)
-            dir = FD_NONE;
-        if (fd_pipe(memory, 0) < 0 || hands_scratch(state) < 0)
-            _exit(1);
-        fcntl(memory[0], F_SETPIPE_SZ, HANDS_PIPE);
-        int ends[2] = {memory[1], state[1]};
-        fd_send(socket, &word, sizeof(word), ends, 2);
-        fd_close(memory[1]);
-        fd_close(state[1]);
-        word = (struct hands_word){0};
-        if (dir < 0)
-            hands_template(p, socket, memory[0], state[0], &word.error);
+        }
+        fd_close(fds[1]);
+        if (kind == HANDS_BEGIN)
+            hands_make(h, fds[0]);
+        else if (kind == HANDS_CALL && fds[0] >= 0)
+            hands_call(h, fds[0]);
         else
-            hands_fill(p, socket, dir, memory[0], state[0], &word.error);
-        fd_close(memory[0]);
-        fd_close(state[0]);
-        fd_close(dir);
-        fd_send(socket, &word, sizeof(word), NULL, 0);
+            fd_close(fds[0]);
     }
 }
 
@@ -257,7 +339,10 @@ static void __attribute__((noreturn)) hands_run(const struct plan *p, int socket
         syscall(SYS_close_range, SOCKET + 1, ~0u, 0) < 0)
         _exit(1);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    hands_serve(p, SOCKET);
+    struct hands h = {
+        .plan = p, .socket = SOCKET, .files = {FD_NONE, FD_NONE}
+    };
+    hands_serve(&h);
     _exit(0);
 }
 
@@ -302,9 +387,9 @@ int vmm_hands_begin(const struct vmm_hands *h, int dir, int *ret_memory, int *re
     if (h->pid <= 0 || fd_send(h->socket, &(char){HANDS_BEGIN}, 1, &dir, dir >= 0) < 0)
         return error_set(e, EPIPE, "who makes snapshots is gone");
     ssize_t n = fd_receive(h->socket, &word, sizeof(word), ends, &count);
-    if (n == (ssize_t)sizeof(word) && word.begun && count == 2) {
-        *ret_memory = ends[0];
-        *ret_state = ends[1];
+    if (n == (ssize_t)sizeof(word) && word.kind == HANDS_BEGUN && count != 1) {
+        *ret_memory = count ? ends[0] : FD_NONE;
+        *ret_state = count ? ends[1] : FD_NONE;
         return 0;
     }
     for (size_t i = 0; n >= 0 && i < count; i++)
@@ -318,12 +403,32 @@ void vmm_hands_tell(const struct vmm_hands *h, bool written)
         fd_send(h->socket, &(char){written ? HANDS_WRITTEN : HANDS_ABORTED}, 1, NULL, 0);
 }
 
-int vmm_hands_finish(const struct vmm_hands *h, struct error *e)
+int vmm_hands_lend(const struct vmm_hands *h, const int files[2], struct error *e)
+{
+    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_FILES}, 1, files, 2);
+    return r < 0 ? error_errno(e, -r, "lending files to who makes snapshots") : 0;
+}
+
+int vmm_hands_call(const struct vmm_hands *h, int folder, struct error *e)
+{
+    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_CALL}, 1, &folder, 1);
+    return r < 0 ? error_errno(e, -r, "having the guest called") : 0;
+}
+
+int vmm_hands_hear(const struct vmm_hands *h, int *ret_guest, struct error *e)
 {
     struct hands_word word = {0};
-    size_t none = 0;
-    if (fd_receive(h->socket, &word, sizeof(word), NULL, &none) != (ssize_t)sizeof(word))
+    int fd = FD_NONE;
+    size_t count = 1;
+    ssize_t n = fd_receive(h->socket, &word, sizeof(word), &fd, &count);
+    bool called = n == (ssize_t)sizeof(word) && word.kind == HANDS_CALLED;
+    *ret_guest = FD_NONE;
+    if (n >= 0 && count && !called)
+        fd_close(fd);
+    if (n != (ssize_t)sizeof(word))
         return error_set(e, EPIPE, "who makes snapshots is gone");
     *e = word.error;
-    return -word.error.code;
+    if (called && count)
+        *ret_guest = fd;
+    return called ? 1 : -word.error.code;
 }

@@ -28,8 +28,20 @@ int vmm_hands_begin(const struct vmm_hands *h, int dir, int *ret_memory, int *re
                     struct error *e);
 /* The state is written now, or never will be: must follow, once. */
 void vmm_hands_tell(const struct vmm_hands *h, bool written);
-/* Once readable, or gone: 0 if the folder is whole, else why not. */
-int vmm_hands_finish(const struct vmm_hands *h, struct error *e);
+
+/*
+ * Of a program that writes files of names (vmm.h): these are lent to it for good, and what it has
+ * written there is copied once that is told; vmm_hands_begin() gives nothing then. Before that it
+ * can be asked to call the guest (vmm_call.h): it may make sockets. `folder` stays the caller's.
+ */
+int vmm_hands_lend(const struct vmm_hands *h, const int files[2], struct error *e);
+int vmm_hands_call(const struct vmm_hands *h, int folder, struct error *e);
+
+/*
+ * Once readable, or gone. 1: the guest has answered, `*ret_guest` is the caller's; or FD_NONE,
+ * with the error. 0: the folder is whole; else why not.
+ */
+int vmm_hands_hear(const struct vmm_hands *h, int *ret_guest, struct error *e);
 
 /* Who could read a snapshot made of this plan: one line; NULL: the program is not there. Owned. */
 char *vmm_saved_by(const struct plan *p);

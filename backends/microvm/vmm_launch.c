@@ -54,7 +54,6 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
         vmm_free(l);
         return r;
     }
-    l->jail = d->jail ? d->jail(l->plan) : vmm_jail(l->plan);
     l->command = strv_join(l->plan->argv, " ");
     planned_wishes(l->plan, l->command, &l->wishes);
     *ret = l;

@@ -63,7 +63,7 @@ struct launch {
     int control_watched;         /* in l->epoll; FD_NONE: no more */
     pid_t pid;                   /* 0: none, or reaped */
     int pidfd, epoll;            /* owned */
-    struct vmm_meeting meeting;  /* owned; of a driver that meets, until the agent is here */
+    struct vmm_meeting meeting;  /* owned; of a driver that meets */
     int kernel, errors;          /* owned; what the guest's kernel and the program print */
     struct vmm_tail kernel_tail, errors_tail;
     struct buf printed;          /* by the kernel, and not told yet */

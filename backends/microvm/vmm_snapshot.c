@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -21,21 +22,63 @@ static void saving_fail(struct launch *l, const struct error *e)
         l->saving.error = *e;
 }
 
-/* Whatever has come of it: who waits for bytes sees their end, and the guest goes on. */
-static void saving_wake(struct launch *l)
+/* What is written is told of, the guest goes on. */
+static void saving_awake(struct launch *l)
 {
     struct vmm_saving *s = &l->saving;
     struct error e;
-    s->memory = fd_close(s->memory);
-    s->state = fd_close(s->state);
     vmm_hands_tell(&l->hands, !s->error.code);
-    if (s->step == SAVING_MEMORY && l->driver->freeze(l->control, false, &e) < 0)
-        saving_fail(l, &e);
     s->step = SAVING_AWAKE;
     if (agent_guest_quiesce(l->agent, AGENT_QUIESCE_OFF, &e) < 0)
         saving_fail(l, &e);
     else
         s->agent_due = true;
+}
+
+/* Nobody could say to it any more what it has to do. */
+static void saving_unreached(struct launch *l, const struct error *e)
+{
+    struct vmm_saving *s = &l->saving;
+    saving_fail(l, e);
+    snprintf(l->why, sizeof(l->why), "the guest was not reached after its snapshot: %.200s",
+             e->text);
+    vmm_hands_tell(&l->hands, false);
+    s->step = SAVING_AWAKE;
+    s->agent_due = false;
+    vmm_switch_off(l);
+}
+
+/* Whatever has come of it: who waits for bytes sees their end, and the guest goes on. */
+static void saving_wake(struct launch *l)
+{
+    struct vmm_saving *s = &l->saving;
+    bool stood = s->step == SAVING_MEMORY;
+    struct error e;
+    s->memory = fd_close(s->memory);
+    s->state = fd_close(s->state);
+    if (stood && l->driver->freeze(l->control, false, &e) < 0)
+        saving_fail(l, &e);
+    if (!stood || !l->driver->meets) {
+        saving_awake(l);
+        return;
+    }
+    s->step = SAVING_CALL;
+    int r = agent_guest_move(l->agent, FD_NONE, &e);
+    if (r == 0)
+        r = vmm_hands_call(&l->hands, l->meeting.folder, &e);
+    if (r < 0)
+        saving_unreached(l, &e);
+}
+
+/* Takes `guest`. */
+static void saving_called(struct launch *l, int guest, struct error *e)
+{
+    if (l->saving.step != SAVING_CALL)
+        fd_close(guest);
+    else if (guest < 0 || agent_guest_move(l->agent, guest, e) < 0)
+        saving_unreached(l, e);
+    else
+        saving_awake(l);
 }
 
 int vmm_saving_begin(struct launch *l, int dir, struct error *e)
@@ -94,7 +137,7 @@ static void saving_devices(struct launch *l)
     int r = l->driver->dumped(l->control, &e);
     if (r == 0)
         return;
-    if (r > 0)
+    if (r > 0 && l->driver->devices)
         r = l->driver->devices(l->control, l->saving.state, &e);
     if (r < 0)
         saving_fail(l, &e);
@@ -106,14 +149,22 @@ static void saving_hands(struct launch *l)
     struct vmm_saving *s = &l->saving;
     struct pollfd p = {.fd = l->hands.socket, .events = POLLIN};
     struct error e;
+    int guest;
     if (!s->hands_due || poll(&p, 1, 0) <= 0)
         return;
+    int r = vmm_hands_hear(&l->hands, &guest, &e);
+    if (r > 0) {
+        saving_called(l, guest, &e);
+        return;
+    }
     s->hands_due = false;
-    if (vmm_hands_finish(&l->hands, &e) < 0)
+    if (r < 0)
         saving_fail(l, &e);
     if (p.revents & POLLHUP)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->hands.socket, NULL);
-    if (s->step != SAVING_AWAKE) /* before its time: nothing came for long */
+    if (s->step == SAVING_CALL)
+        saving_unreached(l, &s->error);
+    else if (s->step != SAVING_AWAKE) /* before its time: nothing came for long */
         saving_wake(l);
 }
 

@@ -11,10 +11,11 @@ struct launch;
 
 /*
  * One in the making: the agent holds still, the processors stop, the memory is written by the
- * machine's program and read by vmm_hands.h, then the devices; all goes on, and both are awaited.
+ * machine's program and read by vmm_hands.h, then the devices; all goes on, and both are awaited. A
+ * guest behind vsock is called anew before it hears of it: its connection does not outlive that.
  */
 struct vmm_saving {
-    enum { SAVING_NONE, SAVING_QUIET, SAVING_MEMORY, SAVING_AWAKE } step;
+    enum { SAVING_NONE, SAVING_QUIET, SAVING_MEMORY, SAVING_CALL, SAVING_AWAKE } step;
     bool template;             /* nobody asked: for later starts */
     bool paused;               /* as it was before */
     bool agent_due, hands_due; /* their last word is awaited */

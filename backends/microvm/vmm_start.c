@@ -56,7 +56,10 @@ static int start_become(struct setup *s)
 static int start_limits(struct setup *s)
 {
     const struct rlimit core = {1, 1}, files = {256, 256};
-    if (setrlimit(RLIMIT_CORE, &core) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
+    const uint64_t most = start_wish(s)->file_max;
+    const struct rlimit file = {most, most};
+    if (setrlimit(RLIMIT_CORE, &core) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+        (most && setrlimit(RLIMIT_FSIZE, &file) < 0))
         return setup_fail(s, "limits");
     return 0;
 }

@@ -16,9 +16,10 @@ struct vmm_wish {
     const char *program;
     const struct vmm_jailer_wish *jailer; /* NULL: the jail is ours alone */
     char *const *argv;
-    const int *fds; /* VMM_FDS of them; become the program's descriptors */
-    bool meets;     /* it makes its sockets in VMM_MEET */
-    int memory;     /* what it gets when it opens VMM_MEMORY; FD_NONE: it has none of its own */
+    const int *fds;    /* VMM_FDS of them; become the program's descriptors */
+    bool meets;        /* it makes its sockets in VMM_MEET */
+    uint64_t file_max; /* bytes of the largest file it may write */
+    int memory;        /* what it gets when it opens VMM_MEMORY; FD_NONE: it has none of its own */
 };
 
 /* Where to meet such a program, once it runs; zeroed by vmm_meeting_init(). */

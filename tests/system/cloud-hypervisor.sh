@@ -3,7 +3,7 @@
 # stand-in serves the API as published (tests/tools/fake-cloud-hypervisor.c) with a made-up guest.
 # shellcheck disable=SC2034 # all of these are read by vmm-api.sh
 {
-    VMM=cloud-hypervisor WORDS='--api-socket path=/run/api.sock' OTHER=50.2 FILTERS=1
+    VMM=cloud-hypervisor WORDS='--api-socket path=/run/api.sock' OTHER=50.2 FILTERS=1 WRITES=
     REQUESTS=(/api/v1/vmm.ping /api/v1/vm.create /api/v1/vm.boot)
     FAULT='Error from API: The VM could not boot: made up (500)'
     OWN='test_every_version_that_is_known test_the_choice'

@@ -3,11 +3,12 @@
 # none a stand-in serves the API as published (tests/tools/fake-firecracker.c) with a made-up guest.
 # shellcheck disable=SC2034 # all of these are read by vmm-api.sh
 {
-    VMM=firecracker WORDS='--api-sock /run/api.sock' OTHER=1.13.0 FILTERS=2
+    VMM=firecracker WORDS='--api-sock /run/api.sock' OTHER=1.13.0 FILTERS=2 WRITES=' /saved.memory /saved.state'
     REQUESTS=(/version /metrics /machine-config /boot-source /drives/root /vsock /entropy /balloon /actions)
     FAULT='Start microvm error: Internal error while starting microVM: made up (400)'
     OWN='test_every_version_that_is_known test_the_choice_and_its_reason test_through_the_jailer
-test_a_jailer_that_fails test_a_jailer_others_could_change test_the_next_is_taken'
+test_a_jailer_that_fails test_a_jailer_others_could_change test_the_next_is_taken test_clones test_clones_through_the_jailer
+test_death_at_every_step_of_a_clone test_a_snapshot_that_fails test_warm'
 }
 
 test_every_version_that_is_known() {
@@ -63,7 +64,7 @@ test_through_the_jailer() {
     expect_equal "$(awk '/^CapPrm:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapPrm
     expect_equal "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$PID/status")" 1 NoNewPrivs
     expect_equal "$(awk '/^Seccomp_filters:/ { print $2 }' "/proc/$PID/status")" 1 "filters: its own"
-    expect_equal "$(ls "/proc/$PID/root" | tr '\n' ' ')" "dev firecracker initramfs kernel root.img run " "its root"
+    expect_equal "$(ls "/proc/$PID/root" | tr '\n' ' ')" "dev firecracker initramfs kernel root.img run saved.memory saved.state " "its root"
     capture cofferdam stats --json jailed
     expect_out_has guest_read
     cofferdam pause jailed
@@ -161,6 +162,126 @@ test_a_jailer_others_could_change() {
     COFFERDAM=$COFFERDAM_BARE
     cp /usr/bin/env bin/firecracker # which needs libraries
     not_taken "is not a static program"
+}
+
+snapshot_files() { echo "$XDG_STATE_HOME/cofferdam/snapshots/$(cofferdam snapshot list --quiet | head -n 1)/files"; }
+
+# A machine, its snapshot and clones of that, through the API: what runs goes on, in each under its own name.
+clones() {
+    fc --detach --name first -- sleep 600 >ids
+    cofferdam exec first -- echo in >out
+    capture cofferdam snapshot create first --name mem
+    expect_status 0
+    expect_out_has "files and memory of first"
+    capture cofferdam exec first -- echo on # over another connection
+    expect_out on
+    [ "$(stat -c %s "$(snapshot_files)/memory")" = $((192 << 20)) ] || fail "not its memory"
+    [ "$(stat -c %b "$(snapshot_files)/memory")" -lt 3000 ] || fail "the holes are filled"
+    expect_equal "$(stat -c %a "$XDG_STATE_HOME/cofferdam/snapshots")" 700 "mode of the folder"
+    capture cofferdam clone mem --number 2
+    expect_status 0
+    for n in 1 2; do
+        capture cofferdam exec "first-$n" -- echo "$n"
+        expect_status 0
+        expect_out "$n"
+    done
+    capture cofferdam snapshot create first-2 --name again # of a clone
+    expect_status 0
+    cofferdam pause first
+    capture cofferdam snapshot create first --name still
+    expect_status 0
+    capture cofferdam ps
+    expect_out_has paused
+    cofferdam resume first
+    cofferdam kill first first-1 first-2
+    cofferdam snapshot restore again >out
+    capture cofferdam exec first-2 -- echo back
+    expect_out back
+    cofferdam kill first-2
+    await 5 nothing_left
+    cofferdam snapshot rm --force --recursive mem again still
+    expect_equal "$(find "$XDG_STATE_HOME/cofferdam/snapshots" -name memory)" "" "what is left"
+}
+nothing_left() { ! pgrep -f "$PWD/bin/firecracker|^/firecracker --id" >pids; }
+test_clones() {
+    fake
+    clones
+}
+test_clones_through_the_jailer() {
+    need root
+    mkdir -p bin
+    cp "$BUILD_DIR/tests/tools/fake-jailer" bin/jailer
+    fake
+    clones
+}
+
+# GET /version, PUT /metrics, PUT /snapshot/load.
+test_death_at_every_step_of_a_clone() {
+    local n
+    fake
+    fc --detach --name first -- sleep 600 >ids
+    cofferdam snapshot create first --name mem >out
+    cofferdam kill first
+    cp -p bin/firecracker whole
+    for n in 1 2 3; do
+        sed "s/;die=00;/;die=0$n;/" whole >bin/firecracker
+        touch -r whole bin/firecracker
+        capture cofferdam clone mem
+        expect_status 125
+        expect_err_has "firecracker ended with status 1"
+        await 5 nothing_left
+        sed "s/;fault=00;/;fault=0$n;/" whole >bin/firecracker
+        touch -r whole bin/firecracker
+        capture cofferdam clone mem
+        expect_status 125
+        expect_err_has "made up (400)"
+        expect_equal "$(wc -l <err)" 1 "lines"
+        await 5 nothing_left
+        expect_equal "$(find "$XDG_RUNTIME_DIR/cofferdam" -mindepth 1 -maxdepth 1 -name '[0-9a-f]*' | wc -l)" 0 "runtime folders"
+    done
+    cofferdam snapshot rm --force mem
+}
+
+# What is refused, and a program that dies of it: no snapshot, and the guest goes on while it can.
+test_a_snapshot_that_fails() {
+    fake create=1
+    fc --detach --name first -- sleep 600 >ids
+    capture cofferdam snapshot create first --name mem
+    expect_status 125
+    expect_err_has "PUT /snapshot/create: $FAULT"
+    capture cofferdam exec first -- echo on
+    expect_out on
+    capture cofferdam snapshot create first --name mem
+    expect_status 0
+    cofferdam snapshot rm --force mem
+    cofferdam kill first
+    for n in 2 3 4; do
+        fake "create=$n"
+        fc --detach --name "dies-$n" -- sleep 600 >ids
+        capture cofferdam snapshot create "dies-$n" --name mem
+        expect_status 125
+        await 5 nothing_left
+        expect_equal "$(cofferdam snapshot list --quiet)" "" "snapshots"
+        expect_equal "$(find "$XDG_STATE_HOME/cofferdam/snapshots" -mindepth 1 2>/dev/null)" "" "what is left of it"
+    done
+}
+
+test_warm() {
+    fake
+    warm() { fc --set machine.warm=yes "$@"; }
+    capture warm -- echo one
+    expect_out one
+    expect_equal "$(find "$XDG_CACHE_HOME/cofferdam/templates" -name memory | wc -l)" 1 templates
+    warm --detach --name two -- sleep 600 >ids
+    capture cofferdam inspect two
+    expect_out_lacks console # its kernel has printed nothing: it was not booted
+    capture cofferdam exec two -- echo in
+    expect_out in
+    cofferdam kill two
+    find "$XDG_CACHE_HOME/cofferdam/templates" -name state -exec chmod u+w {} + -exec truncate -s 8 {} + # a help, and no condition
+    capture warm -- echo three
+    expect_out three
+    await 5 nothing_left
 }
 
 # Firecracker, then Cloud Hypervisor, then QEMU: each where the one before cannot, with the reason.

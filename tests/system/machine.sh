@@ -87,7 +87,7 @@ fake_vmm() {
         key=${setting%%=*}
         case $key in
         version) sed -i "s/FAKE version=[0-9.]* *;/FAKE version=$(printf %-7s "${setting#*=}");/" "bin/$program" ;;
-        mute | kvm) sed -i "s/;$key=.;/;$setting;/" "bin/$program" ;;
+        mute | kvm | create) sed -i "s/;$key=.;/;$setting;/" "bin/$program" ;;
         *) sed -i "s/;$key=[0-9][0-9];/;$key=$(printf %02d "${setting#*=}");/" "bin/$program" ;;
         esac
     done

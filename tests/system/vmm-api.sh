@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What is proved of every program that is driven through an HTTP API, against the stand-in for it with its made-up
 # guest. A script sets VMM (its name), WORDS (its first arguments), REQUESTS (the paths of a start, in their order),
-# FAULT (how it says a made-up fault), FILTERS (of system calls: its own and ours) and OWN (tests of its own), and sources this.
+# FAULT (how it says a made-up fault), FILTERS (of system calls: its own and ours), WRITES (files it may write beside) and OWN (tests of its own), and sources this.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/machine.sh"
 
@@ -90,7 +90,8 @@ test_the_jail() {
         for ns in user mnt pid net ipc uts cgroup; do
             [ "$(readlink "/proc/$PID/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || fail "the host's $ns namespace"
         done
-        expect_equal "$(awk '$4 ~ /^rw/ { print $2 }' "/proc/$PID/mounts" | grep -v '^/dev/')" /run "writable mounts"
+        expect_equal "$(awk '$4 ~ /^rw/ { print $2 }' "/proc/$PID/mounts" | grep -v '^/dev/' | sort | tr '\n' ' ')" "/run$WRITES " "writable mounts"
+        expect_equal "$(find "$XDG_CACHE_HOME/cofferdam/disks" -name '*.brief')" "" "names of files to write"
         expect_equal "$(ls "/proc/$PID/root/run" | tr '\n' ' ')" "api.sock metrics vsock vsock_1024 " "its sockets"
     fi
     expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapEff

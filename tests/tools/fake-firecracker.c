@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-volatile char fake_settings[] = "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;time=0;";
+volatile char fake_settings[] = "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;time=0;create=0;";
 
 static unsigned fake_minor(void)
 {
@@ -54,8 +54,10 @@ static const struct field metrics_fields[] = {{"metrics_path", TEXT, 0, 1}, {0}}
 static const struct field vm_fields[] = {{"state", TEXT, 0, 1}, {0}};
 static const struct field create_fields[] = {
     {"mem_file_path", TEXT, 0, 1}, {"snapshot_path", TEXT, 0, 1}, {"snapshot_type", TEXT, 0, 0}, {0}};
+static const struct field backend_fields[] = {
+    {"backend_type", TEXT, 0, 1}, {"backend_path", TEXT, 0, 1}, {0}};
 static const struct field load_fields[] = {
-    {"snapshot_path", TEXT, 0, 1}, {"mem_backend", OBJECT, 0, 0}, {"mem_file_path", TEXT, 0, 0},
+    {"snapshot_path", TEXT, 0, 1}, {"mem_backend", OBJECT, 0, 0, backend_fields}, {"mem_file_path", TEXT, 0, 0},
     {"enable_diff_snapshots", FLAG, 0, 0}, {"track_dirty_pages", FLAG, 13, 0},
     {"resume_vm", FLAG, 0, 0}, {"network_overrides", LIST, 12, 0},
     {"vsock_override", OBJECT, 16, 0}, {"clock_realtime", FLAG, 16, 0}, {0}};
@@ -69,6 +71,8 @@ static void on_vsock(const json_t *body, struct answer *a);
 static void on_plain(const json_t *body, struct answer *a);
 static void on_action(const json_t *body, struct answer *a);
 static void on_vm(const json_t *body, struct answer *a);
+static void on_create(const json_t *body, struct answer *a);
+static void on_load(const json_t *body, struct answer *a);
 
 static const struct endpoint endpoints[] = {
     {"GET",   "/version",             NULL,           BEFORE | AFTER, NULL,       on_version},
@@ -82,13 +86,14 @@ static const struct endpoint endpoints[] = {
     {"PUT",   "/balloon",             balloon_fields, BEFORE,         NULL,       on_plain},
     {"PUT",   "/actions",             action_fields,  BEFORE | AFTER, NULL,       on_action},
     {"PATCH", "/vm",                  vm_fields,      AFTER,          NULL,       on_vm},
-    {"PUT",   "/snapshot/create",     create_fields,  AFTER,          NULL,       on_plain},
-    {"PUT",   "/snapshot/load",       load_fields,    BEFORE,         NULL,       on_plain},
+    {"PUT",   "/snapshot/create",     create_fields,  AFTER,          NULL,       on_create},
+    {"PUT",   "/snapshot/load",       load_fields,    BEFORE,         NULL,       on_load},
     {0},
 };
 // clang-format on
 
-static int root_devices;
+static int root_devices, configured;
+static size_t memory_size;
 
 static void on_version(const json_t *body, struct answer *a)
 {
@@ -126,6 +131,8 @@ static void on_machine(const json_t *body, struct answer *a)
         fault(a,
               "Machine config error: The memory size (MiB) is either 0, or not a multiple of the "
               "configured page size.");
+    memory_size = (size_t)json_integer_value(json_object_get(body, "mem_size_mib")) << 20;
+    configured = 1;
 }
 
 static void on_boot(const json_t *body, struct answer *a)
@@ -236,6 +243,63 @@ static void on_vm(const json_t *body, struct answer *a)
               serde, state);
     else
         vm.paused = *state == 'P';
+    if (!vm.paused && vm.cut && fake_number("create=") == 4)
+        _exit(1);
+}
+
+static void on_create(const json_t *body, struct answer *a)
+{
+    const char *type = text_of(body, "snapshot_type");
+    if (type && strcmp(type, "Full") != 0 && strcmp(type, "Diff") != 0)
+        fault(a, "%sunknown variant `%s`, expected `Diff` or `Full` at line 1 column 1.", serde,
+              type);
+    else if (!vm.paused)
+        fault(a, "Create snapshot error: Cannot save the microVM state: Operation not allowed: "
+                 "save/restore unavailable while running");
+    unsigned made_up = fake_number("create=");
+    static bool refused;
+    if (a->status < 400 && made_up == 1 && !refused) {
+        refused = true;
+        fault(a, "%smade up", fake_vmm.made_up);
+    }
+    if (a->status >= 400)
+        return;
+    if (made_up == 2)
+        _exit(1);
+    int r = guest_save(text_of(body, "snapshot_path"), text_of(body, "mem_file_path"), memory_size);
+    if (r < 0)
+        fault(a, "Create snapshot error: Cannot perform open on the snapshot backing file: %s",
+              os_error(r));
+    if (made_up == 3)
+        _exit(1);
+}
+
+/* Anything wrong with it, and the program ends behind its answer. */
+static void on_load(const json_t *body, struct answer *a)
+{
+    const json_t *backend = json_object_get(body, "mem_backend");
+    if (configured) {
+        fault(a, "Load snapshot error: Loading a microVM snapshot not allowed after configuring "
+                 "boot-specific resources.");
+        return;
+    }
+    if (!backend == !text_of(body, "mem_file_path")) {
+        fault(a, "%s%s", serde,
+              backend ? "too many fields: either `mem_backend` or `mem_file_path` exclusively is "
+                        "required."
+                      : "missing field: either `mem_backend` or `mem_file_path` is required");
+        return;
+    }
+    int r = guest_load(text_of(body, "snapshot_path"), backend ? text_of(backend, "backend_path")
+                                                               : text_of(body, "mem_file_path"));
+    if (r == 0)
+        r = kvm_open();
+    if (r < 0)
+        fault(a, "Load snapshot error: Failed to restore from snapshot: %s", os_error(r));
+    else
+        vm.state = STARTED;
+    vm.paused = r == 0 && !json_is_true(json_object_get(body, "resume_vm"));
+    memory_size = r < 0 ? 0 : guest_memory();
 }
 
 /* --- the program --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,9 @@
 static volatile char fake[] = "FAKE version=1.14.2 ;";
 
 static struct {
-    const char *id, *program, *uid, *gid, *base, *files;
+    const char *id, *program, *uid, *gid, *base, *limit;
+    const char *limits[4];
+    unsigned limits_count;
     int new_pid_ns;
     char **rest;
 } wish;
@@ -42,7 +45,7 @@ static void arguments(int argc, char **argv)
         {"--uid",             &wish.uid    },
         {"--gid",             &wish.gid    },
         {"--chroot-base-dir", &wish.base   },
-        {"--resource-limit",  &wish.files  },
+        {"--resource-limit",  &wish.limit  },
     };
     for (int i = 1; i < argc; i++) {
         size_t k = 0;
@@ -65,6 +68,8 @@ static void arguments(int argc, char **argv)
         errno = EINVAL;
         must(k < sizeof(rows) / sizeof(rows[0]) && i + 1 < argc, argv[i]);
         *rows[k].to = argv[++i];
+        if (rows[k].to == &wish.limit && wish.limits_count < 4)
+            wish.limits[wish.limits_count++] = wish.limit;
     }
 }
 
@@ -126,11 +131,12 @@ int main(int argc, char **argv)
     char *to = NULL;
     must(asprintf(&to, "%s/%s", path, name) > 0, "memory");
     copy(program, to);
-    if (wish.files) {
-        struct rlimit files = {0};
-        must(sscanf(wish.files, "no-file=%lu", &files.rlim_cur) == 1, wish.files);
-        files.rlim_max = files.rlim_cur;
-        must(setrlimit(RLIMIT_NOFILE, &files) == 0, "setrlimit");
+    for (unsigned i = 0; i < wish.limits_count; i++) {
+        struct rlimit l = {0};
+        bool files = sscanf(wish.limits[i], "no-file=%lu", &l.rlim_cur) == 1;
+        must(files || sscanf(wish.limits[i], "fsize=%lu", &l.rlim_cur) == 1, wish.limits[i]);
+        l.rlim_max = l.rlim_cur;
+        must(setrlimit(files ? RLIMIT_NOFILE : RLIMIT_FSIZE, &l) == 0, "setrlimit");
     }
     change_root(path);
     furnish((uid_t)atoi(wish.uid), (gid_t)atoi(wish.gid));

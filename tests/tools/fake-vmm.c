@@ -260,8 +260,19 @@ static void api_read(void)
 static struct {
     char in[2 * AGENT_FRAME_MAX];
     size_t used;
+} wire;
+
+/* All that a snapshot of it has to hold. */
+static struct guest {
+    char mark[8];
+    char vsock[108];
+    size_t memory;
     int cat[AGENT_CHANNELS_MAX], asleep[AGENT_CHANNELS_MAX];
-} guest;
+    int terminal; /* main's */
+    struct agent_ready ready;
+} guest = {
+    .mark = "FAKED 1", .ready = {.memory = 128 << 20, .hostname = "fake"}
+};
 
 static void guest_say(enum agent_type type, uint16_t channel, const void *payload, size_t size)
 {
@@ -299,6 +310,8 @@ static void guest_start(const struct agent_frame *f)
         guest_say(AGENT_FAILED, f->channel, payload, 9);
         return;
     }
+    if (f->channel == 0)
+        guest.terminal = (c.head.flags & AGENT_START_TERMINAL) != 0;
     guest_say(AGENT_STARTED, f->channel, &pid, sizeof(pid));
     if (strcmp(word, "cat") == 0) {
         guest.cat[f->channel] = 1;
@@ -326,10 +339,37 @@ static void guest_step(const struct agent_frame *f)
         snprintf(payload + 4, 40, "lower");
         guest_say(AGENT_BROKEN, 0, payload, 4 + 6);
     }
-    if (v.head.kind == AGENT_STEP_END) {
-        struct agent_ready ready = {.memory = 128 << 20, .hostname = "fake", .seeded = 1};
-        guest_say(AGENT_READY, 0, &ready, sizeof(ready));
+    if (v.head.kind == AGENT_STEP_HOSTNAME)
+        snprintf(guest.ready.hostname, sizeof(guest.ready.hostname), "%.60s", v.source);
+    if (v.head.kind == AGENT_STEP_CLOCK)
+        guest.ready.realtime_ns = v.head.number;
+    if (v.head.kind == AGENT_STEP_SEED)
+        guest.ready.seeded++;
+    if (v.head.kind == AGENT_STEP_FILE && strcmp(v.target, "/etc/machine-id") == 0)
+        snprintf(guest.ready.machine_id, sizeof(guest.ready.machine_id), "%.32s", v.data);
+    if (v.head.kind == AGENT_STEP_END)
+        guest_say(AGENT_READY, 0, &guest.ready, sizeof(guest.ready));
+}
+
+static void guest_hello(void)
+{
+    uint32_t hello[2] = {AGENT_VERSION, 0};
+    guest_say(AGENT_HELLO, 0, hello, sizeof(hello));
+}
+
+static void guest_quiesce(const struct agent_frame *f)
+{
+    static const char well[5];
+    struct agent_running running = {
+        .pid = 100, .flags = guest.terminal ? AGENT_START_TERMINAL : 0, .room_in = AGENT_WINDOW};
+    vm.quiet = f->size == 1 && f->payload[0] == AGENT_QUIESCE_ON;
+    if (f->size == 1 && f->payload[0] == AGENT_QUIESCE_ADOPT) {
+        guest_hello();
+        if (guest.asleep[0] || guest.cat[0])
+            guest_say(AGENT_RUNNING, 0, &running, sizeof(running));
+        guest.ready.seeded = 0;
     }
+    guest_say(AGENT_QUIET, 0, well, sizeof(well));
 }
 
 static void guest_data(const struct agent_frame *f)
@@ -369,6 +409,15 @@ static void guest_frame(const struct agent_frame *f)
         guest_say(AGENT_SAMPLED, 0, &sample, sizeof(sample));
         break;
     }
+    case AGENT_QUIESCE:
+        guest_quiesce(f);
+        break;
+    case AGENT_CHANGES: /* none */
+        guest_say(AGENT_COPIED, f->channel, "\0\0\0\0", 5);
+        break;
+    case AGENT_PING:
+        guest_say(AGENT_PONG, f->channel, NULL, 0);
+        break;
     case AGENT_SHUTDOWN:
         _exit(0);
     }
@@ -376,28 +425,73 @@ static void guest_frame(const struct agent_frame *f)
 
 static void guest_read(void)
 {
-    ssize_t n = read(vm.guest, guest.in + guest.used, sizeof(guest.in) - guest.used);
+    ssize_t n = read(vm.guest, wire.in + wire.used, sizeof(wire.in) - wire.used);
+    if (vm.cut || (n <= 0 && vm.quiet)) { /* whatever is said there, nobody hears it any more */
+        close(vm.guest);
+        vm.guest = -1;
+        return;
+    }
     if (n <= 0)
         _exit(0);
-    guest.used += (size_t)n;
+    wire.used += (size_t)n;
     for (;;) {
         struct agent_frame f;
-        long size = agent_decode(guest.in, guest.used, &f);
+        long size = agent_decode(wire.in, wire.used, &f);
         if (size < 0)
             _exit(6);
         if (size == 0)
             return;
         guest_frame(&f);
-        memmove(guest.in, guest.in + size, guest.used - (size_t)size);
-        guest.used -= (size_t)size;
+        memmove(wire.in, wire.in + size, wire.used - (size_t)size);
+        wire.used -= (size_t)size;
     }
+}
+
+int guest_save(const char *state, const char *memory, size_t size)
+{
+    int s = open(state, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int m = open(memory, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    guest.memory = size;
+    snprintf(guest.vsock, sizeof(guest.vsock), "%s", vm.vsock);
+    bool good = s >= 0 && m >= 0 && write(s, &guest, sizeof(guest)) == sizeof(guest) &&
+                ftruncate(m, (off_t)size) == 0 && fsync(m) == 0 &&
+                pwrite(m, guest.mark, 8, (off_t)size / 2) == 8;
+    int r = good ? 0 : -errno;
+    close(s);
+    close(m);
+    vm.cut = 1;
+    return r;
+}
+
+int guest_load(const char *state, const char *memory)
+{
+    struct guest g;
+    struct stat st;
+    char mark[8];
+    int s = open(state, O_RDONLY | O_CLOEXEC), m = open(memory, O_RDONLY | O_CLOEXEC);
+    if (s < 0 || m < 0)
+        return -errno;
+    bool good = read(s, &g, sizeof(g)) == sizeof(g) && memcmp(g.mark, guest.mark, 8) == 0 &&
+                fstat(m, &st) == 0 && (size_t)st.st_size == g.memory &&
+                pread(m, mark, 8, (off_t)g.memory / 2) == 8 && memcmp(mark, g.mark, 8) == 0;
+    close(s);
+    close(m);
+    if (!good)
+        return -EBADMSG;
+    guest = g;
+    vm.cut = vm.quiet = 1;
+    return vsock_open(g.vsock) < 0 ? vm.home : 0;
+}
+
+size_t guest_memory(void)
+{
+    return guest.memory;
 }
 
 static void guest_greet(int fd)
 {
-    uint32_t hello[2] = {AGENT_VERSION, 0};
     vm.guest = fd;
-    guest_say(AGENT_HELLO, 0, hello, sizeof(hello));
+    guest_hello();
 }
 
 /* As a guest's connection to port 1024 of the host arrives: at PATH_1024. */
@@ -423,12 +517,20 @@ static void home_accept(void)
     int fd = accept4(vm.home, NULL, NULL, SOCK_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
     line[n > 0 ? n : 0] = '\0';
-    if (vm.guest >= 0 || vm.state != STARTED || strcmp(line, "CONNECT 1024\n") != 0) {
+    bool again = vm.cut || vm.quiet;
+    if ((vm.guest >= 0 && !again) || vm.state != STARTED || strcmp(line, "CONNECT 1024\n") != 0) {
         close(fd);
         return;
     }
     (void)!write(fd, "OK 1073741824\n", 14);
-    guest_greet(fd);
+    if (!again) {
+        guest_greet(fd);
+        return;
+    }
+    close(vm.guest);
+    vm.guest = fd;
+    vm.cut = 0;
+    wire.used = 0;
 }
 
 /* --- the program --------------------------------------------------------------------------------

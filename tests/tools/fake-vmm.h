@@ -15,7 +15,8 @@
  * Changed in copies of the program (with sed): "FAKE version=43.0   ;die=00;fault=00;mute=0;kvm=1;
  * time=0;". "die=" and "fault=": the number of the request at which it ends, or refuses; "mute=1":
  * a guest that never calls; "kvm=0": the device of KVM is not opened; "time=1": a refusal tells
- * when it was asked, in microseconds of CLOCK_MONOTONIC.
+ * when it was asked, in microseconds of CLOCK_MONOTONIC. "create=": of Firecracker's snapshots the
+ * first is refused (1), or it ends when asked for one (2), when it is written (3), behind it (4).
  */
 extern volatile char fake_settings[];
 unsigned fake_number(const char *name);
@@ -67,6 +68,8 @@ extern struct fake_vm {
     int listen, api, home, guest, metrics;
     unsigned state;
     int paused;
+    int quiet; /* the guest holds still: another may call it */
+    int cut;   /* what the guest was connected to is so no more: a snapshot was taken */
     unsigned requests;
     char kernel[256], vsock[108];
 } vm;
@@ -78,7 +81,12 @@ int listen_at(const char *path); /* or -errno */
 int vsock_open(const char *path);
 int kernel_begins(const char *path, const char *mark, size_t size);
 int kvm_open(void);
-void guest_begin(void); /* as a guest's connection to port 1024 of the host arrives */
+/* The made-up guest and its memory, in two files; 0 or -errno. After a load it waits to be called.
+ */
+int guest_save(const char *state, const char *memory, size_t size);
+int guest_load(const char *state, const char *memory);
+size_t guest_memory(void); /* of the one that was loaded */
+void guest_begin(void);    /* as a guest's connection to port 1024 of the host arrives */
 
 int fake_main(const char *path); /* an errno, if there can be no socket */
 

@@ -426,6 +426,45 @@ static void test_another_kind_of_console_is_a_breach(void **state)
     assert_true(p->closed);
 }
 
+/* A guest that holds still is met again over another connection, and has missed nothing. */
+static void test_moving(void **state)
+{
+    struct peer *p = *state;
+    struct agent_head head;
+    struct error e;
+    char payload[256], c;
+    int pair[2];
+    greet(p);
+    start(p, 0, false);
+    assert_int_equal(agent_guest_move(p->host, FD_NONE, &e), -EINVAL); /* it is not still */
+    assert_int_equal(agent_guest_quiesce(p->host, AGENT_QUIESCE_ON, &e), 0);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_QUIESCE);
+    say_result(p, AGENT_QUIET, 0, 0);
+    assert_int_equal(p->quiet, 0);
+    assert_int_equal(agent_host_signal(p->host, 0, 15, &e), 0); /* waits */
+    assert_int_equal(agent_guest_move(p->host, FD_NONE, &e), 0);
+    assert_int_equal(read(p->socket, &c, 1), 0);
+    turn(p);
+    assert_false(p->closed);
+    assert_int_equal(fd_socketpair(pair), 0);
+    fd_close(p->socket);
+    p->socket = pair[1];
+    assert_int_equal(agent_guest_move(p->host, pair[0], &e), 0);
+    assert_true(silent(p));
+    assert_int_equal(agent_guest_quiesce(p->host, AGENT_QUIESCE_OFF, &e), 0);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_QUIESCE);
+    assert_int_equal(hear(p, payload, sizeof(payload), &head), AGENT_SIGNAL);
+    p->quiet = -1;
+    say_result(p, AGENT_QUIET, 0, 0);
+    assert_int_equal(p->quiet, 0);
+    say_data(p, 0, 1, "on", 2);
+    assert_int_equal(read(p->streams[0].out, payload, sizeof(payload)), 2);
+    fd_close(p->socket);
+    p->socket = FD_NONE;
+    turn(p);
+    assert_true(p->closed);
+}
+
 static void changes(struct peer *p, const char *path, uint32_t mode)
 {
     struct error e;
@@ -498,6 +537,7 @@ int main(void)
         ROW(test_adopting),
         ROW(test_adopting_nobody),
         ROW(test_another_kind_of_console_is_a_breach),
+        ROW(test_moving),
         ROW(test_changes),
         ROW(test_changes_that_lead_elsewhere),
         ROW(test_the_end_answers_all),

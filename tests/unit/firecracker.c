@@ -53,6 +53,42 @@ static void test_network_and_template(void **state)
     assert_non_null(strstr(with, "\"cpu_template\":\"T2\""));
 }
 
+static void test_warm_clone(void **state)
+{
+    autofree char *text = shown(firecracker_load());
+    assert_string_equal(text, "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"
+                              "PUT /snapshot/load {\"snapshot_path\":\"/state\","
+                              "\"mem_backend\":{\"backend_type\":\"File\","
+                              "\"backend_path\":\"/memory\"},\"resume_vm\":true}\n");
+    assert_string_equal(FIRECRACKER_CREATE " " FIRECRACKER_CREATE_BODY,
+                        "/snapshot/create {\"snapshot_type\":\"Full\",\"snapshot_path\":"
+                        "\"/saved.state\",\"mem_file_path\":\"/saved.memory\"}");
+}
+
+/* What it may write beside its sockets has no name by then; what it goes on from it reads. */
+static void test_jails_of_snapshots(void **state)
+{
+    struct plan p = machine("/usr/bin/firecracker");
+    p.snapshot_kind = PLAN_SNAPSHOT_MEMORY;
+    struct plan *j = vmm_jail_meeting(&p);
+    vmm_jail_saving(j, &p);
+    vmm_jail_loading(j, "/s/mem/files");
+    autobuf text = {0};
+    for (size_t i = 0; i < j->mounts_count; i++) {
+        const struct plan_mount *m = &j->mounts[i];
+        if (m->kind == PLAN_MOUNT_BIND && !str_equal(m->target, p.machine.program))
+            buf_printf(&text, "%s %s %s\n", m->flags & PLAN_MOUNT_RO ? "ro" : "rw", m->source,
+                       m->target);
+        assert_true(m->flags & PLAN_MOUNT_NOSUID);
+    }
+    assert_string_equal(text.data, "ro /c/root.squashfs /root.img\n"
+                                   "rw /c/0123456789ab-memory.brief /saved.memory\n"
+                                   "rw /c/0123456789ab-state.brief /saved.state\n"
+                                   "ro /s/mem/files/memory /memory\n"
+                                   "ro /s/mem/files/state /state\n");
+    plan_free(j);
+}
+
 static void test_jails(void **state)
 {
     struct plan p = machine("/usr/bin/firecracker");
@@ -91,7 +127,8 @@ static void test_jailer(void **state)
     assert_string_equal(
         words, "/usr/bin/jailer --id 0123456789ab --exec-file /usr/bin/firecracker --uid 101000 "
                "--gid 201000 --chroot-base-dir /run/cofferdam/0123456789ab --resource-limit "
-               "no-file=256 --new-pid-ns -- --api-sock /run/api.sock --level Error");
+               "no-file=256 --resource-limit fsize=268435456 --new-pid-ns -- --api-sock "
+               "/run/api.sock --level Error");
     struct plan *j = vmm_jail_meeting(&p);
     autobuf shown_there = {0};
     for (size_t i = 0; i < j->mounts_count; i++) {
@@ -248,6 +285,38 @@ static void test_silence_ends(void **state)
     fd_close(pair[1]);
 }
 
+/* What takes long is told when it is answered, whatever it is then. */
+static void test_what_is_begun(void **state)
+{
+    static const struct answer_row rows[] = {
+        {"HTTP/1.1 204 \r\n\r\n",                                                 1,      NULL},
+        {"HTTP/1.1 400 \r\nContent-Length: 22\r\n\r\n{\"fault_message\":\"no\"}", -EIO,
+         "firecracker: PUT /long: no (400)"                                                   },
+        {"",                                                                      -EPIPE,
+         "firecracker: PUT /long: no "
+         "answer"                                                                             },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int pair[2];
+        struct error e = {0};
+        char request[512];
+        assert_int_equal(fd_socketpair(pair), 0);
+        struct api *a = api_new(pair[0], "firecracker");
+        assert_int_equal(api_begin(a, "PUT", "/long", "{}", &e), 0);
+        assert_int_equal(api_begin(a, "PUT", "/other", "{}", &e), -EBUSY);
+        assert_int_equal(api_begun(a, &e), 0);
+        assert_true(read(pair[1], request, sizeof(request)) > 0);
+        assert_true(write(pair[1], rows[i].bytes, strlen(rows[i].bytes)) >= 0);
+        fd_close(pair[1]);
+        for (int turn = 0; turn < 2; turn++)
+            api_dispatch(a);
+        assert_int_equal(api_begun(a, &e), rows[i].code);
+        if (rows[i].text)
+            assert_string_equal(e.text, rows[i].text);
+        api_free(a);
+    }
+}
+
 static void take_answer(void *data, const char *body)
 {
     buf_puts(data, body);
@@ -312,12 +381,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cold_start),
         cmocka_unit_test(test_network_and_template),
+        cmocka_unit_test(test_warm_clone),
         cmocka_unit_test(test_jails),
         cmocka_unit_test(test_a_guest_that_boasts),
+        cmocka_unit_test(test_jails_of_snapshots),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_jailer),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_silence_ends),
+        cmocka_unit_test(test_what_is_begun),
         cmocka_unit_test(test_runtimes_by_path),
         cmocka_unit_test(test_metrics_add_up),
         cmocka_unit_test(test_hostile_numbers),
