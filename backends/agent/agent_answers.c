@@ -147,7 +147,13 @@ static int agent_host_on_copied(struct agent_host *h, const struct agent_host_ev
     const char *text;
     if (h->head.channel >= ARRAY_SIZE(h->transfers) || agent_host_take_u32(h, &code, &text) < 0)
         return -EBADMSG;
-    struct agent_transfer *slot = &h->transfers[h->head.channel];
+    return agent_host_tell_copied(h, h->head.channel, code, text, events, data);
+}
+
+int agent_host_tell_copied(struct agent_host *h, uint16_t n, uint32_t code, const char *text,
+                           const struct agent_host_events *events, void *data)
+{
+    struct agent_transfer *slot = &h->transfers[n];
     if (!slot->used || code >= 4096)
         return -EBADMSG;
     uint32_t number = slot->number;

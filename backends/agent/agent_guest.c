@@ -183,6 +183,13 @@ static int guest_on_copied(struct agent_host *h, const struct agent_host_events 
     if (n >= AGENT_HOST_TRANSFERS_MAX || !h->transfers[n].used || h->guest->transfers[n].waits)
         return -EBADMSG;
     bool changes = h->guest->transfers[n].changes;
+    if (!changes && !h->transfers[n].setup) {
+        const char *text;
+        if (h->guest->transfers[n].copied || agent_host_take_u32(h, &code, &text) < 0)
+            return -EBADMSG;
+        if (guest_transfer_lingers(h, n, code, text))
+            return 0;
+    }
     guest_transfer_done(h, n);
     if (!changes && !h->transfers[n].setup)
         return 1;

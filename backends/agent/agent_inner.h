@@ -96,6 +96,9 @@ int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t transfe
                     int fd, bool barrier, struct error *e);
 /* A u32, then (if `text`) a string to the payload's end, of which `*text` is made. */
 int agent_host_take_u32(const struct agent_host *h, uint32_t *ret, const char **text);
+/* Transfer `n` is over and free: tells whose it is. -EBADMSG: there is none, or no such error. */
+int agent_host_tell_copied(struct agent_host *h, uint16_t n, uint32_t code, const char *text,
+                           const struct agent_host_events *events, void *data);
 /* Like agent_host_wait_started(), until `over` says so. */
 struct agent_first {
     bool over;

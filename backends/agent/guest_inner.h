@@ -42,6 +42,9 @@ struct guest_transfer {
     bool busy;
     bool waits;   /* its frame is held back */
     bool changes; /* what comes is not for a descriptor */
+    bool copied;  /* COPIED has come: told when everything before it has been handed on */
+    uint32_t code;
+    char *text; /* owned; with `copied` */
     struct guest_in in;
     struct guest_out out;
 };
@@ -84,6 +87,8 @@ int guest_adopted(struct agent_host *h, const struct agent_running *running,
 void guest_transfer(struct agent_host *h, uint16_t number, bool in, int fd);
 void guest_transfer_go(struct agent_host *h, uint16_t number); /* its frame is on its way */
 void guest_transfer_done(struct agent_host *h, uint16_t number);
+/* COPIED has come: true if the reader has not taken all yet, so that it is told later. */
+bool guest_transfer_lingers(struct agent_host *h, uint16_t number, uint32_t code, const char *text);
 void guest_pump(struct agent_host *h, const struct agent_host_events *events, void *data);
 int guest_on_data(struct agent_host *h, const struct agent_host_events *events, void *data);
 int guest_on_credit(struct agent_host *h);

@@ -385,6 +385,7 @@ void guest_transfer(struct agent_host *h, uint16_t n, bool in, int fd)
 {
     struct guest_transfer *t = &h->guest->transfers[n];
     uint16_t channel = (uint16_t)(AGENT_TRANSFER + n);
+    free(t->text);
     *t = (struct guest_transfer){.busy = true, .waits = true, .changes = fd < 0};
     if (fd >= 0)
         fd_nonblock(fd);
@@ -407,7 +408,21 @@ void guest_transfer_done(struct agent_host *h, uint16_t n)
     struct guest_transfer *t = &h->guest->transfers[n];
     guest_in_close(h, &t->in);
     guest_out_free(h, &t->out);
-    t->busy = false;
+    free(t->text);
+    t->text = NULL;
+    t->busy = t->copied = false;
+}
+
+bool guest_transfer_lingers(struct agent_host *h, uint16_t n, uint32_t code, const char *text)
+{
+    struct guest_transfer *t = &h->guest->transfers[n];
+    if (!guest_out_waits(&t->out) || t->out.end.fd < 0 || code >= 4096)
+        return false;
+    t->copied = true;
+    t->code = code;
+    t->text = str_dup(text);
+    guest_watch_transfer(h, n);
+    return true;
 }
 
 /* --- frames from the agent ---------------------------------------------------------------------
@@ -434,7 +449,7 @@ int guest_on_data(struct agent_host *h, const struct agent_host_events *events, 
     if (channel < AGENT_TRANSFER || n >= AGENT_HOST_TRANSFERS_MAX || stream != 1)
         return -EBADMSG;
     struct guest_transfer *t = &h->guest->transfers[n];
-    if (!t->busy || t->waits)
+    if (!t->busy || t->waits || t->copied)
         return -EBADMSG;
     if (t->changes) {
         if (t->out.ended || size > t->out.credit)
@@ -504,7 +519,8 @@ static void guest_ready_channel(struct agent_host *h, uint16_t n, unsigned strea
     guest_settle(h, n, events, data);
 }
 
-static void guest_ready_transfer(struct agent_host *h, uint16_t n, unsigned stream, uint32_t what)
+static void guest_ready_transfer(struct agent_host *h, uint16_t n, unsigned stream, uint32_t what,
+                                 const struct agent_host_events *events, void *data)
 {
     struct guest_transfer *t = &h->guest->transfers[n];
     uint16_t channel = (uint16_t)(AGENT_TRANSFER + n);
@@ -516,6 +532,13 @@ static void guest_ready_transfer(struct agent_host *h, uint16_t n, unsigned stre
         guest_out_push(h, &t->out, channel, 1);
     if (stream == 1 && (what & (EPOLLERR | EPOLLHUP)) && t->out.end.fd >= 0)
         guest_out_gone(h, &t->out, channel, 1);
+    if (t->copied && !guest_out_waits(&t->out)) {
+        autofree char *text = TAKE(t->text);
+        uint32_t code = t->code;
+        guest_transfer_done(h, n);
+        agent_host_tell_copied(h, n, code, text, events, data);
+        return;
+    }
     guest_watch_transfer(h, n);
 }
 
@@ -544,7 +567,8 @@ void guest_pump(struct agent_host *h, const struct agent_host_events *events, vo
         if (channel < AGENT_CHANNELS_MAX)
             guest_ready_channel(h, (uint16_t)channel, stream, ready[i].events, events, data);
         else
-            guest_ready_transfer(h, (uint16_t)(channel - AGENT_TRANSFER), stream, ready[i].events);
+            guest_ready_transfer(h, (uint16_t)(channel - AGENT_TRANSFER), stream, ready[i].events,
+                                 events, data);
     }
     if (h->guest->choked != (h->out_size >= GUEST_QUEUE)) {
         h->guest->choked = !h->guest->choked;

@@ -18,6 +18,8 @@ struct peer {
     int ready, quiet, changes_count;
     char first_change[64];
     struct error broken;
+    int copied; /* how often told */
+    int copy_code;
     bool closed;
     char why[128];
 };
@@ -59,6 +61,13 @@ static void on_broken(void *data, const struct error *e)
     ((struct peer *)data)->broken = *e;
 }
 
+static void on_copied(void *data, uint32_t transfer, const struct error *e)
+{
+    struct peer *p = data;
+    p->copied++;
+    p->copy_code = e ? e->code : 0;
+}
+
 static void on_changes(void *data, struct changes *c, const struct error *e)
 {
     struct peer *p = data;
@@ -75,6 +84,7 @@ static const struct agent_host_events events = {
     .ready = on_ready,
     .quiet = on_quiet,
     .broken = on_broken,
+    .copied = on_copied,
     .changes = on_changes,
 };
 
@@ -345,6 +355,44 @@ static void test_a_copy_that_fails_is_a_broken_set_up(void **state)
     fd_close(pair[1]);
 }
 
+/* Who reads slowly gets all of it, and hears of the end after it; the number is taken until then.
+ */
+static void test_a_slow_reader_of_a_copy(void **state)
+{
+    struct peer *p = *state;
+    static char bytes[AGENT_DATA_MAX];
+    struct agent_head head;
+    struct error e;
+    char payload[64];
+    int pair[2];
+    greet(p);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(fd_pipe(pair, 0), 0);
+        assert_int_equal(fcntl(pair[1], F_SETPIPE_SZ, 4096), 4096);
+        assert_int_equal(agent_host_copy_out(p->host, 7, "/x", pair[1], &e), 0);
+        while (hear(p, payload, sizeof(payload), &head) != AGENT_COPY_OUT)
+            ;
+        for (unsigned i = 0; i < 3; i++)
+            say_data(p, AGENT_TRANSFER, 1, bytes, sizeof(bytes));
+        say_data(p, AGENT_TRANSFER, 1, "", 0);
+        say_result(p, AGENT_COPIED, 0, round ? EIO : 0);
+        assert_int_equal(p->copied, round);
+        size_t got = 0;
+        for (ssize_t n = 1; n > 0; turn(p)) {
+            n = read(pair[0], bytes, sizeof(bytes));
+            got += n > 0 ? (size_t)n : 0;
+        }
+        assert_int_equal(got, 3 * sizeof(bytes));
+        assert_int_equal(p->copied, round + 1);
+        assert_int_equal(p->copy_code, round ? EIO : 0);
+        fd_close(pair[0]);
+    }
+    assert_false(p->closed);
+    /* what comes when it is over is a breach */
+    say_result(p, AGENT_COPIED, 0, 0);
+    assert_true(p->closed);
+}
+
 /* --- what nobody asked for ---------------------------------------------------------------------
  */
 
@@ -533,6 +581,7 @@ int main(void)
         ROW(test_the_end_of_input),
         ROW(test_a_copy_holds_up_what_follows),
         ROW(test_a_copy_that_fails_is_a_broken_set_up),
+        ROW(test_a_slow_reader_of_a_copy),
         ROW(test_breaches),
         ROW(test_adopting),
         ROW(test_adopting_nobody),
