@@ -56,10 +56,12 @@ static void sha256_plain(struct sha256 *s, const unsigned char *p)
 
 /*
  * The processor's own instructions (Intel SDM, SHA256RNDS2): ten times as fast. Each waits for the
- * one before, so that a second message beside the first costs little more; `n` is a constant.
+ * one before, so that a second message beside the first costs little more, and a copy of the first
+ * (`to`, or NULL) nothing; `n` is a constant.
  */
 SHA256_TARGET static inline __attribute__((always_inline)) void
-sha256_lanes(struct sha256 *const *s, const unsigned char **p, size_t blocks, const size_t n)
+sha256_lanes(struct sha256 *const *s, const unsigned char **p, size_t blocks, const size_t n,
+             unsigned char *to)
 {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     __m128i t, abef[2], cdgh[2], abef_before[2], cdgh_before[2], w[2][4];
@@ -81,6 +83,10 @@ sha256_lanes(struct sha256 *const *s, const unsigned char **p, size_t blocks, co
                 __m128i *now = &w[l][i % 4];
                 if (i < 4) {
                     *now = _mm_loadu_si128((const void *)(p[l] + 16 * i));
+                    if (to && l == 0) {
+                        __asm__("" : "+x"(*now)); /* what is hashed is not read once more */
+                        _mm_storeu_si128((void *)(to + 16 * i), *now);
+                    }
                     *now = _mm_shuffle_epi8(*now, swap);
                 } else {
                     __m128i last = w[l][(i + 3) % 4];
@@ -99,6 +105,8 @@ sha256_lanes(struct sha256 *const *s, const unsigned char **p, size_t blocks, co
             cdgh[l] = _mm_add_epi32(cdgh[l], cdgh_before[l]);
             p[l] += 64;
         }
+        if (to)
+            to += 64;
     }
     for (size_t l = 0; l < n; l++) {
         t = _mm_shuffle_epi32(abef[l], 0x1b);
@@ -110,13 +118,19 @@ sha256_lanes(struct sha256 *const *s, const unsigned char **p, size_t blocks, co
 
 SHA256_TARGET static void sha256_fast(struct sha256 *s, const unsigned char *p, size_t blocks)
 {
-    sha256_lanes(&s, &p, blocks, 1);
+    sha256_lanes(&s, &p, blocks, 1, NULL);
+}
+
+SHA256_TARGET static void sha256_fast_copy(struct sha256 *s, const unsigned char *p, size_t blocks,
+                                           unsigned char *to)
+{
+    sha256_lanes(&s, &p, blocks, 1, to);
 }
 
 SHA256_TARGET static void sha256_fast_two(struct sha256 *const *s, const unsigned char **p,
-                                          size_t blocks)
+                                          size_t blocks, unsigned char *to)
 {
-    sha256_lanes(s, p, blocks, 2);
+    sha256_lanes(s, p, blocks, 2, to);
 }
 
 static int sha256_can_fast(void)
@@ -170,22 +184,43 @@ void sha256_add(struct sha256 *s, const void *data, size_t size)
     memcpy(s->block, p + size / 64 * 64, size % 64);
 }
 
-void sha256_add_two(struct sha256 *a, const void *data_a, size_t size_a, struct sha256 *b,
-                    const void *data_b, size_t size_b)
+void sha256_copy(struct sha256 *s, void *to, const void *data, size_t size)
 {
+    unsigned char *d = to;
+    const unsigned char *p = data;
+#if defined(__x86_64__)
+    size_t blocks = size / 64;
+    if (blocks && s->bytes % 64 == 0 && sha256_can_fast()) {
+        sha256_fast_copy(s, p, blocks, d);
+        s->bytes += 64 * blocks;
+        d += 64 * blocks;
+        p += 64 * blocks;
+        size -= 64 * blocks;
+    }
+#endif
+    if (size)
+        memcpy(d, p, size);
+    sha256_add(s, d, size);
+}
+
+void sha256_copy_two(struct sha256 *a, void *to, const void *data_a, size_t size_a,
+                     struct sha256 *b, const void *data_b, size_t size_b)
+{
+    unsigned char *d = to;
     const unsigned char *p[2] = {data_a, data_b};
 #if defined(__x86_64__)
     struct sha256 *const s[2] = {a, b};
     size_t blocks = (size_a < size_b ? size_a : size_b) / 64;
     if (blocks && a->bytes % 64 == 0 && b->bytes % 64 == 0 && sha256_can_fast()) {
-        sha256_fast_two(s, p, blocks);
+        sha256_fast_two(s, p, blocks, d);
         a->bytes += 64 * blocks;
         b->bytes += 64 * blocks;
+        d += 64 * blocks;
         size_a -= 64 * blocks;
         size_b -= 64 * blocks;
     }
 #endif
-    sha256_add(a, p[0], size_a);
+    sha256_copy(a, d, p[0], size_a);
     sha256_add(b, p[1], size_b);
 }
 

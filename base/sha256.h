@@ -14,9 +14,14 @@ struct sha256 {
 
 void sha256_init(struct sha256 *s);
 void sha256_add(struct sha256 *s, const void *data, size_t size);
-/* To both: as sha256_add() of each, in little more than the time of the longer one. */
-void sha256_add_two(struct sha256 *a, const void *data_a, size_t size_a, struct sha256 *b,
-                    const void *data_b, size_t size_b);
+/*
+ * Copies `size` bytes to `to` and hashes what it puts there, whoever may change `data` meanwhile,
+ * in little more time than the hash takes.
+ */
+void sha256_copy(struct sha256 *s, void *to, const void *data, size_t size);
+/* The same of `a`, and sha256_add() of `b` beside it, in less time than one after the other. */
+void sha256_copy_two(struct sha256 *a, void *to, const void *data_a, size_t size_a,
+                     struct sha256 *b, const void *data_b, size_t size_b);
 void sha256_end(struct sha256 *s, unsigned char digest[32]);
 
 /* 64 hexadecimal digits and a NUL. */

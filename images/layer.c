@@ -291,30 +291,38 @@ static int layer_member(struct layer *l, struct tar *t, const struct tar_member 
     return layer_make(l, t, m, parent, leaf, e);
 }
 
+/* Puts in front of an error, or of a plain -errno, the member it is about. */
+static int layer_blame(const char *what, const char *path, int r, struct error *e)
+{
+    autofree char *shown = str_escape(path, strnlen(path, 150));
+    if (e->code)
+        return error_wrap(e, "%s %s", what, shown);
+    return error_errno(e, -r, "%s %s", what, shown);
+}
+
+static int layer_members(struct layer *l, struct tar *t, struct error *e)
+{
+    const struct tar_member *m;
+    uint64_t most = l->job->limits.entries;
+    int r;
+    e->code = 0;
+    while ((r = tar_next(t, &m, e)) == 1) {
+        l->counts.entries++;
+        r = layer_member(l, t, m, e);
+        if (r == 0 && l->counts.entries > most)
+            r = error_set(e, EFBIG, "with it there are more than %llu files and folders",
+                          (unsigned long long)most);
+        if (r < 0)
+            return layer_blame("member", m->path, r, e);
+    }
+    return r < 0 && l->path.used ? layer_blame("behind member", l->path.data, r, e) : r;
+}
+
 int layer_write(struct tar *t, const struct layer_job *job, struct layer_counts *ret,
                 struct error *e)
 {
     struct layer l = {.job = job, .parent = FD_NONE};
-    const struct tar_member *m;
-    int r;
-    while ((r = tar_next(t, &m, e)) == 1) {
-        if (++l.counts.entries > job->limits.entries) {
-            r = error_set(e, EFBIG, "more than %llu members",
-                          (unsigned long long)job->limits.entries);
-            break;
-        }
-        e->code = 0;
-        r = layer_member(&l, t, m, e);
-        if (r < 0) {
-            autofree char *shown = str_escape(m->path, strnlen(m->path, 150));
-            if (e->code)
-                error_wrap(e, "member %s", shown);
-            else
-                error_errno(e, -r, "member %s", shown);
-            r = -e->code;
-            break;
-        }
-    }
+    int r = layer_members(&l, t, e);
     if (r == 0)
         r = tar_drain(t, e);
     if (r == 0) {

@@ -21,7 +21,7 @@
 /* What a stranger's layer may cost at most. */
 struct image_limits {
     uint64_t bytes;   /* of all files together, holes too, and of the stream itself */
-    uint64_t entries; /* members */
+    uint64_t entries; /* members, and folders that only their names speak of */
     uint32_t depth;   /* parts of a path */
     uint32_t ratio;   /* stream to blob, once the stream is beyond 64 MiB */
 };

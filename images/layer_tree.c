@@ -49,10 +49,13 @@ void layer_close_parent(struct layer *l)
 static int layer_make_way(struct layer *l, int dir, const char *name, const char *whole,
                           const struct tar_member *m)
 {
-    bool hides = layer_is_whiteout(dir, name);
-    if (hides && unlinkat(dir, name, 0) < 0)
-        return -errno;
-    if (mkdirat(dir, name, 0755) < 0)
+    bool hides = false;
+    int made = mkdirat(dir, name, 0755);
+    if (made < 0 && errno == EEXIST && layer_is_whiteout(dir, name)) {
+        hides = true;
+        made = unlinkat(dir, name, 0) < 0 ? -1 : mkdirat(dir, name, 0755);
+    }
+    if (made < 0)
         return errno == EEXIST ? 0 : -errno;
     if (hides) {
         autoclose int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -60,14 +63,33 @@ static int layer_make_way(struct layer *l, int dir, const char *name, const char
         if (r < 0)
             return r;
     }
+    l->counts.entries++; /* a member's name may be that of a hundred folders */
     return layer_spill_time(l, whole, m);
 }
 
-static int layer_make_ways(struct layer *l, const char *path, const struct tar_member *m)
+/* How much of `path` are folders that lead to `other` as well. */
+static size_t layer_common_way(const char *path, const struct buf *other)
 {
-    autoclose int dir = openat(l->job->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    size_t common = 0, i = 0;
+    for (; i < other->used && path[i] == other->data[i]; i++)
+        if (path[i] == '/')
+            common = i;
+    return i == other->used && path[i] == '/' ? i : common;
+}
+
+/* All of them, behind the first `known` bytes, which were there for another member. */
+static int layer_make_ways(struct layer *l, const char *path, size_t known,
+                           const struct tar_member *m)
+{
     autofree char *whole = str_dup(path);
-    for (char *p = whole;;) {
+    whole[known] = '\0';
+    autoclose int dir =
+        known ? fd_openat2(l->job->root, whole, O_PATH | O_DIRECTORY, 0, LAYER_RESOLVE)
+              : openat(l->job->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (known && dir < 0) /* not any more */
+        return layer_make_ways(l, path, 0, m);
+    whole[known] = path[known];
+    for (char *p = whole + known + (known > 0);;) {
         char *slash = strchr(p, '/');
         if (slash)
             *slash = '\0';
@@ -97,12 +119,13 @@ int layer_open_parent(struct layer *l, const char *path, const struct tar_member
     if (l->parent >= 0 && l->parent_path.used == length &&
         memcmp(l->parent_path.data, path, length) == 0)
         return l->parent;
+    size_t known = layer_common_way(path, &l->parent_path);
     layer_close_parent(l);
     buf_add(&l->parent_path, path, length);
     l->parent =
         fd_openat2(l->job->root, l->parent_path.data, O_PATH | O_DIRECTORY, 0, LAYER_RESOLVE);
     if (l->parent == -ENOENT || l->parent == -ENOTDIR)
-        l->parent = layer_make_ways(l, l->parent_path.data, m);
+        l->parent = layer_make_ways(l, l->parent_path.data, known, m);
     return l->parent;
 }
 

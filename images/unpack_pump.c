@@ -19,19 +19,16 @@ static int pump_room(struct pump *p, char **ret)
     return 0;
 }
 
-/* The next bytes, where only we can change them: how many, 0 at the end. */
-static ssize_t pump_fetch(struct pump *p, char *to)
+/*
+ * The next bytes: how many, 0 at the end. In `to`; of what is decompressed they are where `*ret`
+ * says, and whoever was taken over may still change them.
+ */
+static ssize_t pump_fetch(struct pump *p, char *to, const char **ret)
 {
-    const char *seen;
     ssize_t n;
-    if (p->from.slots) {
-        n = ring_take(&p->from, &seen);
-        if (n <= 0)
-            return n;
-        memcpy(to, seen, (size_t)n);
-        int r = ring_give_back(&p->from);
-        return r < 0 ? r : n;
-    }
+    if (p->from.slots)
+        return ring_take(&p->from, ret);
+    *ret = to;
     do
         n = read(p->job->blob, to, RING_SLOT);
     while (n < 0 && errno == EINTR);
@@ -86,20 +83,27 @@ static ssize_t pump_fetch_blob(struct pump *p, uint64_t end)
     return r < 0 ? r : n;
 }
 
-/* A piece of the stream and, beside it, what is behind the other process of the blob. */
-static int pump_hash(struct pump *p, const char *chunk, size_t size, uint64_t end)
+/*
+ * A piece of the stream, copied to where only we can change it unless it is there, and beside it
+ * what is behind the other process of the blob.
+ */
+static int pump_hash(struct pump *p, char *chunk, const char *seen, size_t size, uint64_t end)
 {
     ssize_t n = 0;
+    if (chunk == seen) {
+        sha256_add(&p->hash, chunk, size);
+        return pump_copy(p, chunk, size);
+    }
     /* whole blocks, for both at once; the end is for pump_verify() */
     if (pump_hashes_blob(p) && end - end % 64 > p->blob_done)
         n = pump_fetch_blob(p, end - end % 64);
     if (n < 0)
         return (int)n;
     if (n == 0)
-        sha256_add(&p->hash, chunk, size);
+        sha256_copy(&p->hash, chunk, seen, size);
     else
-        sha256_add_two(&p->hash, chunk, size, &p->blob_hash, p->blob_chunk, (size_t)n);
-    return 0;
+        sha256_copy_two(&p->hash, chunk, seen, size, &p->blob_hash, p->blob_chunk, (size_t)n);
+    return ring_give_back(&p->from);
 }
 
 static int pump_hash_rest(struct pump *p)
@@ -116,23 +120,21 @@ static int pump_piece(struct pump *p, struct error *e)
     int r = pump_room(p, &chunk);
     if (r < 0)
         return error_errno(e, -r, "writing");
-    ssize_t n = pump_fetch(p, chunk);
+    const char *seen = NULL;
+    ssize_t n = pump_fetch(p, chunk, &seen);
     if (n <= 0)
         return n < 0 ? error_errno(e, (int)-n, "reading the blob") : 0;
     p->stream += (uint64_t)n;
     r = pump_check_cost(p, e);
     if (r < 0)
         return r;
+    off_t at = p->from.slots ? lseek(p->job->blob, 0, SEEK_CUR) : (off_t)p->stream;
+    r = at < 0 ? -errno : pump_hash(p, chunk, seen, (size_t)n, (uint64_t)at);
+    if (r < 0)
+        return error_errno(e, -r, "reading the blob");
     r = p->into.slots ? ring_put(&p->into, (size_t)n) : fd_write_full(p->to, chunk, (size_t)n);
     if (r < 0)
         return error_errno(e, -r, "writing");
-    off_t at = p->from.slots ? lseek(p->job->blob, 0, SEEK_CUR) : (off_t)p->stream;
-    /* passed on already, but nobody else can have changed it */
-    r = at < 0 ? -errno : pump_hash(p, chunk, (size_t)n, (uint64_t)at);
-    if (r == 0 && !p->from.slots)
-        r = pump_copy(p, chunk, (size_t)n);
-    if (r < 0)
-        return error_errno(e, -r, "reading the blob");
     if (p->job->progress)
         p->job->progress(p->job->progress_data, (uint64_t)at);
     return 1;

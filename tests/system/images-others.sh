@@ -247,6 +247,36 @@ test_standard_input() {
     expect_equal "$(ls "$STORE/tmp")" '' 'what is left in tmp'
 }
 
+# Folders that only a name speaks of are counted like those that are members; who is wrong is named.
+test_members_are_counted_and_named() {
+    begin
+    python3 - <<'EOF'
+import io, tarfile
+def make(to, *names):
+    with tarfile.open(to, "w") as t:
+        for name in names:
+            t.addfile(tarfile.TarInfo(name), io.BytesIO())
+make("way.tar", "d/" * 99 + "file")
+make("two.tar", "d/" * 40 + "one", "d/" * 30 + "e/" * 20 + "two")
+make("cut.tar", "first", "second")
+with open("cut.tar", "r+b") as f:
+    f.seek(1024 + 148)
+    f.write(b"broken")
+EOF
+    cofferdam image import way.tar way:1 --limit-entries 100 >said
+    capture cofferdam image import way.tar less:1 --limit-entries 99
+    expect_status 125
+    expect_err_has 'member d/d/d/'
+    expect_err_has 'more than 99 files and folders'
+    cofferdam image import two.tar two:1 --limit-entries 62 >said
+    capture cofferdam image import two.tar less:1 --limit-entries 61
+    expect_status 125
+    capture cofferdam image import cut.tar cut:1
+    expect_status 125
+    expect_err_has 'behind member second: the tar stream is broken near byte 1536'
+    expect_equal "$(ls "$STORE/tmp")" '' 'what is left in tmp'
+}
+
 # An interrupt: nothing is left, and whoever waits sees the signal.
 test_an_interrupt_clears_up() {
     begin
