@@ -469,6 +469,8 @@ char *oci_config(const struct plan *p, const struct oci_words *w)
         put_text(o, "hostname", p->hostname);
     put(o, "mounts", mounts(p, w));
     put(o, "linux", linux_part(p, w));
+    if (w->restored)
+        put(o, "annotations", json_pack("{ss}", "dev.gvisor.flag.rootless", "true"));
     char *text = json_dumps(o, w->by_hand ? JSON_INDENT(2) : JSON_COMPACT);
     json_decref(o);
     return text;

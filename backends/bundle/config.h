@@ -25,6 +25,7 @@ struct oci_words {
     uint32_t range;    /* by hand: the first id outside, for maps that leave it to the backend */
     bool own_kernel;   /* by hand: a kernel of its own stands behind it, with users of its own */
     const char *group; /* by hand: the control group; NULL: the runtime's choice */
+    bool restored;     /* gVisor's, from memory: it goes on as one that runs as no root of the host */
     const char *root;  /* "rootfs", or absolute */
     const char *init;  /* cofferdam-init on the host, for PID 1; NULL: the command itself */
     uint16_t rows, cols;

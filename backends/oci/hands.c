@@ -215,7 +215,7 @@ static int hands_lock(struct setup *s)
         return setup_fail(s, "no_new_privs");
     if (chdir("/") < 0)
         return setup_fail(s, "/");
-    return 0;
+    return wish->words.kind == OCI_RUNSC ? hands_quicken(s, wish->whole) : 0;
 }
 
 static int hands_go(struct setup *s)

@@ -33,6 +33,9 @@ void hands_run(struct setup *s, void *data) __attribute__((noreturn));
 /* hands.c: where our own process finds the runtime: its name, or a mount of the path's file. */
 const char *hands_program(void);
 
+/* hands_quick.c: for gVisor, and all that we start; no_new_privs is set. 0, or setup_fail(). */
+int hands_quicken(struct setup *s, const struct plan *p);
+
 /* hands_serve.c: the last stage. */
 void hands_serve(struct setup *s, const struct hands_wish *w) __attribute__((noreturn));
 

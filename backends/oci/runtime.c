@@ -129,7 +129,7 @@ char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id)
 char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char *console)
 {
     char **argv = argv_begin(r);
-    ADD(argv, "restore", "--bundle", OCI_BUNDLE, "--pid-file", OCI_PID_FILE,
+    ADD(argv, "--allow-flag-override", "restore", "--bundle", OCI_BUNDLE, "--pid-file", OCI_PID_FILE,
         "--image-path=/proc/self/fd/3");
     if (console)
         ADD(argv, "--console-socket", console);

@@ -97,6 +97,7 @@ static int start_config(struct launch *l, struct hands_wish *w, struct error *e)
 {
     w->words = (struct oci_words){
         .kind = l->kind,
+        .restored = l->whole->snapshot_kind == PLAN_SNAPSHOT_MEMORY,
         .root = OCI_BUNDLE "/rootfs",
         .init = OCI_INIT,
         .rows = l->env.rows,
