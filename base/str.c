@@ -72,6 +72,18 @@ char *str_last_line(char *s)
     return end ? str_trim(end) : s;
 }
 
+char *str_reason(char *s)
+{
+    static const char *const crashed[] = {"runtime/cgo: ", "runtime: ", "fatal error: ", "panic: "};
+    for (char *line = s; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        for (size_t i = 0; i < ARRAY_SIZE(crashed); i++)
+            if (str_starts(line, crashed[i])) {
+                line[strcspn(line, "\n")] = '\0';
+                return str_trim(line);
+            }
+    return str_last_line(s);
+}
+
 void str_unescape_octal(char *s)
 {
     char *to = s;

@@ -29,6 +29,9 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 char *str_trim(char *s);          /* in place; returns the first non-blank */
 char *str_last_line(char *s);     /* in place, trimmed: what a program said at the end */
+/* In place, trimmed: why a program says it has failed. Of a crashed Go program the line before its
+ * stacks and registers, else the last. */
+char *str_reason(char *s);
 void str_unescape_octal(char *s); /* in place; paths in the tables of proc(5): \040 is a blank */
 
 /* A growing byte buffer; zero-initialised is empty; data is NUL-terminated whenever non-NULL. */

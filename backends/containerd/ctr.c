@@ -26,7 +26,7 @@ int ctr_run(char **argv, unsigned limit_ms, char **ret_said, struct error *e)
     int status = 0;
     int r = spawn_run((const char *const *)argv, limit_ms, CTR_SAID_MAX, &status, &said, e);
     if (r == 0 && status != 0) {
-        autofree char *shown = str_escape_z(str_last_line(said));
+        autofree char *shown = str_escape_z(str_reason(said));
         r = error_set(e, EIO, "%.300s", *shown ? shown : "ctr failed without a word");
     }
     if (r == 0 && ret_said)

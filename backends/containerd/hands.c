@@ -142,14 +142,14 @@ static void call_hand_on(struct hands *h, struct call *c, int value)
     streams_close(&c->s);
 }
 
-/* The last line of what ctr has said, its own name in front left out. */
+/* Why, of what ctr has said, its own name in front left out. */
 static void call_reason(struct call *c, struct error *e)
 {
     char text[SAID_MAX + 1] = "";
     int fd = c->s.terminal >= 0 ? c->s.terminal : c->s.err;
     ssize_t n = fd >= 0 && fd_nonblock(fd) == 0 ? read(fd, text, SAID_MAX) : 0;
     text[MAX(n, 0)] = '\0';
-    char *line = str_last_line(text);
+    char *line = str_reason(text);
     if (str_starts(line, "ctr: "))
         line += 5;
     autofree char *shown = str_escape_z(line);

@@ -135,14 +135,14 @@ static char *call_said(struct call *c)
     return text;
 }
 
-/* The last line of that, without its date, as one line of ours. */
+/* Why, of that, without its date, as one line of ours. */
 static void call_reason(struct hands *h, char *text, struct error *e)
 {
     if (!text[0]) {
         error_set(e, EIO, "%s failed without a word", h->runtime.program);
         return;
     }
-    char *line = str_last_line(text);
+    char *line = str_reason(text);
     char *message = strstr(line, "msg=\"");
     if (message)
         line = message + 5;
@@ -151,7 +151,11 @@ static void call_reason(struct hands *h, char *text, struct error *e)
                : strstr(line, "no such file")                            ? ENOENT
                : strstr(line, "ermission denied")                        ? EACCES
                                                                          : EIO;
-    error_set(e, code, "%s: %.300s", h->runtime.program, shown);
+    bool full = strstr(line, "pthread_create") || strstr(line, "new OS thread") ||
+                strstr(line, "esource temporarily unavailable");
+    error_set(e, code, "%s: %.300s%s", h->runtime.program, shown,
+              full && h->w->whole->limits.pids ? " (its own threads count into resources.pids)"
+                                               : "");
 }
 
 void call_fail(struct hands *h, struct call *c, const struct error *why)

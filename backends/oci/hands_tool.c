@@ -57,7 +57,7 @@ int tool_wait(char **argv, unsigned limit_ms, struct error *e)
     const char *name = argv[0];
     int r = spawn_run((const char *const *)argv, limit_ms, TOOL_SAID_MAX, &status, &said, e);
     if (r == 0 && status != 0) {
-        autofree char *shown = str_escape_z(str_trim(said));
+        autofree char *shown = str_escape_z(str_reason(said));
         r = error_set(e, EIO, "%s: %.300s", name, shown);
     }
     strv_free(argv);

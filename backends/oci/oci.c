@@ -8,6 +8,7 @@
 #include "base/spawn.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -151,6 +152,25 @@ static int oci_check_words(const struct plan *p, enum oci_kind kind, struct erro
     return 0;
 }
 
+/* What a runtime starts of its own counts as well: with less it has been seen to fail. */
+static int oci_check_pids(const struct plan *p, const struct plan_host *host, enum oci_kind kind,
+                          struct error *e)
+{
+    static const unsigned least[] = {
+        [OCI_CRUN] = 6,
+        [OCI_RUNC] = 16,
+        [OCI_RUNSC] = 32,
+        [OCI_OTHER] = 0,
+    };
+    bool kept = host->cgroup != PLAN_CGROUP_NONE && strv_has(host->cgroup_controllers, "pids");
+    if (kept && p->limits.pids && p->limits.pids < least[kind])
+        return error_set(e, EINVAL,
+                         "resources.pids = %" PRIu64 ": %s needs %u to start, since its own "
+                         "threads count; native needs none",
+                         p->limits.pids, p->runtime, least[kind]);
+    return 0;
+}
+
 static const char *const oci_folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
                                           "/usr/bin",        "/sbin",          "/bin"};
 
@@ -175,6 +195,8 @@ static int oci_check(const struct plan *p, const struct plan_host *host, struct 
     int r = root_check_plan(p, e);
     if (r == 0)
         r = oci_check_words(p, kind, e);
+    if (r == 0)
+        r = oci_check_pids(p, host, kind, e);
     if (r == 0)
         r = oci_check_program(p, kind, e);
     if (r == 0)

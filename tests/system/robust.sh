@@ -230,6 +230,20 @@ test_ten_at_once() {
     expect_out ""
 }
 
+# A runtime's own threads count: with too few it dies, and of what, only registers tell.
+test_runtimes_with_few_processes() {
+    need userns cgroup
+    local runtime
+    for runtime in crun runc runsc; do
+        capture cofferdam run --boundary "$([ $runtime = runsc ] && echo sandbox || echo container)" \
+            --runtime $runtime --pids 5 -- true
+        expect_status 125
+        expect_err_has "resources.pids = 5: $runtime needs"
+    done
+    capture cofferdam run --pids 5 -- true
+    expect_status 0
+}
+
 test_two_hundred_starts() {
     need userns
     local i pids=() count=200

@@ -48,6 +48,12 @@ static void test_comparing(void **state)
     assert_string_equal(str_last_line(said), "third");
     assert_string_equal(str_last_line(one), "one");
     assert_string_equal(str_last_line(nothing), "");
+    char crash[] = "runc\nruntime/cgo: pthread_create failed: no\nSIGABRT: abort\nrip 0x7f\n";
+    char fatal[] = "fatal error: all is lost", plain[] = "a panic: b\n last\n", none[] = "";
+    assert_string_equal(str_reason(crash), "runtime/cgo: pthread_create failed: no");
+    assert_string_equal(str_reason(fatal), "fatal error: all is lost");
+    assert_string_equal(str_reason(plain), "last");
+    assert_string_equal(str_reason(none), "");
     char path[] = "/a\\040b\\134\\011c\\9";
     str_unescape_octal(path);
     assert_string_equal(path, "/a b\\\tc\\9");
