@@ -22,19 +22,26 @@ void lines_done(struct lines *l)
     *l = (struct lines){0};
 }
 
+static size_t lines_cost(const struct lines_line *l)
+{
+    return l->size + (size_t)l->cols;
+}
+
 /* A quarter at once: each move takes all the others with it. */
 static void lines_forget(struct lines *l)
 {
-    size_t gone = LINES_MOST / 4;
-    for (size_t i = 0; i < gone; i++)
+    size_t gone = (l->count + 3) / 4;
+    for (size_t i = 0; i < gone; i++) {
+        l->cost -= lines_cost(&l->line[i]);
         free(l->line[i].data);
+    }
     l->count -= gone;
     memmove(l->line, l->line + gone, l->count * sizeof(*l->line));
 }
 
 static void lines_end(struct lines *l, bool goes_on)
 {
-    if (l->count == LINES_MOST)
+    if (l->count == LINES_MOST || l->cost > LINES_COST_MOST)
         lines_forget(l);
     if (!l->line)
         l->line = mem_zero(LINES_MOST, sizeof(*l->line));
@@ -44,6 +51,7 @@ static void lines_end(struct lines *l, bool goes_on)
     to->size = (uint32_t)cells_line_encode(l->cell, l->used, room);
     to->data = mem_alloc(to->size + 1);
     memcpy(to->data, room, to->size);
+    l->cost += lines_cost(to);
     l->used = 0;
     l->returned = false;
 }

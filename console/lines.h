@@ -8,7 +8,11 @@
 #include "console/cells.h"
 #include "console/tokens.h"
 
-enum { LINES_MOST = 20000, LINES_COLS_MOST = 2000 };
+enum {
+    LINES_MOST = 20000,
+    LINES_COLS_MOST = 2000,
+    LINES_COST_MOST = 8 * 1024 * 1024, /* bytes and cells of all lines together */
+};
 
 struct lines_line {
     char *data; /* owned; as cells_line_encode() has it */
@@ -24,7 +28,7 @@ struct lines {
     struct cell *cell; /* owned; the line that is not whole yet */
     uint16_t used;
     struct lines_line *line; /* owned; the oldest first */
-    size_t count;
+    size_t count, cost;
 };
 
 void lines_init(struct lines *l);

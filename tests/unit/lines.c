@@ -89,12 +89,30 @@ static void test_long_lines_and_many(void **state)
     lines_done(&l);
 }
 
+static void test_their_cost_is_bounded(void **state)
+{
+    struct lines l;
+    lines_init(&l);
+    for (int i = 0; i < LINES_MOST - 1; i++) {
+        for (int k = 0; k < LINES_COLS_MOST; k += 100)
+            lines_feed(&l,
+                       "                                                  "
+                       "                                                  ",
+                       100);
+        lines_feed(&l, "\n", 1);
+    }
+    assert_true(l.cost <= LINES_COST_MOST + 2 * LINES_COLS_MOST);
+    assert_true(l.count > 1000 && l.count <= LINES_COST_MOST / LINES_COLS_MOST + 1);
+    lines_done(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_is_kept_and_the_rest_left_out),
         cmocka_unit_test(test_looks_and_widths),
         cmocka_unit_test(test_long_lines_and_many),
+        cmocka_unit_test(test_their_cost_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
