@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,7 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_FD_LOW = 32, START_MEMORY_MS = 10000, START_MEETING = 3 };
+enum {
+    START_FD_LOW = 32,
+    START_MEMORY_MS = 10000,
+    START_MEETING = 3,
+    START_TRY_US = 200,
+    START_TRY_MOST_US = 5000
+};
 
 /* What the stages of a container's set-up do not know of; they are handed the first member. */
 struct start_child {
@@ -233,36 +238,27 @@ static int meet_connect(const struct vmm_meeting *m)
 }
 
 /*
- * The folder tells when the socket is made, which is a moment before it can be connected to, and
- * nothing tells of that: from then on it is tried again every millisecond.
+ * Nothing tells when the socket can be connected to. inotify(7) would when it is made, a moment
+ * before; but to give such a watch up takes the kernel up to 20 ms, which is more than all else of
+ * ours before the guest starts, so it is tried again and again, the more seldom the longer it
+ * takes.
  */
 int vmm_meet(const struct vmm_meeting *m, int pidfd, int timeout_ms, struct error *e)
 {
-    char folder[32], event[4096];
     uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
-    snprintf(folder, sizeof(folder), "/proc/self/fd/%d", m->folder);
-    autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (watch < 0 || inotify_add_watch(watch, folder, IN_CREATE | IN_MOVED_TO) < 0)
-        return error_errno(e, errno, "watching for the machine's API");
-    for (;;) {
+    for (long wait_us = START_TRY_US;; wait_us = MIN(wait_us + wait_us / 8, START_TRY_MOST_US)) {
         int fd = meet_connect(m);
         if (fd >= 0 || (fd != -ENOENT && fd != -ECONNREFUSED))
             return fd >= 0 ? fd : error_errno(e, -fd, "the machine's API");
-        uint64_t now = loop_now_ms();
-        if (now >= until)
+        if (loop_now_ms() >= until)
             return error_set(e, ETIMEDOUT, "the machine's API has not come within %d s",
                              timeout_ms / 1000);
-        struct pollfd p[] = {
-            {.fd = pidfd, .events = POLLIN},
-            {.fd = watch, .events = POLLIN}
-        };
-        int wait = fd == -ECONNREFUSED ? 1 : (int)(until - now);
-        if (poll(p, ARRAY_SIZE(p), wait) < 0 && errno != EINTR)
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+        const struct timespec wait = {.tv_nsec = wait_us * 1000};
+        if (ppoll(&p, 1, &wait, NULL) < 0 && errno != EINTR)
             return error_errno(e, errno, "the machine's API");
-        if (p[0].revents)
+        if (p.revents)
             return error_set(e, EPIPE, "it ended before its API was there");
-        while (read(watch, event, sizeof(event)) > 0)
-            ;
     }
 }
 
