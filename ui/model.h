@@ -177,6 +177,7 @@ struct ui_host_facts {
     bool known;
     uint64_t memory, available, swap_used; /* bytes */
     unsigned processors;
+    uint64_t processes; /* that the kernel has room for still; 0: not known */
     double load[3];
     double pressure_cpu, pressure_memory, pressure_io; /* percent over 10 seconds; <0: not known */
     uint64_t disk, disk_free;                          /* where snapshots and images lie */
@@ -248,6 +249,7 @@ struct ui_model {
     bool dragged;                 /* and has been moved since */
     bool ascii_graphs, block_graphs,
         still;                    /* as the settings have it; still: nothing moves by itself */
+    bool moved;                   /* numbers that are not drawn yet, because of `still` */
     struct ui_bindings *bindings; /* owned or NULL */
 
     char *message; /* owned or NULL */

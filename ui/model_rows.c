@@ -225,7 +225,9 @@ void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
     r->phase = phase;
     r->silent = false;
     row_numbers(m, r, after);
-    m->dirty |= !m->still && (m->page == UI_PAGE_GRAPHS || !str_equal(before, after));
+    bool changed = m->page == UI_PAGE_GRAPHS || !str_equal(before, after);
+    m->dirty |= changed && !m->still;
+    m->moved |= changed;
 }
 
 void ui_model_stalled(struct ui_model *m, bool stalled)
@@ -246,7 +248,10 @@ void ui_model_silent(struct ui_model *m, const char *id, bool silent)
 void ui_model_time(struct ui_model *m, int64_t now_ms)
 {
     char before[32], after[32];
-    for (size_t i = 0; i < m->count && !m->dirty; i++)
+    bool due = !m->still || now_ms / UI_STILL_MS != m->now_ms / UI_STILL_MS;
+    m->dirty |= m->still && due && m->moved;
+    m->moved = m->moved && !due;
+    for (size_t i = 0; i < m->count && due && !m->dirty; i++)
         m->dirty = !str_equal(ui_row_age(&m->list[i], m->now_ms, before, sizeof(before)),
                               ui_row_age(&m->list[i], now_ms, after, sizeof(after)));
     m->now_ms = now_ms;

@@ -48,10 +48,11 @@ void view_graphs(const struct ui_model *m, const struct ui_rect *r)
         paint_text(r->row, 1, r->cols - 2, UI_QUIET, "no workload is chosen");
         return;
     }
-    int seconds = (int)(w->history ? w->history->used : 0);
-    autofree char *head =
-        str_format("%s: the last %d:%02d minutes it was looked at%s%s", w->name, seconds / 60,
-                   seconds % 60, w->says ? "; its guest says: " : "", w->says ? w->says : "");
+    uint64_t seconds = w->history ? w->history->used : 0;
+    char text[32];
+    autofree char *head = str_format("%s: the last %s it was looked at%s%s", w->name,
+                                     str_from_duration(seconds * 1000, text, sizeof(text)),
+                                     w->says ? "; its guest says: " : "", w->says ? w->says : "");
     paint_text(r->row, 1, r->cols - 2, UI_HEADING, head);
     int count = MIN((int)UI_HISTORY_COUNT, MAX((r->rows - 1) / 3, 1)); /* the first matter most */
     int height = (r->rows - 1) / count;

@@ -43,11 +43,13 @@ static void host_lines(const struct ui_model *m, struct buf *b)
     }
     sizes(m, b, "memory", f->memory - MIN(f->available, f->memory), f->memory);
     sizes(m, b, "disk", f->disk - MIN(f->disk_free, f->disk), f->disk);
-    buf_printf(b, "%-10s %.2f %.2f %.2f on %u processors\n", "load", f->load[0], f->load[1],
-               f->load[2], f->processors);
-    buf_printf(b, "%-10s cpu %s, memory %s, disk %s of the last 10 s\n", "waits",
-               percent(f->pressure_cpu, a, sizeof(a)), percent(f->pressure_memory, c, sizeof(c)),
-               percent(f->pressure_io, d, sizeof(d)));
+    buf_printf(b, "%-10s %.2f %.2f %.2f on %u%s\n", "load", f->load[0], f->load[1], f->load[2],
+               f->processors, m->cols >= 60 ? " processors" : "");
+    buf_printf(b,
+               m->cols >= 60 ? "%-10s cpu %s, memory %s, disk %s of the last 10 s\n"
+                             : "%-10s %s, %s, %s\n",
+               "waits", percent(f->pressure_cpu, a, sizeof(a)),
+               percent(f->pressure_memory, c, sizeof(c)), percent(f->pressure_io, d, sizeof(d)));
     uint64_t taken = 0;
     for (size_t i = 0; i < m->snapshots_count; i++)
         taken += m->snapshots[i].bytes == UINT64_MAX ? 0 : m->snapshots[i].bytes;
@@ -57,7 +59,7 @@ static void host_lines(const struct ui_model *m, struct buf *b)
 
 struct boundary_sum {
     size_t count, sampled;
-    uint64_t memory, cpu;
+    uint64_t memory, cpu, pids;
 };
 
 static struct boundary_sum sum_of(const struct ui_model *m, const char *boundary)
@@ -72,21 +74,34 @@ static struct boundary_sum sum_of(const struct ui_model *m, const char *boundary
         if (r->sampled && r->memory != UINT64_MAX) {
             s.sampled++;
             s.memory += r->memory;
+            s.pids += r->pids == UINT64_MAX ? 1 : r->pids;
         }
     }
     return s;
 }
 
-/* Room for more is what memory there is, by what those that run use on average. */
+/*
+ * Room for more is what memory there is, by what those that run use on average; beside each runs a
+ * monitor, and the kernel counts processes.
+ */
+static uint64_t room_for(const struct ui_host_facts *f, const struct boundary_sum *s)
+{
+    enum { BESIDE = 1 << 20 }; /* bytes: the monitor, and what the kernel keeps of both */
+    uint64_t by_memory = f->available / (s->memory / s->sampled + BESIDE);
+    uint64_t by_pids = f->processes ? f->processes / (s->pids / s->sampled + 2) : by_memory;
+    return MIN(by_memory, by_pids);
+}
+
 static void boundary_line(const struct ui_model *m, struct buf *b, const char *boundary)
 {
     struct boundary_sum s = sum_of(m, boundary);
-    char memory[32], room[32] = "-";
+    char memory[32], room[32] = "-", cpu[32];
     if (s.sampled && s.memory)
-        snprintf(room, sizeof(room), "about %llu",
-                 (unsigned long long)(m->facts.available / (s.memory / s.sampled + 1)));
-    buf_printf(b, "%-10s %5zu %6llu.%llu%% %10s  %s\n", boundary, s.count,
-               (unsigned long long)s.cpu / 10, (unsigned long long)s.cpu % 10,
+        snprintf(room, sizeof(room), m->cols >= 60 ? "about %llu" : "%llu",
+                 (unsigned long long)room_for(&m->facts, &s));
+    snprintf(cpu, sizeof(cpu), "%llu.%llu%%", (unsigned long long)s.cpu / 10,
+             (unsigned long long)s.cpu % 10);
+    buf_printf(b, "%-9s %5zu %6s %9s  %s\n", boundary, s.count, cpu,
                str_from_size(s.memory, memory, sizeof(memory)), room);
 }
 
@@ -95,7 +110,8 @@ void view_host(const struct ui_model *m, const struct ui_rect *r)
     static const char *const boundaries[] = {"container", "sandbox", "microvm", "vm"};
     struct buf b = {0};
     host_lines(m, &b);
-    buf_printf(&b, "\n%-10s %5s %8s %10s  %s\n", "BOUNDARY", "COUNT", "CPU", "MEMORY", "ROOM FOR");
+    buf_printf(&b, "%s%-9s %5s %6s %9s  %s\n", r->rows > 10 ? "\n" : "", "BOUNDARY", "COUNT", "CPU",
+               "MEMORY", m->cols >= 60 ? "ROOM FOR" : "ROOM");
     for (size_t i = 0; i < ARRAY_SIZE(boundaries); i++)
         boundary_line(m, &b, boundaries[i]);
     autofree char *text = buf_take(&b);

@@ -68,7 +68,9 @@ void view_text(const struct ui_model *m, const struct ui_rect *r)
         view_lines(&inside, m->text, m->text_scroll);
     else
         paint_text(r->row, 1, r->cols - 2, m->text_failed ? UI_BAD : UI_QUIET,
-                   m->text_loading  ? "looking…"
-                   : m->text_failed ? "that failed without a word"
-                                    : "there is nothing");
+                   m->text_loading && str_equal(m->text_title, "events")
+                       ? "nothing has happened yet; what does stands here at once"
+                   : m->text_loading ? "looking…"
+                   : m->text_failed  ? "that failed without a word"
+                                     : "there is nothing");
 }

@@ -36,8 +36,11 @@ void world_host_facts(struct world *w)
     f.memory = meminfo(memory, "MemTotal:");
     f.available = meminfo(memory, "MemAvailable:");
     f.processors = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+    autofree char *most = proc_read("/proc/sys/kernel/pid_max");
+    unsigned long long now = 0, limit = most ? strtoull(most, NULL, 10) : 0;
     if (load)
-        sscanf(load, "%lf %lf %lf", &f.load[0], &f.load[1], &f.load[2]);
+        sscanf(load, "%lf %lf %lf %*u/%llu", &f.load[0], &f.load[1], &f.load[2], &now);
+    f.processes = limit > now ? limit - now : 0;
     f.pressure_cpu = pressure("cpu");
     f.pressure_memory = pressure("memory");
     f.pressure_io = pressure("io");

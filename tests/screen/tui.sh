@@ -435,13 +435,117 @@ test_removing_what_lives_and_what_is_lost() {
     expect_end 0
 }
 
-test_a_signal_gives_the_terminal_back() {
+program_of_it() { screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1; }
+terminal_is_back() {
+    local tty
+    see "[over]"
+    tty=$(screen_tmux display-message -p '#{pane_tty}')
+    stty -F "$tty" -a | grep -q ' icanon' || fail "$1: the terminal is still raw"
+    stty -F "$tty" -a | grep -q ' echo ' || fail "$1: the terminal does not echo"
+    screen_lacks "no workloads" || fail "$1: its page is left behind"
+    expect_equal "$(screen_tmux display-message -p '#{mouse_any_flag} #{cursor_flag} #{alternate_on}')" "0 1 0" "$1: mouse, cursor, other screen"
+}
+
+test_every_way_out_gives_the_terminal_back() {
+    local way
+    need tmux
+    for way in q C-c F10 :quit; do
+        screen_start 80 24 cofferdam
+        see "no workloads"
+        if [ "$way" = :quit ]; then
+            screen_type "$way"
+            screen_keys Enter
+        else
+            screen_keys "$way"
+        fi
+        expect_end 0
+        terminal_is_back "$way"
+    done
+    for way in HUP INT QUIT TERM SEGV BUS ABRT FPE ILL; do
+        screen_start 80 24 cofferdam
+        see "no workloads"
+        kill -"$way" "$(program_of_it)"
+        expect_end $((128 + $(kill -l "$way")))
+        terminal_is_back "$way"
+    done
+}
+
+test_themes_in_each_number_of_colours() {
+    local theme term looks
+    need tmux
+    mkdir -p "$XDG_CONFIG_HOME/cofferdam"
+    for theme in dark light high-contrast; do
+        printf '[interface]\ntheme = %s\n' "$theme" >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+        for term in xterm xterm-16color xterm-256color xterm-direct vt100; do
+            infocmp "$term" >/dev/null 2>&1 || continue
+            SCREEN_TERM=$term
+            screen_start 80 24 cofferdam
+            see "no workloads"
+            looks=$(screen_looks | head -1)
+            case $term,$theme in # the ground of the title
+            xterm-direct,*k | xterm-direct,light) [[ $looks == *'48;2;36;70;107'* || $looks == *'48:2::36:70:107'* ]] ;;
+            xterm-256color,*k | xterm-256color,light) [[ $looks == *'48;5;'* ]] ;;
+            xterm-256color,*) [[ $looks == *'107'* || $looks == *'48;5;15'* ]] ;;
+            vt100,*) ! [[ $looks =~ $'\e['[0-9\;]*[34][0-7]m ]] ;;
+            *) [[ $looks =~ 4[0-7] || $looks =~ 10[0-7] ]] ;;
+            esac || fail "$theme in $term: $(cat -v <<<"$looks")"
+            screen_keys q
+            expect_end 0
+        done
+    done
+    rm "$XDG_CONFIG_HOME/cofferdam/interface.ini"
+}
+
+test_the_mouse_is_released_for_selecting() {
     need tmux
     screen_start 80 24 cofferdam
     see "no workloads"
-    kill -TERM "$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)"
-    expect_end 143
-    see "[over]"
+    expect_equal "$(screen_tmux display-message -p '#{mouse_any_flag}')" 1 "the mouse is taken"
+    screen_keys m
+    see "select text"
+    expect_equal "$(screen_tmux display-message -p '#{mouse_any_flag}')" 0 "the mouse is given"
+    screen_keys m
+    see "taken again"
+    expect_equal "$(screen_tmux display-message -p '#{mouse_any_flag}')" 1 "the mouse is taken again"
+    screen_keys q
+    expect_end 0
+}
+
+test_wide_and_combining_characters() {
+    need tmux userns
+    cofferdam run --detach --tty --name wide -- sh -c 'printf "\344\270\255\346\226\207|e\314\201|end\n"; exec sleep 1000' >/dev/null
+    screen_start 80 24 cofferdam
+    see "wide"
+    screen_keys Enter
+    see $'\xe4\xb8\xad\xe6\x96\x87|e\xcc\x81|end'
+    screen_keys C-] Tab
+    kill_it
+    SCREEN_LOCALE=C
+    cofferdam run --detach --tty --name wide -- sh -c 'printf "\344\270\255|end\n"; exec sleep 1000' >/dev/null
+    screen_start 80 24 cofferdam
+    see "wide"
+    screen_keys Enter
+    see "|end"
+    expect_ascii
+    screen_keys C-] Tab
+    kill_it
+}
+
+test_the_boundaries_of_this_machine() {
+    local size
+    need tmux userns
+    cofferdam run --detach --tty --name there -- sleep 1000 >/dev/null
+    for size in 40x12 100x30; do
+        screen_start "${size%x*}" "${size#*x}" cofferdam
+        see "$RUNNING"
+        screen_keys H
+        see "ROOM"
+        see "container     1"
+        see "vm            0" # the last of them, even on the least screen
+        screen_keys Escape q
+        expect_end 0
+    done
+    kill_all
 }
 
 # Written down as a stranger would do it, without the manual: what the screen says is enough. Start, the tour,
@@ -544,17 +648,6 @@ rm_snapshots() {
     ids=$(cofferdam snapshot list --quiet)
     # shellcheck disable=SC2086 # ids are words
     [ -z "$ids" ] || cofferdam snapshot rm --force --recursive $ids >/dev/null 2>&1 || :
-}
-
-test_a_crash_gives_the_terminal_back() {
-    need tmux
-    screen_start 80 24 cofferdam
-    see "no workloads"
-    kill -SEGV "$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)"
-    expect_end 139
-    see "[over]"
-    screen_lacks "no workloads" || fail "its page is left behind"
-    expect_equal "$(screen_tmux display-message -p '#{mouse_any_flag}')" 0 "the mouse is given back"
 }
 
 test_a_storm_of_resizes_and_keys() {

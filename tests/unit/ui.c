@@ -423,6 +423,56 @@ static void test_keys_of_the_person(void **state)
     ui_model_done(&m);
 }
 
+/* interface.still: time and numbers alone draw each ten seconds, whatever happens draws at once. */
+static void test_reduced_motion(void **state)
+{
+    struct ui_sample s = {.cpu_us = 1000000, .memory = 1 << 20};
+    struct ui_model m;
+    ui_begin(&m);
+    ui_model_time(&m, 20000);
+    m.still = true;
+    m.dirty = false;
+    for (int64_t now = 21000; now < 30000; now += 1000) {
+        s.cpu_us += 500000;
+        ui_model_sample(&m, "aaaa00000001", STATE_RUNNING, &s);
+        ui_model_time(&m, now);
+        assert_false(m.dirty);
+    }
+    ui_model_time(&m, 30000);
+    assert_true(m.dirty);
+    m.dirty = false;
+    ui_model_sample(&m, "aaaa00000001", STATE_PAUSED, &s);
+    assert_true(m.dirty);
+    m.dirty = false;
+    ui_type(&m, "j");
+    assert_true(m.dirty);
+    ui_model_done(&m);
+}
+
+static void test_function_keys(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    ui_type(&m, "\x1bOP"); /* F1 */
+    assert_int_equal(m.page, UI_PAGE_TEXT);
+    assert_string_equal(m.text_title, "help");
+    ui_type(&m, "\x1b\x1bOS"); /* F4 */
+    assert_int_equal(m.dialog, UI_DIALOG_FILTER);
+    ui_type(&m, "\x1b\x1b[15~"); /* F5 */
+    assert_int_equal(m.arrange, UI_ARRANGE_TREE);
+    ui_type(&m, "\x1b[17~"); /* F6 */
+    assert_int_not_equal(m.sort, UI_COL_COUNT);
+    ui_type(&m, "\x1b[20~"); /* F9 */
+    assert_int_equal(m.dialog, UI_DIALOG_CONFIRM);
+    ui_type(&m, "n");
+    struct ui_intent i;
+    while (ui_take_intent(&m, &i))
+        ui_intent_done(&i);
+    ui_type(&m, "\x1b[21~"); /* F10 */
+    assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
+    ui_model_done(&m);
+}
+
 static void test_the_tour(void **state)
 {
     struct ui_model m;
@@ -649,6 +699,8 @@ int main(void)
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_keys_of_the_person),
+        cmocka_unit_test(test_reduced_motion),
+        cmocka_unit_test(test_function_keys),
         cmocka_unit_test(test_the_tour),
         cmocka_unit_test(test_mouse),
         cmocka_unit_test(test_random_keys),
