@@ -346,3 +346,12 @@ int copy_tree(const struct copy_wish *w, struct copy_counts *ret, struct error *
     *ret = c.n;
     return 0;
 }
+
+int copy_content(int from, int to)
+{
+    struct stat st;
+    struct copier c = {0};
+    if (fstat(from, &st) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) ? copy_data(&c, from, to, &st) : -EINVAL;
+}

@@ -40,4 +40,10 @@ struct copy_wish {
  */
 int copy_tree(const struct copy_wish *w, struct copy_counts *ret, struct error *e);
 
+/*
+ * One regular file's bytes and size into an empty one, by their descriptors: its holes stay holes,
+ * and where the file system can do that both share what neither writes. 0 or -errno.
+ */
+int copy_content(int from, int to);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "images/blank.h"
 #include "images/disk.h"
 #include "images/image.h"
 
@@ -15,11 +16,12 @@
 
 enum { CACHE_JUST_USED = 3600 };
 
-const char *const cache_names[] = {"disks", "vmlinux", "initramfs", "filters", "templates"};
-static const char *const cache_folders[] = {"disks", "vmlinux", "initramfs", "seccomp",
-                                            CACHE_TEMPLATES_FOLDER};
-static const char *const cache_endings[] = {".squashfs", ".vmlinux", ".cpio", ".bpf",
-                                            CACHE_TEMPLATES_ENDING};
+const char *const cache_names[] = {"disks",   "vmlinux",   "initramfs",
+                                   "filters", "templates", "blanks"};
+static const char *const cache_folders[] = {
+    "disks", "vmlinux", "initramfs", "seccomp", CACHE_TEMPLATES_FOLDER, BLANK_FOLDER};
+static const char *const cache_endings[] = {
+    ".squashfs", ".vmlinux", ".cpio", ".bpf", CACHE_TEMPLATES_ENDING, BLANK_ENDING};
 
 struct cache_file {
     enum cache_kind kind;
@@ -100,7 +102,7 @@ static int cache_is_left(int dir, const char *name)
 /* Of no image and no kernel alone. */
 static bool cache_is_of_nobody(enum cache_kind kind)
 {
-    return kind == CACHE_FILTERS || kind == CACHE_TEMPLATES;
+    return kind == CACHE_FILTERS || kind == CACHE_TEMPLATES || kind == CACHE_BLANKS;
 }
 
 static bool cache_goes(const struct cache_prune *p, const struct cache_needs *n,

@@ -16,6 +16,7 @@ enum cache_kind {
     CACHE_INITRAMFS,
     CACHE_FILTERS,
     CACHE_TEMPLATES, /* folders: machines that have booted (machine.warm) */
+    CACHE_BLANKS,    /* what scratch disks begin as (machine.scratch) */
     CACHE_KINDS
 };
 #define CACHE_TEMPLATES_FOLDER "templates"

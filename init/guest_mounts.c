@@ -115,17 +115,26 @@ static void mounts_tmpfs_options(uint64_t size, char bytes[40], char inodes[40])
     guest_put_number(&i, 4096 + size / 4096, 10);
 }
 
+/* What the guest gives up the host gets back; tables that read as zeros need not be written. */
+static int mounts_scratch_disk(const struct agent_step_view *v)
+{
+    static const char *const ext4[] = {"discard", "noinit_itable", NULL}, *const none[] = {NULL};
+    char node[300];
+    int r = mounts_find_disk(v->source, node, sizeof(node));
+    return r < 0 ? r
+                 : tree_new_fs(v->content, node, strcmp(v->content, "ext4") == 0 ? ext4 : none,
+                               AGENT_STEP_NODEV);
+}
+
 int mounts_upper(const struct agent_step_view *v)
 {
-    char node[300] = "scratch", bytes[40], inodes[40];
+    char bytes[40], inodes[40];
     mounts_tmpfs_options(v->head.number, bytes, inodes);
-    const char *const tmpfs[] = {bytes, inodes, "mode=0755", NULL}, *const none[] = {NULL};
+    const char *const tmpfs[] = {bytes, inodes, "mode=0755", NULL};
     bool disk = *v->source;
-    int r = disk ? mounts_find_disk(v->source, node, sizeof(node)) : 0;
-    if (r == 0)
-        r = mounts_put(
-            tree_new_fs(disk ? v->content : "tmpfs", node, disk ? none : tmpfs, AGENT_STEP_NODEV),
-            MOUNTS_SCRATCH);
+    int r = mounts_put(disk ? mounts_scratch_disk(v)
+                            : tree_new_fs("tmpfs", "scratch", tmpfs, AGENT_STEP_NODEV),
+                       MOUNTS_SCRATCH);
     if (r == 0)
         r = mounts_make(MOUNTS_UPPER, 0755);
     if (r == 0)

@@ -340,6 +340,12 @@ const struct key keys[KEY_COUNT] = {
         "how large); each size has its own, and one of another kernel, image or program goes when there is a "
         "new one. QEMU and Firecracker.",
         BOTH, MACHINES, NEEDS_MACHINE},
+    [KEY_MACHINE_SCRATCH] = {
+        "machine", "scratch", KEY_TYPE_WORD, "memory|disk", "memory", "memory|disk",
+        "Where what a microVM changes goes: into the guest's own memory, or onto a disk of "
+        "resources.disk bytes. That is a sparse file of this host without a name, which is gone with the "
+        "workload and goes into its snapshots. Needs mke2fs; QEMU alone.",
+        BOTH, KEY_USED_MICROVM, "the microvm boundary"},
     [KEY_MACHINE_DISK_SIZE] = {
         "machine", "disk-size", KEY_TYPE_SIZE, NULL, NULL, "SIZE",
         "How large the first disk is to the guest, if larger than it is.",

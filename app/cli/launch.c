@@ -77,6 +77,14 @@ static int launching_whole(struct launching *l, struct error *e)
     return r;
 }
 
+/* Bytes of the disk that takes a machine's changes; 0: its memory does. */
+static uint64_t launching_scratch(const struct settings *s)
+{
+    return str_equal(settings_text(s, KEY_MACHINE_SCRATCH), "disk")
+               ? settings_number(s, KEY_RESOURCES_DISK)
+               : 0;
+}
+
 static int launching_machine(struct launching *l, struct error *e)
 {
     if (str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "vm"))
@@ -89,7 +97,8 @@ static int launching_machine(struct launching *l, struct error *e)
                                    .accel = settings_text(s, KEY_MACHINE_ACCEL),
                                    .type = settings_text(s, KEY_MACHINE_TYPE),
                                    .release = str_empty(release) ? NULL : release,
-                                   .warm = settings_bool(s, KEY_MACHINE_WARM)};
+                                   .warm = settings_bool(s, KEY_MACHINE_WARM),
+                                   .scratch = launching_scratch(s)};
     l->machine = NEW(struct machine_parts);
     int r = machine_find_parts(&l->dirs, &w, l->request.image ? l->image : NULL, l->machine, e);
     l->request.parts = r < 0 ? NULL : &l->machine->parts;

@@ -3,6 +3,7 @@
 #include "backends/libvirt/libvirt.h"
 #include "backends/microvm/firecracker_requests.h"
 #include "base/module.h"
+#include "images/blank.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static int machine_kernel_fits(const struct machine_parts *m, const struct kerne
 
 /* A vmlinux starts a quarter of a second sooner than the kernel that unpacks itself. */
 static int machine_kernel(struct machine_parts *m, const struct dirs *d, const struct kernel *k,
-                          struct error *e)
+                          bool scratch, struct error *e)
 {
     autofree char *path = NULL;
     bool pvh = false;
@@ -66,8 +67,11 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
     m->parts.kernel = m->kernel;
     m->parts.release = k->release;
     autofree char *init = module_program("cofferdam-init-readable");
-    const struct initramfs_wish w = {
-        .cache = d->cache, .kernel = k, .drivers = machine_drivers_of(m), .init = init};
+    const struct initramfs_wish w = {.cache = d->cache,
+                                     .kernel = k,
+                                     .drivers =
+                                         machine_drivers_of(m) | (scratch ? 1u << KERNEL_EXT4 : 0),
+                                     .init = init};
     r = initramfs_make(&w, &m->initramfs, e);
     if (r < 0)
         return r;
@@ -90,6 +94,17 @@ static int machine_disk(struct machine_parts *m, const struct dirs *d, struct im
     m->parts.root = m->disk.path;
     m->parts.root_type = DISK_FILE_SYSTEM;
     return 0;
+}
+
+/* True: it was made. */
+static bool machine_blank(struct machine_parts *m, const struct dirs *d, uint64_t size)
+{
+    struct error e;
+    bool made = false;
+    if (blank_make(d->cache, size, &m->blank, &made, &e) < 0)
+        m->parts.no_blank = m->no_blank = str_dup(e.text);
+    m->parts.blank = m->blank;
+    return made;
 }
 
 int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
@@ -119,11 +134,12 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
         return r;
     r = kernel_choose(&m->kernels, w->release, &k, &why);
     if (r == 0)
-        r = machine_kernel(m, d, k, &why);
+        r = machine_kernel(m, d, k, w->scratch, &why);
     if (r < 0)
         m->parts.no_kernel = m->no_kernel = str_dup(why.text);
     r = image ? machine_disk(m, d, image, e) : 0;
-    if (r == 0 && (m->disk.made || m->initramfs.made))
+    bool made = w->scratch >= BLANK_LEAST && machine_blank(m, d, w->scratch);
+    if (r == 0 && (made || m->disk.made || m->initramfs.made))
         images_bound_cache(d);
     return r;
 }
@@ -195,6 +211,8 @@ void machine_parts_done(struct machine_parts *m)
     disk_done(&m->disk);
     free(m->kernel);
     free(m->no_kernel);
+    free(m->blank);
+    free(m->no_blank);
     free(m->folder);
     strv_free(m->client);
     free(m->choice);

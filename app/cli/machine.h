@@ -13,6 +13,7 @@ struct machine_parts {
     struct kernel_list kernels; /* owned */
     struct initramfs initramfs; /* owned */
     struct disk disk;           /* owned */
+    char *blank, *no_blank;     /* owned; of a scratch disk */
     char *kernel, *no_kernel;   /* owned */
     char *folder, **client;     /* owned; of a whole machine */
     char *choice;               /* owned; why this program; NULL: it was named */
@@ -24,6 +25,7 @@ struct machine_wish {
     const char *runtime, *accel, *type;
     const char *release; /* of the kernel, or its beginning; NULL: the best */
     bool warm;
+    uint64_t scratch; /* bytes of a scratch disk; 0: none */
 };
 
 /*

@@ -44,6 +44,8 @@ static void warm_parts(const struct plan *p, char to[65])
     warm_add_file(&text, m->kernel);
     warm_add_file(&text, m->initramfs);
     warm_add_file(&text, m->root);
+    if (m->blank)
+        warm_add_file(&text, m->blank);
     warm_hash(&text, to);
 }
 
@@ -56,6 +58,8 @@ static void warm_shape(const struct plan *p, char to[65])
     warm_add(&text, m->cpu_model);
     buf_printf(&text, "1 %d %u %" PRIu64 " %" PRIu64 "\n", (int)m->accel, m->cpus, m->memory,
                m->tsc_khz);
+    if (m->scratch)
+        buf_printf(&text, "%" PRIu64 "\n", p->limits.disk);
     warm_hash(&text, to);
 }
 

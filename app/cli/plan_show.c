@@ -128,6 +128,9 @@ static void show_limits(const struct plan *p)
     show_line("without cgroup", l->best_effort ? "as far as resource limits go" : "refuses");
     const struct plan_machine *m = &p->machine;
     char size[32];
+    if (m->scratch)
+        show_format("changes", "on a disk of %s, a sparse file without a name",
+                    str_from_size(l->disk, size, sizeof(size)));
     if (m->warmed)
         show_format(
             "template",

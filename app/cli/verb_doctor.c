@@ -125,6 +125,8 @@ static void host_machines(struct backend_health *to)
     } rows[] = {
         {"tar2sqfs", "tar2sqfs: images as disks of machines", "an image cannot be a machine's root",
          "apt install squashfs-tools-ng"},
+        {"mke2fs",   "mke2fs: scratch disks of machines",     "machine.scratch = disk is refused",
+         "apt install e2fsprogs"        },
         {"qemu-img", "qemu-img: overlays over disk:PATH",     "disk: images cannot be used",
          "apt install qemu-utils"       },
     };

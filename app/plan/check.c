@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 
 #define CAP(n) (1ull << CAP_##n)
+#define CHECK_SCRATCH_LEAST (16ull << 20) /* bytes: less is no disk to work on */
 
 struct check {
     const struct plan *p;
@@ -309,7 +310,25 @@ static void check_machine_keys(struct check *c)
         check_warn(
             c, "cofferdam cp, while it runs",
             "lifecycle.keep: of a machine its log and report are kept, with the list of what "
-            "it changed; the files themselves are in its memory and go with it");
+            "it changed; the files themselves go with it");
+}
+
+static void check_machine_scratch(struct check *c)
+{
+    const struct plan_machine *m = &c->p->machine;
+    if (!m->scratch)
+        return;
+    if (!str_equal(c->p->runtime, "qemu"))
+        check_refuse(c, "--runtime qemu, or --set machine.scratch=memory",
+                     "machine.scratch = disk: %s is given none here", c->p->runtime);
+    else if (c->p->limits.disk < CHECK_SCRATCH_LEAST)
+        check_refuse(
+            c, "--set resources.disk=2G",
+            "machine.scratch = disk: resources.disk says how large it is, 16 MiB at least");
+    else if (m->program && !m->blank)
+        check_refuse(c, "apt install e2fsprogs, or --set machine.scratch=memory",
+                     "machine.scratch = disk: %s",
+                     m->no_blank ? m->no_blank : "there is nothing to make one of");
 }
 
 static void check_machine(struct check *c)
@@ -336,6 +355,7 @@ static void check_machine(struct check *c)
     if (p->network != PLAN_NETWORK_NONE)
         check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",
                      plan_network_names[p->network]);
+    check_machine_scratch(c);
     check_machine_files(c);
     check_machine_keys(c);
     if (!c->h->userns)

@@ -230,6 +230,13 @@ static void explain_resources(struct explain *x)
     static const char text[] = "it can use up %s";
     if (plan_is_machine(x->p) && x->p->machine.warmed)
         explain_template(x);
+    if (plan_is_machine(x->p) && x->p->machine.scratch) {
+        char size[32];
+        explain_add(x, 4, "resources", "machine.scratch = memory",
+                    "up to %s of this host's disk with what it changes, in a file without a name "
+                    "that is gone with it",
+                    str_from_size(l->disk, size, sizeof(size)));
+    }
     if (plan_is_machine(x->p))
         return; /* a machine has a size */
     if (!l->memory)

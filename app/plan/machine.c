@@ -88,6 +88,7 @@ void build_machine(struct build *b)
     m->cpus = machine_cpus(p, b->host);
     m->memory = machine_memory(p);
     m->warm = settings_bool(b->s, KEY_MACHINE_WARM);
+    m->scratch = str_equal(settings_text(b->s, KEY_MACHINE_SCRATCH), "disk");
     machine_ids(p, b->host);
     machine_sysctls(p);
     if (!parts)
@@ -106,6 +107,8 @@ void build_machine(struct build *b)
     m->initramfs = str_dup_or_null(parts->initramfs);
     m->root = str_dup_or_null(parts->root);
     m->root_type = str_dup_or_null(parts->root_type);
+    m->blank = m->scratch ? str_dup_or_null(parts->blank) : NULL;
+    m->no_blank = m->scratch ? str_dup_or_null(parts->no_blank) : NULL;
 }
 
 /* Inside, all of /proc is the guest's own kernel's: there is nothing of the host's to hide. */

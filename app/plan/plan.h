@@ -162,6 +162,9 @@ struct plan_machine {
      */
     char *warmed;
     uint64_t warmed_bytes; /* what it takes on the disk; 0: this start makes it */
+    bool scratch;     /* what changes goes to a disk of limits.disk bytes, not into its memory */
+    char *blank;      /* owned; what that disk begins as; the disk is made beside it, without a name */
+    char *no_blank;   /* owned; why there is none, with the mend */
     char *program;    /* owned; NULL: it is not installed */
     char *version;    /* owned; the program's, for people */
     char *jailer;     /* owned; by which root has it started; NULL: by ours alone */
@@ -286,6 +289,7 @@ struct plan_parts {
     uint64_t tsc_khz;
     const char *kernel, *no_kernel, *release, *initramfs;
     const char *root, *root_type;
+    const char *blank, *no_blank;
     const char *uri, *folder, *sockets, *loader, *vars; /* of a vm; folder: where each gets its own */
     char *const *client;
     bool iommu;

@@ -42,14 +42,30 @@ static void argv_channel(char ***argv, const char *id, int fd)
 }
 
 /* By descriptor: what has another name for it has no way to it. */
-static void argv_disk(char ***argv, const char *id, int fd, bool read_only)
+static void argv_disk(char ***argv, const char *id, int fd)
 {
     argv_add(argv, "-add-fd", "fd=%d,set=%d", fd, fd);
     argv_add(argv, "-blockdev",
-             "driver=raw,node-name=%s,read-only=%s,file.driver=file,file.filename=/dev/fdset/%d,"
+             "driver=raw,node-name=%s,read-only=on,file.driver=file,file.filename=/dev/fdset/%d,"
              "file.locking=off",
-             id, read_only ? "on" : "off", fd);
+             id, fd);
     argv_add(argv, "-device", "virtio-blk-device,drive=%s,serial=%s", id, id);
+}
+
+/*
+ * Thrown away with the guest: nothing waits for the host's disk, what the guest gives up the host
+ * gets back, and a host's disk that is full is the guest's error, not a machine that stands still.
+ */
+static void argv_scratch(char ***argv, const char *id, int fd)
+{
+    argv_add(argv, "-add-fd", "fd=%d,set=%d", fd, fd);
+    argv_add(argv, "-blockdev",
+             "driver=raw,node-name=%s,read-only=off,discard=unmap,cache.no-flush=on,"
+             "file.driver=file,file.filename=/dev/fdset/%d,file.locking=off,file.discard=unmap,"
+             "file.cache.no-flush=on",
+             id, fd);
+    argv_add(argv, "-device", "virtio-blk-device,drive=%s,serial=%s,werror=report,rerror=report",
+             id, id);
 }
 
 /* `machine`: what the machine has beside its type. What follows is the same for all. */
@@ -72,7 +88,9 @@ static char **argv_begin(const struct plan *p, const char *machine)
     argv_channel(&argv, "control", VMM_FD_CONTROL);
     argv_add(&argv, "-mon", "chardev=control,mode=control");
     argv_add(&argv, "-global", "virtio-mmio.force-legacy=false");
-    argv_disk(&argv, VMM_DISK_ROOT, VMM_FD_ROOT, true);
+    argv_disk(&argv, VMM_DISK_ROOT, VMM_FD_ROOT);
+    if (m->scratch)
+        argv_scratch(&argv, VMM_DISK_SCRATCH, VMM_FD_SCRATCH);
     argv_channel(&argv, "agent", VMM_FD_AGENT);
     argv_add(&argv, "-device", "virtio-serial-device,max_ports=2");
     argv_add(&argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);

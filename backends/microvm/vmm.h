@@ -13,6 +13,7 @@ enum {
     VMM_FD_CONTROL = 4, /* a stream: QMP, an API */
     VMM_FD_KERNEL = 5,  /* a stream: what the guest's kernel prints */
     VMM_FD_ROOT = 6,    /* the root image, read-only */
+    VMM_FD_SCRATCH = 7, /* the scratch disk, for reading and writing; /dev/null: there is none */
     VMM_FDS,
 };
 
@@ -25,6 +26,7 @@ enum {
 /* Files of a snapshot: the guest's memory, everything else of the machine, and who can read it. */
 #define VMM_SAVED_MEMORY "memory"
 #define VMM_SAVED_STATE "state"
+#define VMM_SAVED_SCRATCH "scratch" /* the disk, where there is one */
 #define VMM_SAVED_BY "machine"
 
 /*
@@ -51,6 +53,8 @@ enum { VMM_AGENT_PORT = 1024, VMM_GUEST_CID = 3 };
 
 /* Serial numbers of the guest's disks. */
 #define VMM_DISK_ROOT "root"
+#define VMM_DISK_SCRATCH "scratch"
+#define VMM_SCRATCH_TYPE "ext4" /* as images/blank.h makes them */
 
 /* Who the program is in the jail: never root. */
 enum { VMM_UID = 1000, VMM_GID = 1000 };

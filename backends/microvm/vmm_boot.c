@@ -140,19 +140,30 @@ static int boot_open_meeting(struct boot_ends *b, struct error *e)
     return boot_pair(&b->kernel, &b->fds[1], e);
 }
 
-static int boot_open(const struct launch *l, struct boot_ends *b, struct vmm_saved *saved,
+/* From a snapshot it has what was on it then; a template was made before anybody wrote to it. */
+static int boot_open_scratch(struct launch *l, struct boot_ends *b, const struct vmm_saved *saved,
+                             struct error *e)
+{
+    int *fd = &b->fds[VMM_FD_SCRATCH];
+    if (l->plan->machine.scratch)
+        return vmm_scratch_make(l, saved->scratch, fd, e);
+    *fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return *fd < 0 ? error_errno(e, errno, "/dev/null") : 0;
+}
+
+static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *saved,
                      struct error *e)
 {
     *b = (struct boot_ends){
-        {FD_NONE,  FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE},
+        {FD_NONE,  FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE},
         FD_NONE,
         FD_NONE,
         FD_NONE,
         {FD_NONE, FD_NONE},
-        {FD_NONE, FD_NONE       }
+        {FD_NONE, FD_NONE}
     };
     const char *root = l->plan->machine.root;
-    *saved = (struct vmm_saved){FD_NONE, FD_NONE};
+    *saved = (struct vmm_saved){FD_NONE, FD_NONE, FD_NONE};
     b->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     b->fds[VMM_FD_ROOT] = open(root, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (b->fds[0] < 0 || b->fds[VMM_FD_ROOT] < 0)
@@ -175,7 +186,9 @@ static int boot_open(const struct launch *l, struct boot_ends *b, struct vmm_sav
         r = boot_pair(&b->control, &b->fds[VMM_FD_CONTROL], e);
     if (r == 0)
         r = boot_pair(&b->kernel, &b->fds[VMM_FD_KERNEL], e);
-    return r == 0 && boot_from(l) ? vmm_resume_open(l, boot_from(l), saved, e) : r;
+    if (r == 0 && boot_from(l))
+        r = vmm_resume_open(l, boot_from(l), saved, e);
+    return r == 0 ? boot_open_scratch(l, b, saved, e) : r;
 }
 
 static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
@@ -278,6 +291,14 @@ static void boot_jail(struct launch *l)
         vmm_jail_loading(l->jail, boot_from(l));
 }
 
+/* A scratch disk does not grow; what is written of the machine's state has a bound of its own. */
+static uint64_t boot_file_max(const struct launch *l)
+{
+    if (l->driver->meets)
+        return l->plan->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX;
+    return l->plan->machine.scratch ? MAX(l->plan->limits.disk, (uint64_t)VMM_SAVE_STATE_MAX) : 0;
+}
+
 static int boot_spawn(struct launch *l, struct error *e)
 {
     boot_jail(l);
@@ -297,17 +318,16 @@ static int boot_spawn(struct launch *l, struct error *e)
     r = boot_open(l, &ends, &saved, e);
     l->phases[VMM_PHASE_JAIL] = loop_now_us();
     autostrv char **argv = l->resumed ? l->driver->argv_resumed(l->plan) : l->driver->argv(l->plan);
-    struct vmm_wish w = {
-        .jail = l->jail,
-        .env = &l->env,
-        .ids = &l->ids,
-        .cgroup = l->cgroup,
-        .program = l->plan->machine.program,
-        .argv = argv,
-        .fds = ends.fds,
-        .meets = l->driver->meets,
-        .file_max = l->driver->meets ? l->plan->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX : 0,
-        .memory = saved.memory};
+    struct vmm_wish w = {.jail = l->jail,
+                         .env = &l->env,
+                         .ids = &l->ids,
+                         .cgroup = l->cgroup,
+                         .program = l->plan->machine.program,
+                         .argv = argv,
+                         .fds = ends.fds,
+                         .meets = l->driver->meets,
+                         .file_max = boot_file_max(l),
+                         .memory = saved.memory};
     autofree char *base = NULL;
     struct vmm_jailer_wish jailer;
     if (r == 0 && l->plan->machine.jailer) {
@@ -326,8 +346,7 @@ static int boot_spawn(struct launch *l, struct error *e)
         r = vmm_watch_open(l, e);
     if (r == 0 && l->resumed && !l->driver->meets)
         r = l->driver->resume(l->control, l->plan, saved.state, e);
-    fd_close(saved.memory);
-    fd_close(saved.state);
+    vmm_saved_close(&saved);
     return r;
 }
 

@@ -387,6 +387,7 @@ void vmm_stop(struct launch *l)
     l->kernel = fd_close(l->kernel);
     l->errors = fd_close(l->errors);
     l->metrics = fd_close(l->metrics);
+    l->scratch = fd_close(l->scratch);
     buf_done(&l->metrics_line);
     buf_done(&l->printed);
     l->epoll = fd_close(l->epoll);

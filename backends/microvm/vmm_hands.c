@@ -4,6 +4,7 @@
 #include "backends/microvm/vmm_call.h"
 #include "backends/microvm/vmm_confine.h"
 #include "backends/microvm/vmm_core.h"
+#include "base/copy.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/loop.h"
@@ -26,7 +27,6 @@
 
 enum {
     HANDS_SILENCE_MS = 30000,
-    HANDS_STATE_MAX = 64 << 20,
     HANDS_PIPE = 1 << 20,
     HANDS_HALF_S = 300,
     HANDS_WRITING_MS = 600000,
@@ -91,7 +91,7 @@ ssize_t vmm_core_read(int fd, void *to, size_t size)
 static int hands_state(int from, int to, struct error *e)
 {
     static char bytes[65536];
-    for (off_t all = 0; all <= HANDS_STATE_MAX;) {
+    for (off_t all = 0; all <= (off_t)VMM_SAVE_STATE_MAX;) {
         ssize_t n = pread(from, bytes, sizeof(bytes), all);
         int r = n < 0 ? -errno : fd_write_full(to, bytes, (size_t)n);
         if (r < 0)
@@ -171,14 +171,40 @@ static int hands_memory(int from, int to, uint64_t memory, struct error *e)
     return code ? error_errno(e, code, "the guest's memory") : 0;
 }
 
+/* What the machine's program writes: two pipes, and a disk that is copied while it stands still. */
+struct hands_ends {
+    int memory, state; /* owned; FD_NONE: it writes files */
+    int scratch;       /* owned; FD_NONE: none */
+};
+
+static int hands_scratch_disk(const struct hands_ends *from, int dir, struct error *e)
+{
+    struct pollfd p = {.fd = from->memory, .events = POLLIN};
+    int r;
+    if (from->scratch < 0)
+        return 0;
+    do
+        r = poll(&p, 1, HANDS_SILENCE_MS);
+    while (r < 0 && errno == EINTR);
+    if (r <= 0 || !(p.revents & POLLIN))
+        return error_set(e, ETIMEDOUT, "the guest's memory: nothing has come");
+    autoclose int to = hands_file(dir, VMM_SAVED_SCRATCH, e);
+    if (to < 0)
+        return to;
+    r = copy_content(from->scratch, to);
+    return r < 0 ? error_errno(e, -r, "the guest's disk") : 0;
+}
+
 /* What comes through the pipes. */
-static int hands_unpacked(const struct hands *h, int memory_from, int state_from, int memory,
+static int hands_unpacked(const struct hands *h, int dir, const struct hands_ends *from, int memory,
                           int state, struct error *e)
 {
-    int r = hands_memory(memory_from, memory, h->plan->machine.memory, e);
+    int r = hands_scratch_disk(from, dir, e);
+    if (r == 0)
+        r = hands_memory(from->memory, memory, h->plan->machine.memory, e);
     int told = hands_await(h, r < 0 ? &(struct error){0} : e);
     if (r == 0)
-        r = told < 0 ? told : hands_state(state_from, state, e);
+        r = told < 0 ? told : hands_state(from->state, state, e);
     return r;
 }
 
@@ -199,7 +225,7 @@ static int hands_copied(const struct hands *h, int memory, int state, struct err
     return r;
 }
 
-static int hands_fill(const struct hands *h, int dir, int memory_from, int state_from,
+static int hands_fill(const struct hands *h, int dir, const struct hands_ends *from,
                       struct error *e)
 {
     const struct plan *p = h->plan;
@@ -208,7 +234,7 @@ static int hands_fill(const struct hands *h, int dir, int memory_from, int state
     autoclose int state = memory < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_STATE, e);
     if (memory < 0 || state < 0 || !by)
         return by ? -e->code : error_set(e, ENOENT, "%s is not there", p->machine.program);
-    int r = h->files[0] < 0 ? hands_unpacked(h, memory_from, state_from, memory, state, e)
+    int r = h->files[0] < 0 ? hands_unpacked(h, dir, from, memory, state, e)
                             : hands_copied(h, memory, state, e);
     autoclose int note = r < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_BY, e);
     if (r == 0)
@@ -245,7 +271,7 @@ static void hands_drop_others(const char *folder, const char *kept)
 }
 
 /* The plan's template: a new folder, whole or not there. */
-static int hands_template(const struct hands *h, int memory, int state, struct error *e)
+static int hands_template(const struct hands *h, const struct hands_ends *from, struct error *e)
 {
     const char *path = h->plan->machine.warmed;
     if (!path)
@@ -257,7 +283,7 @@ static int hands_template(const struct hands *h, int memory, int state, struct e
     if (mkdir(half, 0700) < 0)
         return error_errno(e, errno, "%s", half);
     autoclose int dir = open(half, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int r = dir < 0 ? error_errno(e, errno, "%s", half) : hands_fill(h, dir, memory, state, e);
+    int r = dir < 0 ? error_errno(e, errno, "%s", half) : hands_fill(h, dir, from, e);
     if (r ==
         0) { /* one that cannot be read goes, and one that somebody else has made goes for ours */
         file_remove_tree(AT_FDCWD, path);
@@ -280,8 +306,8 @@ static int hands_scratch(int ret[2])
     return ret[1] < 0 ? -errno : 0;
 }
 
-/* One snapshot. Takes `dir`; FD_NONE: the template. */
-static void hands_make(const struct hands *h, int dir)
+/* One snapshot. Takes `dir`, FD_NONE: the template, and the disk that goes with it. */
+static void hands_make(const struct hands *h, int dir, int scratch)
 {
     int memory[2] = {FD_NONE, FD_NONE}, state[2] = {FD_NONE, FD_NONE};
     struct hands_word word = {.kind = HANDS_BEGUN};
@@ -295,12 +321,14 @@ static void hands_make(const struct hands *h, int dir)
     fd_close(memory[1]);
     fd_close(state[1]);
     word = (struct hands_word){.kind = HANDS_DONE};
+    const struct hands_ends from = {memory[0], state[0], scratch};
     if (dir < 0)
-        hands_template(h, memory[0], state[0], &word.error);
+        hands_template(h, &from, &word.error);
     else
-        hands_fill(h, dir, memory[0], state[0], &word.error);
+        hands_fill(h, dir, &from, &word.error);
     fd_close(memory[0]);
     fd_close(state[0]);
+    fd_close(scratch);
     fd_close(dir);
     fd_send(h->socket, &word, sizeof(word), NULL, 0);
 }
@@ -319,10 +347,12 @@ static void hands_serve(struct hands *h)
             memcpy(h->files, fds, sizeof(fds));
             continue;
         }
+        if (kind == HANDS_BEGIN) {
+            hands_make(h, fds[0], fds[1]);
+            continue;
+        }
         fd_close(fds[1]);
-        if (kind == HANDS_BEGIN)
-            hands_make(h, fds[0]);
-        else if (kind == HANDS_CALL && fds[0] >= 0)
+        if (kind == HANDS_CALL && fds[0] >= 0)
             hands_call(h, fds[0]);
         else
             fd_close(fds[0]);
@@ -378,13 +408,15 @@ void vmm_hands_end(struct vmm_hands *h)
     *h = (struct vmm_hands){0};
 }
 
-int vmm_hands_begin(const struct vmm_hands *h, int dir, int *ret_memory, int *ret_state,
-                    struct error *e)
+int vmm_hands_begin(const struct vmm_hands *h, int dir, int scratch, int *ret_memory,
+                    int *ret_state, struct error *e)
 {
+    const int given[2] = {dir, scratch};
     struct hands_word word;
     int ends[2];
     size_t count = 2;
-    if (h->pid <= 0 || fd_send(h->socket, &(char){HANDS_BEGIN}, 1, &dir, dir >= 0) < 0)
+    if (h->pid <= 0 || fd_send(h->socket, &(char){HANDS_BEGIN}, 1, given,
+                               (dir >= 0) + (dir >= 0 && scratch >= 0)) < 0)
         return error_set(e, EPIPE, "who makes snapshots is gone");
     ssize_t n = fd_receive(h->socket, &word, sizeof(word), ends, &count);
     if (n == (ssize_t)sizeof(word) && word.kind == HANDS_BEGUN && count != 1) {

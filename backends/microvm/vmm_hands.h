@@ -22,10 +22,12 @@ void vmm_hands_end(struct vmm_hands *h); /* at once; zeroed and never started ar
 
 /*
  * Begins to fill `dir` (kept by the caller), or, FD_NONE, the plan's template. Both are the
- * caller's: a pipe, and an empty file that can be written alone; closed when each is written.
+ * caller's: a pipe, and an empty file that can be written alone; closed when each is written. A
+ * `scratch` disk (FD_NONE: none; kept) is copied when the first of the memory has come, for then
+ * the machine stands still, and it cannot go on before the rest of it is read.
  */
-int vmm_hands_begin(const struct vmm_hands *h, int dir, int *ret_memory, int *ret_state,
-                    struct error *e);
+int vmm_hands_begin(const struct vmm_hands *h, int dir, int scratch, int *ret_memory,
+                    int *ret_state, struct error *e);
 /* The state is written now, or never will be: must follow, once. */
 void vmm_hands_tell(const struct vmm_hands *h, bool written);
 

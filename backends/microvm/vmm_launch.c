@@ -44,6 +44,7 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
     l->driver = d;
     l->env = *env;
     l->pidfd = l->epoll = l->kernel = l->errors = l->metrics = l->control_watched = FD_NONE;
+    l->scratch = FD_NONE;
     l->status = -1;
     vmm_meeting_init(&l->meeting);
     root_ids_init(&l->ids);

@@ -76,6 +76,7 @@ struct launch {
     size_t copies_count, copies_taken;
     struct vmm_hands hands;
     struct vmm_saving saving;
+    int scratch;  /* owned; of the scratch disk, for reading; FD_NONE: none */
     bool resumed; /* from a snapshot or a template, and not from nothing */
     uint64_t phases[VMM_PHASES];
     uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
@@ -98,6 +99,11 @@ struct vmm_copy {
 int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e);
 
 void vmm_end_copies(struct launch *l); /* whoever still sends is not needed any more */
+
+/* vmm_scratch.c: a disk that begins as the file `from` (FD_NONE: as an empty file system) and has no
+ * name. `*ret` is the program's, l->scratch ours. */
+int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e);
+uint64_t vmm_scratch_bytes(const struct launch *l); /* what it takes on the host's disk now */
 
 /* vmm_setup.c: what follows, in the monitor's loop. */
 int vmm_setup_begin(struct launch *l, struct error *e);
@@ -135,8 +141,9 @@ unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2]);
 int vmm_snapshot(struct launch *l, uint32_t request, const struct launch_snapshot *s,
                  struct error *e);
 struct vmm_saved {
-    int memory, state; /* owned; for reading alone */
+    int memory, state, scratch; /* owned; for reading alone; scratch FD_NONE: none was saved */
 };
+void vmm_saved_close(struct vmm_saved *s);
 /* There is a template, and it is this machine's: by this very program. */
 bool vmm_is_warm(const struct launch *l);
 /* -ESTALE: another program has written it. */

@@ -35,13 +35,16 @@ static int setup_next_copy(void *data, const struct plan_mount *m, struct error 
 static int setup_root(struct launch *l, struct error *e)
 {
     const struct plan *p = l->plan;
+    bool disk = p->machine.scratch;
     const struct agent_guest_step steps[] = {
         {.kind = AGENT_STEP_LOWER,
          .source = l->driver->root_device ? l->driver->root_device : "serial:" VMM_DISK_ROOT,
          .content = p->machine.root_type},
         {.kind = AGENT_STEP_UPPER,
-         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2                                                         },
-        {.kind = AGENT_STEP_ROOT,                        .flags = p->read_only ? AGENT_STEP_RO : 0 },
+         .source = disk ? "serial:" VMM_DISK_SCRATCH : NULL,
+         .content = disk ? VMM_SCRATCH_TYPE : NULL,
+         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2},
+        {.kind = AGENT_STEP_ROOT, .flags = p->read_only ? AGENT_STEP_RO : 0                  },
     };
     int r = 0;
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)

@@ -90,7 +90,7 @@ int vmm_saving_begin(struct launch *l, int dir, struct error *e)
                            .hands_due = true,
                            .memory = FD_NONE,
                            .state = FD_NONE};
-    int r = vmm_hands_begin(&l->hands, dir, &s.memory, &s.state, e);
+    int r = vmm_hands_begin(&l->hands, dir, dir < 0 ? FD_NONE : l->scratch, &s.memory, &s.state, e);
     if (r < 0)
         return r;
     l->saving = s;
@@ -210,6 +210,7 @@ unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2])
         return 0;
     if (l->cgroup && cgroup_sample(l->cgroup, &now) == 0 && now.memory != UINT64_MAX)
         ret_cost[1] = MIN(ret_cost[1], now.memory);
+    ret_cost[1] += vmm_scratch_bytes(l);
     return LAUNCH_SNAPSHOT_MEMORY;
 }
 
@@ -241,6 +242,13 @@ static int resume_check(const struct launch *l, int dir, struct error *e)
     return 0;
 }
 
+void vmm_saved_close(struct vmm_saved *s)
+{
+    s->memory = fd_close(s->memory);
+    s->state = fd_close(s->state);
+    s->scratch = fd_close(s->scratch);
+}
+
 int vmm_resume_open(const struct launch *l, const char *path, struct vmm_saved *ret,
                     struct error *e)
 {
@@ -256,7 +264,10 @@ int vmm_resume_open(const struct launch *l, const char *path, struct vmm_saved *
         return error_errno(e, errno, "%s", path);
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != l->plan->machine.memory)
         return error_set(e, EINVAL, "%s: that is not the memory of this machine", path);
-    *ret = (struct vmm_saved){TAKE_FD(memory), TAKE_FD(state)};
+    autoclose int scratch = openat(dir, VMM_SAVED_SCRATCH, how);
+    if (scratch < 0 && (errno != ENOENT || (l->plan->machine.scratch && l->plan->snapshot)))
+        return error_errno(e, errno, "%s", path);
+    *ret = (struct vmm_saved){TAKE_FD(memory), TAKE_FD(state), TAKE_FD(scratch)};
     return 0;
 }
 
@@ -320,7 +331,6 @@ bool vmm_is_warm(const struct launch *l)
     const char *path = l->plan->machine.warmed;
     if (!path || !l->driver->resume || vmm_resume_open(l, path, &saved, &ignored) < 0)
         return false;
-    fd_close(saved.memory);
-    fd_close(saved.state);
+    vmm_saved_close(&saved);
     return true;
 }

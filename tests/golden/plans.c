@@ -51,6 +51,7 @@ static const struct plan_parts parts_kvm = {
     .initramfs = "/cache/initramfs/i.cpio",
     .root = "/cache/disks/d.squashfs",
     .root_type = "squashfs",
+    .blank = "/cache/blanks/1.ext4",
 };
 static const struct plan_parts parts_bare = {
     .program = "/usr/bin/qemu-system-x86_64",
@@ -285,6 +286,10 @@ static const struct golden_case cases[] = {
      .image = &stored, .parts = &parts_bare},
     {"microvm-kvm-or-nothing", host_desk, {"isolation.boundary=microvm", "files.image=web:1",
      "machine.accel=kvm"}, {"id"}, .image = &stored, .parts = &parts_bare},
+    {"microvm-scratch", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.scratch=disk",
+     "resources.disk=2G"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-scratch-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1",
+     "machine.scratch=disk", "resources.disk="}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-mount", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:rw",
      "files.copy-in=./x:/y", "network.mode=host", "machine.accel=tcg"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"vm", host_desk, {"isolation.boundary=vm", "files.image=disk:./d & e.qcow2", "resources.memory=1G",

@@ -183,7 +183,7 @@ test_a_cache_is_pruned() {
     expect_out_has "cache: disks $(du -c --block-size=1 "$DISK" "$(cat gone)" | tail -1 | cut -f 1 | numfmt --to=iec --format=%.1f | sed 's/K$/ KiB/; s/M$/ MiB/') in 2, initramfs 4.0 KiB in 1"
     cofferdam image list --json >out
     python3 -c 'import json; print(*[(c["kind"], c["files"], c["bytes"] > 0) for c in json.load(open("out"))["cache"]])' >said
-    expect_equal "$(cat said)" "('disks', 2, True) ('vmlinux', 0, False) ('initramfs', 1, True) ('filters', 0, False) ('templates', 0, False)"
+    expect_equal "$(cat said)" "('disks', 2, True) ('vmlinux', 0, False) ('initramfs', 1, True) ('filters', 0, False) ('templates', 0, False) ('blanks', 0, False)"
     expect_equal "$(cofferdam image list --quiet)" $'stays:1\ngoes:1'
     cofferdam image rm goes:1 >out 2>&1
     capture cofferdam image prune --dry-run

@@ -365,6 +365,60 @@ test_warm() {
     expect_out on
 }
 
+# What it changes goes to a disk without a name: more than its memory holds, no more than was said, alone in
+# each clone, and gone with it.
+test_a_scratch_disk() {
+    need_machine
+    [ -x /usr/sbin/mke2fs ] || need mke2fs
+    scratch() { machine --set machine.scratch=disk --set resources.disk=300M "$@"; }
+    capture scratch --report -- sh -c 'dd if=/dev/zero of=/big bs=1M count=210 2>/dev/null && echo it fits
+        dd if=/dev/zero of=/more bs=1M count=200 2>/dev/null || echo no further; rm /more; echo on >/small; cat /small; exit 4'
+    expect_status 4
+    expect_out "it fits
+no further
+on"
+    expect_err_has "/big"
+    expect_equal "$(find "$XDG_CACHE_HOME/cofferdam/blanks" -type f | wc -l)" 1 "files beside the disk that was"
+    scratch --detach --name disked -- sh -c 'echo before >/root/f; head -c 300000 /dev/urandom >/root/large; sync; echo ready; sleep 600' >id
+    await 30 disked_is_ready
+    cofferdam cp disked:/root/large large
+    PID=$(vmm_of "$(cat id)")
+    expect_equal "$(awk '/^Max file size/ { print $4 }' "/proc/$PID/limits" 2>/dev/null || echo 314572800)" 314572800 "bytes of a file"
+    capture cofferdam snapshot create disked --name of-disked
+    expect_status 0
+    capture cofferdam exec disked -- sh -c 'echo after >/root/f; rm /root/large; sync'
+    expect_status 0
+    capture cofferdam clone of-disked --number 2
+    expect_status 0
+    for n in disked-1 disked-2; do
+        capture cofferdam exec "$n" -- sh -c "cat /root/f; echo $n >/root/f; sync; cat /root/f"
+        expect_out "before
+$n"
+        cofferdam cp "$n:/root/large" "large-$n"
+        cmp large "large-$n" || fail "another file is in the clone"
+    done
+    capture cofferdam exec disked -- sh -c 'cat /root/f; ls /root'
+    expect_out "after
+f"
+    capture cofferdam diff disked-1
+    expect_out_has "+ /root/large"
+    cofferdam ps --quiet | xargs "$COFFERDAM" kill >/dev/null
+    await 5 nothing_runs
+    cofferdam snapshot rm --force of-disked
+    # a template is of a disk that nobody has written to
+    for n in 1 2; do
+        capture scratch --set machine.warm=yes -- sh -c 'ls /root; echo x >/root/x; ls /root'
+        expect_status 0
+        expect_out x
+    done
+    capture machine --set machine.scratch=disk --set resources.disk= -- true
+    expect_status 125
+    expect_err_has "resources.disk says how large"
+    capture machine --boundary container --image host --set machine.scratch=disk -- true
+    expect_status 125
+}
+disked_is_ready() { cofferdam logs disked | grep -q ready; }
+
 # hostile MODE SECONDS: our programs with another PID 1 for guests.
 hostile() {
     local mode=$1 limit=$2

@@ -199,6 +199,29 @@ static void test_choice_and_count(void **state)
     assert_int_equal(n.entries, 3);
 }
 
+/* Holes stay holes, and a file that is no file is refused. */
+static void test_one_files_content(void **state)
+{
+    struct stat st;
+    put("a", "begin", 0644);
+    int in = openat(from, "a", O_RDWR | O_CLOEXEC);
+    int out = openat(to, "b", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(pwrite(in, "end", 3, 40 << 20), 3);
+    assert_int_equal(ftruncate(in, 64 << 20), 0);
+    assert_int_equal(copy_content(in, out), 0);
+    assert_int_equal(fstat(out, &st), 0);
+    assert_int_equal(st.st_size, 64 << 20);
+    assert_true(st.st_blocks * 512 < 1 << 20);
+    char text[8] = "";
+    assert_int_equal(pread(out, text, 5, 0), 5);
+    assert_string_equal(text, "begin");
+    assert_int_equal(pread(out, text, 4, 40 << 20), 4);
+    assert_memory_equal(text, "end", 4);
+    assert_int_equal(copy_content(from, out), -EINVAL);
+    close(in);
+    close(out);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -211,6 +234,7 @@ int main(void)
         TEST(test_whiteouts_and_devices),
         TEST(test_bounds),
         TEST(test_links_in_the_target),
+        TEST(test_one_files_content),
         TEST(test_choice_and_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
