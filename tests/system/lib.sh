@@ -151,15 +151,15 @@ place_programs() {
 }
 
 # give_ids ACCOUNT: in a mount namespace of our own subuid(5) and subgid(5) give it one range each.
+# The whole of /etc is another: with a mount inside it no overlay could lie over it.
 give_ids() {
-    local file copy
-    for file in /etc/subuid /etc/subgid; do
-        copy=$(mktemp) || return 1
-        { grep -v "^$1:" $file 2>/dev/null; echo "$1:3000000:65536"; } >"$copy"
-        chmod 0644 "$copy"
-        [ -e $file ] && mount --bind "$copy" $file || return 1
-        rm "$copy"
+    local file folder
+    [ -e /etc/subuid ] && [ -e /etc/subgid ] && folder=$(mktemp -d) || return 1
+    mount -t tmpfs -o mode=0755 etc "$folder" && cp -a /etc/. "$folder" || return 1
+    for file in subuid subgid; do
+        { grep -v "^$1:" /etc/$file; echo "$1:3000000:65536"; } >"$folder/$file"
     done
+    mount --bind "$folder" /etc && umount --lazy "$folder" && rmdir "$folder"
 }
 
 # Workloads of this run have all of the user's ids.

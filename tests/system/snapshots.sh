@@ -551,4 +551,5 @@ strike_at() {
         "'$1';" "${2:-kill}" "$(type -P runsc)" "$(type -P runsc)" 1<>striking/runsc
 }
 
+USERS='user ranges root'
 run_tests "$@"
