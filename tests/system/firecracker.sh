@@ -8,7 +8,7 @@
     FAULT='Start microvm error: Internal error while starting microVM: made up (400)'
     OWN='test_every_version_that_is_known test_the_choice_and_its_reason test_through_the_jailer
 test_a_jailer_that_fails test_a_jailer_others_could_change test_the_next_is_taken test_clones test_clones_through_the_jailer
-test_death_at_every_step_of_a_clone test_a_snapshot_that_fails test_warm'
+test_death_at_every_step_of_a_clone test_a_snapshot_that_fails test_warm test_struck_at_a_start test_struck_at_a_clone'
 }
 
 test_every_version_that_is_known() {
@@ -241,6 +241,30 @@ test_death_at_every_step_of_a_clone() {
     done
     cofferdam snapshot rm --force mem
 }
+
+# Whoever is struck on the way: nothing runs, and prune leaves nothing, no file to write either.
+after_strike() {
+    local left
+    cofferdam kill "$(cofferdam ps --quiet 2>/dev/null)" >/dev/null 2>&1 || :
+    await 10 nothing_left || complain "$1" "it runs"
+    cofferdam prune --force >/dev/null 2>errors || complain "$1" "prune: $(cat errors)"
+    left=$(find "$XDG_CACHE_HOME/cofferdam/disks" -name '*.brief'; find "$XDG_RUNTIME_DIR/cofferdam" -mindepth 1 -maxdepth 1 -name '[0-9a-f]*')
+    [ -z "$left" ] || complain "$1" "left behind: $left"
+}
+struck() { # ARGUMENT…
+    # shellcheck source=tests/system/strikes.sh
+    . "$SYSTEM_DIR/strikes.sh"
+    fake
+    set -- run --boundary microvm --runtime "$PWD/bin/firecracker" --image small --memory 192M --cpus 1 "$@" -- true
+    capture cofferdam "$@" # makes the template
+    expect_status 0
+    strikes_begin
+    sweep 197 kill "monitor child" -- "$@"
+    sweep 307 tree any -- "$@"
+    strikes_end 5
+}
+test_struck_at_a_start() { struck; }
+test_struck_at_a_clone() { struck --set machine.warm=yes; }
 
 # What is refused, and a program that dies of it: no snapshot, and the guest goes on while it can.
 test_a_snapshot_that_fails() {
