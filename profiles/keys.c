@@ -331,7 +331,9 @@ const struct key keys[KEY_COUNT] = {
     [KEY_MACHINE_TYPE] = {
         "machine", "type", KEY_TYPE_WORD, "auto|microvm|q35|pc|virt", "auto",
         "auto|microvm|q35|pc|virt",
-        "The machine that is put together.",
+        "The machine that is put together. *microvm* has a handful of devices; QEMU's *q35* and *pc* have a "
+        "chipset, which starts more slowly and is more to attack, for what wants PCI; with more than 2 GiB such a "
+        "one has no snapshots.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_WARM] = {
         "machine", "warm", KEY_TYPE_BOOL, NULL, "no", "yes|no",

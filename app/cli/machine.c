@@ -19,7 +19,12 @@ static const unsigned machine_drivers_vsock =
     1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK | 1u << KERNEL_VSOCK | 1u << KERNEL_RNG |
     1u << KERNEL_BALLOON | 1u << KERNEL_SQUASHFS | 1u << KERNEL_OVERLAY;
 
-/* The same, of those whose devices are on PCI. */
+/* Of a guest of QEMU's with a chipset. */
+static const unsigned machine_drivers_chipset = 1u << KERNEL_VIRTIO_PCI | 1u << KERNEL_BLK |
+                                                1u << KERNEL_CONSOLE | 1u << KERNEL_SQUASHFS |
+                                                1u << KERNEL_OVERLAY;
+
+/* The same as the vsock ones, of those whose devices are on PCI. */
 static const unsigned machine_drivers_pci =
     1u << KERNEL_VIRTIO_PCI | 1u << KERNEL_BLK | 1u << KERNEL_VSOCK | 1u << KERNEL_RNG |
     1u << KERNEL_BALLOON | 1u << KERNEL_SQUASHFS | 1u << KERNEL_OVERLAY;
@@ -29,10 +34,12 @@ static bool machine_is_firecracker(const struct machine_parts *m)
     return plan_runtime_is(m->parts.runtime, "firecracker");
 }
 
-static unsigned machine_drivers_of(const struct machine_parts *m)
+static unsigned machine_drivers_of(const struct machine_parts *m, const struct machine_wish *w)
 {
+    bool chipset = str_equal(w->type, "q35") || str_equal(w->type, "pc");
     return machine_is_firecracker(m)                               ? machine_drivers_vsock
            : plan_runtime_is(m->parts.runtime, "cloud-hypervisor") ? machine_drivers_pci
+           : chipset                                               ? machine_drivers_chipset
                                                                    : machine_drivers;
 }
 
@@ -54,7 +61,7 @@ static int machine_kernel_fits(const struct machine_parts *m, const struct kerne
 
 /* A vmlinux starts a quarter of a second sooner than the kernel that unpacks itself. */
 static int machine_kernel(struct machine_parts *m, const struct dirs *d, const struct kernel *k,
-                          bool scratch, struct error *e)
+                          const struct machine_wish *wish, struct error *e)
 {
     autofree char *path = NULL;
     bool pvh = false;
@@ -69,8 +76,8 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
     autofree char *init = module_program("cofferdam-init-readable");
     const struct initramfs_wish w = {.cache = d->cache,
                                      .kernel = k,
-                                     .drivers =
-                                         machine_drivers_of(m) | (scratch ? 1u << KERNEL_EXT4 : 0),
+                                     .drivers = machine_drivers_of(m, wish) |
+                                                (wish->scratch ? 1u << KERNEL_EXT4 : 0),
                                      .init = init};
     r = initramfs_make(&w, &m->initramfs, e);
     if (r < 0)
@@ -134,7 +141,7 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
         return r;
     r = kernel_choose(&m->kernels, w->release, &k, &why);
     if (r == 0)
-        r = machine_kernel(m, d, k, w->scratch, &why);
+        r = machine_kernel(m, d, k, w, &why);
     if (r < 0)
         m->parts.no_kernel = m->no_kernel = str_dup(why.text);
     r = image ? machine_disk(m, d, image, e) : 0;

@@ -39,6 +39,12 @@ static void explain_kernel(struct explain *x)
                             : "what libvirt's qemu.conf makes of it, with QEMU's own filter");
         return;
     }
+    if (p->boundary == PLAN_MICROVM && !str_equal(p->machine.type, "microvm"))
+        explain_add(
+            x, 9, "devices", "machine.type = microvm",
+            "a chipset's (%s): far more of its program than a microvm's few, and each a way "
+            "to go wrong",
+            p->machine.type);
     if (plan_is_machine(p) && p->machine.accel == PLAN_ACCEL_TCG) {
         explain_add(x, 60, "kernel", "machine.accel = kvm",
                     "a kernel of its own, but emulated (tcg): by QEMU's own word that is no "

@@ -17,7 +17,7 @@
 #include <x86intrin.h>
 #endif
 
-enum { FACTS_MS = 10000, FACTS_TEXT = 65536, FACTS_TSC_US = 20000, FACTS_FORMAT = 3 };
+enum { FACTS_MS = 10000, FACTS_TEXT = 65536, FACTS_TSC_US = 20000, FACTS_FORMAT = 4 };
 
 void vmm_facts_done(struct vmm_facts *f)
 {
@@ -124,7 +124,8 @@ static void facts_modules(char ***files, const char *arch)
 static void facts_firmware(char ***files, const char *program)
 {
     static const char *const names[] = {"bios-microvm.bin",  "qboot.rom",     "pvh.bin",
-                                        "linuxboot_dma.bin", "linuxboot.bin", "kvmvapic.bin"};
+                                        "linuxboot_dma.bin", "linuxboot.bin", "kvmvapic.bin",
+                                        "bios-256k.bin"};
     autofree char *text = facts_ask((const char *const[]){program, "-L", "help", NULL});
     autostrv char **folders = text ? strv_split(text, "\n") : NULL;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -42,8 +42,12 @@ static void qemu_probe(const struct plan_host *host, struct backend_health *ret)
 
 static int qemu_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
-    if (!str_equal(p->machine.type, "microvm"))
-        return error_set(e, ENOTSUP, "machine.type = %s: the microvm boundary has microvm",
+    static const char *const types[] = {"microvm", "q35", "pc"};
+    size_t i = 0;
+    while (i < ARRAY_SIZE(types) && !str_equal(p->machine.type, types[i]))
+        i++;
+    if (i == ARRAY_SIZE(types))
+        return error_set(e, ENOTSUP, "machine.type = %s: QEMU has microvm, q35 and pc here",
                          p->machine.type);
     return 0;
 }

@@ -41,22 +41,28 @@ static void argv_channel(char ***argv, const char *id, int fd)
     argv_add(argv, "-chardev", "socket,id=%s,fd=%d", id, fd);
 }
 
+/* The bus of its devices: a chipset's, or addresses the kernel is told on its command line. */
+static const char *argv_bus(const struct plan *p)
+{
+    return str_equal(p->machine.type, "microvm") ? "device" : "pci";
+}
+
 /* By descriptor: what has another name for it has no way to it. */
-static void argv_disk(char ***argv, const char *id, int fd)
+static void argv_disk(char ***argv, const struct plan *p, const char *id, int fd)
 {
     argv_add(argv, "-add-fd", "fd=%d,set=%d", fd, fd);
     argv_add(argv, "-blockdev",
              "driver=raw,node-name=%s,read-only=on,file.driver=file,file.filename=/dev/fdset/%d,"
              "file.locking=off",
              id, fd);
-    argv_add(argv, "-device", "virtio-blk-device,drive=%s,serial=%s", id, id);
+    argv_add(argv, "-device", "virtio-blk-%s,drive=%s,serial=%s", argv_bus(p), id, id);
 }
 
 /*
  * Thrown away with the guest: nothing waits for the host's disk, what the guest gives up the host
  * gets back, and a host's disk that is full is the guest's error, not a machine that stands still.
  */
-static void argv_scratch(char ***argv, const char *id, int fd)
+static void argv_scratch(char ***argv, const struct plan *p, const char *id, int fd)
 {
     argv_add(argv, "-add-fd", "fd=%d,set=%d", fd, fd);
     argv_add(argv, "-blockdev",
@@ -64,8 +70,8 @@ static void argv_scratch(char ***argv, const char *id, int fd)
              "file.driver=file,file.filename=/dev/fdset/%d,file.locking=off,file.discard=unmap,"
              "file.cache.no-flush=on",
              id, fd);
-    argv_add(argv, "-device", "virtio-blk-device,drive=%s,serial=%s,werror=report,rerror=report",
-             id, id);
+    argv_add(argv, "-device", "virtio-blk-%s,drive=%s,serial=%s,werror=report,rerror=report",
+             argv_bus(p), id, id);
 }
 
 /* `machine`: what the machine has beside its type. What follows is the same for all. */
@@ -81,18 +87,22 @@ static char **argv_begin(const struct plan *p, const char *machine)
     strv_add(&argv, "-no-reboot");
     argv_add(&argv, "-sandbox",
              "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-    argv_add(&argv, "-machine", "%s,auto-kernel-cmdline=off%s", m->type, machine);
+    /* of a chipset what nobody in the guest needs is left out */
+    bool small = str_equal(m->type, "microvm");
+    argv_add(&argv, "-machine", "%s,%s%s", m->type,
+             small ? "auto-kernel-cmdline=off" : "usb=off,vmport=off,smm=off", machine);
     argv_processors(&argv, m);
     argv_channel(&argv, "kernel", VMM_FD_KERNEL);
     argv_add(&argv, "-serial", "chardev:kernel");
     argv_channel(&argv, "control", VMM_FD_CONTROL);
     argv_add(&argv, "-mon", "chardev=control,mode=control");
-    argv_add(&argv, "-global", "virtio-mmio.force-legacy=false");
-    argv_disk(&argv, VMM_DISK_ROOT, VMM_FD_ROOT);
+    if (small)
+        argv_add(&argv, "-global", "virtio-mmio.force-legacy=false");
+    argv_disk(&argv, p, VMM_DISK_ROOT, VMM_FD_ROOT);
     if (m->scratch)
-        argv_scratch(&argv, VMM_DISK_SCRATCH, VMM_FD_SCRATCH);
+        argv_scratch(&argv, p, VMM_DISK_SCRATCH, VMM_FD_SCRATCH);
     argv_channel(&argv, "agent", VMM_FD_AGENT);
-    argv_add(&argv, "-device", "virtio-serial-device,max_ports=2");
+    argv_add(&argv, "-device", "virtio-serial-%s,max_ports=2", argv_bus(p));
     argv_add(&argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);
     return argv;
 }

@@ -288,6 +288,8 @@ static const struct golden_case cases[] = {
      "machine.accel=kvm"}, {"id"}, .image = &stored, .parts = &parts_bare},
     {"microvm-scratch", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.scratch=disk",
      "resources.disk=2G"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-chipset", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.type=q35"}, {"id"},
+     .image = &stored, .parts = &parts_kvm},
     {"microvm-scratch-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1",
      "machine.scratch=disk", "resources.disk="}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-mount", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:rw",

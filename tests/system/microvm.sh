@@ -290,6 +290,35 @@ test_warm() {
     expect_out on
 }
 
+# The same with a chipset: it boots, and what it remembers is cloned as fast.
+test_a_chipset() {
+    need_machine
+    local type
+    for type in q35 pc; do
+        capture machine --set "machine.type=$type" -- sh -c 'echo up; exit 3'
+        expect_status 3
+        expect_out up
+    done
+    machine --set machine.type=q35 --detach --name chipped -- sh -c 'echo mine >/root/f; sleep 600' >id
+    await 30 chipped_is_ready
+    capture cofferdam snapshot create chipped --name of-chipped
+    expect_status 0
+    capture cofferdam clone of-chipped --number 2
+    expect_status 0
+    for n in chipped chipped-1 chipped-2; do
+        capture cofferdam exec "$n" -- sh -c 'cat /root/f; hostname'
+        expect_out "mine
+$n"
+    done
+    cofferdam ps --quiet | xargs "$COFFERDAM" kill >/dev/null
+    await 5 nothing_runs
+    cofferdam snapshot rm --force of-chipped
+    capture machine --set machine.type=virt -- true
+    expect_status 125
+    expect_err_has "machine.type = virt"
+}
+chipped_is_ready() { cofferdam exec chipped -- cat /root/f 2>/dev/null | grep -q mine; }
+
 # What it changes goes to a disk without a name: more than its memory holds, no more than was said, alone in
 # each clone, and gone with it.
 test_a_scratch_disk() {
