@@ -23,14 +23,31 @@ int state_lock_take(int fd)
     return errno == EACCES ? -EAGAIN : -errno;
 }
 
-bool state_lock_held(int dir, const char *name)
+bool state_lock_held(int dir, const char *path)
 {
-    autofree char *path = str_format("%s/lock", name);
     autoclose int fd = openat(dir, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+bool state_lives(int dir, const char *id)
+{
+    autofree char *path = str_format("%s/lock", id);
+    return state_lock_held(dir, path);
+}
+
+int state_read_record(int dir, struct state_record *ret)
+{
+    autofree char *text = NULL;
+    size_t size = 0;
+    int r = file_read(dir, "state", STATE_FILE_MAX, &text, &size);
+    if (r == -ENOENT && (r = file_read(dir, "lock", STATE_FILE_MAX, &text, &size)) == 0) {
+        size = strcspn(text, "\n");
+        r = size ? 0 : -ENOENT;
+    }
+    return r < 0 ? r : state_record_parse(text, size, ret);
 }
 
 int state_remove_folder(int dir, const char *id)
@@ -75,14 +92,11 @@ static void list_add(struct list *l, struct state_record r)
 static struct state_record read_record(int dir, const char *id, bool kept)
 {
     struct state_record r = {0};
-    autofree char *path = str_format("%s/state", id), *text = NULL;
-    size_t size = 0;
-    int code = file_read(dir, path, STATE_FILE_MAX, &text, &size);
-    const char *why = code == -ENOENT ? "it was never written down what this is" : NULL;
-    if (code == 0 && state_record_parse(text, size, &r) < 0) {
-        code = -EINVAL;
-        why = "its state file is damaged";
-    }
+    autoclose int own = openat(dir, id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int code = own < 0 ? -errno : state_read_record(own, &r);
+    const char *why = code == -ENOENT   ? "it was never written down what this is"
+                      : code == -EINVAL ? "its state file is damaged"
+                                        : NULL;
     if (code == 0 && !str_equal(r.id, id)) {
         state_record_done(&r);
         code = -EINVAL;
@@ -109,7 +123,7 @@ static void list_living(struct list *l, int runtime)
     autostrv char **ids = listing_names(runtime, state_id_valid);
     for (size_t i = 0; ids && ids[i]; i++) {
         /* the lock first: whoever ends between the two looks is read as ended, never as lost */
-        bool alive = state_lock_held(runtime, ids[i]);
+        bool alive = state_lives(runtime, ids[i]);
         struct state_record r = read_record(runtime, ids[i], false);
         if (r.reason && faccessat(runtime, ids[i], F_OK, 0) < 0) {
             state_record_done(&r); /* it went away under our eyes */
@@ -134,7 +148,7 @@ static void list_kept(struct list *l, int kept, int runtime)
             continue;
         struct state_record r = read_record(kept, ids[i], true);
         if (r.phase != STATE_EXITED) {
-            if (known || (runtime >= 0 && state_lock_held(runtime, ids[i]))) {
+            if (known || (runtime >= 0 && state_lives(runtime, ids[i]))) {
                 state_record_done(&r);
                 continue;
             }

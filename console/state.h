@@ -2,13 +2,14 @@
  * The state directory: one folder a workload, written by its monitor alone, read by everybody. Files are
  * hints; the lock and the socket are the truth.
  *
- * $runtime/ID/   lock      held (an open file description lock, fcntl(2)) by the monitor for its life
+ * $runtime/ID/   lock      held (an open file description lock, fcntl(2)) by the monitor for its life. Its
+ *                          lines: the first state; then the journal, what was made outside our folders,
+ *                          "KIND<tab>WHAT" each, before it was made
  *                socket    the wire
- *                journal   what was made outside our folders, one line each, before it was made
- *                state     JSON, struct state_record
+ *                state     JSON, struct state_record; missing until it is another than the first
  *                plan      JSON, the plan
  * $runtime/.half-ID        a folder in the making or in the taking apart
- * $runtime/.name-NAME      a link to the ID that has this name among the living
+ * $runtime/.name-NAME      a hard link to the lock of who has this name among the living
  * $state/workloads/ID/     for kept workloads: plan, state, report, log, record, scratch/
  */
 #ifndef COFFERDAM_CONSOLE_STATE_H

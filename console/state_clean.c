@@ -16,7 +16,7 @@ static int replay(int dir, struct error *e)
     enum { MOST = 1024 * 1024 };
     autofree char *text = NULL;
     size_t size;
-    int r = file_read(dir, "journal", MOST, &text, &size);
+    int r = file_read(dir, "lock", MOST, &text, &size);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
@@ -26,7 +26,7 @@ static int replay(int dir, struct error *e)
     for (size_t i = strv_length(lines); i-- > 0;) {
         char *tab = strchr(lines[i], '\t');
         if (!tab)
-            continue; /* cut off by the kill: what it announces was not made yet */
+            continue; /* the first state; or cut off by the kill: what it announces was not made */
         *tab = 0;
         struct error mine;
         r = launch_undo(lines[i], tab + 1, &mine);
@@ -39,8 +39,11 @@ static int replay(int dir, struct error *e)
 }
 
 /* The name's link, if it is still this workload's. */
-static void drop_name(int runtime, const char *id)
+static void drop_name(int runtime, int lock)
 {
+    struct stat ours, named;
+    if (fstat(lock, &ours) < 0 || ours.st_nlink < 2)
+        return;
     DIR *list;
     int own = openat(runtime, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (own < 0)
@@ -51,11 +54,9 @@ static void drop_name(int runtime, const char *id)
     }
     struct dirent *entry;
     while ((entry = readdir(list))) {
-        char holder[STATE_ID_SIZE + 1];
-        if (!str_starts(entry->d_name, STATE_NAME))
-            continue;
-        ssize_t n = readlinkat(runtime, entry->d_name, holder, sizeof(holder));
-        if (n == STATE_ID_SIZE && memcmp(holder, id, STATE_ID_SIZE) == 0)
+        if (str_starts(entry->d_name, STATE_NAME) &&
+            fstatat(runtime, entry->d_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+            named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
             unlinkat(runtime, entry->d_name, 0);
     }
     closedir(list);
@@ -68,11 +69,8 @@ static void drop_name(int runtime, const char *id)
 static int take_lock(int dir, int lock)
 {
     int r = state_lock_take(lock);
-    autofree char *text = NULL;
-    size_t size;
     struct state_record record;
-    if (r != -EAGAIN || file_read(dir, "state", STATE_FILE_MAX, &text, &size) < 0 ||
-        state_record_parse(text, size, &record) < 0)
+    if (r != -EAGAIN || state_read_record(dir, &record) < 0)
         return r;
     bool ended = record.phase == STATE_EXITED;
     state_record_done(&record);
@@ -101,7 +99,7 @@ static int clean_runtime(int runtime, const char *id, struct error *e)
     r = replay(dir, e);
     if (r < 0)
         return error_wrap(e, "cleaning up %s", id); /* the folder stays: it knows what is left */
-    drop_name(runtime, id);
+    drop_name(runtime, lock);
     r = state_remove_folder(runtime, id);
     return r < 0 ? error_errno(e, -r, "cannot remove the folder of %s", id) : 0;
 }
@@ -134,16 +132,12 @@ static bool drop_half(int runtime, const char *name)
     return lock >= 0 && state_lock_take(lock) == 0 && file_remove_tree(runtime, name) == 0;
 }
 
+/* Its lock is nowhere else any more: the folder is gone. */
 static bool name_is_dead(int runtime, const char *link)
 {
-    char id[STATE_ID_SIZE + 1] = {0};
-    if (readlinkat(runtime, link, id, sizeof(id)) != STATE_ID_SIZE)
-        return true;
-    id[STATE_ID_SIZE] = 0;
-    autofree char *half = str_format("%s%s", STATE_HALF, id);
     struct stat st;
-    return fstatat(runtime, id, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-           fstatat(runtime, half, &st, AT_SYMLINK_NOFOLLOW) < 0;
+    return fstatat(runtime, link, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink < 2 ||
+           !S_ISREG(st.st_mode);
 }
 
 static bool sweep_one(int dir, const char *name, bool halves)

@@ -14,9 +14,14 @@ bool state_id_valid(const char *id); /* 12 hexadecimal digits */
 /* Takes the lock of an open file; -EAGAIN: somebody has it. It goes with the descriptor. */
 int state_lock_take(int fd);
 
-/* Whether the monitor of the folder `name` below `dir` lives. Never takes the lock, even briefly.
- */
-bool state_lock_held(int dir, const char *name);
+/* Whether the monitor lives whose lock is the file `path` below `dir`. Never takes it, even
+ * briefly. */
+bool state_lock_held(int dir, const char *path);
+/* The same for the folder `id` below `dir`. */
+bool state_lives(int dir, const char *id);
+
+/* What the folder `dir` says of its workload: its state, or the first one. 0 or -errno. */
+int state_read_record(int dir, struct state_record *ret);
 
 /*
  * Removes the folder `id` below `dir`, by way of .half-ID: whoever looks sees all of it or nothing.

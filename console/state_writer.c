@@ -13,14 +13,13 @@
 struct state_writer {
     int runtime;   /* owned; $runtime */
     int dir;       /* owned; the workload's folder in it */
-    int lock;      /* owned; holds the lock */
-    int journal;   /* owned; FD_NONE until the first line */
+    int lock;      /* owned; holds the lock, the first record and the journal */
     int workloads; /* owned; $state/workloads; FD_NONE: nothing is kept */
     int kept_dir;  /* owned; the workload's folder in it */
     char *id;      /* owned */
     char *name;    /* owned; NULL until it is claimed */
     bool published, keep;
-    bool written; /* there is a state file, so the next one must be renamed over it */
+    bool begun; /* something stands in the lock's file: no room for a first record any more */
 };
 
 static void folder_name(const struct state_writer *w, char to[32])
@@ -84,7 +83,6 @@ int state_writer_open(const struct dirs *d, const char *id, bool kept, struct st
     *w = (struct state_writer){.runtime = runtime,
                                .dir = FD_NONE,
                                .lock = FD_NONE,
-                               .journal = FD_NONE,
                                .workloads = FD_NONE,
                                .kept_dir = FD_NONE,
                                .id = str_dup(id),
@@ -124,12 +122,6 @@ static void name_link(const char *name, char to[80])
     snprintf(to, 80, "%s%s", STATE_NAME, name);
 }
 
-static bool holder_lives(int runtime, const char *id)
-{
-    autofree char *half = str_format("%s%s", STATE_HALF, id);
-    return state_lock_held(runtime, id) || state_lock_held(runtime, half);
-}
-
 /* Removes the link of a name whose holder is dead. -EEXIST: it lives. */
 static int name_release_dead(int runtime, const char *link)
 {
@@ -140,13 +132,8 @@ static int name_release_dead(int runtime, const char *link)
     while (fcntl(lock, F_OFD_SETLKW, &l) < 0)
         if (errno != EINTR)
             return -errno;
-    char id[STATE_ID_SIZE + 1] = {0};
-    ssize_t n = readlinkat(runtime, link, id, sizeof(id));
-    if (n == STATE_ID_SIZE) {
-        id[STATE_ID_SIZE] = 0;
-        if (holder_lives(runtime, id))
-            return -EEXIST;
-    }
+    if (state_lock_held(runtime, link))
+        return -EEXIST;
     return unlinkat(runtime, link, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -157,7 +144,7 @@ static int name_claim(struct state_writer *w, const char *name, struct error *e)
         return error_set(e, EINVAL, "this is not a workload's name");
     name_link(name, link);
     for (int tries = 0; tries < 8; tries++) {
-        if (symlinkat(w->id, w->runtime, link) == 0) {
+        if (linkat(w->dir, "lock", w->runtime, link, 0) == 0) {
             w->name = str_dup(name);
             return 0;
         }
@@ -181,6 +168,17 @@ static void name_unclaim(struct state_writer *w)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+/* One line in the file of the lock, once, while nobody can be reading it. */
+static int put_first(struct state_writer *w, char *text)
+{
+    size_t size = strlen(text);
+    w->begun = true;
+    text[size] = '\n'; /* in the place of its end, which is put back */
+    int r = fd_write_full(w->lock, text, size + 1);
+    text[size] = '\0';
+    return r;
+}
+
 /* The first time nobody can be reading it: then it is written in place. */
 static int put_file(int dir, const char *name, const void *data, size_t size, bool fresh)
 {
@@ -193,13 +191,9 @@ static int put_file(int dir, const char *name, const void *data, size_t size, bo
     return fd_write_full(fd, data, size);
 }
 
-static int put_both(struct state_writer *w, const char *name, const void *data, size_t size,
-                    bool fresh, struct error *e)
+static int put_kept(struct state_writer *w, const char *name, const void *data, size_t size)
 {
-    int r = put_file(w->dir, name, data, size, fresh);
-    if (r == 0 && w->kept_dir >= 0)
-        r = file_write_whole(w->kept_dir, name, data, size, 0600, false);
-    return r < 0 ? error_errno(e, -r, "cannot write the workload's %s", name) : 0;
+    return w->kept_dir >= 0 ? file_write_whole(w->kept_dir, name, data, size, 0600, false) : 0;
 }
 
 int state_writer_put(struct state_writer *w, const struct state_record *r, struct error *e)
@@ -212,16 +206,21 @@ int state_writer_put(struct state_writer *w, const struct state_record *r, struc
     json_t *j = state_record_to_json(r);
     autofree char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);
-    int c = put_both(w, "state", text, strlen(text), !w->written && !w->published, e);
+    size_t size = strlen(text);
+    bool first = !w->begun && !w->published;
+    int c = first ? put_first(w, text) : put_file(w->dir, "state", text, size, false);
     if (c == 0)
-        w->written = true;
-    return c;
+        c = put_kept(w, "state", text, size);
+    return c < 0 ? error_errno(e, -c, "cannot write the workload's state") : 0;
 }
 
 int state_writer_file(struct state_writer *w, const char *name, const void *data, size_t size,
                       struct error *e)
 {
-    return put_both(w, name, data, size, !w->published, e);
+    int r = put_file(w->dir, name, data, size, !w->published);
+    if (r == 0)
+        r = put_kept(w, name, data, size);
+    return r < 0 ? error_errno(e, -r, "cannot write the workload's %s", name) : 0;
 }
 
 int state_writer_publish(struct state_writer *w, struct error *e)
@@ -239,12 +238,9 @@ int state_writer_journal(struct state_writer *w, const char *kind, const char *w
 {
     if (strpbrk(kind, "\t\n") || strpbrk(what, "\t\n"))
         return error_set(e, EINVAL, "a path with a tab or a newline cannot be journalled");
-    if (w->journal < 0)
-        w->journal = openat(w->dir, "journal", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (w->journal < 0)
-        return error_errno(e, errno, "cannot open the journal");
     autofree char *line = str_format("%s\t%s\n", kind, what);
-    ssize_t n = write(w->journal, line, strlen(line));
+    w->begun = true;
+    ssize_t n = write(w->lock, line, strlen(line));
     if (n != (ssize_t)strlen(line))
         return error_errno(e, n < 0 ? errno : ENOSPC, "cannot write the journal");
     return 0;
@@ -272,7 +268,7 @@ void state_writer_keep(struct state_writer *w, bool kept)
 
 int state_writer_remove(struct state_writer *w)
 {
-    static const char *const names[] = {"socket", "state", "plan", "journal"};
+    static const char *const names[] = {"socket", "state", "plan"};
     char half[32];
     folder_name(w, half);
     if (w->published) {
@@ -301,7 +297,6 @@ void state_writer_free(struct state_writer *w)
 {
     if (!w)
         return;
-    fd_close(w->journal);
     fd_close(w->dir);
     fd_close(w->kept_dir);
     fd_close(w->workloads);

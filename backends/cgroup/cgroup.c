@@ -191,6 +191,12 @@ static int cgroup_v2_parent(struct cgroup *c, const char *id, const char *const 
     return dir;
 }
 
+static void cgroup_tell_ready(const struct cgroup *c, const struct cgroup_wish *w)
+{
+    if (w->ready && c->v2.dir >= 0)
+        w->ready(w->data, c);
+}
+
 static int cgroup_journal(const struct cgroup_wish *w, const char *what, struct error *e)
 {
     return w->journal ? w->journal(w->journal_data, "cgroup", what, e) : 0;
@@ -222,7 +228,10 @@ static int cgroup_make_v2(struct cgroup *c, const struct cgroup_wish *w, struct 
     if (r < 0)
         return error_errno(e, -r, "control group %s", path ? path : c->name);
     c->v2_controllers = true;
-    return cgroup_limits_v2(c, l, e);
+    r = cgroup_limits_v2(c, l, e);
+    if (r == 0)
+        cgroup_tell_ready(c, w);
+    return r;
 }
 
 /* Opens the hierarchies this workload needs; the ones that are not there stay FD_NONE. */
@@ -279,7 +288,10 @@ static int cgroup_make_v1(struct cgroup *c, const struct cgroup_wish *w, struct 
     int r = cgroup_journal(w, c->name, e);
     if (r < 0)
         return r;
+    c->mode = PLAN_CGROUP_V1;
     bool any = c->v2.parent >= 0 && cgroup_place_make(&c->v2, c->name) == 0;
+    if (any)
+        cgroup_tell_ready(c, w);
     for (size_t i = 0; i < CGROUP_V1_COUNT; i++) {
         struct cgroup_place *p = &c->v1[i];
         if (p->parent < 0)
@@ -291,7 +303,6 @@ static int cgroup_make_v1(struct cgroup *c, const struct cgroup_wish *w, struct 
     }
     if (!any)
         return -ENOENT;
-    c->mode = PLAN_CGROUP_V1;
     r = cgroup_limits_v1(c, w->plan, e);
     return r < 0 ? r : cgroup_open_joins(c, e);
 }
@@ -362,6 +373,8 @@ int cgroup_make(const struct cgroup_wish *w, struct cgroup **ret, struct error *
         struct error ignored;
         launch_own_failure(&why);
         *e = why;
+        if (w->undone)
+            w->undone(w->data);
         cgroup_clean(c, &ignored);
         cgroup_free(c);
         return -e->code;

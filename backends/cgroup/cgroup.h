@@ -44,6 +44,13 @@ struct cgroup_wish {
     const struct plan *plan; /* borrowed until cgroup_make() returns: id, limits, devices */
     int (*journal)(void *data, const char *kind, const char *what, struct error *e);
     void *journal_data;
+    /*
+     * Unless NULL: told when there is a folder for CLONE_INTO_CGROUP and all its own limits are
+     * set, which may be before all others are made; and if these fail then, before all goes again.
+     */
+    void (*ready)(void *data, const struct cgroup *c);
+    void (*undone)(void *data);
+    void *data;
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 enum { CPU_QUOTA_LEAST_US = 1000 };
 
@@ -138,7 +139,12 @@ static const struct {
     {"/dev/net/tun", "c 10:200"},
 };
 
-static int v1_allow_device(int dir, const char *path, bool made)
+static int v1_allow(int list, const char *rule)
+{
+    return write(list, rule, strlen(rule)) == (ssize_t)strlen(rule) ? 0 : -errno;
+}
+
+static int v1_allow_device(int list, const char *path, bool made)
 {
     struct stat st;
     char rule[64];
@@ -146,13 +152,13 @@ static int v1_allow_device(int dir, const char *path, bool made)
         if (strcmp(known_devices[i].path, path) != 0)
             continue;
         snprintf(rule, sizeof(rule), "%s rw%s", known_devices[i].rule, made ? "m" : "");
-        return file_put(dir, "devices.allow", rule);
+        return v1_allow(list, rule);
     }
     if (stat(path, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
         return 0;
     snprintf(rule, sizeof(rule), "%c %u:%u rw%s", S_ISCHR(st.st_mode) ? 'c' : 'b',
              major(st.st_rdev), minor(st.st_rdev), made ? "m" : "");
-    return file_put(dir, "devices.allow", rule);
+    return v1_allow(list, rule);
 }
 
 /* A second lock: nodes cannot be made but where that is said, and foreign mounts are nodev. */
@@ -162,13 +168,15 @@ static int v1_devices(const struct cgroup *c, const struct plan *p)
     if (dir < 0)
         return 0;
     int r = file_put(dir, "devices.deny", "a");
+    autoclose int list = r < 0 ? FD_NONE : openat(dir, "devices.allow", O_WRONLY | O_CLOEXEC);
+    if (list < 0)
+        return r < 0 ? r : -errno;
+    r = v1_allow(list, "c 5:2 rw"); /* ptmx */
     if (r == 0)
-        r = file_put(dir, "devices.allow", "c 5:2 rw"); /* ptmx */
-    if (r == 0)
-        r = file_put(dir, "devices.allow", "c 136:* rw"); /* pts */
+        r = v1_allow(list, "c 136:* rw"); /* pts */
     for (size_t i = 0; r == 0 && i < p->mounts_count; i++)
         if (p->mounts[i].kind == PLAN_MOUNT_DEVICE && p->mounts[i].source)
-            r = v1_allow_device(dir, p->mounts[i].source, p->mounts[i].flags & PLAN_MOUNT_MADE);
+            r = v1_allow_device(list, p->mounts[i].source, p->mounts[i].flags & PLAN_MOUNT_MADE);
     return r;
 }
 

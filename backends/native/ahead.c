@@ -22,12 +22,13 @@
 enum { AHEAD_PLAN_MOST = 1 << 20 };
 
 /*
- * The second packet. Descriptors: the agent's socket, those of the copies and of the v2 group if
- * there are any, then what has to be written "0" to for a place in the v1 groups.
+ * The second packet, which may come in two: the first with the group alone, while the others are
+ * being made. Descriptors: the agent's socket, those of the copies and of the v2 group if there are
+ * any, then what has to be written "0" to for a place in the v1 groups.
  */
 struct ahead_go {
     struct root_ids ids;
-    bool copies, group;
+    bool agent, copies, group;
 };
 
 /* --- inside ---------------------------------------------------------------------------------- */
@@ -54,8 +55,10 @@ static int ahead_bear(struct setup *s, int group)
     pid_t pid = native_clone(PLAN_NS_PID, group, true, &pidfd);
     if (pid < 0)
         return setup_fail(s, "making PID 1");
-    if (pid == 0)
+    if (pid == 0) {
+        s->mother = false;
         return setup_begin(s);
+    }
     struct setup_message m = {.word = SETUP_BORN, .pid = pid};
     fd_send(s->control, &m, sizeof(m), &pidfd, 1);
     _exit(0);
@@ -67,10 +70,11 @@ static int ahead_hear(struct setup *s)
     int fds[3 + CGROUP_JOINS_MAX];
     size_t count = ARRAY_SIZE(fds), next = 0;
     ssize_t n = fd_receive(s->control, &go, sizeof(go), fds, &count);
-    if (n != sizeof(go) || count < 1u + go.copies + go.group)
+    if (n != sizeof(go) || count < (size_t)go.agent + go.copies + go.group)
         return error_set(&s->error, ESRCH, "the monitor is gone");
     s->ids = &go.ids;
-    s->agent = fds[next++];
+    if (go.agent)
+        s->agent = fds[next++];
     if (go.copies)
         s->copies = fds[next++];
     autoclose int group = go.group ? fds[next++] : FD_NONE;
@@ -122,12 +126,24 @@ int setup_heed(struct setup *s)
         return setup_wait(s);
     if (s->ids)
         return 0;
-    if (s->mother || s->plan->map_by != PLAN_MAP_SELF || native_has_copies(s->plan))
-        return ahead_hear(s);
+    if (s->mother || s->plan->map_by != PLAN_MAP_SELF || native_has_copies(s->plan)) {
+        int r = ahead_hear(s);
+        bool more = r == 0 && s->agent < 0 && native_has_copies(s->plan);
+        return more ? ahead_hear(s) : r;
+    }
     /* all that is needed for now stands in the plan */
     int r = root_ids_take(s->plan, NULL, &ids, &s->error);
     s->ids = &ids;
     return r;
+}
+
+/* Before anything of the workload's runs; the group's namespace is to begin at all of them. */
+int setup_heed_joins(struct setup *s)
+{
+    if (!s->early || s->shape & PLAN_NS_PID || s->agent >= 0)
+        return 0;
+    int r = ahead_hear(s);
+    return r < 0 ? r : setup_cgroup_namespace(s);
 }
 
 int setup_heed_at_last(struct setup *s)
@@ -172,7 +188,7 @@ void native_foresee(uint32_t shape, int init, struct launch_ahead *ret)
     *ret = (struct launch_ahead){.pid = pid, .pidfd = pidfd, .control = pair[0], .shape = shape};
 }
 
-bool native_ahead_fits(const struct launch *l)
+bool native_ahead_fits(const struct launch *l, const struct cgroup *c)
 {
     const struct launch_ahead *a = l->env.ahead;
     if (!a || a->pid <= 0 || !native_same_shape(a->shape | PLAN_NS_PID, l->plan->namespaces))
@@ -181,17 +197,26 @@ bool native_ahead_fits(const struct launch *l)
     if (l->lent.fds || l->lowers.count || l->snapshot >= 0)
         return false;
     /* nor may it enter a scope that was made after it: only the service manager could move it */
-    if (cgroup_mode(l->cgroup) == PLAN_CGROUP_SYSTEMD && geteuid() != 0)
+    if (cgroup_mode(c) == PLAN_CGROUP_SYSTEMD && geteuid() != 0)
         return false;
-    return cgroup_clone_fd(l->cgroup) < 0 || !(a->shape & PLAN_NS_PID);
+    return cgroup_clone_fd(c) < 0 || !(a->shape & PLAN_NS_PID);
 }
 
-int native_ahead_go(const struct launch *l, int control, int agent, int copies, struct error *e)
+int native_ahead_bear(const struct launch *l, int control, const struct cgroup *c, struct error *e)
+{
+    int group = cgroup_clone_fd(c);
+    struct ahead_go go = {.ids = l->ids, .group = true};
+    int r = fd_send(control, &go, sizeof(go), &group, 1);
+    return r < 0 && r != -EPIPE ? error_errno(e, -r, "a channel to set-up") : 0;
+}
+
+int native_ahead_go(const struct launch *l, int control, int agent, int copies, bool borne,
+                    struct error *e)
 {
     int fds[3 + CGROUP_JOINS_MAX];
     size_t count = 0;
-    int group = cgroup_clone_fd(l->cgroup);
-    struct ahead_go go = {.ids = l->ids, .copies = copies >= 0, .group = group >= 0};
+    int group = borne ? FD_NONE : cgroup_clone_fd(l->cgroup);
+    struct ahead_go go = {.ids = l->ids, .agent = true, .copies = copies >= 0, .group = group >= 0};
     fds[count++] = agent;
     if (copies >= 0)
         fds[count++] = copies;

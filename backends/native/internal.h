@@ -28,11 +28,14 @@ struct launch {
     int snapshot;              /* owned; during a start */
     struct cgroup *cgroup;     /* owned */
     struct agent_host *agent;  /* owned */
-    pid_t pid;                 /* 0: none, or reaped */
-    int pidfd;                 /* owned */
-    int scratch;               /* owned; the folder of backends/changes.h */
-    int mounts;                /* owned; keeps them in being until free(); FD_NONE: nothing does */
-    int status;                /* of main; -1: not known */
+    int control; /* owned; during a start: to set-up, if PID 1 is being born already */
+    int early;   /* 0, or what went wrong with that: -errno, with early_error */
+    struct error early_error;
+    pid_t pid;   /* 0: none, or reaped */
+    int pidfd;   /* owned */
+    int scratch; /* owned; the folder of backends/changes.h */
+    int mounts;  /* owned; keeps them in being until free(); FD_NONE: nothing does */
+    int status;  /* of main; -1: not known */
     bool agent_closed, ended, frozen;
     char why[256]; /* the agent's misbehaviour; empty: none */
 };

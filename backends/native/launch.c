@@ -27,7 +27,7 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
 {
     struct launch *l = NEW(struct launch);
     l->env = *env;
-    l->pidfd = l->scratch = l->snapshot = l->mounts = FD_NONE;
+    l->pidfd = l->scratch = l->snapshot = l->mounts = l->control = FD_NONE;
     l->status = -1;
     root_ids_init(&l->ids);
     int r = plan_from_json(plan, size, &l->plan, e);
@@ -65,24 +65,29 @@ static int native_open_snapshot(struct launch *l, struct error *e)
 }
 
 /* The agent finds its first command waiting in the socket, so nobody waits for a greeting. */
-static int native_make(struct launch *l, struct error *e)
+static int native_make_agent(struct launch *l, int *ret_inside, struct error *e)
 {
-    struct cgroup_wish wish = {
-        .plan = l->plan, .journal = l->env.journal, .journal_data = l->env.journal_data};
-    int r = root_ids_take(l->plan, &l->env, &l->ids, e);
-    if (r == 0)
-        r = cgroup_make(&wish, &l->cgroup, e);
-    if (r < 0)
-        return r;
     int pair[2];
-    r = fd_socketpair(pair);
+    int r = fd_socketpair(pair);
     if (r < 0)
         return error_errno(e, -r, "a channel to cofferdam-init");
-    autoclose int inside = pair[1];
+    *ret_inside = pair[1];
     l->agent = agent_host_new(pair[0]);
     if (!l->agent)
         return error_errno(e, errno, "a channel to cofferdam-init");
-    r = agent_start_main(l->agent, l->plan, &l->env, e);
+    return agent_start_main(l->agent, l->plan, &l->env, e);
+}
+
+static int native_make(struct launch *l, struct error *e)
+{
+    const struct cgroup_wish wish = {.plan = l->plan,
+                                     .journal = l->env.journal,
+                                     .journal_data = l->env.journal_data,
+                                     .ready = native_start_early,
+                                     .undone = native_start_undone,
+                                     .data = l};
+    autoclose int inside = FD_NONE;
+    int r = root_ids_take(l->plan, &l->env, &l->ids, e);
     if (r == 0)
         r = root_lowers_open(l->plan, &l->ids, &l->lowers, e);
     if (r == 0)
@@ -90,11 +95,15 @@ static int native_make(struct launch *l, struct error *e)
     if (r == 0)
         r = native_open_snapshot(l, e);
     if (r == 0)
+        r = cgroup_make(&wish, &l->cgroup, e);
+    if (r == 0)
+        r = native_make_agent(l, &inside, e);
+    if (r == 0)
         r = native_start_container(l, inside, e);
+    native_start_undone(l);
     root_lowers_close(&l->lowers);
     root_lent_close(&l->lent);
     l->snapshot = fd_close(l->snapshot);
-    inside = fd_close(inside);
     return r;
 }
 

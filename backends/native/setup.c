@@ -225,6 +225,7 @@ static int (*const setup_stages[])(struct setup *s) = {
     setup_show_mounts,
     setup_mounts,
     setup_pivot,
+    setup_heed_joins,
     setup_sysctls,
     setup_hostname,
     setup_limits,

@@ -37,6 +37,7 @@ struct start_channels {
     pid_t sender;              /* of the copies; 0: none */
     bool early;                /* the child is one that was made ahead: */
     bool mother;               /* it is only the mother of PID 1, as yet */
+    bool borne;                /* who knows all that she needs to know */
 };
 
 static void start_close(struct start_channels *c)
@@ -160,6 +161,17 @@ static int start_clone(struct launch *l, struct start_channels *c, int agent_ins
     return 0;
 }
 
+/* The one that was made ahead is this launch's now. Returns what to talk to it through. */
+static int start_take(struct launch *l)
+{
+    struct launch_ahead *a = l->env.ahead;
+    int control = a->control;
+    l->pid = a->pid;
+    l->pidfd = a->pidfd;
+    *a = (struct launch_ahead){0};
+    return control;
+}
+
 /* The one that is there already, or a new one. */
 static int start_child_of(struct launch *l, struct start_channels *c, int agent_inside,
                           struct error *e)
@@ -167,14 +179,16 @@ static int start_child_of(struct launch *l, struct start_channels *c, int agent_
     int r = native_has_copies(l->plan) ? fd_socketpair(c->copies) : 0;
     if (r < 0)
         return error_errno(e, -r, "a channel for copies");
+    if (l->control >= 0) {
+        c->early = c->mother = c->borne = true;
+        c->control[0] = TAKE_FD(l->control);
+        return l->early < 0 ? error_take(e, &l->early_error) : 0;
+    }
     struct launch_ahead *a = l->env.ahead;
-    if (native_ahead_fits(l)) {
+    if (native_ahead_fits(l, l->cgroup)) {
         c->early = true;
         c->mother = !(a->shape & PLAN_NS_PID);
-        c->control[0] = a->control;
-        l->pid = a->pid;
-        l->pidfd = a->pidfd;
-        *a = (struct launch_ahead){0};
+        c->control[0] = start_take(l);
         return 0;
     }
     if (a)
@@ -225,11 +239,11 @@ static int start_verify_owner(const struct launch *l, struct error *e)
 }
 
 /* Her id maps can be written once she has left our namespaces. */
-static int start_await_mother(struct start_channels *c, struct error *e)
+static int start_await_mother(int control, struct error *e)
 {
     struct setup_message m = {0};
     size_t none = 0;
-    ssize_t n = fd_receive(c->control[0], &m, sizeof(m), NULL, &none);
+    ssize_t n = fd_receive(control, &m, sizeof(m), NULL, &none);
     if (n != (ssize_t)sizeof(m) || (m.word != SETUP_LEFT && m.word != SETUP_FAILED))
         return error_set(e, EPROTO, "set-up ended without a word (killed?)");
     if (m.word == SETUP_LEFT)
@@ -240,11 +254,11 @@ static int start_await_mother(struct start_channels *c, struct error *e)
 static int start_do_work(struct launch *l, struct start_channels *c, int agent_inside,
                          struct error *e)
 {
-    int r = c->mother ? start_await_mother(c, e) : 0;
-    if (r == 0 && start_has_work(l))
+    int r = c->mother && !c->borne ? start_await_mother(c->control[0], e) : 0;
+    if (r == 0 && start_has_work(l) && !c->borne)
         r = root_ids_write(&l->ids, l->plan->map_by, l->pid, e);
     if (r == 0 && c->early)
-        r = native_ahead_go(l, c->control[0], agent_inside, c->copies[1], e);
+        r = native_ahead_go(l, c->control[0], agent_inside, c->copies[1], c->borne, e);
     c->copies[1] = fd_close(c->copies[1]);
     if (r < 0 || c->early || !start_has_work(l))
         return r;
@@ -276,12 +290,18 @@ static void start_settle(struct launch *l)
         l->env.settled(l->env.settled_data);
 }
 
-/* PID 1 has come; its mother goes. */
-static void start_born(struct launch *l, struct start_channels *c, pid_t pid, int pidfd)
+/* A mother has said her last word. */
+static void start_reap(struct launch *l)
 {
     while (waitpid(l->pid, NULL, __WALL) < 0 && errno == EINTR)
         ;
-    fd_close(l->pidfd);
+    l->pidfd = fd_close(l->pidfd);
+}
+
+/* PID 1 has come; its mother goes. */
+static void start_born(struct launch *l, struct start_channels *c, pid_t pid, int pidfd)
+{
+    start_reap(l);
     l->pid = pid;
     l->pidfd = pidfd;
     c->mother = false;
@@ -334,6 +354,45 @@ static int start_listen(struct launch *l, struct start_channels *c, struct error
     }
 }
 
+void native_start_early(void *launch, const struct cgroup *c)
+{
+    struct launch *l = launch;
+    /* a folder for the changes is emptied first */
+    if (l->plan->scratch || !native_ahead_fits(l, c) || l->env.ahead->shape & PLAN_NS_PID)
+        return;
+    l->control = start_take(l);
+    l->early = start_await_mother(l->control, &l->early_error);
+    if (l->early == 0 && start_has_work(l))
+        l->early = root_ids_write(&l->ids, l->plan->map_by, l->pid, &l->early_error);
+    if (l->early == 0)
+        l->early = native_ahead_bear(l, l->control, c, &l->early_error);
+}
+
+/* Whoever waits for more of us ends, so it is not for long that we hear who was born. */
+void native_start_undone(void *launch)
+{
+    struct launch *l = launch;
+    if (l->control < 0)
+        return;
+    shutdown(l->control, SHUT_WR);
+    for (bool more = l->early == 0; more;) {
+        struct setup_message m;
+        size_t count = 1;
+        int fd = FD_NONE;
+        ssize_t n = fd_receive(l->control, &m, sizeof(m), &fd, &count);
+        autoclose int pidfd = n > 0 && count ? fd : FD_NONE;
+        more = n == -ECONNRESET || (n == (ssize_t)sizeof(m) && m.word != SETUP_BORN);
+        if (n == (ssize_t)sizeof(m) && m.word == SETUP_BORN && pidfd >= 0) {
+            start_reap(l);
+            l->pid = m.pid;
+            l->pidfd = TAKE_FD(pidfd);
+        }
+    }
+    l->control = fd_close(l->control);
+    native_end(l, NULL);
+    l->pidfd = fd_close(l->pidfd);
+}
+
 static uint32_t start_outside(const struct plan_id_map *map, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -380,6 +439,10 @@ int native_start_container(struct launch *l, int agent_inside, struct error *e)
         r = start_do_work(l, &c, agent_inside, e);
     if (r == 0)
         r = start_listen(l, &c, e);
+    if (r < 0 && c.mother && c.borne) { /* there may be a PID 1 that we have not heard of yet */
+        l->control = TAKE_FD(c.control[0]);
+        native_start_undone(l);
+    }
     start_close(&c);
     if (r < 0 && l->pid > 0)
         native_end(l, NULL);

@@ -12,6 +12,13 @@
  */
 int native_start_container(struct launch *l, int agent_inside, struct error *e);
 
+/*
+ * For cgroup_wish: the first process that was made ahead becomes the mother of PID 1 as soon as
+ * there is a group to be born into; and what there is of both ends before the groups go again.
+ */
+void native_start_early(void *launch, const struct cgroup *c);
+void native_start_undone(void *launch);
+
 /* What has been killed while it was frozen dies only when it thaws, with v1's freezer. */
 void native_thaw(struct launch *l);
 
