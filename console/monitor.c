@@ -345,7 +345,7 @@ static void run(struct monitor *m)
     for (struct peer *p = m->peers; p; p = p->next)
         link_send(&p->link);
     if (!left_alone)
-        life_put_state(m, STATE_RUNNING);
+        life_put_state_soon(m, STATE_RUNNING);
     life_limit(m);
     lock_in(m);
     check_lock(m);
@@ -367,6 +367,7 @@ static void done(struct monitor *m)
     loop_timer_free(m->death);
     loop_timer_free(m->linger);
     loop_timer_free(m->restart);
+    loop_timer_free(m->later);
     loop_free(m->loop);
     if (m->launch)
         m->ops->free(m->launch);

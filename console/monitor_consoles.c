@@ -39,6 +39,7 @@ struct console *console_of_slot(struct monitor *m, uint32_t slot)
 
 void monitor_active(struct monitor *m)
 {
+    life_settle_state(m); /* what it says shows that it runs */
     if (m->idle_limit)
         m->active_ms = loop_now_ms();
 }

@@ -9,6 +9,7 @@ enum {
     LINGER_MS = 2000, /* for viewers of screens; owners of streams are waited for */
     RESTART_MOST_MS = 60000,
     LIMIT_AGAIN_MS = 20,
+    STATE_SOON_MS = 4,
 };
 
 /* --- events of the backend -------------------------------------------------------------------- */
@@ -184,7 +185,21 @@ void life_put_state(struct monitor *m, enum state_phase phase)
 {
     struct error e;
     m->record.phase = phase;
+    m->state_due = false;
     state_writer_put(m->writer, &m->record, &e); /* a hint for others; nothing hangs on it */
+}
+
+void life_put_state_soon(struct monitor *m, enum state_phase phase)
+{
+    m->record.phase = phase;
+    m->state_due = true;
+    loop_timer_set(m->later, STATE_SOON_MS);
+}
+
+void life_settle_state(struct monitor *m)
+{
+    if (m->state_due && !m->ended)
+        life_put_state(m, m->record.phase);
 }
 
 static int freeze(struct monitor *m, bool frozen, struct error *e)
@@ -325,6 +340,11 @@ static void linger_over(struct loop_timer *t, void *data)
             peer_kill(p);
 }
 
+static void state_is_due(struct loop_timer *t, void *data)
+{
+    life_settle_state(data);
+}
+
 static void restart_due(struct loop_timer *t, void *data)
 {
     struct monitor *m = data;
@@ -338,6 +358,7 @@ void life_begin(struct monitor *m)
     m->frame = loop_timer_new(m->loop, frame_due, m);
     m->linger = loop_timer_new(m->loop, linger_over, m);
     m->restart = loop_timer_new(m->loop, restart_due, m);
+    m->later = loop_timer_new(m->loop, state_is_due, m);
 }
 
 void life_limit(struct monitor *m)

@@ -142,6 +142,8 @@ struct monitor {
     bool frame_armed;
     struct loop_timer *time_limit, *idle_limit, *grace, *frame, *death, *linger, *restart;
     uint64_t begun_us, folder_us; /* loop_now_us() when it began, and when it had its folder */
+    struct loop_timer *later; /* writes down record.phase: */
+    bool state_due;           /* it is not written down yet */
     uint64_t active_ms; /* when anything was last read or typed */
     int spare;          /* owned; writing a byte starts the workload anew; FD_NONE */
 
@@ -242,6 +244,9 @@ void life_ended_at_start(struct monitor *m); /* it was killed while it was being
 void life_round(struct monitor *m);
 bool life_is_over(const struct monitor *m);
 void life_put_state(struct monitor *m, enum state_phase phase);
+/* Before anybody can know of it from us, or in a moment; never, if all is over by then. */
+void life_put_state_soon(struct monitor *m, enum state_phase phase);
+void life_settle_state(struct monitor *m);
 
 /* --- monitor_report.c */
 json_t *report_state(struct monitor *m);

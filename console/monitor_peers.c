@@ -153,6 +153,7 @@ static void accept_one(struct loop_watch *w, int listener, uint32_t events, void
         return;
     if (peer.uid != geteuid() && peer.uid != 0)
         return;
+    life_settle_state(m);
     peer_add(m, TAKE_FD(fd));
 }
 

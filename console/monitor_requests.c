@@ -334,6 +334,7 @@ static void on_workload(struct peer *p, const struct wire_frame *f)
 
 void request_handle(struct peer *p, const struct wire_frame *f, int fd)
 {
+    life_settle_state(p->monitor);
     switch (f->type) {
     case WIRE_ATTACH:
     case WIRE_DETACH:

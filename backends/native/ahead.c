@@ -93,8 +93,10 @@ int setup_leave(struct setup *s)
         return 0;
     if (unshare((int)native_clone_flags(s->shape)) < 0)
         return setup_fail(s, "making namespaces");
-    setup_tell(s, SETUP_LEFT, FD_NONE);
-    return 0;
+    const struct setup_message m = {.word = SETUP_LEFT};
+    int r = fd_send(s->control, &m, sizeof(m), NULL, 0);
+    return r < 0 ? error_errno(&s->error, -r, "telling the monitor")
+                 : 0; /* it would wait for ever */
 }
 
 int setup_learn(struct setup *s)

@@ -470,7 +470,7 @@ void native_end(struct launch *l, int *ret_status)
     do
         got = wait4(l->pid, &status, __WALL, &usage);
     while (got < 0 && errno == EINTR);
-    if (got == l->pid)
+    if (got == l->pid && l->cgroup)
         cgroup_note_usage(l->cgroup, &usage);
     l->pid = 0;
     if (ret_status)

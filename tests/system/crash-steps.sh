@@ -8,7 +8,7 @@
 
 # What the journals of this moment announce: control groups, id ranges.
 list_announced() {
-    find "$RUN/run/cofferdam" -mindepth 2 -maxdepth 2 -name journal -exec cat {} + 2>/dev/null | cut -f2- | sort -u
+    find "$RUN/run/cofferdam" -mindepth 2 -maxdepth 2 -name lock -exec cat {} + 2>/dev/null | cut -s -f2- | sort -u
 }
 
 # Those that are there: groups, and locks of id ranges that nobody holds by now.
