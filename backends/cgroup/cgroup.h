@@ -74,7 +74,7 @@ size_t cgroup_joins(const struct cgroup *c, int *ret_fds, size_t most);
 /* Puts another process into them: where it cannot do so itself. */
 int cgroup_attach(struct cgroup *c, pid_t pid, struct error *e);
 
-/* Opens what the calls below read and write. `pid`: the workload's PID 1 as we see it. */
+/* Opens what the calls below write; what they read they open themselves. `pid`: the workload's PID 1 as we see it. */
 void cgroup_keep(struct cgroup *c, pid_t pid);
 
 /* As launch_ops.reach(): under Landlock, what the calls below need. */

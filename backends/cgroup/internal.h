@@ -60,7 +60,8 @@ struct cgroup {
     struct cgroup_place v2; /* of a hybrid host too */
     bool v2_controllers;    /* the limits go there */
     struct cgroup_place v1[CGROUP_V1_COUNT];
-    int file[CGROUP_FILE_COUNT]; /* owned */
+    int file[CGROUP_FILE_COUNT]; /* owned; FD_NONE: not there, or not asked for yet */
+    bool asked[CGROUP_FILE_COUNT];
     bool io_other;               /* CGROUP_IO_WEIGHT is the file that limits.c falls back to */
     char **shortfalls;           /* owned */
 
@@ -85,9 +86,9 @@ unsigned cgroup_v2_bfq_weight(unsigned weight);
 
 /* Whether a kept file is of the v2 tree; the number in one, UINT64_MAX: none. */
 bool cgroup_file_is_v2(const struct cgroup *c, enum cgroup_file f);
-uint64_t cgroup_file_number(const struct cgroup *c, enum cgroup_file f);
+uint64_t cgroup_file_number(struct cgroup *c, enum cgroup_file f);
 /* Bytes of files and of the kernel's caches that it can take back; 0: not known. */
-uint64_t cgroup_reclaimable(const struct cgroup *c);
+uint64_t cgroup_reclaimable(struct cgroup *c);
 
 /* A limit that cannot be set: an error, or a shortfall and 0. */
 int cgroup_short(struct cgroup *c, const struct plan_limits *l, const char *limit, int r,

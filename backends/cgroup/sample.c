@@ -1,4 +1,7 @@
-/* Running numbers, the freezer and the kill switch, on descriptors opened in time. */
+/*
+ * Running numbers, the freezer and the kill switch. What is written to is opened in time, what is
+ * only read when it is asked for: most workloads have ended by then.
+ */
 #include "backends/cgroup/internal.h"
 
 #include "base/file.h"
@@ -46,6 +49,24 @@ bool cgroup_file_is_v2(const struct cgroup *c, enum cgroup_file f)
     return c->v2.dir >= 0 && (c->mode != PLAN_CGROUP_V1 || c->v1[places[f].v1_id].dir < 0);
 }
 
+/* In the v2 tree of a hybrid host there is only what needs no controller. */
+static bool v2_may_have(const struct cgroup *c, const char *name)
+{
+    return name && c->v2.dir >= 0 &&
+           (c->mode != PLAN_CGROUP_V1 || str_starts(name, "cgroup.") ||
+            str_equal(name, "cpu.stat") || str_ends(name, ".pressure"));
+}
+
+static int open_file(const struct cgroup *c, enum cgroup_file f)
+{
+    const char *v1 = places[f].v1;
+    int dir = v1 ? c->v1[places[f].v1_id].dir : FD_NONE, flags = places[f].flags | O_CLOEXEC;
+    int fd = dir >= 0                       ? openat(dir, v1, flags)
+             : v2_may_have(c, places[f].v2) ? openat(c->v2.dir, places[f].v2, flags)
+                                            : FD_NONE;
+    return fd < 0 ? FD_NONE : fd;
+}
+
 /* The one that limits.c writes where the first is missing. */
 static int keep_io_weight(struct cgroup *c)
 {
@@ -65,29 +86,33 @@ void cgroup_keep(struct cgroup *c, pid_t pid)
     if (c->mode == PLAN_CGROUP_NONE && c->proc < 0)
         c->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < CGROUP_FILE_COUNT; i++) {
-        if (c->file[i] >= 0)
+        if (c->file[i] >= 0 || places[i].flags == O_RDONLY)
             continue;
-        if (places[i].v1 && places[i].v1_id < CGROUP_V1_COUNT && c->v1[places[i].v1_id].dir >= 0)
-            c->file[i] =
-                openat(c->v1[places[i].v1_id].dir, places[i].v1, places[i].flags | O_CLOEXEC);
-        else if (c->v2.dir >= 0 && places[i].v2)
-            c->file[i] = openat(c->v2.dir, places[i].v2, places[i].flags | O_CLOEXEC);
+        c->file[i] = open_file(c, (enum cgroup_file)i);
         if (c->file[i] < 0 && i == CGROUP_IO_WEIGHT)
             c->file[i] = keep_io_weight(c);
-        if (c->file[i] < 0)
-            c->file[i] = FD_NONE;
     }
 }
 
-/* Reads a kept file from its beginning; an empty string if it is not there or gone. */
-static const char *kept_read(const struct cgroup *c, enum cgroup_file f, char text[STAT_MAX])
+/* It stays open. Our folders may be read from under Landlock: cgroup_reach(). */
+static int kept_file(struct cgroup *c, enum cgroup_file f)
 {
-    ssize_t n = c->file[f] < 0 ? -1 : pread(c->file[f], text, STAT_MAX - 1, 0);
+    if (c->file[f] < 0 && places[f].flags == O_RDONLY && !c->asked[f])
+        c->file[f] = open_file(c, f);
+    c->asked[f] = true;
+    return c->file[f];
+}
+
+/* Reads a kept file from its beginning; an empty string if it is not there or gone. */
+static const char *kept_read(struct cgroup *c, enum cgroup_file f, char text[STAT_MAX])
+{
+    int fd = kept_file(c, f);
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, STAT_MAX - 1, 0);
     text[n < 0 ? 0 : n] = '\0';
     return text;
 }
 
-uint64_t cgroup_file_number(const struct cgroup *c, enum cgroup_file f)
+uint64_t cgroup_file_number(struct cgroup *c, enum cgroup_file f)
 {
     char text[STAT_MAX];
     uint64_t n;
@@ -108,7 +133,7 @@ static uint64_t text_number(const char *text, const char *key)
     return UINT64_MAX;
 }
 
-uint64_t cgroup_reclaimable(const struct cgroup *c)
+uint64_t cgroup_reclaimable(struct cgroup *c)
 {
     static const char *const caches[] = {"inactive_file", "active_file", "slab_reclaimable"};
     char text[STAT_MAX];
@@ -132,16 +157,16 @@ static uint64_t text_sum(const char *text, const char *key)
 }
 
 /* "some avg10=0.00 … total=123": microseconds. */
-static uint64_t kept_pressure(const struct cgroup *c, enum cgroup_file f)
+static uint64_t kept_pressure(struct cgroup *c, enum cgroup_file f)
 {
     char text[STAT_MAX];
     return text_number(kept_read(c, f, text), "total");
 }
 
-static void sample_io(const struct cgroup *c, struct launch_sample *s)
+static void sample_io(struct cgroup *c, struct launch_sample *s)
 {
     char text[STAT_MAX];
-    if (c->file[CGROUP_IO_STAT] < 0)
+    if (kept_file(c, CGROUP_IO_STAT) < 0)
         return;
     kept_read(c, CGROUP_IO_STAT, text);
     bool v2 = cgroup_file_is_v2(c, CGROUP_IO_STAT);
@@ -149,7 +174,7 @@ static void sample_io(const struct cgroup *c, struct launch_sample *s)
     s->io_write = text_sum(text, v2 ? "wbytes=" : "Write ");
 }
 
-static void sample_files(const struct cgroup *c, struct launch_sample *s)
+static void sample_files(struct cgroup *c, struct launch_sample *s)
 {
     char text[STAT_MAX];
     if (cgroup_file_is_v2(c, CGROUP_CPU_STAT)) {
@@ -203,7 +228,7 @@ void cgroup_note_usage(struct cgroup *c, const struct rusage *u)
     c->peak_memory = MAX(c->peak_memory, (uint64_t)u->ru_maxrss * 1024);
 }
 
-static bool frozen_is(const struct cgroup *c, bool v2, bool frozen)
+static bool frozen_is(struct cgroup *c, bool v2, bool frozen)
 {
     char text[STAT_MAX];
     if (v2)
@@ -227,7 +252,7 @@ int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e)
         if (now >= end)
             return error_set(e, ETIMEDOUT, "a process does not stand still: it waits for a device");
         if (v2) {
-            struct pollfd p = {.fd = c->file[CGROUP_EVENTS], .events = POLLPRI};
+            struct pollfd p = {.fd = kept_file(c, CGROUP_EVENTS), .events = POLLPRI};
             poll(&p, 1, (int)(end - now));
         } else {
             /* The v1 freezer tells nobody; reading the state is what drives it on. */

@@ -36,7 +36,7 @@ static int memory_used(uint64_t used, uint64_t memory, struct error *e)
  * Less than it uses: version 2 would kill it for that. So memory.high takes files and caches back
  * first, for a moment; what is above it then is in real use.
  */
-static int edits_memory_v2(const struct cgroup *c, struct edits *l, uint64_t memory,
+static int edits_memory_v2(struct cgroup *c, struct edits *l, uint64_t memory,
                            struct error *e)
 {
     uint64_t now = cgroup_file_number(c, CGROUP_MEMORY_NOW), caches = cgroup_reclaimable(c);
@@ -56,7 +56,7 @@ static int edits_memory_v2(const struct cgroup *c, struct edits *l, uint64_t mem
  * has not been named: there stays as much of it as there is; above all memory there is no limit.
  * The kernel takes caches back itself, and refuses where that is not enough.
  */
-static void edits_memory_v1(const struct cgroup *c, struct edits *l, uint64_t memory)
+static void edits_memory_v1(struct cgroup *c, struct edits *l, uint64_t memory)
 {
     const uint64_t unlimited = INT64_MAX / 2; /* the kernel's own number depends on its pages */
     uint64_t was = cgroup_file_number(c, CGROUP_MEMORY_MAX);
@@ -69,7 +69,7 @@ static void edits_memory_v1(const struct cgroup *c, struct edits *l, uint64_t me
         edit_add(l, "memory", CGROUP_MEMSW_MAX, memory + (both_were - was));
 }
 
-static int edits_memory(const struct cgroup *c, struct edits *l, uint64_t memory, struct error *e)
+static int edits_memory(struct cgroup *c, struct edits *l, uint64_t memory, struct error *e)
 {
     if (cgroup_file_is_v2(c, CGROUP_MEMORY_MAX))
         return edits_memory_v2(c, l, memory, e);
@@ -77,14 +77,14 @@ static int edits_memory(const struct cgroup *c, struct edits *l, uint64_t memory
     return 0;
 }
 
-static unsigned io_weight_here(const struct cgroup *c, unsigned weight)
+static unsigned io_weight_here(struct cgroup *c, unsigned weight)
 {
     if (!cgroup_file_is_v2(c, CGROUP_IO_WEIGHT))
         return cgroup_v1_io_weight(weight);
     return c->io_other ? cgroup_v2_bfq_weight(weight) : weight;
 }
 
-static int edits_make(const struct cgroup *c, struct edits *l, const struct plan_limits *planned,
+static int edits_make(struct cgroup *c, struct edits *l, const struct plan_limits *planned,
                       const struct launch_limits *x, struct error *e)
 {
     int r = 0;
@@ -105,7 +105,7 @@ static int edits_make(const struct cgroup *c, struct edits *l, const struct plan
 }
 
 /* Why there is no such file. */
-static const char *edit_missing(const struct cgroup *c, enum cgroup_file file,
+static const char *edit_missing(struct cgroup *c, enum cgroup_file file,
                                 const struct plan_limits *planned)
 {
     if (c->mode == PLAN_CGROUP_NONE)
@@ -118,7 +118,7 @@ static const char *edit_missing(const struct cgroup *c, enum cgroup_file file,
 }
 
 /* What nothing here enforces is found before anything is written. */
-static int edits_check(const struct cgroup *c, struct edits *l, const struct plan_limits *planned,
+static int edits_check(struct cgroup *c, struct edits *l, const struct plan_limits *planned,
                        struct error *e)
 {
     for (size_t i = 0; i < l->count; i++) {
@@ -131,13 +131,13 @@ static int edits_check(const struct cgroup *c, struct edits *l, const struct pla
     return 0;
 }
 
-static void edit_undo(const struct cgroup *c, const struct edit *x)
+static void edit_undo(struct cgroup *c, const struct edit *x)
 {
     (void)!pwrite(c->file[x->file], x->before, strlen(x->before), 0);
 }
 
 /* Each write takes back what it can; what reads on is always a little above it. */
-static bool memory_is_above(const struct cgroup *c, const struct edit *x, uint64_t memory,
+static bool memory_is_above(struct cgroup *c, const struct edit *x, uint64_t memory,
                             uint64_t *ret_now)
 {
     enum { TRIES = 5, LITTLE = 16 };
@@ -150,7 +150,7 @@ static bool memory_is_above(const struct cgroup *c, const struct edit *x, uint64
     return true;
 }
 
-static int edit_write(const struct cgroup *c, const struct edit *x, uint64_t memory,
+static int edit_write(struct cgroup *c, const struct edit *x, uint64_t memory,
                       struct error *e)
 {
     uint64_t now;
