@@ -23,8 +23,9 @@ static void firecracker_probe(const struct plan_host *host, struct backend_healt
     struct vmm_facts f = {0};
     struct firecracker_version v;
     struct error e;
-    if (vmm_kind_probe(&firecracker_kind, host, ret, &f) == 0 &&
-        firecracker_version_read(f.version, &v, &e) == 0 && v.minor < FIRECRACKER_ACPI)
+    int r = vmm_kind_probe(&firecracker_kind, host, ret, &f);
+    ret->can |= BACKEND_CAN_SNAPSHOT_MEMORY | BACKEND_CAN_CLONE;
+    if (r == 0 && firecracker_version_read(f.version, &v, &e) == 0 && v.minor < FIRECRACKER_ACPI)
         backend_health_add(ret, BACKEND_PARTLY, "devices by ACPI",
                            "this version tells of devices by the kernel's command line alone, "
                            "which distributions' kernels do not read",
