@@ -38,7 +38,9 @@ static void serve(int listener, const struct line *lines, size_t count)
             if (fd_read_full(fd, &head, sizeof(head)) < 0 || head.type != AGENT_PING)
                 _exit(3);
             agent_encode_head(&head, lines[i].pong ? AGENT_PONG : AGENT_HELLO, 0, 0);
-            if (fd_write_full(fd, &head, sizeof(head)) < 0 || fd_write_full(fd, "more", 4) < 0)
+            /* who is no agent's is hung up on at once */
+            if (fd_write_full(fd, &head, sizeof(head)) < 0 ||
+                (lines[i].pong && fd_write_full(fd, "more", 4) < 0))
                 _exit(4);
         }
         if (lines[i].pong == 1 && read(fd, bytes, 1) != 0) /* the caller's to close */
