@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 int umount2(const char *, int);
-enum { LENT_DETACH = 2 };
+enum { LENT_DETACH = 2, LENT_OPEN = 0006 };
 static const char lent_hook[] = "lent", lent_node[] = "device";
 
 static bool lent_is(const struct plan_mount *m)
@@ -83,8 +83,14 @@ static int lent_device(const struct plan *p, const struct root_ids *ids, const s
     if (fs < 0)
         return error_errno(e, -fs, "mount %s: a file system for it", m->target);
     int r = mknodat(fs, lent_node, S_IFCHR | 0600, st.st_rdev) < 0 ? -errno : 0;
+    if (r == -EPERM && (st.st_mode & LENT_OPEN) != LENT_OPEN)
+        return error_set(e, EPERM,
+                         "mount %s: root may make no device nodes here (CAP_MKNOD), and the host's "
+                         "is not open to the id the workload gets; mend: chmod o+rw %s, or start "
+                         "it as an ordinary user who may use it",
+                         m->target, m->source);
     if (r == -EPERM)
-        return 0; /* a root that may make none: the host's own is shown */
+        return 0; /* the host's own is shown */
     if (r < 0 || fchownat(fs, lent_node, uid, gid, 0) < 0)
         return error_errno(e, errno, "mount %s: a device node", m->target);
     int node = tree_clone(fs, lent_node, false);
