@@ -95,8 +95,8 @@ struct plan *vmm_jail_meeting(const struct plan *p)
 
 char *vmm_saving_path(const struct plan *p, size_t which)
 {
-    autofree char *folder = str_dup(p->machine.root);
-    *strrchr(folder, '/') = '\0';
+    const char *root = p->machine.root, *name = strrchr(root, '/');
+    autofree char *folder = str_ndup(root, name ? (size_t)(name - root) : 0);
     return str_format("%s/%s-%s" LAUNCH_FILE_ENDING, folder, p->id,
                       which ? VMM_SAVED_STATE : VMM_SAVED_MEMORY);
 }
