@@ -81,7 +81,7 @@ podman_forget() {
     local enter=()
     [ -z "$OCI_NAMESPACE" ] || enter=(nsenter "--mount=${OCI_NAMESPACE#@}")
     "${enter[@]}" "${PODMAN[@]}" rm --all --force --time 0 >/dev/null 2>&1 || :
-    umount "$T/podman/overlay" 2>/dev/null || :
+    "${enter[@]}" umount "$T/podman/overlay" 2>/dev/null || :
 }
 
 # show_times FILE BASE: interleave's lines as a table, with ratios to the peer called BASE.
