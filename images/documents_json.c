@@ -29,6 +29,8 @@ static const struct {
     {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",    DOCUMENT_LAYER,    "gzip"},
 };
 
+enum { DOCUMENT_LIST_MAX = 10000 };
+
 const char *document_layer_compression(const char *media_type)
 {
     for (size_t i = 0; i < ARRAY_SIZE(document_types); i++)
@@ -142,7 +144,7 @@ int document_texts(const json_t *object, const char *key, char ***ret, struct er
     json_t *item;
     if (!j || json_is_null(j))
         return 0;
-    if (!json_is_array(j) || json_array_size(j) > 10000)
+    if (!json_is_array(j) || json_array_size(j) > DOCUMENT_LIST_MAX)
         return error_set(e, EBADMSG, "%s is no list of texts", key);
     json_array_foreach(j, i, item)
     {
@@ -160,8 +162,8 @@ int document_keys(const json_t *object, const char *key, bool values, char ***re
     const char *name;
     if (!j || json_is_null(j))
         return 0;
-    if (!json_is_object(j))
-        return error_set(e, EBADMSG, "%s is no object", key);
+    if (!json_is_object(j) || json_object_size(j) > DOCUMENT_LIST_MAX)
+        return error_set(e, EBADMSG, "%s is no object, or too large a one", key);
     json_object_foreach(j, name, value)
     {
         if (values && !json_is_string(value))

@@ -49,6 +49,15 @@ int import_read(int dir, const char *path, char **ret, size_t *ret_size, struct 
     return 0;
 }
 
+int import_names_are_few(size_t names, struct error *e)
+{
+    if (names <= IMPORT_NAMES_MAX)
+        return 0;
+    return error_set(e, E2BIG,
+                     "there are %zu names in it, and at most %d come in at once: say which", names,
+                     IMPORT_NAMES_MAX);
+}
+
 int import_finish(struct image_import *m, const struct document_descriptor *d, const char *name,
                   struct error *e)
 {
@@ -269,7 +278,9 @@ static int layout_entries(struct image_import *m, int dir, bool ours,
         int at = named ? (int)last : layout_choose(m, i, "it", e);
         return at < 0 ? at : layout_entry(m, dir, ours, &i->list[at], m->name, 0, e);
     }
-    int r = layout_names_are_one(i, e);
+    int r = ref ? 0 : import_names_are_few(named, e);
+    if (r == 0)
+        r = layout_names_are_one(i, e);
     for (size_t n = 0; r == 0 && n < i->count; n++) {
         const char *said = i->list[n].name;
         if (ref ? !layout_is_meant(said, ref) : !said && named)
@@ -347,19 +358,10 @@ static int import_known(struct image_import *m, int dir, bool ours, struct error
 /* Unpacked into the session first: 1 if it is no archive of an image. */
 static int import_archive(struct image_import *m, int fd, struct error *e)
 {
-    autofree char *session = NULL;
-    int r = image_store_session(m->store, &session, e);
+    struct store_tree tree;
+    int r = image_store_new_tree(m->store, "archive", 0700, &tree, e);
     if (r < 0)
         return r;
-    int store = image_store_dir(m->store);
-    autofree char *folder = str_format("%s/new/archive", session);
-    autofree char *fs = str_join_path(folder, "fs"), *times = str_join_path(folder, "spill");
-    if (mkdirat(store, folder, 0700) < 0 || mkdirat(store, fs, 0700) < 0)
-        return error_errno(e, errno, "%s", folder);
-    autoclose int dir = openat(store, fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    autoclose int spill = openat(store, times, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (dir < 0 || spill < 0)
-        return error_errno(e, errno, "%s", folder);
     struct unpack_job job = {
         .blob = fd,
         .owner = *image_store_owner(m->store),
@@ -369,15 +371,14 @@ static int import_archive(struct image_import *m, int fd, struct error *e)
     if (job.owner.how == IMAGE_OWNER_RANGES)
         job.owner.how = IMAGE_OWNER_SELF;
     struct unpack_result u;
-    r = unpack_layer(&job, dir, spill, &u, e);
+    r = unpack_layer(&job, tree.root, tree.spill, &u, e);
     if (r == -EMEDIUMTYPE && import_wants(m, IMAGE_SOURCE_ROOTFS))
         r = 1;
     else if (r == 0)
-        r = import_known(m, dir, true, e);
-    struct error ignored;
+        r = import_known(m, tree.root, true, e);
     if (r == 1)
-        file_remove_tree(store, folder);
-    (void)ignored;
+        file_remove_tree(image_store_dir(m->store), tree.path);
+    image_store_tree_done(&tree);
     return r;
 }
 
@@ -390,17 +391,13 @@ static int import_name(struct image_import *m, const char *path, char **ret, str
 /* A folder becomes a tar, as if somebody had made one. */
 static int import_folder(struct image_import *m, int dir, const char *path, struct error *e)
 {
-    autofree char *session = NULL, *name = NULL;
+    autofree char *name = NULL;
     int r = import_name(m, path, &name, e);
-    if (r == 0)
-        r = image_store_session(m->store, &session, e);
     if (r < 0)
         return r;
-    autofree char *temp = str_format("%s/new/folder.tar", session);
-    autoclose int fd = openat(image_store_dir(m->store), temp,
-                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    autoclose int fd = image_store_temp(m->store, "folder.tar", e);
     if (fd < 0)
-        return error_errno(e, errno, "%s", temp);
+        return fd;
     r = import_pack(dir, fd, e);
     return r < 0 ? r : import_rootfs(m, fd, true, name, e);
 }
@@ -409,7 +406,6 @@ static int import_folder(struct image_import *m, int dir, const char *path, stru
 static int import_stdin(struct image_import *m, struct error *e)
 {
     struct stat st;
-    autofree char *session = NULL, *chunk = NULL;
     if (fstat(STDIN_FILENO, &st) < 0)
         return error_errno(e, errno, "standard input");
     if (S_ISREG(st.st_mode)) {
@@ -418,15 +414,11 @@ static int import_stdin(struct image_import *m, struct error *e)
     }
     if (isatty(STDIN_FILENO))
         return error_set(e, EINVAL, "an archive does not come from a terminal");
-    int r = image_store_session(m->store, &session, e);
-    if (r < 0)
-        return r;
-    autofree char *temp = str_format("%s/new/stdin", session);
-    autoclose int to = openat(image_store_dir(m->store), temp,
-                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    autoclose int to = image_store_temp(m->store, "stdin", e);
     if (to < 0)
-        return error_errno(e, errno, "%s", temp);
-    chunk = mem_alloc(IMPORT_CHUNK);
+        return to;
+    autofree char *chunk = mem_alloc(IMPORT_CHUNK);
+    int r = 0;
     for (uint64_t all = 0;;) {
         ssize_t n = read(STDIN_FILENO, chunk, IMPORT_CHUNK);
         if (image_cancelled)

@@ -4,6 +4,11 @@
 
 #include "images/image.h"
 
+enum { IMPORT_NAMES_MAX = 1000 };
+
+/* Whether all the names in an archive may come in, when nobody has said which. */
+int import_names_are_few(size_t names, struct error *e);
+
 /* A regular file of a stranger's folder, through no link and not out of it. Its fd or -errno. */
 int import_open(int dir, const char *path, uint64_t resolve);
 int import_read(int dir, const char *path, char **ret, size_t *ret_size, struct error *e);

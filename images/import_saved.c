@@ -32,6 +32,14 @@ static const char *saved_layer_type(enum compression c)
     return NULL;
 }
 
+/* To be filled, and freed by document_manifest_done(). */
+static struct document_manifest saved_manifest(void)
+{
+    return (struct document_manifest){
+        .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
+    };
+}
+
 static int saved_add_layer(struct image_import *m, int fd, bool ours, const char *want,
                            struct document_manifest *manifest, struct error *e)
 {
@@ -89,18 +97,16 @@ static const char *saved_digest(const char *path, char hex[65])
 static int saved_image(struct image_import *m, int dir, bool ours, const struct document_saved *s,
                        const char *name, struct error *e)
 {
-    struct document_manifest manifest = {
-        .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
-    };
+    struct document_manifest manifest = saved_manifest();
     char want[65];
     struct stat st;
     autoclose int config = saved_open(dir, s->config, e);
-    if (config >= 0 && (fstat(config, &st) < 0 || st.st_size > DOCUMENT_MAX))
-        return error_set(e, EFBIG, "%.100s is too large for a document", s->config);
-    int r = config < 0
-                ? config
-                : image_store_add_blob(m->store, config, ours, saved_digest(s->config, want),
-                                       UINT64_MAX, manifest.config.hex, &manifest.config.size, e);
+    int r = config < 0 ? config : 0;
+    if (r == 0 && (fstat(config, &st) < 0 || st.st_size > DOCUMENT_MAX))
+        r = error_set(e, EFBIG, "%.100s is too large for a document", s->config);
+    if (r == 0)
+        r = image_store_add_blob(m->store, config, ours, saved_digest(s->config, want), UINT64_MAX,
+                                 manifest.config.hex, &manifest.config.size, e);
     for (size_t i = 0; r == 0 && s->layers && s->layers[i]; i++) {
         autoclose int layer = saved_open(dir, s->layers[i], e);
         r = layer < 0
@@ -147,6 +153,11 @@ int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
     if (r < 0)
         return error_wrap(e, "manifest.json");
     const char *ref = m->ref ? m->ref : count > 1 ? m->name : NULL;
+    size_t names = 0;
+    for (size_t i = 0; i < count; i++)
+        names += strv_length(s[i].names);
+    if (!ref && !m->name)
+        r = import_names_are_few(names, e);
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (ref && !saved_is_meant(&s[i], ref))
             continue;
@@ -169,21 +180,15 @@ int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
 /* xz and others are no compressions of layers: the layer is the plain tar. */
 static int rootfs_plain(struct image_import *m, int fd, struct error *e)
 {
-    autofree char *session = NULL;
-    int r = image_store_session(m->store, &session, e);
-    if (r < 0)
-        return r;
-    autofree char *temp = str_format("%s/new/plain.tar", session);
-    autoclose int to = openat(image_store_dir(m->store), temp,
-                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    autoclose int to = image_store_temp(m->store, "plain.tar", e);
     if (to < 0)
-        return error_errno(e, errno, "%s", temp);
+        return to;
     struct unpack_job job = {
         .blob = fd, .owner = *image_store_owner(m->store), .limits = m->work.limits};
     if (job.owner.how == IMAGE_OWNER_RANGES)
         job.owner.how = IMAGE_OWNER_SELF;
     struct unpack_result u;
-    r = unpack_stream(&job, to, &u, e);
+    int r = unpack_stream(&job, to, &u, e);
     return r < 0 ? r : TAKE_FD(to);
 }
 
@@ -212,9 +217,7 @@ int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, s
         fd = plain;
         ours = true;
     }
-    struct document_manifest manifest = {
-        .config = {.kind = DOCUMENT_CONFIG, .media_type = str_dup(saved_config_type)}
-    };
+    struct document_manifest manifest = saved_manifest();
     char diff_id[65];
     int r = saved_add_layer(m, fd, ours, NULL, &manifest, e);
     if (r == 0)

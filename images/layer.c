@@ -58,6 +58,8 @@ static int layer_file(struct layer *l, struct tar *t, const struct tar_member *m
     mode_t mode = l->job->archive ? 0600 : m->mode & 0777;
     autoclose int fd = openat(parent, leaf, flags, mode);
     if (fd < 0 && errno == EEXIST) {
+        if (l->job->archive && parent == l->job->root && !str_ends(leaf, ".tar"))
+            return error_set(e, EEXIST, "a document that comes twice: which is meant?");
         int r = layer_remove(l, parent, leaf);
         if (r < 0)
             return r;

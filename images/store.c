@@ -223,6 +223,16 @@ int image_store_session(struct image_store *s, char **ret, struct error *e)
     return 0;
 }
 
+int image_store_temp(struct image_store *s, const char *name, struct error *e)
+{
+    int r = image_store_session(s, NULL, e);
+    if (r < 0)
+        return r;
+    autofree char *path = str_format("%s/new/%s", s->session, name);
+    int fd = openat(s->dir, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? error_errno(e, errno, "%s/%s", s->path, path) : fd;
+}
+
 /*
  * Moves everything of one folder of the session. A layer that is there already stays as it is; a
  * blob takes the place of its like, which has the same bytes unless the disk has lost some.

@@ -104,6 +104,16 @@ int image_store_add_layer(struct image_store *s, const struct image_work *w, con
 
 /* A new folder in the session, for whatever; its name below image_store_dir(). */
 int image_store_session(struct image_store *s, char **ret, struct error *e);
+/* A new file in the session, to write and to read: its descriptor. */
+int image_store_temp(struct image_store *s, const char *name, struct error *e);
+/* A new folder in the session with an empty one to unpack into, and a file for its times. */
+struct store_tree {
+    char *path;      /* owned; below image_store_dir() */
+    int root, spill; /* owned */
+};
+int image_store_new_tree(struct image_store *s, const char *name, mode_t mode,
+                         struct store_tree *ret, struct error *e);
+void image_store_tree_done(struct store_tree *t); /* what is on the disk stays */
 
 /* All of the session to the disk and into its place. */
 int image_store_commit(struct image_store *s, struct error *e);

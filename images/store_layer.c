@@ -123,19 +123,47 @@ static int layer_finish(struct image_store *s, const char *folder, const char *b
     return r < 0 ? error_errno(e, -r, "%s/%s", s->path, to) : 0;
 }
 
+void image_store_tree_done(struct store_tree *t)
+{
+    free(t->path);
+    fd_close(t->root);
+    fd_close(t->spill);
+}
+
+int image_store_new_tree(struct image_store *s, const char *name, mode_t mode,
+                         struct store_tree *ret, struct error *e)
+{
+    int r = image_store_session(s, NULL, e);
+    if (r < 0)
+        return r;
+    struct store_tree t = {
+        .path = str_format("%s/new/%s", s->session, name), .root = FD_NONE, .spill = FD_NONE};
+    autofree char *fs = str_join_path(t.path, "fs"), *spill = str_join_path(t.path, "spill");
+    if (mkdirat(s->dir, t.path, 0700) == 0 && mkdirat(s->dir, fs, mode) == 0) {
+        t.root = openat(s->dir, fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        t.spill = openat(s->dir, spill, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    }
+    if (t.root < 0 || t.spill < 0) {
+        r = error_errno(e, errno, "%s/%s", s->path, t.path);
+        image_store_tree_done(&t);
+        return r;
+    }
+    *ret = t;
+    return 0;
+}
+
 /* Into new/layer. */
 static int layer_unpack(struct image_store *s, struct unpack_job *job, const char *folder,
                         struct unpack_result *ret, struct error *e)
 {
-    autofree char *fs = str_join_path(folder, "fs"), *spill = str_join_path(folder, "spill");
+    struct store_tree tree;
     store_remove_tree(s, folder, e);
-    if (mkdirat(s->dir, folder, 0700) < 0 || mkdirat(s->dir, fs, 0755) < 0)
-        return error_errno(e, errno, "%s/%s", s->path, folder);
-    autoclose int root = openat(s->dir, fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    autoclose int times = openat(s->dir, spill, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (root < 0 || times < 0)
-        return error_errno(e, errno, "%s/%s", s->path, folder);
-    return unpack_layer(job, root, times, ret, e);
+    int r = image_store_new_tree(s, "layer", 0755, &tree, e);
+    if (r < 0)
+        return r;
+    r = unpack_layer(job, tree.root, tree.spill, ret, e);
+    image_store_tree_done(&tree);
+    return r;
 }
 
 /* From a blob that may still have to be copied into the session, which costs little on the way. */

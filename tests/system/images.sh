@@ -346,6 +346,13 @@ test_hostile_images_do_nothing() {
         [ "$STATUS" = 0 ] || { show_capture; fail "$name has status $STATUS"; }
         nothing_half_done
     done
+    # what is shown of them is text
+    for name in list 'inspect safe-escapes:1' 'history safe-escapes:1' 'verify safe-escapes:1'; do
+        # shellcheck disable=SC2086 # words
+        capture cofferdam image $name
+        expect_status 0
+        ! cat "$T/out" "$T/err" | LC_ALL=C grep -q $'[\001-\010\013-\037]\|\342\200\256' || fail "$name: control characters"
+    done
     cofferdam image tag safe-no-rights:1 rights:1
     cofferdam image rm safe-no-rights:1 rights:1 2>"$T/null"
     expect_equal "$(find "$STORE/layers" -type d -perm 0)" '' 'folders without rights'
