@@ -192,7 +192,7 @@ static void walk_entry(struct walk *w, int dir, const char *name, unsigned depth
         return;
     }
     if (w->overlay && S_ISCHR(st.st_mode) && st.st_rdev == 0) {
-        if (!walk_is_made(w))
+        if (!walk_is_made(w) || walk_is_newer(w, &st)) /* or hidden by set-up */
             walk_add(w, CHANGE_DELETED, NULL, change_notes(w->path.data, 0));
         return;
     }

@@ -142,6 +142,31 @@ static void knows_changed_added_deleted(void **state)
     changes_done(&c);
 }
 
+static void what_set_up_made_can_be_deleted(void **state)
+{
+    struct fixture *f = *state;
+    const char *deleted = "layers/0/upper/bin/link", *hidden = "layers/0/upper/bin/hidden";
+    static const char made[] = "/usr/bin\0/usr/bin/link\0/usr/bin/hidden";
+    if (mknodat(f->dir, hidden, S_IFCHR, makedev(0, 0)) < 0) {
+        print_message("skip: whiteouts cannot be made here\n");
+        skip();
+    }
+    assert_int_equal(file_write_whole(f->dir, "made", made, sizeof(made), 0600, false), 0);
+    struct stat before, now;
+    assert_int_equal(fstatat(f->dir, "made", &before, 0), 0);
+    do { /* the clock of ctime is coarse */
+        unlinkat(f->dir, deleted, 0);
+        assert_int_equal(mknodat(f->dir, deleted, S_IFCHR, makedev(0, 0)), 0);
+        assert_int_equal(fstatat(f->dir, deleted, &now, 0), 0);
+    } while (now.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+             now.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+    struct changes c = read_all(f, 100);
+    assert_int_equal(c.count, 1);
+    assert_string_equal(c.list[0].path, "/usr/bin/link");
+    assert_int_equal(c.list[0].kind, CHANGE_DELETED);
+    changes_done(&c);
+}
+
 static void an_opaque_folder_hides_what_was_there(void **state)
 {
     struct fixture *f = *state;
@@ -258,6 +283,7 @@ int main(void)
         TEST(sorts_the_worst_first),
         TEST(the_worst_survive_the_cut),
         TEST(knows_changed_added_deleted),
+        TEST(what_set_up_made_can_be_deleted),
         TEST(an_opaque_folder_hides_what_was_there),
         TEST(set_up_is_no_change),
         TEST(links_are_never_followed),
