@@ -25,6 +25,7 @@ struct launch_wishes {
     uint64_t stop_grace_ms;
     const char *snapshot;  /* the id of the one it starts from: plan.snapshot; NULL: from nothing */
     bool snapshot_on_exit; /* its changes() folder becomes one at the end; never with a tmpfs */
+    bool while_watched;    /* it ends when nobody looks at main any more */
     enum { LAUNCH_KEEP_NEVER, LAUNCH_KEEP_ON_FAILURE, LAUNCH_KEEP_ALWAYS } keep;
     enum { LAUNCH_RESTART_NO, LAUNCH_RESTART_ON_FAILURE, LAUNCH_RESTART_ALWAYS } restart;
     unsigned restart_most; /* 0: no end */

@@ -21,6 +21,7 @@ void planned_wishes(const struct plan *p, const char *command, struct launch_wis
         .idle_limit_ms = p->idle_limit_ms,
         .stop_signal = p->stop_signal,
         .stop_grace_ms = p->stop_grace_ms,
+        .while_watched = p->machine.watched != NULL,
         .restart_most = p->restart_most,
         .snapshot = p->snapshot,
         .snapshot_on_exit = p->snapshot_on_exit,

@@ -260,6 +260,10 @@ static bool reap(struct monitor *m)
         peer_free(p);
         any = true;
     }
+    if (any && m->wishes->while_watched && !m->main->views) {
+        struct error ignored;
+        life_kill(m, NULL, &ignored);
+    }
     return any;
 }
 

@@ -189,7 +189,8 @@ const struct key keys[KEY_COUNT] = {
         "files", "image", KEY_TYPE_TEXT, NULL, "host", "host|dir:PATH|NAME[:TAG]|disk:PATH",
         "The root file system. *host*: this machine's own, read-only underneath, with a throw-away "
         "layer on top and homes, keys, /run and /tmp hidden. *dir:PATH*: a folder used in place, "
-        "read-only underneath too. *NAME[:TAG]*: an image of the store, see *image* in cofferdam(1). "
+        "read-only underneath too. *NAME[:TAG]*: an image of the store, see *image* in cofferdam(1); a machine "
+        "boots it with a kernel of its own. "
         "*disk:PATH*: a qcow2 or raw disk, never written, that the vm boundary boots: an overlay "
         "takes the changes.",
         BOTH, ALL, NULL},
@@ -285,8 +286,8 @@ const struct key keys[KEY_COUNT] = {
 
     [KEY_MACHINE_KERNEL] = {
         "machine", "kernel", KEY_TYPE_TEXT, NULL, NULL, "RELEASE",
-        "The kernel a microVM boots, by its release or the beginning of it (see *image kernel* in "
-        "cofferdam(1)); one that fits is found by default.",
+        "The kernel a microVM boots, or a whole machine made from an image of the store, by its release or "
+        "the beginning of it (see *image kernel* in cofferdam(1)); one that fits is found by default.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_FIRMWARE] = {
         "machine", "firmware", KEY_TYPE_WORD, "bios|uefi|secure-boot", NULL,

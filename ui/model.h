@@ -81,6 +81,9 @@ struct ui_intent {
     uint64_t first;
 };
 
+/* How ids of domains of other programs begin: the verbs know them by it, too. */
+#define UI_FOREIGN "libvirt:"
+
 /* One workload. Every string is safe to show. */
 struct ui_row {
     char *id, *name, *profile, *boundary, *command, *reason; /* owned; reason may be NULL */
@@ -89,7 +92,8 @@ struct ui_row {
     int status;
     pid_t pid; /* 0: none */
     bool terminal;
-    bool silent;  /* its monitor lives and does not answer */
+    bool foreign; /* a domain of another program, by what libvirt says */
+    bool silent;  /* its monitor lives and does not answer; of a foreign one: libvirt does not */
     bool sampled; /* cpu_us and memory are known, as of sampled_ms */
     uint64_t cpu_us, memory;
     int64_t sampled_ms;

@@ -52,7 +52,10 @@ struct ui_row *ui_model_row(const struct ui_model *m, const char *id)
 static struct ui_row row_of(const struct state_record *r)
 {
     autofree char *boundary = state_boundary_text(r);
+    bool foreign = str_starts(r->id, UI_FOREIGN);
     return (struct ui_row){
+        .foreign = foreign,
+        .silent = foreign && r->reason,
         .id = ui_safe(r->id),
         .name = ui_safe(r->name),
         .profile = ui_safe(r->profile),
@@ -81,7 +84,7 @@ static struct ui_row row_of(const struct state_record *r)
 static void row_inherit(struct ui_row *to, struct ui_row *old)
 {
     to->sampled = old->sampled;
-    to->silent = old->silent && state_phase_lives(to->phase);
+    to->silent = to->foreign ? to->silent : old->silent && state_phase_lives(to->phase);
     to->marked = old->marked;
     to->cpu_us = old->cpu_us;
     to->memory = old->memory;
@@ -101,8 +104,8 @@ static void row_inherit(struct ui_row *to, struct ui_row *old)
 
 static bool rows_look_alike(const struct ui_row *a, const struct ui_row *b)
 {
-    return a->phase == b->phase && a->status == b->status && a->ended_ms == b->ended_ms &&
-           str_equal(a->id, b->id) && str_equal(a->name, b->name) &&
+    return a->phase == b->phase && a->silent == b->silent && a->status == b->status &&
+           a->ended_ms == b->ended_ms && str_equal(a->id, b->id) && str_equal(a->name, b->name) &&
            str_equal(a->command, b->command) && str_equal(a->reason, b->reason);
 }
 
@@ -263,7 +266,10 @@ void ui_model_time(struct ui_model *m, int64_t now_ms)
 
 const char *ui_row_state(const struct ui_row *r, char *to, size_t room)
 {
-    if (r->silent)
+    if (r->foreign)
+        snprintf(to, room, "%s%s", r->phase == STATE_EXITED ? "off" : state_phase_name(r->phase),
+                 r->silent ? "?" : "");
+    else if (r->silent)
         snprintf(to, room, "no answer");
     else if (r->phase == STATE_EXITED)
         snprintf(to, room, "exited %d", r->status);

@@ -146,9 +146,11 @@ static void ui_edit(struct ui *u)
             u->model.profile = k;
     if (status < 0)
         ui_model_message(&u->model, true, e.text);
-    else if (status)
+    else if (status && i.id)
         ui_model_text(&u->model, "that cannot be read", said);
-    else
+    else if (status)
+        ui_model_message(&u->model, true, str_trim(said));
+    else if (i.id)
         ui_intend(&u->model, UI_INTENT_EXPLAIN, NULL, i.id, strlen(i.id));
     ui_intent_done(&i);
 }

@@ -50,8 +50,13 @@ void update_console_choose(struct ui_model *m, size_t pane)
 
 void update_console_open(struct ui_model *m, const struct ui_row *r, bool beside)
 {
-    struct ui_console *c = ui_pane_of(m, r->id, 0);
     m->page = UI_PAGE_LIST;
+    if (r->foreign) { /* its console is held only while somebody is at it */
+        autofree char *args = str_format("attach%c%s", UI_ARG_END, r->id);
+        ui_intend(m, UI_INTENT_EDIT, NULL, args, strlen(args));
+        return;
+    }
+    struct ui_console *c = ui_pane_of(m, r->id, 0);
     if (c)
         m->pane = (size_t)(c - m->panes);
     if (!c || c->ended) { /* ended: it was started again */

@@ -8,7 +8,7 @@
 static enum ui_look state_look(const struct ui_row *r)
 {
     if (r->silent)
-        return UI_WARN;
+        return r->foreign ? UI_QUIET : UI_WARN;
     switch (r->phase) {
     case STATE_RUNNING:
         return UI_GOOD;
@@ -51,7 +51,10 @@ static void list_row(const struct ui_model *m, const struct ui_item *it, int row
 {
     const struct ui_row *r = &m->list[it->index];
     bool selected = str_equal(r->id, m->selected);
-    enum ui_look plain = selected ? UI_SELECTED : r->marked ? UI_MARKED : UI_PLAIN;
+    enum ui_look plain = selected                  ? UI_SELECTED
+                         : r->marked               ? UI_MARKED
+                         : r->foreign && r->silent ? UI_QUIET
+                                                   : UI_PLAIN;
     int col = 1;
     paint_text(row, 0, cols, plain, r->marked ? "*" : "");
     for (int c = 0; c < UI_COL_COMMAND; c++) {

@@ -45,7 +45,8 @@ static bool numbers_are_seen(const struct ui_model *m)
 static bool item_lives(const struct ui_model *m, size_t nth)
 {
     const struct ui_item *it = &m->items[nth];
-    return it->kind == UI_ITEM_ROW && state_phase_lives(m->list[it->index].phase);
+    return it->kind == UI_ITEM_ROW && state_phase_lives(m->list[it->index].phase) &&
+           !m->list[it->index].foreign;
 }
 
 /*
@@ -106,7 +107,8 @@ void world_news(struct world *w)
     if (n.snapshots_listed)
         snapshots_take(w, n.snapshots, n.snapshots_count);
     if (n.listed) {
-        ui_model_list(w->model, n.list, n.count);
+        world_others_list(w, TAKE(n.list), n.count);
+        n.count = 0;
         ask_all(w, now);
     }
     w->model->facts.disk = n.disk;
@@ -153,8 +155,30 @@ static void run_verb(struct world *w, struct ui_intent *i, const char *a, const 
     world_start_job(w, i, args);
 }
 
+/* What a monitor is asked for of ours, a verb asks of libvirt. true: it was that. */
+static bool carry_out_foreign(struct world *w, struct ui_intent *i)
+{
+    static const struct {
+        enum ui_intent_kind kind;
+        const char *verb;
+    } rows[] = {
+        {UI_INTENT_STOP,   "stop"  },
+        {UI_INTENT_KILL,   "kill"  },
+        {UI_INTENT_PAUSE,  "pause" },
+        {UI_INTENT_RESUME, "resume"},
+    };
+    for (size_t k = 0; i->id && str_starts(i->id, UI_FOREIGN) && k < ARRAY_SIZE(rows); k++)
+        if (rows[k].kind == i->kind) {
+            run_verb(w, i, rows[k].verb, i->id, NULL);
+            return true;
+        }
+    return false;
+}
+
 static void carry_out(struct world *w, struct ui_intent *i)
 {
+    if (carry_out_foreign(w, i))
+        return;
     if (world_consoles_carry_out(w, i))
         return;
     switch ((int)i->kind) {
@@ -224,7 +248,7 @@ size_t world_watch(struct world *w, struct pollfd **ret)
 {
     w->watched_links = w->links_count;
     w->watched_jobs = w->jobs_count;
-    struct pollfd *fds = mem_zero(w->links_count + w->jobs_count + 1, sizeof(*fds));
+    struct pollfd *fds = mem_zero(w->links_count + w->jobs_count + 2, sizeof(*fds));
     size_t n = 0;
     for (size_t i = 0; i < w->links_count; i++, n++) {
         const struct client *c = w->links[i]->client;
@@ -234,6 +258,7 @@ size_t world_watch(struct world *w, struct pollfd **ret)
     for (size_t i = 0; i < w->jobs_count; i++, n++)
         fds[n] = (struct pollfd){.fd = w->jobs[i]->output, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = w->scout.fd, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = world_others_fd(w->others), .events = POLLIN};
     *ret = fds;
     return n;
 }
@@ -254,6 +279,8 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
     }
     if (links + jobs < count && fds[links + jobs].revents)
         world_news(w);
+    if (links + jobs + 1 < count && fds[links + jobs + 1].revents)
+        world_others_read(w);
     for (size_t i = 0; i < jobs && links + i < count; i++)
         if (!fds[links + i].revents || world_read_job(w, w->jobs[i]))
             w->jobs[kept++] = w->jobs[i];
@@ -298,6 +325,7 @@ int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, 
     if (r < 0)
         return r;
     scout_ask(&w->scout, true, world_now_ms());
+    w->others = world_others_new(w);
     world_profiles(w);
     return 0;
 }
@@ -313,5 +341,6 @@ void world_done(struct world *w)
     free(w->copied);
     ui_intent_done(&w->edit);
     scout_done(&w->scout);
+    world_others_free(w->others);
     dirs_done(&w->dirs);
 }

@@ -43,6 +43,7 @@ struct world {
     struct world_job **jobs; /* owned */
     size_t jobs_count;
     struct scout scout;                 /* who reads the files */
+    struct world_others *others;        /* owned; domains of other programs */
     bool look;                          /* all of them are to be read again */
     unsigned turn;                      /* whose numbers beyond the screen are due */
     size_t next_link;                   /* read first: none waits for ever */
@@ -90,6 +91,17 @@ void world_start_aside(struct world *w, struct ui_intent *intent,
 bool world_read_job(struct world *w, struct world_job *j); /* false: it is over and freed */
 void world_free_job(struct world_job *j);
 void world_end_page(struct world *w); /* what still writes a page of text ends */
+
+/*
+ * world_others.c: domains of other programs, as `domain watch` tells of them. What it has said last
+ * stays, with the reason, while a daemon does not answer.
+ */
+struct world_others *world_others_new(const struct world *w);
+void world_others_free(struct world_others *o);
+int world_others_fd(const struct world_others *o); /* FD_NONE: nobody tells anything any more */
+void world_others_read(struct world *w);
+/* `list` (taken; NULL: as it was) are our own; the model gets both. */
+void world_others_list(struct world *w, struct state_record *list, size_t count);
 
 /* world_sheet.c, world_host.c */
 void world_sheet_dial(struct world *w, const char *file, const char *said, size_t size);

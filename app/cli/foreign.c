@@ -196,20 +196,34 @@ static int foreign_named(const struct foreign_places *places, const char *uri,
     return error_set(e, ENOENT, "%s is no libvirt known here", uri);
 }
 
-int foreign_control(const struct cli *c, const char *word, const char *verb)
+int foreign_resolve(const char *word, struct foreign_places *places,
+                    const struct foreign_place **ret_place, char **ret_name, struct error *e)
 {
     autofree char *name = str_dup(word + strlen(FOREIGN_PREFIX));
-    struct foreign_places places;
-    const struct foreign_place *place = NULL;
-    struct error e;
     char *at = strchr(name, '@');
     if (at)
         *at = '\0';
-    foreign_places_find(&places);
-    int r =
-        at ? foreign_named(&places, at + 1, &place, &e) : foreign_find(&places, name, &place, &e);
-    if (r == 0)
-        r = foreign_tell(place->uri, name, verb, &e);
+    foreign_places_find(places);
+    int r = at ? foreign_named(places, at + 1, ret_place, e)
+               : foreign_find(places, name, ret_place, e);
+    if (r < 0) {
+        foreign_places_done(places);
+        return error_wrap(e, "%s", word);
+    }
+    *ret_name = TAKE(name);
+    return 0;
+}
+
+int foreign_control(const struct cli *c, const char *word, const char *verb)
+{
+    autofree char *name = NULL;
+    struct foreign_places places;
+    const struct foreign_place *place = NULL;
+    struct error e;
+    int r = foreign_resolve(word, &places, &place, &name, &e);
+    if (r < 0)
+        return cli_fail(c, &e);
+    r = foreign_tell(place->uri, name, verb, &e);
     foreign_places_done(&places);
     if (r == 0)
         return 0;

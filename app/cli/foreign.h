@@ -30,6 +30,14 @@ json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures);
  */
 int foreign_control(const struct cli *c, const char *word, const char *verb);
 bool foreign_is(const char *word);
+/*
+ * The one place "libvirt:NAME" means, with the domain's name out of it (the caller's); `*ret_place`
+ * is in `places`, which are the caller's on success.
+ */
+struct foreign_places;
+struct foreign_place;
+int foreign_resolve(const char *word, struct foreign_places *places,
+                    const struct foreign_place **ret_place, char **ret_name, struct error *e);
 
 /*
  * Where domains may be: this host's session and system where their sockets lie,

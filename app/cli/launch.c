@@ -69,10 +69,13 @@ static int launching_image(struct launching *l, struct error *e)
 /* Where the boundary is a machine's: what it is put together from. */
 static int launching_whole(struct launching *l, struct error *e)
 {
+    const char *release = settings_text(&l->settings, KEY_MACHINE_KERNEL);
     const struct machine_whole w = {.uri = settings_text(&l->settings, KEY_MACHINE_URI),
-                                    .firmware = settings_text(&l->settings, KEY_MACHINE_FIRMWARE)};
+                                    .firmware = settings_text(&l->settings, KEY_MACHINE_FIRMWARE),
+                                    .release = str_empty(release) ? NULL : release};
     l->machine = NEW(struct machine_parts);
-    int r = machine_find_whole(&l->dirs, &w, l->host.uid, l->machine, e);
+    int r = machine_find_whole(&l->dirs, &w, l->host.uid, l->request.image ? l->image : NULL,
+                               l->machine, e);
     l->request.parts = r < 0 ? NULL : &l->machine->parts;
     return r;
 }

@@ -26,11 +26,13 @@ struct launching {
     struct images_launch *image;   /* owned; NULL: it stands on no image of the store */
     struct machine_parts *machine; /* owned; NULL: it is no machine */
     bool settings_ready, detach;
-    bool begun;    /* a monitor waits to hear what to start: */
-    bool foretold; /* and has heard what the settings will probably make necessary */
-    int socket;    /* owned, if begun */
-    pid_t monitor; /* ours to wait for, if begun */
-    bool report;   /* launch_run() shows the page of report.h on stderr when it has ended */
+    bool read_only;          /* launch_run() only looks at it */
+    const char *detach_keys; /* borrowed; of launch_run(); NULL: the settings' */
+    bool begun;              /* a monitor waits to hear what to start: */
+    bool foretold;           /* and has heard what the settings will probably make necessary */
+    int socket;              /* owned, if begun */
+    pid_t monitor;           /* ours to wait for, if begun */
+    bool report; /* launch_run() shows the page of report.h on stderr when it has ended */
 };
 
 /*

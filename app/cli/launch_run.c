@@ -100,6 +100,8 @@ static int launch_result(const struct cli *c, const struct launching *l,
     case ATTACH_SIGNALLED:
         break;
     case ATTACH_DETACHED:
+        if (l->plan->machine.watched)
+            return 0;
         fprintf(stderr, "cofferdam %s: it goes on; cofferdam attach %s\n", c->verb->name,
                 l->plan->name);
         return 0;
@@ -131,7 +133,9 @@ static int launch_attached(const struct cli *c, struct launching *l)
 {
     struct attach_options options = {
         .terminal = l->plan->terminal,
-        .detach_keys = settings_text(&l->settings, KEY_CONSOLE_DETACH_KEYS),
+        .read_only = l->read_only,
+        .detach_keys = l->detach_keys ? l->detach_keys
+                                      : settings_text(&l->settings, KEY_CONSOLE_DETACH_KEYS),
         .from_start = true,
         .wait = true,
     };

@@ -19,7 +19,7 @@ static const unsigned machine_drivers_vsock =
     1u << KERNEL_VIRTIO_MMIO | 1u << KERNEL_BLK | 1u << KERNEL_VSOCK | 1u << KERNEL_RNG |
     1u << KERNEL_BALLOON | 1u << KERNEL_SQUASHFS | 1u << KERNEL_OVERLAY;
 
-/* Of a guest of QEMU's with a chipset. */
+/* Of a guest of QEMU's, or libvirt's, with a chipset. */
 static const unsigned machine_drivers_chipset = 1u << KERNEL_VIRTIO_PCI | 1u << KERNEL_BLK |
                                                 1u << KERNEL_CONSOLE | 1u << KERNEL_SQUASHFS |
                                                 1u << KERNEL_OVERLAY;
@@ -31,12 +31,14 @@ static const unsigned machine_drivers_pci =
 
 static bool machine_is_firecracker(const struct machine_parts *m)
 {
-    return plan_runtime_is(m->parts.runtime, "firecracker");
+    return !m->whole && plan_runtime_is(m->parts.runtime, "firecracker");
 }
 
 static unsigned machine_drivers_of(const struct machine_parts *m, const struct machine_wish *w)
 {
     bool chipset = str_equal(w->type, "q35") || str_equal(w->type, "pc");
+    if (m->whole)
+        return machine_drivers_chipset;
     return machine_is_firecracker(m)                               ? machine_drivers_vsock
            : plan_runtime_is(m->parts.runtime, "cloud-hypervisor") ? machine_drivers_pci
            : chipset                                               ? machine_drivers_chipset
@@ -114,12 +116,31 @@ static bool machine_blank(struct machine_parts *m, const struct dirs *d, uint64_
     return made;
 }
 
+/* All that a guest of ours boots from. */
+static int machine_guest(struct machine_parts *m, const struct dirs *d,
+                         const struct machine_wish *w, struct images_launch *image, struct error *e)
+{
+    const struct kernel *k = NULL;
+    struct error why;
+    int r = kernel_list_read(d->data, "", &m->kernels, e);
+    if (r < 0)
+        return r;
+    r = kernel_choose(&m->kernels, w->release, &k, &why);
+    if (r == 0)
+        r = machine_kernel(m, d, k, w, &why);
+    if (r < 0)
+        m->parts.no_kernel = m->no_kernel = str_dup(why.text);
+    r = image ? machine_disk(m, d, image, e) : 0;
+    bool made = w->scratch >= BLANK_LEAST && machine_blank(m, d, w->scratch);
+    if (r == 0 && (made || m->disk.made || m->initramfs.made))
+        images_bound_cache(d);
+    return r;
+}
+
 int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
                        struct images_launch *image, struct machine_parts *ret, struct error *e)
 {
     struct machine_parts *m = ret;
-    const struct kernel *k = NULL;
-    struct error why;
     *m = (struct machine_parts){0};
     machine_choose(d, w, m);
     m->parts.choice = m->choice;
@@ -136,19 +157,7 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
         .no_kvm = m->facts.no_kvm,
         .tsc_khz = m->facts.tsc_khz,
     };
-    int r = kernel_list_read(d->data, "", &m->kernels, e);
-    if (r < 0)
-        return r;
-    r = kernel_choose(&m->kernels, w->release, &k, &why);
-    if (r == 0)
-        r = machine_kernel(m, d, k, w, &why);
-    if (r < 0)
-        m->parts.no_kernel = m->no_kernel = str_dup(why.text);
-    r = image ? machine_disk(m, d, image, e) : 0;
-    bool made = w->scratch >= BLANK_LEAST && machine_blank(m, d, w->scratch);
-    if (r == 0 && (made || m->disk.made || m->initramfs.made))
-        images_bound_cache(d);
-    return r;
+    return machine_guest(m, d, w, image, e);
 }
 
 /* --- whole machines ----------------------------------------------------------------------------
@@ -188,15 +197,16 @@ static bool machine_has_iommu(void)
 }
 
 int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint32_t uid,
-                       struct machine_parts *ret, struct error *e)
+                       struct images_launch *image, struct machine_parts *ret, struct error *e)
 {
     struct machine_parts *m = ret;
     struct error why;
-    *m = (struct machine_parts){0};
+    *m = (struct machine_parts){.whole = true};
     if (qemu_facts(d->cache, &m->facts, &why) == 0) {
         m->parts.program = m->facts.program;
         m->parts.version = m->facts.version;
         m->parts.no_kvm = m->facts.no_kvm;
+        m->parts.tsc_khz = m->facts.tsc_khz;
     }
     m->client = libvirt_client_env(environ);
     m->folder = str_join_path(d->state, "machines");
@@ -207,7 +217,8 @@ int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint
     m->parts.iommu = machine_has_iommu();
     if (!str_empty(w->firmware) && !str_equal(w->firmware, "bios"))
         machine_firmware(m, str_equal(w->firmware, "secure-boot"));
-    return 0;
+    const struct machine_wish guest = {.release = w->release};
+    return image ? machine_guest(m, d, &guest, image, e) : 0;
 }
 
 void machine_parts_done(struct machine_parts *m)

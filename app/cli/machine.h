@@ -17,6 +17,7 @@ struct machine_parts {
     char *kernel, *no_kernel;   /* owned */
     char *folder, **client;     /* owned; of a whole machine */
     char *choice;               /* owned; why this program; NULL: it was named */
+    bool whole;                 /* a whole machine's: its devices are on PCI */
     struct plan_parts parts;    /* points into the others */
 };
 
@@ -39,10 +40,11 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
 /* What a whole machine is to be, as the settings say it; borrowed, may be NULL. */
 struct machine_whole {
     const char *uri, *firmware;
+    const char *release; /* as machine_wish's, where it boots an image */
 };
-/* The same for a whole machine, whose disks bring their own kernels. */
+/* The same for a whole machine; `image` NULL: its disks bring their own kernels. */
 int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint32_t uid,
-                       struct machine_parts *ret, struct error *e);
+                       struct images_launch *image, struct machine_parts *ret, struct error *e);
 /* machine_choice.c: fills in whose facts and name are taken, and why. */
 void machine_choose(const struct dirs *d, const struct machine_wish *w, struct machine_parts *m);
 /* Whether this kernel finds its devices under that Firecracker: -ENOTSUP. */

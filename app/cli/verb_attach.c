@@ -1,4 +1,5 @@
 /* cofferdam attach: this terminal becomes a running workload's. */
+#include "app/cli/foreign_attach.h"
 #include "app/cli/running.h"
 #include "app/cli/verbs.h"
 #include "console/attach.h"
@@ -67,6 +68,8 @@ static int attach_to(const struct cli *c, const struct dirs *d, const struct sta
 
 static int attach_verb_run(struct cli *c)
 {
+    if (c->args_count == 1 && foreign_is(c->args[0]))
+        return foreign_attach(c, attach_to);
     return workload_verb(c, attach_to, NULL);
 }
 

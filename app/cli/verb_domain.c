@@ -4,9 +4,13 @@
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
 
-#include <stdio.h>
+#include "backends/libvirt/libvirt.h"
+#include "base/module.h"
 
-static const char *const subverbs[] = {"list",        "start",     "reset",        "save",
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *const subverbs[] = {"list",        "watch",     "start",        "reset", "save",
                                        "forget-save", "autostart", "no-autostart", NULL};
 
 static int domain_list(struct cli *c)
@@ -43,8 +47,33 @@ static int domain_list(struct cli *c)
     return 0;
 }
 
+/* Where nobody is to be asked nothing is watched. */
+static int domain_watch(struct cli *c)
+{
+    autofree char *program = module_program(DOMAIN_PROGRAM);
+    struct foreign_places places;
+    struct error e;
+    foreign_places_find(&places);
+    autofree char **argv = mem_zero(places.count + 3, sizeof(argv[0]));
+    argv[0] = program;
+    argv[1] = (char *)"watch";
+    for (size_t i = 0; i < places.count; i++)
+        argv[2 + i] = places.of[i].uri;
+    if (places.count)
+        execv(program, argv);
+    int status = 0;
+    if (places.count) {
+        error_errno(&e, errno, "%s", program);
+        status = cli_fail(c, &e);
+    }
+    foreign_places_done(&places);
+    return status;
+}
+
 static int domain_run(struct cli *c)
 {
+    if (str_equal(c->args[0], "watch"))
+        return c->args_count > 1 ? cli_usage(c, "watch: takes no name") : domain_watch(c);
     int status = 0;
     if (str_equal(c->args[0], "list"))
         return c->args_count > 1 ? cli_usage(c, "list: takes no name") : domain_list(c);
@@ -69,7 +98,7 @@ static int domain_run(struct cli *c)
 const struct verb verb_domain = {
     .name = "domain",
     .group = "Run",
-    .usage = "list|start|reset|save|forget-save|autostart|no-autostart [libvirt:NAME…]",
+    .usage = "list|watch|start|reset|save|forget-save|autostart|no-autostart [libvirt:NAME…]",
     .summary = "what libvirt can do with domains of other programs",
     .subverbs = subverbs,
     .flags = VERB_JSON | VERB_SUBVERBS,

@@ -5,6 +5,7 @@
 #include "app/plan/plan.h"
 #include "backends/libvirt/wire.h"
 
+#include <jansson.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
@@ -19,6 +20,8 @@ void domains_limit(unsigned seconds, void (*last_word)(void));
 /* Of all its disks together: "rd.bytes". */
 uint64_t domains_blocks(virDomainStatsRecordPtr r, const char *what);
 bool domains_are_ours(const char *uuid);
+/* By its name or its UUID; NULL with error. */
+virDomainPtr domains_lookup(virConnectPtr c, const char *word, struct error *e);
 /* By the workload's id; NULL without error: there is none. Only ours. */
 virDomainPtr domains_find(virConnectPtr c, const char *id);
 
@@ -34,8 +37,9 @@ int domains_undo_by(const char *uri, const char *id, const char *folder, struct 
 int domains_make_disks(const struct plan *p, struct error *e);
 /* Makes and starts it, its processors standing still. */
 virDomainPtr domains_make(virConnectPtr c, const struct plan *p, struct error *e);
-/* A connection to its serial line. */
+/* A connection to its serial line, and to the agent of a guest of ours. */
 int domains_open_console(const struct plan *p, struct error *e);
+int domains_open_agent(const struct plan *p, struct error *e);
 /* The process that runs it, found by its UUID; 0: not seen. */
 pid_t domains_find_process(const char *id);
 
@@ -47,6 +51,15 @@ int domains_snapshot_disks(const struct plan *p, struct error *e);
 /* Brings it back with its memory, standing still. */
 virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p, struct error *e);
 
+/*
+ * watch.c: the console of a domain of others, for the default loop. `*ret_fd` (the caller's) is the
+ * person's end. ended() is called once, when either side has ended; then only free() is left.
+ */
+struct domains_console;
+int domains_console_open(virDomainPtr d, void (*ended)(void *data), void *data, int *ret_fd,
+                         struct domains_console **ret, struct error *e);
+void domains_console_free(struct domains_console *c); /* NULL is fine */
+
 int domains_drive(void);            /* drive.c */
 int domains_probe(const char *uri); /* list.c */
 /*
@@ -54,6 +67,10 @@ int domains_probe(const char *uri); /* list.c */
  * answer within two seconds is said to hang. `figures`: what they read and write as well.
  */
 int domains_list(char *const *uris, bool figures);
+/* Those that are not ours, as an array; NULL: it does not answer. Owned by the caller. */
+json_t *domains_others(virConnectPtr c);
+/* events.c: the same for as long as somebody reads: a line of JSON for each that has changed. */
+int domains_watch(char *const *uris);
 int domains_control(const char *uri, const char *word,
                     const char *verb); /* list.c; by name or UUID */
 

@@ -27,7 +27,8 @@ struct drive {
     struct plan *plan; /* owned */
     virConnectPtr connection;
     virDomainPtr domain;
-    int pidfd; /* owned; QEMU's; FD_NONE */
+    struct domains_console *console; /* owned; of a domain of others; NULL: it is ours */
+    int pidfd;                       /* owned; QEMU's; FD_NONE */
     int pid_watch, again;
     unsigned again_ms;
     bool paused, serving;
@@ -121,8 +122,10 @@ static void tell_paused(struct drive *d)
 static int on_lifecycle(virConnectPtr c, virDomainPtr domain, int event, int detail, void *data)
 {
     struct drive *d = data;
-    char ours[DOMAIN_UUID_SIZE], theirs[VIR_UUID_STRING_BUFLEN] = "";
+    char ours[VIR_UUID_STRING_BUFLEN], theirs[VIR_UUID_STRING_BUFLEN] = "";
     domain_uuid(d->plan->id, ours);
+    if (d->plan->machine.watched && (!d->domain || virDomainGetUUIDString(d->domain, ours) < 0))
+        return 0;
     if (virDomainGetUUIDString(domain, theirs) < 0 || !str_equal(ours, theirs))
         return 0;
     if (d->serving && (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED))
@@ -167,6 +170,8 @@ static int listen_to(struct drive *d, struct error *e)
 
 static void drive_hang_up(struct drive *d)
 {
+    domains_console_free(d->console);
+    d->console = NULL;
     if (d->domain)
         virDomainFree(d->domain);
     if (d->connection) {
@@ -202,6 +207,10 @@ static void on_close(virConnectPtr c, int reason, void *data)
     struct error e;
     if (d->again >= 0)
         return;
+    if (d->plan->machine.watched) {
+        drive_over(d, 125, "libvirt's daemon went away; attach again when it is back");
+        return;
+    }
     error_set(&e, EPIPE, "libvirt's daemon went away while it ran; the machine went on");
     if (!d->noted)
         say(DOMAIN_NOTE, 0, 0, &e);
@@ -272,10 +281,23 @@ static void do_snapshot(struct drive *d, const struct domain_message *m)
     say(DOMAIN_SNAPPED, m->number, 0, &e);
 }
 
+/* What is not ours is only looked at: its console ends, not the machine. */
+static void obey_watching(struct drive *d, const struct domain_message *m)
+{
+    if (m->word == DOMAIN_SHUTDOWN || m->word == DOMAIN_DESTROY)
+        drive_over(d, 0, NULL);
+    else if (m->word == DOMAIN_SAMPLE)
+        do_sample(d);
+}
+
 static void obey(struct drive *d, struct domain_message *m)
 {
     struct error e = {0};
     m->path[sizeof(m->path) - 1] = '\0';
+    if (d->plan->machine.watched) {
+        obey_watching(d, m);
+        return;
+    }
     switch ((enum domain_word)m->word) {
     case DOMAIN_SHUTDOWN:
         if (d->domain)
@@ -337,7 +359,8 @@ static int drive_begin(struct drive *d, struct error *e)
     domains_limit(CONNECT_S, say_it_hangs);
     if (virEventRegisterDefaultImpl() < 0)
         return domains_error(e, "libvirt");
-    int r = domains_make_disks(d->plan, e);
+    const char *watched = d->plan->machine.watched;
+    int r = watched ? 0 : domains_make_disks(d->plan, e);
     if (r < 0)
         return r;
     d->connection = domains_connect(d->plan->machine.uri, e);
@@ -346,15 +369,35 @@ static int drive_begin(struct drive *d, struct error *e)
     r = listen_to(d, e);
     if (r < 0)
         return r;
-    d->domain = domains_make(d->connection, d->plan, e);
+    d->domain = watched ? domains_lookup(d->connection, watched, e)
+                        : domains_make(d->connection, d->plan, e);
     return d->domain ? 0 : -e->code;
+}
+
+static void on_console_end(void *data)
+{
+    drive_over(data, 0, NULL);
+}
+
+static int drive_watch(struct drive *d, struct error *e)
+{
+    autoclose int console = FD_NONE;
+    int r = domains_console_open(d->domain, on_console_end, d, &console, &d->console, e);
+    if (r < 0)
+        return r;
+    domains_limit(0, NULL);
+    struct domain_message m = {.word = DOMAIN_STARTED};
+    say_with(&m, &console, 1);
+    return 0;
 }
 
 /* Its processors go on when somebody listens to it: not a byte is lost. */
 static int drive_release(struct drive *d, struct error *e)
 {
+    bool ours = plan_boots_image(d->plan);
     autoclose int console = domains_open_console(d->plan, e);
-    if (console < 0)
+    autoclose int agent = ours && console >= 0 ? domains_open_agent(d->plan, e) : FD_NONE;
+    if (console < 0 || (ours && agent < 0))
         return -e->code;
     if (virDomainResume(d->domain) < 0)
         return domains_error(e, "starting its processors");
@@ -362,8 +405,12 @@ static int drive_release(struct drive *d, struct error *e)
     struct domain_message m = {.word = DOMAIN_STARTED};
     m.value = domains_find_process(d->plan->id);
     d->pidfd = m.value > 0 ? (int)syscall(SYS_pidfd_open, m.value, 0) : FD_NONE;
-    const int fds[] = {console, d->pidfd};
-    say_with(&m, fds, d->pidfd >= 0 ? 2 : 1);
+    int fds[DOMAIN_FDS_MAX] = {console}, *last = fds;
+    if (ours)
+        *++last = agent;
+    if (d->pidfd >= 0)
+        *++last = d->pidfd;
+    say_with(&m, fds, (size_t)(last - fds) + 1);
     return 0;
 }
 
@@ -380,6 +427,12 @@ static void drive_serve(struct drive *d)
         ;
 }
 
+/* What goes with it; a kept one's stays. */
+static const char *drive_folder(const struct plan *p)
+{
+    return p->scratch || !p->machine.folder ? "-" : p->machine.folder;
+}
+
 /* 0: told; 1: it never started, and that has been told. */
 static int drive(struct plan *p)
 {
@@ -387,7 +440,7 @@ static int drive(struct plan *p)
     struct error e = {0};
     int r = drive_begin(&d, &e);
     if (r == 0)
-        r = drive_release(&d, &e);
+        r = p->machine.watched ? drive_watch(&d, &e) : drive_release(&d, &e);
     if (r < 0) {
         say(DOMAIN_FAILED, 0, 0, &e);
     } else {
@@ -397,7 +450,12 @@ static int drive(struct plan *p)
         say(DOMAIN_ENDED, 0, d.status, &why);
     }
     struct error undone = {0};
-    const char *folder = p->scratch ? "-" : p->machine.folder;
+    if (p->machine.watched) {
+        drive_hang_up(&d);
+        say(DOMAIN_CLEANED, 0, 0, &undone);
+        return 0;
+    }
+    const char *folder = drive_folder(p);
     domains_limit(CONNECT_S, NULL);
     if (!d.connection && d.again < 0) /* nobody was there to make anything */
         r = domains_forget_folder(folder, p->id, &undone);
@@ -418,11 +476,12 @@ static void clear_up(const struct plan *p, int status)
         say(DOMAIN_ENDED, 0, 125, &e);
     }
     e = (struct error){0};
-    pid_t left = domains_find_process(p->id);
+    pid_t left = p->machine.watched ? 0 : domains_find_process(p->id);
     if (left > 0)
         kill(left, SIGKILL);
     domains_limit(CONNECT_S, NULL);
-    domains_undo_by(p->machine.uri, p->id, p->scratch ? "-" : p->machine.folder, &e);
+    if (!p->machine.watched)
+        domains_undo_by(p->machine.uri, p->id, drive_folder(p), &e);
     say(DOMAIN_CLEANED, 0, 0, &e);
 }
 

@@ -54,6 +54,16 @@ bool domains_are_ours(const char *uuid)
     return str_starts(uuid, ours);
 }
 
+virDomainPtr domains_lookup(virConnectPtr c, const char *word, struct error *e)
+{
+    virDomainPtr d = virDomainLookupByName(c, word);
+    if (!d)
+        d = virDomainLookupByUUIDString(c, word);
+    if (!d)
+        domains_error(e, word);
+    return d;
+}
+
 virDomainPtr domains_find(virConnectPtr c, const char *id)
 {
     char uuid[DOMAIN_UUID_SIZE];

@@ -103,6 +103,15 @@ static json_t *list_states(virConnectPtr c)
     return list;
 }
 
+json_t *domains_others(virConnectPtr c)
+{
+    json_t *list = list_states(c);
+    for (size_t i = list ? json_array_size(list) : 0; i-- > 0;)
+        if (json_is_true(json_object_get(json_array_get(list, i), "ours")))
+            json_array_remove(list, i);
+    return list;
+}
+
 /* --- the figures of each: one call
  * ---------------------------------------------------------------- */
 
@@ -298,9 +307,7 @@ int domains_control(const char *uri, const char *word, const char *verb)
     struct error e;
     domains_limit(CONTROL_S, NULL);
     virConnectPtr c = domains_connect(uri, &e);
-    virDomainPtr d = c ? virDomainLookupByName(c, word) : NULL;
-    if (c && !d)
-        d = virDomainLookupByUUIDString(c, word);
+    virDomainPtr d = c ? domains_lookup(c, word, &e) : NULL;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     if (d && virDomainGetUUIDString(d, uuid) == 0 && domains_are_ours(uuid)) {
         virDomainFree(d);
@@ -308,7 +315,7 @@ int domains_control(const char *uri, const char *word, const char *verb)
         error_set(&e, EPERM, "it is one of ours: call it by its own name");
         return list_fail(&e);
     }
-    int r = d ? 0 : c ? domains_error(&e, word) : -e.code;
+    int r = d ? 0 : -e.code;
     for (size_t i = 0; d && i < ARRAY_SIZE(rows); i++)
         if (str_equal(rows[i].verb, verb) && rows[i].call(d) < 0)
             r = domains_error(&e, verb);

@@ -1,5 +1,5 @@
 /*
- * cofferdam-domain WORD…: drive (by the monitor), probe URI, list URI, control URI UUID VERB,
+ * cofferdam-domain WORD…: drive (by the monitor), probe URI, list URI…, watch URI…, control URI UUID VERB,
  * undo URI ID FOLDER (by the CLI). Prints JSON, or on failure one line and leaves with 1.
  */
 #include "app/domains/domains.h"
@@ -32,6 +32,8 @@ int main(int argc, char **argv)
         return domains_probe(argv[2]);
     if (argc >= 3 && (str_equal(argv[1], "list") || str_equal(argv[1], "stats")))
         return domains_list(argv + 2, str_equal(argv[1], "stats"));
+    if (argc >= 3 && str_equal(argv[1], "watch"))
+        return domains_watch(argv + 2);
     if (argc == 5 && str_equal(argv[1], "control"))
         return domains_control(argv[2], argv[3], argv[4]);
     if (argc == 5 && str_equal(argv[1], "undo"))

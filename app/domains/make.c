@@ -31,6 +31,8 @@ static int make_overlay(const struct plan *p, size_t i, struct error *e)
 
 int domains_make_disks(const struct plan *p, struct error *e)
 {
+    if (plan_boots_image(p)) /* what it changes is in its memory */
+        return 0;
     int r = file_make_dirs(p->machine.folder, 0700);
     if (r < 0)
         return error_errno(e, -r, "%s", p->machine.folder);
@@ -55,17 +57,28 @@ virDomainPtr domains_make(virConnectPtr c, const struct plan *p, struct error *e
     return d;
 }
 
-int domains_open_console(const struct plan *p, struct error *e)
+static int make_connect(const char *path, const char *what, struct error *e)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    autofree char *path = domain_console_path(p);
     if (strlen(path) >= sizeof(a.sun_path))
         return error_set(e, ENAMETOOLONG, "%s: too long for a socket", path);
     strcpy(a.sun_path, path);
     autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-        return error_errno(e, errno, "its serial line");
+        return error_errno(e, errno, "%s", what);
     return TAKE_FD(fd);
+}
+
+int domains_open_console(const struct plan *p, struct error *e)
+{
+    autofree char *path = domain_console_path(p);
+    return make_connect(path, "its serial line", e);
+}
+
+int domains_open_agent(const struct plan *p, struct error *e)
+{
+    autofree char *path = domain_agent_path(p);
+    return make_connect(path, "its agent", e);
 }
 
 pid_t domains_find_process(const char *id)

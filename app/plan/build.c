@@ -202,7 +202,7 @@ static void build_origins(struct build *b)
 {
     for (enum key_id k = 0; k < KEY_COUNT; k++)
         if (!settings_is_default(b->s, k) &&
-            ((keys[k].used_by & (1u << b->p->boundary)) || !build_is_usual(b->s, k)))
+            (plan_key_counts(b->p, k) || !build_is_usual(b->s, k)))
             b->p->origins[k] = str_dup(settings_origin(b->s, k));
 }
 

@@ -35,7 +35,7 @@ __attribute__((format(printf, 4, 5))) static void check_add(struct check *c, int
 static void check_keys(struct check *c)
 {
     for (enum key_id k = 0; k < KEY_COUNT; k++) {
-        if (!c->p->origins[k] || (keys[k].used_by & (1u << c->p->boundary)))
+        if (!c->p->origins[k] || plan_key_counts(c->p, k))
             continue;
         autofree char *mend =
             str_format("take it out, or --set %s.%s=", keys[k].section, keys[k].name);
@@ -50,7 +50,7 @@ static void check_image(struct check *c)
     if (plan_is_machine(c->p) && str_equal(image, "host")) {
         check_refuse(c,
                      c->p->boundary == PLAN_VM
-                         ? "--image disk:PATH"
+                         ? "--image disk:PATH, or --image NAME of cofferdam image list"
                          : "--image NAME, from cofferdam image list or image pull",
                      "a machine cannot boot this host's own files: it needs an image");
         return;
@@ -331,6 +331,17 @@ static void check_machine_scratch(struct check *c)
                      m->no_blank ? m->no_blank : "there is nothing to make one of");
 }
 
+/* A guest that boots our kernel and our PID 1. */
+static void check_machine_kernel(struct check *c)
+{
+    const struct plan_machine *m = &c->p->machine;
+    if (!m->kernel || !m->initramfs)
+        check_refuse(c, "cofferdam image kernel import PACKAGE.deb…", "%s",
+                     m->no_kernel ? m->no_kernel : "there is no kernel to boot");
+    if (m->memory < 64ull << 20)
+        check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
+}
+
 static void check_machine(struct check *c)
 {
     const struct plan *p = c->p;
@@ -342,13 +353,10 @@ static void check_machine(struct check *c)
                          : "--runtime auto, or put the program at /usr/local/bin",
                      "the %s boundary needs %s, which is not here", plan_boundary_name(p->boundary),
                      p->runtime);
-    else if (!m->kernel || !m->initramfs)
-        check_refuse(c, "cofferdam image kernel import PACKAGE.deb…", "%s",
-                     m->no_kernel ? m->no_kernel : "there is no kernel to boot");
+    else
+        check_machine_kernel(c);
     if (m->program)
         check_machine_accel(c);
-    if (m->memory < 64ull << 20)
-        check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
     if (m->warm && !plan_runtime_warms(p->runtime))
         check_refuse(c, "--runtime qemu or firecracker, or --set machine.warm=no",
                      "machine.warm = yes: %s starts from no template here", p->runtime);
@@ -397,6 +405,44 @@ static void check_whole_devices(struct check *c)
     }
 }
 
+/* An image of the store is booted as a microVM boots it: of the machine it uses little. */
+static void check_whole_image(struct check *c)
+{
+    static const struct {
+        enum key_id key;
+        const char *why;
+    } disks_only[] = {
+        {KEY_MACHINE_DISK,      "nobody in it would mount them"},
+        {KEY_MACHINE_CDROM,     "nobody in it would mount it"  },
+        {KEY_MACHINE_DISK_SIZE, "what it writes is in its memory (resources.disk bounds it)"},
+        {KEY_MACHINE_FIRMWARE,  "its kernel is booted directly, and nothing verifies that"},
+        {KEY_MACHINE_DISPLAY,   "it has no screen, its console is a terminal"},
+        {KEY_MACHINE_TPM,       "nobody in it would use one"},
+    };
+    const struct plan *p = c->p;
+    const struct plan_machine *m = &p->machine;
+    const bool said[] = {m->disks != NULL,   m->cdroms != NULL, m->disk_size > 0,
+                         !str_equal(m->firmware, "bios"), m->window, m->tpm};
+    check_machine_kernel(c);
+    check_machine_files(c);
+    for (size_t i = 0; i < ARRAY_SIZE(disks_only); i++) {
+        const struct key *k = &keys[disks_only[i].key];
+        if (said[i])
+            check_refuse(c, "take it out, or --image disk:PATH",
+                         "%s.%s is for a machine that boots its own disk: with an image of the "
+                         "store %s",
+                         k->section, k->name, disks_only[i].why);
+    }
+    if (m->scratch)
+        check_refuse(c, "--set machine.scratch=memory, or --boundary microvm",
+                     "machine.scratch = disk: what an image changes in a whole machine is in its "
+                     "memory");
+    if (p->network != PLAN_NETWORK_NONE)
+        check_refuse(c, "--network none, or --image disk:PATH",
+                     "network.mode = %s: a guest made from an image has no network yet",
+                     plan_network_names[p->network]);
+}
+
 static void check_whole(struct check *c)
 {
     const struct plan *p = c->p;
@@ -406,13 +452,12 @@ static void check_whole(struct check *c)
     if (!m->uri)
         check_refuse(c, "apt install libvirt-daemon libvirt-clients",
                      "the vm boundary needs libvirt, which nobody looked for");
-    if (!plan_boots_disk(p) && !str_equal(p->image, "host"))
-        check_refuse(c, "--image disk:PATH, or --boundary microvm",
-                     "the vm boundary boots disks in this version: %s is none", p->image);
+    if (plan_boots_image(p))
+        check_whole_image(c);
     else if (plan_boots_disk(p) && !str_equal(p->argv[0], "boot"))
         check_refuse(c, "leave the command out",
                      "a disk boots its own system: there is nobody in it to be given a command");
-    if (m->memory < 16ull << 20)
+    if (plan_boots_disk(p) && m->memory < 16ull << 20)
         check_refuse(c, "--memory 64M", "resources.memory: a whole machine needs at least 16M");
     if (m->warm)
         check_refuse(c, "--set machine.warm=no", "machine.warm = yes is for microVMs");
@@ -424,7 +469,7 @@ static void check_whole(struct check *c)
     if (p->limits.cpu_milli % 1000)
         check_refuse(c, "--cpus with a whole number",
                      "resources.cpus: a whole machine has whole processors");
-    if (p->limits.disk)
+    if (p->limits.disk && !plan_boots_image(p))
         check_add(c, p->limits.best_effort ? PLAN_WARNS : PLAN_REFUSES,
                   "--set resources.disk=, or --set resources.limits=best-effort",
                   "resources.disk: what a whole machine writes is bounded by the size of its disks "
@@ -444,6 +489,10 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
                size_t *ret_count, struct error *e)
 {
     struct check c = {.p = p, .h = host};
+    *ret = NULL;
+    *ret_count = 0;
+    if (p->machine.watched) /* nothing is made */
+        return 0;
     check_keys(&c);
     check_image(&c);
     if (p->boundary == PLAN_CONTAINER || p->boundary == PLAN_SANDBOX) {

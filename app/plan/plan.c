@@ -40,6 +40,7 @@ static void plan_machine_done(struct plan_machine *m)
     strv_free(m->cdroms);
     free(m->gpu);
     strv_free(m->devices);
+    free(m->watched);
 }
 
 void plan_free(struct plan *p)

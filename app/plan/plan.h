@@ -192,6 +192,7 @@ struct plan_machine {
     char *gpu;           /* owned; "none", "virtio", "passthrough" */
     char **devices;      /* owned; NULL: none; "pci:ADDRESS", "usb:VENDOR:PRODUCT" */
     bool tpm, window;
+    char *watched; /* owned; not ours to make: the domain whose console is all there is; else NULL */
     bool iommu; /* this host has one */
 };
 
@@ -377,6 +378,10 @@ bool plan_runtime_is(const char *runtime, const char *name);
 bool plan_runtime_warms(const char *runtime);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
+/* A whole machine that boots our kernel and our PID 1, for an image of the store. */
+bool plan_boots_image(const struct plan *p);
+/* Whether somebody here does what that key says. */
+bool plan_key_counts(const struct plan *p, enum key_id key);
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */
 bool plan_mount_is_one(enum plan_mount_kind kind); /* not a file, folder or mask put in place */
 int plan_rlimit_resource(const char *name); /* "nofile": RLIMIT_NOFILE …; -1: no such one */

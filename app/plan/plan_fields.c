@@ -93,6 +93,7 @@ static const struct field machine_fields[] = {
     {"tpm",       FIELD_BOOL,  MACHINE(tpm), .brief = true},
     {"window",    FIELD_BOOL,  MACHINE(window), .brief = true},
     {"iommu",     FIELD_BOOL,  MACHINE(iommu), .brief = true},
+    {"watched",   FIELD_TEXT,  MACHINE(watched), .brief = true},
     {0},
 };
 

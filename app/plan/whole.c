@@ -6,6 +6,17 @@ bool plan_boots_disk(const struct plan *p)
     return p->boundary == PLAN_VM && str_starts(p->image, "disk:");
 }
 
+bool plan_boots_image(const struct plan *p)
+{
+    return p->boundary == PLAN_VM && p->machine.root;
+}
+
+bool plan_key_counts(const struct plan *p, enum key_id key)
+{
+    unsigned used = keys[key].used_by;
+    return used & (1u << p->boundary) || (plan_boots_image(p) && used & KEY_USED_MICROVM);
+}
+
 static int whole_path(struct build *b, enum key_id key, const char *said, char ***to,
                       struct error *e)
 {
@@ -67,9 +78,10 @@ int build_whole(struct build *b, struct error *e)
         m->loader = str_equal(m->firmware, "bios") ? NULL : str_dup_or_null(parts->loader);
         m->vars = str_equal(m->firmware, "bios") ? NULL : str_dup_or_null(parts->vars);
         m->sockets = parts->sockets ? str_join_path(parts->sockets, p->id) : NULL;
-        m->folder = p->scratch      ? str_dup(p->scratch)
-                    : parts->folder ? str_join_path(parts->folder, p->id)
-                                    : NULL;
+        m->folder = plan_boots_image(p) ? NULL
+                    : p->scratch        ? str_dup(p->scratch)
+                    : parts->folder     ? str_join_path(parts->folder, p->id)
+                                        : NULL;
     }
     return 0;
 }

@@ -1,6 +1,8 @@
 #include "backends/libvirt/domain_xml.h"
 
+#include "backends/guest/guest_line.h"
 #include "base/str.h"
+#include "init/agent.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +39,11 @@ char *domain_vars_path(const struct plan *p)
 char *domain_console_path(const struct plan *p)
 {
     return domain_path(p->machine.sockets, "serial");
+}
+
+char *domain_agent_path(const struct plan *p)
+{
+    return domain_path(p->machine.sockets, "agent");
 }
 
 char *domain_screen_path(const struct plan *p)
@@ -124,13 +131,25 @@ static void xml_firmware(struct buf *b, const struct plan *p)
     xml_line(b, "'>", vars, "</nvram>");
 }
 
+/* A guest of ours: its kernel is put into its memory, and no firmware looks for anything. */
+static void xml_boot_directly(struct buf *b, const struct plan *p)
+{
+    autofree char *line = guest_kernel_line(p);
+    xml_line(b, "    <kernel>", p->machine.kernel, "</kernel>");
+    xml_line(b, "    <initrd>", p->machine.initramfs, "</initrd>");
+    xml_line(b, "    <cmdline>", line, "</cmdline>");
+}
+
 /* A CD is where a system is installed from: it comes first as long as the disk boots nothing. */
 static void xml_boot(struct buf *b, const struct plan *p)
 {
     xml_puts(b, "  <os>");
     xml_line(b, "    <type arch='x86_64' machine='", p->machine.type, "'>hvm</type>");
     xml_firmware(b, p);
-    xml_puts(b, "    <boot dev='hd'/>");
+    if (plan_boots_image(p))
+        xml_boot_directly(b, p);
+    else
+        xml_puts(b, "    <boot dev='hd'/>");
     if (p->machine.cdroms)
         xml_puts(b, "    <boot dev='cdrom'/>");
     xml_puts(b, "  </os>");
@@ -157,7 +176,8 @@ static void xml_cpu(struct buf *b, const struct plan *p)
                     "<feature policy='require' name='arat'/></cpu>");
     xml_puts(b, "  <clock offset='utc'/>");
     xml_puts(b, "  <on_poweroff>destroy</on_poweroff>");
-    xml_puts(b, "  <on_reboot>restart</on_reboot>");
+    xml_puts(b, plan_boots_image(p) ? "  <on_reboot>destroy</on_reboot>"
+                                    : "  <on_reboot>restart</on_reboot>");
     xml_puts(b, "  <on_crash>destroy</on_crash>");
 }
 
@@ -197,9 +217,32 @@ static void xml_disk(struct buf *b, const struct plan *p, const char *path, cons
     xml_puts(b, "    </disk>");
 }
 
+/* A session's daemon changes no owners, and does not know the word. */
+static bool xml_has_owners(const struct plan *p)
+{
+    autofree char *path = str_ndup(p->machine.uri, strcspn(p->machine.uri, "?"));
+    return str_ends(path, "/system");
+}
+
+/* Many machines share it: its owner stays what it is. */
+static void xml_root(struct buf *b, const struct plan *p)
+{
+    xml_puts(b, "    <disk type='file' device='disk'>");
+    xml_puts(b, "      <driver name='qemu' type='raw'/>");
+    buf_puts(b, "      <source file='");
+    domain_xml_text(b, p->machine.root);
+    xml_puts(b, xml_has_owners(p) ? "'><seclabel model='dac' relabel='no'/></source>" : "'/>");
+    xml_puts(b, "      <target dev='vda' bus='virtio'/>");
+    xml_puts(b, "      <readonly/>");
+    xml_puts(b, "      <serial>" DOMAIN_DISK_ROOT "</serial>");
+    xml_puts(b, "    </disk>");
+}
+
 static void xml_disks(struct buf *b, const struct plan *p)
 {
     const struct plan_machine *m = &p->machine;
+    if (plan_boots_image(p))
+        xml_root(b, p);
     size_t disks = strv_length(m->disks);
     for (size_t i = 0; i < disks; i++) {
         autofree char *path = domain_disk_path(p, i);
@@ -219,7 +262,13 @@ static void xml_consoles(struct buf *b, const struct plan *p)
     xml_puts(b, "      <target type='isa-serial' port='0'/>");
     xml_puts(b, "    </serial>");
     xml_puts(b, "    <channel type='unix'>");
-    xml_puts(b, "      <target type='virtio' name='org.qemu.guest_agent.0'/>");
+    if (plan_boots_image(p)) {
+        autofree char *agent = domain_agent_path(p);
+        xml_line(b, "      <source mode='bind' path='", agent, "'/>");
+        xml_puts(b, "      <target type='virtio' name='" AGENT_PORT_NAME "'/>");
+    } else {
+        xml_puts(b, "      <target type='virtio' name='org.qemu.guest_agent.0'/>");
+    }
     xml_puts(b, "    </channel>");
 }
 
@@ -261,9 +310,13 @@ static void xml_devices(struct buf *b, const struct plan *p)
     if (p->machine.tpm)
         xml_puts(b, "    <tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
     xml_screen(b, p);
-    xml_puts(b, "    <watchdog model='i6300esb' action='reset'/>");
-    xml_puts(b, "    <memballoon model='virtio'><stats period='5'/></memballoon>");
-    xml_puts(b, "    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
+    if (plan_boots_image(p)) { /* it has no use for more */
+        xml_puts(b, "    <memballoon model='none'/>");
+    } else {
+        xml_puts(b, "    <watchdog model='i6300esb' action='reset'/>");
+        xml_puts(b, "    <memballoon model='virtio'><stats period='5'/></memballoon>");
+        xml_puts(b, "    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
+    }
     xml_puts(b, "  </devices>");
 }
 

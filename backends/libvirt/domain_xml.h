@@ -9,6 +9,9 @@
 /* What marks a domain as ours, and tells whose it is. */
 #define DOMAIN_METADATA_URI "https://cofferdam.example/domain/1"
 
+/* The serial number of the disk with an image's files. */
+#define DOMAIN_DISK_ROOT "root"
+
 enum { DOMAIN_UUID_SIZE = 37 };
 /* The domain's: made from the workload's id alone, so that it is found without any record. */
 void domain_uuid(const char *id, char ret[DOMAIN_UUID_SIZE]);
@@ -18,6 +21,7 @@ char *domain_name(const struct plan *p); /* owned by the caller */
 char *domain_disk_path(const struct plan *p, size_t disk); /* the overlay over disks[disk] */
 char *domain_vars_path(const struct plan *p);
 char *domain_console_path(const struct plan *p);
+char *domain_agent_path(const struct plan *p);  /* of a guest of ours */
 char *domain_screen_path(const struct plan *p); /* VNC, where there is a window */
 
 /* As the guest's board has disks[disk]: "vda". */

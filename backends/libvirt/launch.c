@@ -1,6 +1,6 @@
 /* A libvirt domain as the monitor drives it: by words to cofferdam-domain. */
+#include "backends/libvirt/launch_inner.h"
 #include "backends/libvirt/libvirt.h"
-#include "backends/libvirt/wire.h"
 
 #include "backends/planned.h"
 #include "base/fd.h"
@@ -24,30 +24,6 @@ enum {
     DOMAIN_CLEAN_MS = 30000,
 };
 
-struct late {
-    struct late *next;
-    struct domain_message message;
-};
-
-struct launch {
-    struct plan *plan; /* owned */
-    char *text;        /* owned; the plan as it came */
-    size_t size;
-    char *command; /* owned */
-    struct launch_wishes wishes;
-    struct launch_env env; /* its descriptors are borrowed */
-    char **shortfalls;     /* owned */
-
-    pid_t helper; /* 0: none, or reaped */
-    int control;  /* owned */
-    pid_t pid;    /* QEMU's; 0: not known */
-    int pidfd;    /* owned; QEMU's, where it can be signalled; FD_NONE */
-    bool silent, ended, told, cleaned;
-    struct late *late; /* owned; what came while something else was waited for */
-    struct launch_sample sample;
-    bool sampled;
-};
-
 static void domain_free(struct launch *l);
 
 /* --- reading the plan ------------------------------------------------------------------------- */
@@ -56,12 +32,17 @@ static void domain_free(struct launch *l);
 static int domain_check(const struct plan *p, struct error *e)
 {
     const struct plan_machine *m = &p->machine;
+    if (m->watched && m->uri && str_equal(p->runtime, "libvirt"))
+        return 0;
     if (!str_equal(p->runtime, "libvirt") || !m->type || !m->firmware || !m->gpu)
         return error_set(e, EINVAL, "the plan is not one for libvirt");
-    if (!m->uri || !m->folder || m->folder[0] != '/' || !m->sockets || m->sockets[0] != '/')
+    bool folder = plan_boots_image(p) || (m->folder && m->folder[0] == '/');
+    if (!m->uri || !folder || !m->sockets || m->sockets[0] != '/')
         return error_set(e, EINVAL, "the plan does not say where the machine belongs");
-    if (!m->disks)
-        return error_set(e, EINVAL, "the plan lacks a disk");
+    if (plan_boots_image(p) ? !m->kernel || !m->initramfs || !m->root_type : !m->disks)
+        return error_set(e, EINVAL, "the plan lacks a part of the machine");
+    if (plan_boots_image(p) && (p->snapshot || p->network != PLAN_NETWORK_NONE))
+        return error_set(e, ENOTSUP, "a guest made from an image has no snapshots and no network");
     return 0;
 }
 
@@ -93,8 +74,8 @@ static const struct launch_wishes *domain_wishes(const struct launch *l)
 
 /* --- words ------------------------------------------------------------------------------------ */
 
-static int domain_say(struct launch *l, enum domain_word word, uint32_t number, int32_t value,
-                      const char *path, struct error *e)
+int domain_say(struct launch *l, enum domain_word word, uint32_t number, int32_t value,
+               const char *path, struct error *e)
 {
     struct domain_message m = {.word = word, .number = number, .value = value};
     if (l->control < 0 || l->silent || l->ended)
@@ -214,8 +195,8 @@ static int domain_await_start(struct launch *l, struct launch_streams *ret, stru
     for (;;) {
         uint64_t now = loop_now_ms();
         struct domain_message m;
-        int fds[2] = {FD_NONE, FD_NONE};
-        size_t count = 2;
+        int fds[DOMAIN_FDS_MAX] = {FD_NONE, FD_NONE, FD_NONE};
+        size_t count = DOMAIN_FDS_MAX, named = l->guest ? 2 : 1;
         if (now >= until)
             return error_set(e, ETIMEDOUT, "libvirt has not started it in time");
         int r = domain_hear(l, &m, fds, &count, (int)(until - now));
@@ -223,9 +204,11 @@ static int domain_await_start(struct launch *l, struct launch_streams *ret, stru
             return error_set(e, EPROTO, DOMAIN_PROGRAM " ended without a word");
         if (r == 0)
             continue;
-        if (m.word == DOMAIN_STARTED && count >= 1) {
+        if (m.word == DOMAIN_STARTED && count >= named) {
             l->pid = m.value;
-            l->pidfd = count > 1 ? fds[1] : FD_NONE;
+            l->pidfd = count > named ? fds[named] : FD_NONE;
+            if (l->guest)
+                return domain_guest_meet(l, fds[1], fds[0], e);
             domain_streams(l, fds[0], ret);
             return 0;
         }
@@ -256,26 +239,40 @@ static void domain_stop_helper(struct launch *l)
     }
 }
 
+/* What is left is to listen. */
+static void domain_settle(struct launch *l)
+{
+    if (l->env.settled)
+        l->env.settled(l->env.settled_data);
+}
+
 static int domain_start(struct launch *l, struct launch_streams *ret_streams, struct error *e)
 {
     struct error mine;
     l->silent = l->ended = l->told = l->sampled = l->cleaned = false;
-    autofree char *what = str_format("%s %s %s", l->plan->machine.uri, l->plan->id,
-                                     l->plan->scratch ? "-" : l->plan->machine.folder);
-    int r = l->env.journal(l->env.journal_data, "domain", what, &mine);
+    autofree char *what =
+        str_format("%s %s %s", l->plan->machine.uri, l->plan->id,
+                   l->plan->scratch || !l->plan->machine.folder ? "-" : l->plan->machine.folder);
+    bool ours = !l->plan->machine.watched;
+    int r = ours ? l->env.journal(l->env.journal_data, "domain", what, &mine) : 0;
     if (r == 0)
         r = domain_spawn(l, &mine);
+    if (r == 0 && plan_boots_image(l->plan))
+        r = domain_guest_begin(l, &mine);
     if (r == 0) {
-        if (l->plan->machine.accel == PLAN_ACCEL_TCG)
+        if (ours && l->plan->machine.accel == PLAN_ACCEL_TCG)
             strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
-        if (l->env.settled)
-            l->env.settled(l->env.settled_data);
+        if (!l->guest)
+            domain_settle(l);
         r = domain_await_start(l, ret_streams, &mine);
     }
+    if (r == 0 && l->guest)
+        domain_settle(l);
     if (r == 0)
-        return 0;
+        return l->guest ? LAUNCH_UNDER_WAY : 0;
     launch_own_failure(&mine); /* whatever is wrong is not a command */
     domain_stop_helper(l);
+    domain_guest_done(l);
     *e = mine;
     return -mine.code;
 }
@@ -287,7 +284,7 @@ static size_t domain_watch(const struct launch *l, int fds[4])
     size_t count = 0;
     if (l->control >= 0 && !l->silent)
         fds[count++] = l->control;
-    return count;
+    return count + domain_guest_watch(l, fds + count);
 }
 
 static void domain_end(struct launch *l, int status, const char *why,
@@ -296,6 +293,10 @@ static void domain_end(struct launch *l, int status, const char *why,
     if (l->ended)
         return;
     l->ended = true;
+    if (l->guest) {
+        domain_guest_ended(l, status, why, events, data);
+        return;
+    }
     if (str_empty(why)) /* its own end; of another the reason is told */
         events->exited(data, 0, status);
     events->ended(data, status, str_empty(why) ? NULL : why);
@@ -355,6 +356,8 @@ static void domain_dispatch(struct launch *l, const struct launch_events *events
         if (r == 1)
             domain_event(l, &m, events, data);
     } while (r == 1);
+    if (l->guest && !l->ended)
+        domain_guest_dispatch(l, events, data);
     if (r < 0 && !l->ended)
         domain_end(l, 125, DOMAIN_PROGRAM " ended unasked; what it had made is being removed",
                    events, data);
@@ -367,6 +370,8 @@ static pid_t domain_pid(const struct launch *l)
 
 static int domain_signal(struct launch *l, uint32_t console, int signo, struct error *e)
 {
+    if (l->guest)
+        return domain_guest_signal(l, console, signo, e);
     if (signo == SIGKILL)
         return domain_say(l, DOMAIN_DESTROY, 0, 0, NULL, e);
     if (signo == SIGHUP)
@@ -377,15 +382,13 @@ static int domain_signal(struct launch *l, uint32_t console, int signo, struct e
                      "a machine knows TERM (shut down), HUP (reset) and KILL (power off)");
 }
 
-/* A serial line has no size; who is at it says "stty rows R cols C". */
-static int domain_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols)
-{
-    return 0;
-}
-
 static int domain_freeze(struct launch *l, bool frozen, struct error *e)
 {
     struct domain_message m;
+    if (l->plan->machine.watched)
+        return error_set(e, EOPNOTSUPP,
+                         "this is but the console of %s, which pauses under its own name",
+                         l->plan->image);
     int r = domain_say(l, DOMAIN_PAUSE, 0, frozen, NULL, e);
     if (r == 0)
         r = domain_await(l, DOMAIN_PAUSED, DOMAIN_ANSWER_MS, &m, e);
@@ -426,6 +429,10 @@ static int domain_kill(struct launch *l, struct error *e)
 static unsigned domain_snapshots(const struct launch *l, uint64_t ret_cost[2])
 {
     ret_cost[0] = ret_cost[1] = UINT64_MAX;
+    if (l->plan->machine.watched)
+        return 0;
+    if (l->guest) /* its changes are in its memory, and its agent would have to come back to us */
+        return 0;
     return LAUNCH_SNAPSHOT_FILES | LAUNCH_SNAPSHOT_MEMORY;
 }
 
@@ -446,8 +453,10 @@ static char *const *domain_shortfalls(const struct launch *l)
 
 static int domain_clean(struct launch *l, struct error *e)
 {
-    if (l->helper <= 0)
+    if (l->helper <= 0) {
+        domain_guest_done(l);
         return 0;
+    }
     struct error mine = {0};
     if (!l->silent)
         shutdown(l->control, SHUT_WR);
@@ -462,6 +471,7 @@ static int domain_clean(struct launch *l, struct error *e)
         }
     }
     domain_stop_helper(l);
+    domain_guest_done(l);
     if (!mine.code)
         return 0;
     *e = mine;
@@ -475,6 +485,7 @@ static void domain_free(struct launch *l)
     struct error ignored;
     domain_clean(l, &ignored);
     domain_stop_helper(l);
+    domain_guest_free(l);
     strv_free(l->shortfalls);
     free(l->command);
     free(l->text);
@@ -490,11 +501,16 @@ const struct launch_ops libvirt_launch_ops = {
     .watch = domain_watch,
     .dispatch = domain_dispatch,
     .pid = domain_pid,
+    .exec = domain_exec,
     .signal = domain_signal,
     .resize = domain_resize,
+    .copy_in = domain_copy_in,
+    .copy_out = domain_copy_out,
     .freeze = domain_freeze,
     .sample = domain_sample,
     .kill = domain_kill,
+    .ask_changes = domain_ask_changes,
+    .told_changes = domain_told_changes,
     .snapshots = domain_snapshots,
     .snapshot = domain_snapshot,
     .shortfalls = domain_shortfalls,

@@ -77,7 +77,7 @@ static void libvirt_probe(const struct plan_host *host, struct backend_health *r
 static int libvirt_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
     const char *uri = p->machine.uri;
-    if (uri && !str_starts(uri, "qemu:///") && !str_starts(uri, "qemu+unix:///"))
+    if (uri && !p->machine.watched && !str_starts(uri, "qemu:///") && !str_starts(uri, "qemu+unix:///"))
         return error_set(e, ENOTSUP,
                          "machine.uri = %s: this version runs machines on this host alone "
                          "(qemu:///session, qemu:///system, qemu+unix:///…?socket=PATH)",

@@ -9,6 +9,7 @@
 
 /* The descriptors cofferdam-domain is born with. */
 enum { DOMAIN_FD_CONTROL = 3, DOMAIN_FD_PLAN = 4 };
+enum { DOMAIN_FDS_MAX = 3 }; /* of one message */
 
 enum domain_word {
     /* from the monitor */
@@ -19,7 +20,8 @@ enum domain_word {
     DOMAIN_SAMPLE,   /* answered by DOMAIN_SAMPLED */
     DOMAIN_SNAPSHOT, /* number: the request, value: the kind; a path behind */
     /* to the monitor */
-    DOMAIN_STARTED = 64, /* value: the pid; descriptors: the console's socket, maybe a pidfd */
+    DOMAIN_STARTED = 64, /* value: the pid; descriptors: the console's socket, of a guest of
+                             ours the agent's too, maybe a pidfd */
     DOMAIN_FAILED,       /* error */
     DOMAIN_PAUSED,       /* error.code 0: well */
     DOMAIN_SAMPLED,

@@ -1,5 +1,6 @@
 #include "backends/microvm/qemu_argv.h"
 
+#include "backends/guest/guest_line.h"
 #include "init/agent.h"
 
 #include <inttypes.h>
@@ -109,7 +110,7 @@ static char **argv_begin(const struct plan *p, const char *machine)
 
 char **qemu_argv(const struct plan *p)
 {
-    autofree char *line = vmm_kernel_line(p);
+    autofree char *line = guest_kernel_line(p);
     char **argv = argv_begin(p, "");
     argv_add(&argv, "-kernel", VMM_KERNEL);
     argv_add(&argv, "-initrd", VMM_INITRAMFS);

@@ -92,9 +92,6 @@ char *vmm_mac(const struct plan *p);
 char **vmm_jailer_argv(const struct plan *p, char *const *argv, uint32_t uid, uint32_t gid,
                        const char *base);
 
-/* The kernel's command line. Pure; owned by the caller. */
-char *vmm_kernel_line(const struct plan *p);
-
 /* Limits of the control group: what the guest has, and what the program needs beside it. */
 struct plan_limits vmm_limits(const struct plan *p);
 

@@ -1,10 +1,8 @@
 /* From a plan to a program that runs a guest. */
 #include "backends/microvm/vmm_launch.h"
 
-#include "backends/agent/agent_start.h"
 #include "backends/microvm/jailer_trust.h"
 #include "backends/microvm/vmm_call.h"
-#include "backends/root/setup.h"
 #include "base/fd.h"
 #include "base/loop.h"
 
@@ -20,47 +18,6 @@ enum { BOOT_MEET_MS = 10000, BOOT_CALL_MS = 20000 };
 
 /* --- before the guest ---------------------------------------------------------------------------
  */
-
-void vmm_end_copies(struct launch *l)
-{
-    for (size_t i = 0; i < l->copies_count; i++) {
-        fd_close(l->copies[i].socket);
-        if (l->copies[i].pid <= 0)
-            continue;
-        kill(l->copies[i].pid, SIGKILL); /* it has sent everything, or nobody reads any more */
-        while (waitpid(l->copies[i].pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
-    free(l->copies);
-    l->copies = NULL;
-    l->copies_count = l->copies_taken = 0;
-}
-
-/* One process each, which may read what the person may, and that only writes to a socket. */
-static int boot_begin_copies(struct launch *l, struct error *e)
-{
-    for (size_t i = 0; i < l->plan->mounts_count; i++) {
-        struct plan one = {.mounts = &l->plan->mounts[i], .mounts_count = 1};
-        int pair[2];
-        if (one.mounts->kind != PLAN_MOUNT_COPY)
-            continue;
-        int r = fd_socketpair(pair);
-        if (r < 0)
-            return error_errno(e, -r, "a channel for copies");
-        pid_t pid = fork();
-        if (pid == 0) {
-            fd_close(pair[0]);
-            root_send_copies(&one, pair[1]);
-            _exit(0);
-        }
-        fd_close(pair[1]);
-        l->copies = mem_grow(l->copies, l->copies_count + 1, sizeof(l->copies[0]));
-        l->copies[l->copies_count++] = (struct vmm_copy){.socket = pair[0], .pid = pid};
-        if (pid < 0)
-            return error_errno(e, errno, "starting the copies");
-    }
-    return 0;
-}
 
 /* The folder it goes on from; NULL: it boots. */
 static const char *boot_from(const struct launch *l)
@@ -310,7 +267,7 @@ static int boot_spawn(struct launch *l, struct error *e)
     if (r == 0)
         r = cgroup_make(&wish, &l->cgroup, e);
     if (r == 0)
-        r = boot_begin_copies(l, e);
+        r = guest_copies_begin(l->plan, &l->copies, e);
     if (r == 0 && l->driver->dump)
         r = vmm_hands_start(l->plan, &l->hands, e);
     if (r < 0)
@@ -356,7 +313,7 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     l->status = -1;
     l->agent_closed = l->reaped = l->ended = l->frozen = false;
     l->why[0] = '\0';
-    l->kernel_tail = l->errors_tail = (struct vmm_tail){{0}, 0, 0};
+    l->kernel_tail = l->errors_tail = (struct guest_tail){{0}, 0, 0};
     memset(l->phases, 0, sizeof(l->phases));
     memset(&l->counts, 0xff, sizeof(l->counts));
     l->phases[VMM_PHASE_BEGIN] = loop_now_us();
@@ -364,7 +321,7 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     int r = boot_spawn(l, &mine);
     if (r < 0 && l->resumed && !l->plan->snapshot) { /* a template is a help, not a condition */
         struct error ignored;
-        vmm_end_copies(l);
+        guest_copies_end(&l->copies);
         vmm_clean(l, &ignored);
         l->reaped = l->agent_closed = l->resumed = false;
         l->why[0] = '\0';

@@ -22,62 +22,8 @@ enum {
     EVENTS_METRICS_MAX = 256 * 1024
 };
 
-/* --- what is printed ----------------------------------------------------------------------------
+/* --- what is counted ----------------------------------------------------------------------------
  */
-
-/* The first half goes when it is full: what ends a guest stands last. */
-static void tail_add(struct vmm_tail *t, const char *bytes, size_t size)
-{
-    t->seen += size;
-    for (size_t i = 0; i < size; i++) {
-        if (t->used == sizeof(t->text) - 1) {
-            t->used /= 2;
-            memmove(t->text, t->text + sizeof(t->text) - 1 - t->used, t->used);
-        }
-        t->text[t->used++] = bytes[i] ? bytes[i] : ' ';
-    }
-    t->text[t->used] = '\0';
-}
-
-/* A bounded number of reads: who prints without end gets no more of us than others. `all`: for
- * viewers; NULL: none. */
-static int tail_read(struct vmm_tail *t, struct buf *all, int fd)
-{
-    char bytes[4096];
-    for (int i = 0; i < EVENTS_READS; i++) {
-        ssize_t n = read(fd, bytes, sizeof(bytes));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? fd : fd_close(fd);
-        if (n == 0)
-            return fd_close(fd);
-        tail_add(t, bytes, (size_t)n);
-        if (all && all->used + (size_t)n <= LAUNCH_PRINTED_MAX)
-            buf_add(all, bytes, (size_t)n);
-    }
-    return fd;
-}
-
-/* The rest of the last line with `mark` in it, escaped; NULL: there is none. Owned. */
-static char *tail_find(const struct vmm_tail *t, const char *mark)
-{
-    const char *at = NULL;
-    for (const char *next = t->text; (next = strstr(next, mark)); next++)
-        at = next;
-    return at ? str_escape(at, MIN(strcspn(at, "\r\n"), (size_t)160)) : NULL;
-}
-
-/* Its last line that is not empty. */
-static char *tail_last(const struct vmm_tail *t)
-{
-    autofree char *text = str_dup(t->text);
-    char *line = text;
-    for (char *rest = text, *next; (next = strsep(&rest, "\r\n"));)
-        if (*str_trim(next))
-            line = next;
-    return *line ? str_escape(line, MIN(strlen(line), (size_t)160)) : NULL;
-}
 
 /* Whole lines are the driver's to read; one that has no end is the work of somebody else. */
 void vmm_drain_metrics(struct launch *l)
@@ -157,11 +103,11 @@ size_t vmm_watch(const struct launch *l, int fds[4])
 void vmm_drain(struct launch *l)
 {
     if (l->kernel >= 0)
-        l->kernel = tail_read(&l->kernel_tail, &l->printed, l->kernel);
+        l->kernel = guest_tail_read(&l->kernel_tail, &l->printed, l->kernel);
     if (l->kernel_tail.seen && !l->phases[VMM_PHASE_KERNEL])
         l->phases[VMM_PHASE_KERNEL] = loop_now_us();
     if (l->errors >= 0)
-        l->errors = tail_read(&l->errors_tail, NULL, l->errors);
+        l->errors = guest_tail_read(&l->errors_tail, NULL, l->errors);
     vmm_drain_metrics(l);
     if (!l->control)
         return;
@@ -199,9 +145,8 @@ bool vmm_reap(struct launch *l)
 /* What the guest said is the guest's word, and shown as that. */
 void vmm_explain_end(struct launch *l)
 {
-    autofree char *panic = tail_find(&l->kernel_tail, "Kernel panic");
-    autofree char *own = tail_find(&l->kernel_tail, "cofferdam-init: ");
-    autofree char *error = tail_last(&l->errors_tail);
+    autofree char *reason = guest_tail_reason(&l->kernel_tail);
+    autofree char *error = guest_tail_last(&l->errors_tail);
     const char *program = l->driver->name;
     if (l->why[0]) {
         return;
@@ -209,10 +154,8 @@ void vmm_explain_end(struct launch *l)
         int signo = WTERMSIG(l->wait_status);
         snprintf(l->why, sizeof(l->why), "%s was killed by signal %d (%s)", program, signo,
                  strsignal(signo));
-    } else if (panic) {
-        snprintf(l->why, sizeof(l->why), "the guest's kernel gave up: %s", panic);
-    } else if (own) {
-        snprintf(l->why, sizeof(l->why), "the guest's PID 1 gave up: %s", own);
+    } else if (reason) {
+        snprintf(l->why, sizeof(l->why), "%s", reason);
     } else if (l->reaped && WEXITSTATUS(l->wait_status) != 0) {
         snprintf(l->why, sizeof(l->why), "%s ended with status %d%s%s", program,
                  WEXITSTATUS(l->wait_status), error ? ": " : "", error ? error : "");
@@ -271,7 +214,7 @@ void vmm_main_exited(struct launch *l, int status, const struct launch_events *e
     l->status = status;
     events->exited(data, 0, status);
     bool due = events->report_due && events->report_due(data);
-    if (!due || !vmm_changes_at_end(l))
+    if (!due || !guest_told_at_end(&l->told, l->agent))
         vmm_switch_off(l);
 }
 
@@ -287,7 +230,8 @@ static void relay_exited(void *data, uint32_t console, int status)
 static void relay_changes(void *data, struct changes *c, const struct error *e)
 {
     struct events_relay *r = data;
-    vmm_changes_told(r->l, c, e, r->events, r->data);
+    if (guest_told_take(&r->l->told, c, e, r->events, r->data))
+        vmm_switch_off(r->l);
 }
 
 static void relay_copied(void *data, uint32_t transfer, const struct error *e)

@@ -128,6 +128,17 @@ int vmm_freeze(struct launch *l, bool frozen, struct error *e)
     return r;
 }
 
+int vmm_ask_changes(struct launch *l, uint32_t request, struct error *e)
+{
+    int r = vmm_running(l, e);
+    return r < 0 ? r : guest_told_ask(&l->told, l->agent, request, e);
+}
+
+const char *vmm_told_changes(const struct launch *l)
+{
+    return l->told.json;
+}
+
 /* Its program writes what it counts when it is asked, which is not oftener than people look. */
 static void launch_measure(struct launch *l)
 {
@@ -245,7 +256,7 @@ void vmm_free(struct launch *l)
     vmm_clean(l, &ignored);
     cgroup_free(l->cgroup);
     strv_free(l->shortfalls);
-    free(l->changes);
+    free(l->told.json);
     free(l->command);
     plan_free(l->jail);
     plan_free(l->plan);

@@ -4,17 +4,13 @@
 
 #include "backends/agent/agent_guest.h"
 #include "backends/cgroup/cgroup.h"
+#include "backends/guest/guest_ask.h"
+#include "backends/guest/guest_tail.h"
+#include "backends/guest/guest_told.h"
 #include "backends/microvm/driver.h"
 #include "backends/microvm/vmm_hands.h"
 #include "backends/microvm/vmm_snapshot.h"
 #include "backends/microvm/vmm_start.h"
-
-/* The last of what somebody prints who may print without end. */
-struct vmm_tail {
-    char text[4096]; /* NUL-terminated */
-    size_t used;
-    uint64_t seen; /* bytes in all */
-};
 
 /* Points on the way of a launch, in microseconds of CLOCK_MONOTONIC; 0: not come by. */
 enum vmm_phase {
@@ -41,12 +37,6 @@ struct vmm_booting {
     unsigned limit_s;
 };
 
-/* The agent's word on what was changed is awaited. */
-struct vmm_changing {
-    bool asked, by_request, at_end;
-    uint32_t request;
-};
-
 struct launch {
     const struct vmm_driver *driver;
     struct plan *plan, *jail; /* owned */
@@ -65,15 +55,14 @@ struct launch {
     int pidfd, epoll;            /* owned */
     struct vmm_meeting meeting;  /* owned; of a driver that meets */
     int kernel, errors;          /* owned; what the guest's kernel and the program print */
-    struct vmm_tail kernel_tail, errors_tail;
+    struct guest_tail kernel_tail, errors_tail;
     struct buf printed;          /* by the kernel, and not told yet */
     int metrics;                 /* owned; what it counts, a line at a time; FD_NONE: none */
     struct buf metrics_line;     /* the line that is coming */
     struct launch_sample counts; /* the guest_… and says_… members alone */
     uint64_t measured_ms;        /* by the clock of loop.h */
     uint64_t asked_ms;           /* likewise; the guest, for its figures */
-    struct vmm_copy *copies;     /* owned; during a start */
-    size_t copies_count, copies_taken;
+    struct guest_copies copies;  /* during a start */
     struct vmm_hands hands;
     struct vmm_saving saving;
     int scratch;  /* owned; of the scratch disk, for reading; FD_NONE: none */
@@ -81,27 +70,18 @@ struct launch {
     uint64_t phases[VMM_PHASES];
     uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
     struct vmm_booting *booting;     /* owned; NULL: the start is over */
-    struct vmm_changing changing;
-    char *changes; /* owned; JSON; the last that was told; NULL: none */
-    int status;    /* of main; -1: not known */
+    struct guest_told told;
+    int status; /* of main; -1: not known */
     bool agent_closed, reaped, ended, frozen;
     int wait_status; /* as waitpid(2), once reaped */
     char why[320];   /* what went wrong; empty: nothing */
 };
 
-/* A sender of copies with the caller's rights, made before the monitor gives its own up. */
-struct vmm_copy {
-    int socket; /* owned */
-    pid_t pid;
-};
-
 /* vmm_boot.c: from nothing to a running command, or nothing again. launch_ops.start */
 int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e);
 
-void vmm_end_copies(struct launch *l); /* whoever still sends is not needed any more */
-
-/* vmm_scratch.c: a disk that begins as the file `from` (FD_NONE: as an empty file system) and has no
- * name. `*ret` is the program's, l->scratch ours. */
+/* vmm_scratch.c: a disk that begins as the file `from` (FD_NONE: as an empty file system) and has
+ * no name. `*ret` is the program's, l->scratch ours. */
 int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e);
 uint64_t vmm_scratch_bytes(const struct launch *l); /* what it takes on the host's disk now */
 
@@ -110,14 +90,6 @@ int vmm_setup_begin(struct launch *l, struct error *e);
 /* While l->booting: the next turn; started() or failed() of console 0 is the last. */
 void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, void *data);
 void vmm_setup_end(struct launch *l); /* wherever it is; over is fine */
-
-/* vmm_changes.c */
-int vmm_ask_changes(struct launch *l, uint32_t request, struct error *e);
-const char *vmm_told_changes(const struct launch *l);
-bool vmm_changes_at_end(
-    struct launch *l); /* true: the machine is switched off when they are told */
-void vmm_changes_told(struct launch *l, const struct changes *c, const struct error *why,
-                      const struct launch_events *events, void *data);
 
 /* vmm_events.c */
 /* Main has ended by itself. */
@@ -165,6 +137,8 @@ int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, 
 int vmm_freeze(struct launch *l, bool frozen, struct error *e);
 int vmm_sample(struct launch *l, struct launch_sample *ret);
 int vmm_kill(struct launch *l, struct error *e);
+int vmm_ask_changes(struct launch *l, uint32_t request, struct error *e);
+const char *vmm_told_changes(const struct launch *l);
 size_t vmm_phases(const struct launch *l, struct launch_phase *ret, size_t most);
 char *const *vmm_shortfalls(const struct launch *l);
 size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, bool *ret_proc);

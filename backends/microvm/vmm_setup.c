@@ -1,70 +1,21 @@
 /* From a guest that boots to a command that runs in it; turn by turn, nobody waits. */
 #include "backends/microvm/vmm_launch.h"
 
-#include "backends/agent/agent_start.h"
 #include "base/fd.h"
 #include "base/loop.h"
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
-enum { SETUP_MS = 120000 };
-
-/* --- what it is asked ---------------------------------------------------------------------------
- */
-
-/* agent_guest_sources.copy: in the order of the plan. */
-static int setup_next_copy(void *data, const struct plan_mount *m, struct error *e)
-{
-    struct launch *l = data;
-    int code = EIO, fd = FD_NONE;
-    size_t count = 1;
-    if (l->copies_taken == l->copies_count)
-        return error_set(e, EINVAL, "%s: nobody sends it", m->source);
-    int socket = l->copies[l->copies_taken++].socket;
-    if (fd_receive(socket, &code, sizeof(code), &fd, &count) != (ssize_t)sizeof(code))
-        code = -EIO;
-    if (code == 0 && count == 1)
-        return fd;
-    if (count)
-        fd_close(fd);
-    return error_errno(e, code < 0 ? -code : EIO, "copying %s", m->source);
-}
-
-static int setup_root(struct launch *l, struct error *e)
-{
-    const struct plan *p = l->plan;
-    bool disk = p->machine.scratch;
-    const struct agent_guest_step steps[] = {
-        {.kind = AGENT_STEP_LOWER,
-         .source = l->driver->root_device ? l->driver->root_device : "serial:" VMM_DISK_ROOT,
-         .content = p->machine.root_type},
-        {.kind = AGENT_STEP_UPPER,
-         .source = disk ? "serial:" VMM_DISK_SCRATCH : NULL,
-         .content = disk ? VMM_SCRATCH_TYPE : NULL,
-         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2},
-        {.kind = AGENT_STEP_ROOT, .flags = p->read_only ? AGENT_STEP_RO : 0                  },
-    };
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
-        r = agent_guest_step(l->agent, &steps[i], e);
-    return r;
-}
-
-/* All of it at once: the guest works it off, and nobody waits for anybody. */
 static int setup_ask(struct launch *l, struct error *e)
 {
-    const struct plan *p = l->plan;
-    const struct agent_guest_sources sources = {.copy = setup_next_copy, .data = l};
-    int r = agent_guest_refresh(l->agent, p->hostname, e);
-    if (r == 0)
-        r = setup_root(l, e);
-    if (r == 0)
-        r = agent_guest_plan(l->agent, p, &sources, e);
-    if (r == 0)
-        r = agent_guest_end(l->agent, e);
-    return r < 0 ? r : agent_start_main(l->agent, p, &l->env, e);
+    bool scratch = l->plan->machine.scratch;
+    const struct guest_disks disks = {
+        .root = l->driver->root_device ? l->driver->root_device : "serial:" VMM_DISK_ROOT,
+        .scratch = scratch ? "serial:" VMM_DISK_SCRATCH : NULL,
+        .scratch_type = scratch ? VMM_SCRATCH_TYPE : NULL,
+    };
+    return guest_ask(l->agent, l->plan, &disks, &l->copies, &l->env, e);
 }
 
 /* --- what it says -------------------------------------------------------------------------------
@@ -228,7 +179,6 @@ static bool setup_is_over(const struct launch *l)
 static int setup_turn(struct launch *l, struct error *e)
 {
     struct vmm_booting *b = l->booting;
-    struct pollfd p = {.fd = b->limit, .events = POLLIN};
     int r = setup_listen(l, e);
     if (r < 0 || setup_is_over(l)) {
         if (r == 0 && b->failed)
@@ -239,9 +189,7 @@ static int setup_turn(struct launch *l, struct error *e)
         vmm_explain_end(l);
         return error_set(e, EIO, "%s", l->why);
     }
-    if (poll(&p, 1, 0) > 0)
-        return error_set(e, ETIMEDOUT, "the guest has not answered within %u s", b->limit_s);
-    return 0;
+    return guest_limit_check(b->limit, b->limit_s, e);
 }
 
 void vmm_setup_end(struct launch *l)
@@ -249,7 +197,7 @@ void vmm_setup_end(struct launch *l)
     struct vmm_booting *b = l->booting;
     if (!b)
         return;
-    vmm_end_copies(l);
+    guest_copies_end(&l->copies);
     fd_close(b->limit);
     fd_close(b->streams.terminal);
     fd_close(b->streams.in);
@@ -283,18 +231,15 @@ void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, vo
 
 int vmm_setup_begin(struct launch *l, struct error *e)
 {
-    uint64_t limit = l->plan->time_limit_ms;
-    limit = limit ? MIN(limit, (uint64_t)SETUP_MS) : SETUP_MS;
     struct vmm_booting *b = l->booting = NEW(struct vmm_booting);
-    b->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
-    b->limit_s = (unsigned)(limit / 1000);
-    b->limit = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    const struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(limit / 1000), .tv_nsec = (long)(limit % 1000) * 1000000}
-    };
     struct epoll_event ev = {.events = EPOLLIN};
-    if (b->limit < 0 || timerfd_settime(b->limit, 0, &when, NULL) < 0 ||
-        epoll_ctl(l->epoll, EPOLL_CTL_ADD, b->limit, &ev) < 0)
+    b->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    b->limit = FD_NONE;
+    int r = guest_limit_begin(l->plan->time_limit_ms, &b->limit_s, e);
+    if (r < 0)
+        return r;
+    b->limit = r;
+    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, b->limit, &ev) < 0)
         return error_errno(e, errno, "a limit for the start");
     if (l->agent)
         setup_settle(l);

@@ -76,6 +76,20 @@ static const struct plan_parts parts_vm = {
     .loader = "/usr/share/OVMF/OVMF_CODE_4M.fd",
     .vars = "/usr/share/OVMF/OVMF_VARS_4M.fd",
 };
+static const struct plan_parts parts_vm_image = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu+unix:///system?socket=/run/lv",
+    .client = client_env,
+    .folder = "/home/ann/.local/state/cofferdam/machines",
+    .sockets = "/run/user/1000/cofferdam",
+    .tsc_khz = 2700000,
+    .kernel = "/cache/vmlinux/k.vmlinux",
+    .release = "6.1.0-1-cloud-amd64",
+    .initramfs = "/cache/initramfs/i.cpio",
+    .root = "/cache/disks/d & e.squashfs",
+    .root_type = "squashfs",
+};
 static const struct plan_parts parts_vm_bare = {
     .no_kvm = "/dev/kvm: Permission denied",
     .uri = "qemu:///system",
@@ -305,6 +319,11 @@ static const struct golden_case cases[] = {
     {"vm-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.type=microvm",
      "machine.gpu=passthrough", "machine.firmware=uefi", "network.mode=private", "resources.cpus=0.5"}, {"id"},
      .parts = &parts_vm_bare},
+    {"vm-image", host_desk, {"isolation.boundary=vm", "files.image=web:1", "resources.memory=256M",
+     "resources.disk=64M", "files.tmpfs=/scratch:8M", "machine.accel=tcg"}, {NULL}, .image = &stored, .parts = &parts_vm_image},
+    {"vm-image-refused", host_desk, {"isolation.boundary=vm", "files.image=web:1", "machine.firmware=uefi",
+     "machine.disk=/d.img", "machine.cdrom=/cd.iso", "machine.tpm=yes", "network.mode=host", "files.mount=.:/src"}, {"id"},
+     .image = &stored, .parts = &parts_vm_image},
     {"vm-host", host_desk, {"isolation.boundary=vm"}, {"id"}, .parts = &parts_vm},
     {"wrong-runtime", host_desk, {"isolation.runtime=qemu"}, {"true"}},
     {"wrong-name", host_desk, {NULL}, {"true"}, .label = "../up"},
@@ -355,7 +374,7 @@ static void golden_reach(const struct plan *p, struct buf *to)
 /* What a machine's plan becomes: the program's arguments, and all it can see. */
 static void golden_machine(const struct plan *p, struct buf *to)
 {
-    if (plan_boots_disk(p) && p->machine.uri) {
+    if (p->boundary == PLAN_VM && (plan_boots_disk(p) || plan_boots_image(p)) && p->machine.uri) {
         autofree char *xml = domain_xml(p);
         buf_printf(to, "domain:\n%s", xml);
         return;

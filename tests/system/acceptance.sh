@@ -7,11 +7,13 @@
 # shellcheck source=tests/screen/lib.sh
 . "$(dirname "$0")/../screen/lib.sh"
 . "$(dirname "$0")/machine.sh"
+# shellcheck source=tests/system/libvirt-lib.sh
+. "$(dirname "$0")/libvirt-lib.sh"
 
 # A machine is the same whoever starts it, and slow where it is emulated: once, as a person.
 MACHINES=''
 [ "${1:-}" = root ] || MACHINES=qemu
-[ -z "${COFFERDAM_LONG:-}" ] || MACHINES='qemu qemu-generic'
+[ -z "${COFFERDAM_LONG:-}" ] || MACHINES='qemu qemu-generic libvirt'
 RUNTIMES=${ACCEPT_RUNTIMES:-native crun runc runsc $MACHINES}
 
 # Everything a script starts goes through these: the runtime and the image stand here alone.
@@ -343,6 +345,11 @@ accept() {
         release=$(cofferdam image kernel list | awk -v like="$kind-amd64$" '$1 ~ like { print $1 }')
         MACHINE=(--boundary microvm --memory 192M --cpus 1 --set "machine.kernel=$release")
         ;;
+    libvirt)
+        need_libvirt
+        need_machine
+        MACHINE=(--boundary vm --accel tcg --memory 192M --cpus 1 --set "machine.uri=$URI")
+        ;;
     *) need "$RT" ;;
     esac
     make_image
@@ -356,5 +363,10 @@ for runtime in $RUNTIMES; do
         eval "test_${script}_on_${runtime//[^a-z0-9]/_}() { accept '$runtime' $script; }"
     done
 done
+case $RUNTIMES in *libvirt*)
+    TESTS="$TESTS test_zy_the_daemon_goes"
+    test_zy_the_daemon_goes() { daemon_goes; }
+    ;;
+esac
 
 run_tests "$@"

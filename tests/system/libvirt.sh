@@ -1,7 +1,10 @@
 #!/bin/bash
 # Whole machines through a libvirtd of the test's own: the session's as a user, the system's as root.
 # The guest is a boot sector that is no Linux: it echoes its serial line, "n" counts, "q" switches off.
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/screen/lib.sh
+. "$(dirname "$0")/../screen/lib.sh"
+# shellcheck source=tests/system/machine.sh
+. "$(dirname "$0")/machine.sh"
 # shellcheck source=tests/system/libvirt-lib.sh
 . "$(dirname "$0")/libvirt-lib.sh"
 
@@ -31,9 +34,9 @@ test_both_sides_see_it() {
     expect_equal "$(virsh -c "$URI" domstate "cofferdam-$ID" | head -n 1)" paused "libvirt's state"
     cofferdam resume both
     virsh -c "$URI" suspend "cofferdam-$ID" >out
-    await 2 state_is both paused
+    await 5 state_is both paused
     virsh -c "$URI" resume "cofferdam-$ID" >out
-    await 2 state_is both running
+    await 5 state_is both running
     capture cofferdam stats --json both
     expect_out_has memory
     await 5 says both "boot sector is here"
@@ -223,7 +226,10 @@ test_every_verb_on_the_test_driver() {
         expect_status 125
         expect_err_has "omain 'test'"
     done
-    for verb in rm attach exec logs "snapshot create" report inspect wait; do
+    capture cofferdam attach libvirt:test
+    expect_status 125
+    expect_err_has virDomainOpenConsole # which this driver has not
+    for verb in rm exec logs "snapshot create" report inspect wait; do
         # shellcheck disable=SC2086
         capture cofferdam $verb libvirt:test true
         [ "$STATUS" != 0 ] || fail "$verb has taken it for ours"
@@ -293,6 +299,199 @@ XML
         rm "$XDG_CACHE_HOME/cofferdam/domains-qemu____session"
     fi
     rm "$profiles/there.ini"
+}
+
+# echoing NAME: a domain as another program makes it, that echoes its serial line.
+echoing() {
+    cp "$RUN/disk" "$1.img"
+    virsh -c "$URI" define /dev/stdin <<XML >/dev/null
+<domain type='qemu'><name>$1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$PWD/$1.img'/><target dev='hda' bus='ide'/></disk>
+<serial type='pty'/></devices></domain>
+XML
+}
+# at FILE WORD [ATTACH…]: an attach of its own, held open; its pid in FILE.pid, what it shows in FILE.
+at() {
+    rm -f "$1.keys"
+    mkfifo "$1.keys"
+    script -qfec "'$COFFERDAM' attach $2" /dev/null <"$1.keys" >"$1" 2>&1 &
+    echo $! >"$1.pid"
+}
+shows() { tr -d '\r\n' <"$1" | grep -qF -e "$2"; }
+watched() { cofferdam ps 2>/dev/null | grep -c 'console-theirs' | grep -q "^$1\$"; }
+
+# The console of a domain of others: two people at it, one monitor, and nothing of it stays.
+test_the_console_of_a_domain_of_others() {
+    need_libvirt
+    need script
+    export LIBVIRT_DEFAULT_URI=$URI
+    echoing theirs
+    capture cofferdam attach libvirt:theirs
+    expect_status 125
+    expect_err_has "not running"
+    virsh -c "$URI" start theirs >out
+    at one libvirt:theirs
+    exec {one}>one.keys
+    await 10 watched 1
+    # its pty is looked at once a second
+    await 10 answers $one one ab "ab"
+    at two "libvirt:theirs@$URI"
+    exec {two}>two.keys
+    await 10 shows two ab
+    expect_equal "$(cofferdam ps | grep -c console-theirs)" 1 "monitors"
+    ID=$(cofferdam ps -q --filter name=console-theirs)
+    capture cofferdam pause "$ID"
+    expect_status 125
+    expect_err_has "its own name"
+    printf '\035d' >&$two
+    await 10 gone_pid "$(cat two.pid)"
+    await 10 watched 1
+    printf '\035d' >&$one
+    await 10 watched 0
+    expect_equal "$(virsh -c "$URI" domstate theirs | head -n 1)" running "after both have left"
+    exec {one}>&- {two}>&-
+    # who kills the console kills no machine; the machine's end is the console's
+    at one libvirt:theirs
+    exec {one}>one.keys
+    await 10 watched 1
+    cofferdam kill "$(cofferdam ps -q --filter name=console-theirs)"
+    await 10 watched 0
+    exec {one}>&-
+    expect_equal "$(virsh -c "$URI" domstate theirs | head -n 1)" running "after its console was killed"
+    at one libvirt:theirs
+    exec {one}>one.keys
+    await 10 watched 1
+    virsh -c "$URI" destroy theirs >out
+    await 10 gone_pid "$(cat one.pid)"
+    await 10 watched 0
+    exec {one}>&-
+    virsh -c "$URI" undefine theirs >out
+    await 10 no_domains
+}
+attached() { cofferdam ps 2>/dev/null | grep -q 'console-far'; }
+gone_pid() { ! kill -0 "$1" 2>/dev/null; }
+answers() { printf '%s' "$3" >&"$1"; shows "$2" "$4"; }
+
+# In the interface: by events of libvirt's, greyed with the reason while that does not answer.
+test_domains_of_others_in_the_interface() {
+    need_libvirt
+    need tmux
+    export LIBVIRT_DEFAULT_URI=$URI
+    echoing theirs
+    screen_start 150 24 cofferdam
+    see "libvirt:theirs"
+    see " off "
+    virsh -c "$URI" start theirs >out
+    see " running "
+    see "not ours"
+    screen_keys p
+    see " paused "
+    expect_equal "$(virsh -c "$URI" domstate theirs | head -n 1)" paused "libvirt's state"
+    virsh -c "$URI" resume theirs >out
+    see " running "
+    screen_keys Enter
+    see_no "not ours" # the terminal is its console's
+    screen_keys C-] d
+    see "not ours"
+    kill -STOP "$(cat "$RUN/libvirtd.pid")"
+    see " running? "
+    see "its daemon went away"
+    screen_keys P # nothing waits for it
+    see "contained"
+    screen_keys Escape
+    see "libvirt:theirs"
+    kill -CONT "$(cat "$RUN/libvirtd.pid")"
+    see " running "
+    see_no "went away"
+    virsh -c "$URI" destroy theirs >out
+    see " off "
+    virsh -c "$URI" undefine theirs >out
+    see_no "libvirt:theirs"
+    screen_keys q
+    await 10 no_domains
+}
+
+# An image of the store: our kernel, our PID 1, in a domain of libvirt's.
+stored() { cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --image small --memory 192M --cpus 1 "$@"; }
+
+test_an_image_of_the_store() {
+    need_libvirt
+    need_machine
+    printf 'one\ntwo\n' >given
+    capture stored --copy-in "$PWD/given:/root/given" -- sh -c 'cat /root/given; uname -r; echo err >&2; exit 7'
+    cp out err "$T" 2>/dev/null || :
+    expect_status 7
+    expect_out_has two
+    expect_out_has "-cloud-amd64"
+    expect_err_has err
+    capture stored -- /nope
+    expect_status 127
+    capture stored -- sh -c 'kill -9 $$'
+    expect_status 137
+    head -c 1000000 /dev/urandom >in
+    stored -- cat <in >out
+    cmp in out || fail "other bytes came back"
+    await 10 all_gone
+}
+
+test_a_guest_of_ours_while_it_runs() {
+    need_libvirt
+    need_machine
+    ID=$(stored --detach --keep always --name guest -- sh -c 'trap "echo end >/tmp/end; exit 42" TERM; echo ready; while :; do sleep 0.1; done')
+    await 30 says guest ready
+    expect_equal "$(domains)" "cofferdam-$ID" domain
+    virsh -c "$URI" dumpxml "cofferdam-$ID" >xml
+    grep -q "<kernel>" xml
+    if grep -q "<interface" xml; then fail "it has a network"; fi
+    capture cofferdam exec guest -- sh -c 'echo in; echo new >/root/new; exit 3'
+    expect_status 3
+    expect_out in
+    echo sent >sent
+    cofferdam cp sent guest:/root/sent
+    cofferdam cp guest:/root/new back
+    expect_equal "$(cat back)" new "what came back"
+    capture cofferdam diff guest
+    expect_out_has /root/sent
+    cofferdam pause guest
+    expect_equal "$(virsh -c "$URI" domstate "cofferdam-$ID" | head -n 1)" paused "libvirt's state"
+    cofferdam resume guest
+    stop_libvirtd -9
+    expect_equal "$(cofferdam exec guest -- echo still)" still "without libvirtd"
+    start_libvirtd
+    await 10 pauses guest
+    cofferdam resume guest
+    capture cofferdam snapshot create guest
+    expect_status 125
+    cofferdam stop --time 10s guest
+    capture cofferdam report guest
+    expect_out_has /tmp/end
+    cofferdam rm --force guest
+    await 10 all_gone
+}
+
+test_a_guest_of_ours_that_fails() {
+    need_libvirt
+    need_machine
+    capture stored --network host -- true
+    expect_status 125
+    expect_err_has "no network yet"
+    capture stored --set machine.firmware=uefi -- true
+    expect_err_has "machine.firmware"
+    capture stored --set machine.disk=/dev/null -- true
+    expect_err_has "machine.disk"
+    capture cofferdam run --boundary vm --image nobody-has-it -- true
+    expect_status 125
+    expect_err_has "no image nobody-has-it"
+    ID=$(stored --detach --name dies -- sh -c 'echo ready; sleep 600')
+    await 30 says dies ready
+    virsh -c "$URI" destroy "cofferdam-$ID" >out
+    await 15 all_gone
+    ID=$(stored --detach --name killed -- sleep 600)
+    kill -9 "$(field killed monitor_pid)"
+    await 15 no_domains
+    cofferdam prune --force >out
+    await 10 all_gone
 }
 
 has_shown() { [ "$(grep -c "$1" "$2")" -ge "$3" ]; }
@@ -400,6 +599,16 @@ END
     expect_err_empty
     cofferdam domain start "libvirt:far@$remote"
     expect_equal "$(virsh -c "$URI" domstate far | head -n 1)" running state
+    # a console over there, by the same road
+    at one "'libvirt:far@$remote'"
+    exec {one}>one.keys
+    await 20 attached
+    printf '\035d' >&$one
+    await 10 gone_pid "$(cat one.pid)"
+    exec {one}>&-
+    expect_equal "$(virsh -c "$URI" domstate far | head -n 1)" running "after its console was left"
+    cofferdam pause "libvirt:far@$remote"
+    cofferdam resume "libvirt:far@$remote"
     capture cofferdam run --profile team --boundary vm --accel tcg --image "disk:$RUN/disk"
     expect_status 125
     expect_err_has "this host alone"

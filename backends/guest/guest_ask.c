@@ -1,0 +1,132 @@
+#include "backends/guest/guest_ask.h"
+
+#include "backends/agent/agent_start.h"
+#include "backends/root/setup.h"
+#include "base/fd.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { GUEST_LIMIT_MS = 120000 };
+
+/* --- copies -------------------------------------------------------------------------------------
+ */
+
+void guest_copies_end(struct guest_copies *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        fd_close(c->list[i].socket);
+        if (c->list[i].pid <= 0)
+            continue;
+        kill(c->list[i].pid, SIGKILL); /* it has sent everything, or nobody reads any more */
+        while (waitpid(c->list[i].pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    free(c->list);
+    *c = (struct guest_copies){0};
+}
+
+/* One process each, which may read what the person may, and that only writes to a socket. */
+int guest_copies_begin(const struct plan *p, struct guest_copies *ret, struct error *e)
+{
+    for (size_t i = 0; i < p->mounts_count; i++) {
+        struct plan one = {.mounts = &p->mounts[i], .mounts_count = 1};
+        int pair[2];
+        if (one.mounts->kind != PLAN_MOUNT_COPY)
+            continue;
+        int r = fd_socketpair(pair);
+        if (r < 0)
+            return error_errno(e, -r, "a channel for copies");
+        pid_t pid = fork();
+        if (pid == 0) {
+            fd_close(pair[0]);
+            root_send_copies(&one, pair[1]);
+            _exit(0);
+        }
+        fd_close(pair[1]);
+        ret->list = mem_grow(ret->list, ret->count + 1, sizeof(ret->list[0]));
+        ret->list[ret->count++] = (struct guest_copy){.socket = pair[0], .pid = pid};
+        if (pid < 0)
+            return error_errno(e, errno, "starting the copies");
+    }
+    return 0;
+}
+
+/* agent_guest_sources.copy: in the order of the plan. */
+static int ask_next_copy(void *data, const struct plan_mount *m, struct error *e)
+{
+    struct guest_copies *c = data;
+    int code = EIO, fd = FD_NONE;
+    size_t count = 1;
+    if (c->taken == c->count)
+        return error_set(e, EINVAL, "%s: nobody sends it", m->source);
+    int socket = c->list[c->taken++].socket;
+    if (fd_receive(socket, &code, sizeof(code), &fd, &count) != (ssize_t)sizeof(code))
+        code = -EIO;
+    if (code == 0 && count == 1)
+        return fd;
+    if (count)
+        fd_close(fd);
+    return error_errno(e, code < 0 ? -code : EIO, "copying %s", m->source);
+}
+
+/* --- what it is asked ---------------------------------------------------------------------------
+ */
+
+static int ask_root(struct agent_host *h, const struct plan *p, const struct guest_disks *d,
+                    struct error *e)
+{
+    const struct agent_guest_step steps[] = {
+        {.kind = AGENT_STEP_LOWER,   .source = d->root,                     .content = p->machine.root_type},
+        {.kind = AGENT_STEP_UPPER,
+         .source = d->scratch,
+         .content = d->scratch_type,
+         .number = p->limits.disk ? p->limits.disk : p->machine.memory / 2},
+        {.kind = AGENT_STEP_ROOT, .flags = p->read_only ? AGENT_STEP_RO : 0},
+    };
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
+        r = agent_guest_step(h, &steps[i], e);
+    return r;
+}
+
+int guest_ask(struct agent_host *h, const struct plan *p, const struct guest_disks *d,
+              struct guest_copies *copies, const struct launch_env *env, struct error *e)
+{
+    const struct agent_guest_sources sources = {.copy = ask_next_copy, .data = copies};
+    int r = agent_guest_refresh(h, p->hostname, e);
+    if (r == 0)
+        r = ask_root(h, p, d, e);
+    if (r == 0)
+        r = agent_guest_plan(h, p, &sources, e);
+    if (r == 0)
+        r = agent_guest_end(h, e);
+    return r < 0 ? r : agent_start_main(h, p, env, e);
+}
+
+/* --- how long -----------------------------------------------------------------------------------
+ */
+
+int guest_limit_begin(uint64_t plan_ms, unsigned *ret_s, struct error *e)
+{
+    uint64_t ms = plan_ms ? MIN(plan_ms, (uint64_t)GUEST_LIMIT_MS) : GUEST_LIMIT_MS;
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}
+    };
+    autoclose int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd < 0 || timerfd_settime(fd, 0, &when, NULL) < 0)
+        return error_errno(e, errno, "a limit for the start");
+    *ret_s = (unsigned)(ms / 1000);
+    return TAKE_FD(fd);
+}
+
+int guest_limit_check(int timer, unsigned seconds, struct error *e)
+{
+    struct pollfd p = {.fd = timer, .events = POLLIN};
+    return poll(&p, 1, 0) > 0
+               ? error_set(e, ETIMEDOUT, "the guest has not answered within %u s", seconds)
+               : 0;
+}
