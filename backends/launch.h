@@ -17,6 +17,7 @@ struct launch_wishes {
     const char *id, *name, *profile, *boundary, *runtime, *image, *command;
     const char *accel; /* of a machine: "kvm", or "tcg", which is no boundary; else NULL */
     char *const *labels;
+    bool no_network; /* nothing can go in or out */
     bool terminal;
     uint32_t scrollback; /* lines */
     bool record;
@@ -84,6 +85,11 @@ struct launch_sample {
     uint64_t io_read, io_write; /* bytes */
     uint64_t oom_kills;
     uint64_t pressure_memory_us, pressure_cpu_us, pressure_io_us; /* PSI "some" totals */
+    /*
+     * Bytes that came into and left its network, whatever its own interfaces say of one another. Unknown
+     * where it shares the host's; 0, without being counted, where it has none (launch_wishes).
+     */
+    uint64_t network_in, network_out;
     uint64_t guest_read, guest_write; /* bytes of a guest's disks, as its machine counts them */
     uint64_t guest_in, guest_out;     /* bytes of a guest's network interfaces, likewise */
     /* what a guest's agent says of itself, kept to what its machine has: nobody can check it */

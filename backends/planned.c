@@ -14,6 +14,7 @@ void planned_wishes(const struct plan *p, const char *command, struct launch_wis
                  : p->machine.accel == PLAN_ACCEL_TCG ? "tcg"
                                                       : "kvm",
         .labels = p->labels,
+        .no_network = p->network == PLAN_NETWORK_NONE,
         .terminal = p->terminal,
         .scrollback = p->scrollback,
         .record = p->record,

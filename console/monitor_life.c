@@ -382,7 +382,7 @@ static void last_sample(struct monitor *m, bool wanted)
     bool suspicious = m->status == 128 + SIGKILL && !m->reason;
     if (!wanted && !suspicious)
         return;
-    m->sampled = m->ops->sample && m->ops->sample(m->launch, &m->last) == 0;
+    m->sampled = monitor_sample(m, &m->last) == 0;
     if (suspicious && m->sampled && m->last.oom_kills && m->last.oom_kills != UINT64_MAX)
         m->reason = "out of memory";
 }

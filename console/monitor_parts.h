@@ -249,6 +249,7 @@ void life_put_state_soon(struct monitor *m, enum state_phase phase);
 void life_settle_state(struct monitor *m);
 
 /* --- monitor_report.c */
+int monitor_sample(struct monitor *m, struct launch_sample *ret); /* as launch_ops.sample */
 json_t *report_state(struct monitor *m);
 char *report_make(struct monitor *m);
 void report_send(struct peer *p, const char *text);

@@ -1,12 +1,26 @@
 /* What the monitor says about a workload: now, and when it has ended. */
 #include "console/monitor_parts.h"
 
+int monitor_sample(struct monitor *m, struct launch_sample *ret)
+{
+    struct launch_sample s;
+    int r = m->ops->sample ? m->ops->sample(m->launch, &s) : -ENODATA;
+    if (r < 0)
+        return r;
+    if (s.network_in == UINT64_MAX)
+        s.network_in = m->wishes->no_network ? 0 : s.guest_in;
+    if (s.network_out == UINT64_MAX)
+        s.network_out = m->wishes->no_network ? 0 : s.guest_out;
+    *ret = s;
+    return 0;
+}
+
 json_t *report_state(struct monitor *m)
 {
     m->record.viewers = monitor_viewers(m);
     json_t *o = state_record_to_json(&m->record);
     struct launch_sample s;
-    if (m->main->started && !m->ended && m->ops->sample && m->ops->sample(m->launch, &s) == 0)
+    if (m->main->started && !m->ended && monitor_sample(m, &s) == 0)
         json_object_set_new(o, "sample", state_sample_to_json(&s));
     uint64_t cost[2];
     unsigned kinds = snapshot_kinds(m, cost);

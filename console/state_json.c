@@ -183,6 +183,8 @@ static const struct {
     {"pressure_memory_us", offsetof(struct launch_sample, pressure_memory_us)},
     {"pressure_cpu_us", offsetof(struct launch_sample, pressure_cpu_us)},
     {"pressure_io_us", offsetof(struct launch_sample, pressure_io_us)},
+    {"network_in", offsetof(struct launch_sample, network_in)},
+    {"network_out", offsetof(struct launch_sample, network_out)},
     {"guest_read", offsetof(struct launch_sample, guest_read)},
     {"guest_write", offsetof(struct launch_sample, guest_write)},
     {"guest_in", offsetof(struct launch_sample, guest_in)},
@@ -198,7 +200,7 @@ static const struct {
     {"guest_says_scratch_free", offsetof(struct launch_sample, says_scratch_free)},
 };
 // clang-format on
-_Static_assert(sizeof(struct launch_sample) == 23 * sizeof(uint64_t), "a row for each member");
+_Static_assert(sizeof(struct launch_sample) == 25 * sizeof(uint64_t), "a row for each member");
 
 json_t *state_sample_to_json(const struct launch_sample *s)
 {

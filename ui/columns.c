@@ -13,6 +13,8 @@ const struct ui_column_row ui_columns[UI_COL_COUNT] = {
     [UI_COL_MEMORY]   = {"MEMORY",   9,  52,  true,  true },
     [UI_COL_READ]     = {"READ/s",   9,  132, true,  true },
     [UI_COL_WRITTEN]  = {"WRITE/s",  9,  132, true,  true },
+    [UI_COL_IN]       = {"NET IN/s",  9, 170, true,  true },
+    [UI_COL_OUT]      = {"NET OUT/s", 9, 170, true,  true },
     [UI_COL_PIDS]     = {"PIDS",     5,  146, true,  true },
     [UI_COL_PRESSURE] = {"WAITS",    6,  140, true,  true },
     [UI_COL_GRAPH]    = {"CPU LATELY", 10, 112, false, true },
@@ -64,6 +66,10 @@ const char *ui_column_text(const struct ui_model *m, const struct ui_row *r, enu
         return rate_text(r->read_rate, r, to, room);
     case UI_COL_WRITTEN:
         return rate_text(r->write_rate, r, to, room);
+    case UI_COL_IN:
+        return rate_text(r->in_rate, r, to, room);
+    case UI_COL_OUT:
+        return rate_text(r->out_rate, r, to, room);
     case UI_COL_PIDS:
         if (!lives || r->pids == UINT64_MAX)
             snprintf(to, room, "-");
@@ -105,6 +111,10 @@ static int64_t column_number(const struct ui_row *r, enum ui_column c)
         n = r->read_rate;
     else if (c == UI_COL_WRITTEN)
         n = r->write_rate;
+    else if (c == UI_COL_IN)
+        n = r->in_rate;
+    else if (c == UI_COL_OUT)
+        n = r->out_rate;
     else if (c == UI_COL_PIDS)
         n = r->pids;
     return lives && n != UINT64_MAX ? (int64_t)MIN(n, (uint64_t)INT64_MAX) : -1;

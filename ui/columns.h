@@ -13,6 +13,8 @@ enum ui_column {
     UI_COL_MEMORY,
     UI_COL_READ,
     UI_COL_WRITTEN,
+    UI_COL_IN,
+    UI_COL_OUT,
     UI_COL_PIDS,
     UI_COL_PRESSURE,
     UI_COL_GRAPH,

@@ -100,7 +100,9 @@ struct ui_row {
     int cpu_permille;                              /* of one processor; -1 not known */
     uint64_t memory_peak, pids, io_read, io_write; /* UINT64_MAX: not known */
     uint64_t pressure_us;                          /* of all three kinds */
+    uint64_t network_in, network_out;              /* bytes; UINT64_MAX: not known */
     uint64_t read_rate, write_rate;                /* bytes a second; UINT64_MAX: not known */
+    uint64_t in_rate, out_rate;                    /* of its network, likewise */
     int pressure_permille;                         /* of the time something waited; -1 not known */
     char *runtime, *image, *snapshot;              /* owned; snapshot may be NULL */
     char **labels;                                 /* owned */
@@ -117,6 +119,8 @@ enum ui_history_of {
     UI_HISTORY_READ,   /* KiB a second */
     UI_HISTORY_WRITTEN,
     UI_HISTORY_WAITS, /* permille of the time */
+    UI_HISTORY_IN,    /* of the network; KiB a second */
+    UI_HISTORY_OUT,
     UI_HISTORY_COUNT,
 };
 struct ui_history {
@@ -278,6 +282,7 @@ size_t ui_model_marked(const struct ui_model *m);
 /* News from the world. Each sets `dirty` only if what is shown changes. */
 void ui_model_list(struct ui_model *m, const struct state_record *list, size_t count);
 struct ui_sample {
+    uint64_t network_in, network_out;
     uint64_t cpu_us, memory, memory_peak, pids, io_read, io_write, pressure_us; /* UINT64_MAX: not
                                                                                    known */
     const char *says; /* borrowed; as ui_row's */

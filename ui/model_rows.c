@@ -73,6 +73,8 @@ static struct ui_row row_of(const struct state_record *r)
         .pressure_permille = -1,
         .read_rate = UINT64_MAX,
         .write_rate = UINT64_MAX,
+        .in_rate = UINT64_MAX,
+        .out_rate = UINT64_MAX,
         .pids = UINT64_MAX,
         .runtime = ui_safe(r->runtime),
         .image = ui_safe(r->image),
@@ -92,6 +94,10 @@ static void row_inherit(struct ui_row *to, struct ui_row *old)
     to->pids = old->pids;
     to->io_read = old->io_read;
     to->io_write = old->io_write;
+    to->network_in = old->network_in;
+    to->network_out = old->network_out;
+    to->in_rate = old->in_rate;
+    to->out_rate = old->out_rate;
     to->pressure_us = old->pressure_us;
     to->read_rate = old->read_rate;
     to->write_rate = old->write_rate;
@@ -165,6 +171,8 @@ static void history_add(struct ui_row *r)
         [UI_HISTORY_MEMORY] = r->memory == UINT64_MAX ? 0 : r->memory / 1024,
         [UI_HISTORY_READ] = r->read_rate == UINT64_MAX ? 0 : r->read_rate / 1024,
         [UI_HISTORY_WRITTEN] = r->write_rate == UINT64_MAX ? 0 : r->write_rate / 1024,
+        [UI_HISTORY_IN] = r->in_rate == UINT64_MAX ? 0 : r->in_rate / 1024,
+        [UI_HISTORY_OUT] = r->out_rate == UINT64_MAX ? 0 : r->out_rate / 1024,
         [UI_HISTORY_WAITS] = (uint64_t)MAX(r->pressure_permille, 0),
     };
     for (int i = 0; i < UI_HISTORY_COUNT; i++)
@@ -176,8 +184,8 @@ static void history_add(struct ui_row *r)
 /* What is shown of the numbers; two that are equal look alike. */
 static void row_numbers(const struct ui_model *m, const struct ui_row *r, char to[192])
 {
-    static const enum ui_column shown[] = {UI_COL_CPU,     UI_COL_MEMORY, UI_COL_READ,
-                                           UI_COL_WRITTEN, UI_COL_PIDS,   UI_COL_PRESSURE};
+    static const enum ui_column shown[] = {UI_COL_CPU, UI_COL_MEMORY, UI_COL_READ, UI_COL_WRITTEN,
+                                           UI_COL_IN,  UI_COL_OUT,    UI_COL_PIDS, UI_COL_PRESSURE};
     size_t used = 0;
     for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
         char text[32];
@@ -199,6 +207,8 @@ static void row_take_sample(struct ui_row *r, const struct ui_sample *s, int64_t
         uint64_t waits = rate_of(r->pressure_us, s->pressure_us, passed);
         r->read_rate = rate_of(r->io_read, s->io_read, passed);
         r->write_rate = rate_of(r->io_write, s->io_write, passed);
+        r->in_rate = rate_of(r->network_in, s->network_in, passed);
+        r->out_rate = rate_of(r->network_out, s->network_out, passed);
         r->pressure_permille = waits == UINT64_MAX ? -1 : (int)MIN(waits / 1000, 9999u);
     }
     r->sampled = true;
@@ -208,6 +218,8 @@ static void row_take_sample(struct ui_row *r, const struct ui_sample *s, int64_t
     r->pids = s->pids;
     r->io_read = s->io_read;
     r->io_write = s->io_write;
+    r->network_in = s->network_in;
+    r->network_out = s->network_out;
     r->pressure_us = s->pressure_us;
     free(r->says);
     r->says = str_dup_or_null(s->says);

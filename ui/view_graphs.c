@@ -9,11 +9,13 @@ static const struct {
     const char *name;
     enum ui_column now;
 } graphs[UI_HISTORY_COUNT] = {
-    [UI_HISTORY_CPU] = {"processor",        UI_COL_CPU     },
-    [UI_HISTORY_MEMORY] = {"memory",           UI_COL_MEMORY  },
-    [UI_HISTORY_READ] = {"read a second",    UI_COL_READ    },
-    [UI_HISTORY_WRITTEN] = {"written a second", UI_COL_WRITTEN },
-    [UI_HISTORY_WAITS] = {"waited: pressure", UI_COL_PRESSURE},
+    [UI_HISTORY_CPU] = {"processor",         UI_COL_CPU     },
+    [UI_HISTORY_MEMORY] = {"memory",            UI_COL_MEMORY  },
+    [UI_HISTORY_READ] = {"read a second",     UI_COL_READ    },
+    [UI_HISTORY_WRITTEN] = {"written a second",  UI_COL_WRITTEN },
+    [UI_HISTORY_IN] = {"received a second", UI_COL_IN      },
+    [UI_HISTORY_OUT] = {"sent a second",     UI_COL_OUT     },
+    [UI_HISTORY_WAITS] = {"waited: pressure",  UI_COL_PRESSURE},
 };
 
 static const char *top_text(enum ui_history_of of, uint64_t top, char *to, size_t room)
@@ -30,10 +32,11 @@ static void draw_graph(const struct ui_model *m, const struct ui_row *w, enum ui
 {
     char now[32], top[32];
     enum ui_graph kind = ui_graph_kind(m);
-    autofree char *title =
-        str_format("%s %s, the top is %s", graphs[of].name,
-                   ui_column_text(m, w, graphs[of].now, now, sizeof(now)),
-                   top_text(of, ui_graph_top(w->history, of, r->cols, kind), top, sizeof(top)));
+    const char *number = ui_column_text(m, w, graphs[of].now, now, sizeof(now));
+    bool unknown = str_equal(number, "-") && state_phase_lives(w->phase);
+    top_text(of, ui_graph_top(w->history, of, r->cols, kind), top, sizeof(top));
+    autofree char *title = unknown ? str_format("%s: not known", graphs[of].name)
+                                   : str_format("%s %s, the top is %s", graphs[of].name, number, top);
     paint_line(r->row, r->col, r->cols, title);
     for (int i = 0; i < r->rows - 1; i++) {
         autofree char *text = ui_graph_text(w->history, of, r->cols, i, r->rows - 1, kind);

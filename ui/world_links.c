@@ -42,6 +42,8 @@ static struct ui_sample sample_of(const json_t *o)
         .pids = number(o, "pids"),
         .io_read = number(o, "io_read"),
         .io_write = number(o, "io_write"),
+        .network_in = number(o, "network_in"),
+        .network_out = number(o, "network_out"),
         .pressure_us = all,
     };
 }

@@ -110,7 +110,7 @@ static void add_domains(struct out_table *t, const struct picture *before,
         autofree char *memory = live_text_size(domain_number(one, "memory"));
         autofree char *in = live_text_size(domain_number(one, "io_read"));
         autofree char *out = live_text_size(domain_number(one, "io_write"));
-        const char *cells[] = {name, cpu, memory, NULL, NULL, in, out, NULL, NULL};
+        const char *cells[] = {name, cpu, memory, NULL, NULL, in, out, NULL, NULL, NULL, NULL};
         out_table_add(t, cells);
     }
 }
@@ -139,10 +139,10 @@ static bool guest_speaks(const struct picture *now)
 
 static void print_table(const struct picture *before, const struct picture *now)
 {
-    const char *columns[] = {"NAME",  ">CPU",     ">MEMORY", ">PEAK", ">PIDS",
-                             ">READ", ">WRITTEN", ">OOM",    NULL,    NULL};
+    const char *columns[] = {"NAME",     ">CPU",    ">MEMORY",  ">PEAK", ">PIDS", ">READ",
+                             ">WRITTEN", ">NET IN", ">NET OUT", ">OOM",  NULL,    NULL};
     if (guest_speaks(now))
-        columns[8] = "ITS GUEST SAYS";
+        columns[10] = "ITS GUEST SAYS";
     struct out_table t = {.columns = columns};
     for (size_t i = 0; i < now->tasks.count; i++) {
         const struct live *l = &now->live[i];
@@ -152,7 +152,9 @@ static void print_table(const struct picture *before, const struct picture *now)
         autofree char *pids = live_text_number(s->pids), *oom = live_text_number(s->oom_kills);
         autofree char *in = live_text_size(s->io_read), *out = live_text_size(s->io_write);
         autofree char *says = state_said(s->says_memory, s->says_available, s->says_load[0]);
-        const char *cells[] = {l->record->name, cpu, memory, peak, pids, in, out, oom, says};
+        autofree char *came = live_text_size(s->network_in), *went = live_text_size(s->network_out);
+        const char *cells[] = {
+            l->record->name, cpu, memory, peak, pids, in, out, came, went, oom, says};
         out_table_add(&t, cells);
     }
     add_domains(&t, before, now);

@@ -25,6 +25,21 @@ test_ten_are_started_watched_and_removed() {
     expect_equal "$(cofferdam ps -aq --filter label=kind=many | wc -l)" 0 "ids"
 }
 
+# Without a network nothing goes in or out; of the host's nobody knows what is whose.
+test_unknown_traffic_is_no_traffic_of_zero() {
+    need userns
+    cofferdam run -d --name closed -- sleep 1000 >/dev/null
+    cofferdam run -d --name shared --network host -- sleep 1000 >/dev/null
+    capture cofferdam stats --once --json closed shared
+    python3 - "$T/out" <<'EOF' || fail "what the network did"
+import json, sys
+both = {s["name"]: s for s in json.load(open(sys.argv[1]))["stats"]}
+assert both["closed"]["network_in"] == both["closed"]["network_out"] == 0, both
+assert "network_in" not in both["shared"] and "network_out" not in both["shared"], both
+EOF
+    cofferdam kill closed shared
+}
+
 test_a_name_is_taken_while_it_runs() {
     need userns
     cofferdam run -d --name taken -- sleep 1000 >/dev/null

@@ -327,6 +327,28 @@ static void test_sorting_and_groups(void **state)
     ui_model_done(&m);
 }
 
+static void test_what_goes_through_the_network(void **state)
+{
+    struct ui_model m;
+    char to[32];
+    struct ui_sample s = {.network_in = 1000, .network_out = UINT64_MAX};
+    ui_begin(&m);
+    const struct ui_row *r = ui_model_row(&m, "aaaa00000001");
+    assert_string_equal(ui_column_text(&m, r, UI_COL_IN, to, sizeof(to)), "-");
+    ui_model_sample(&m, r->id, STATE_RUNNING, &s);
+    ui_model_time(&m, m.now_ms + 2000);
+    s.network_in += 8192;
+    ui_model_sample(&m, r->id, STATE_RUNNING, &s);
+    assert_int_equal(r->in_rate, 4096);
+    assert_int_equal(ui_history_at(r->history, UI_HISTORY_IN, 0), 4);
+    assert_string_equal(ui_column_text(&m, r, UI_COL_OUT, to, sizeof(to)), "-"); /* and not 0 */
+    s.network_in = s.network_out = 0; /* nothing is known; what was counted began anew */
+    ui_model_time(&m, m.now_ms + 2000);
+    ui_model_sample(&m, r->id, STATE_RUNNING, &s);
+    assert_string_equal(ui_column_text(&m, r, UI_COL_IN, to, sizeof(to)), "-");
+    ui_model_done(&m);
+}
+
 static void test_tree(void **state)
 {
     struct ui_model m;
@@ -696,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_marks_and_what_is_done_to_all),
         cmocka_unit_test(test_filter_words),
         cmocka_unit_test(test_sorting_and_groups),
+        cmocka_unit_test(test_what_goes_through_the_network),
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_keys_of_the_person),
