@@ -25,6 +25,7 @@ const struct ui_action ui_actions[] = {
     {"pause",       'p', "pause, resume"},
     {"remove",      'x', "remove it and what it left"},
     {"snapshot",    'S', "take a snapshot"},
+    {"restart",     'A', "end it and start it again, on its files as they are"},
     {"restore",     'B', "bring back its newest snapshot"},
     {"clone",       'c', "one more from its newest snapshot"},
     {"copy-out",    'y', "copy files out of it"},

@@ -163,8 +163,8 @@ static bool done_here(struct ui_model *m, char *const *words)
 
 static void command_do(struct ui_model *m)
 {
-    static const char *const ends[] = {"rm", "prune", "kill", "stop", NULL};
-    static const char *const quiet[] = {"rm",     "kill", "stop",  "pause",
+    static const char *const ends[] = {"rm", "prune", "kill", "stop", "restart", NULL};
+    static const char *const quiet[] = {"rm",     "kill", "stop",  "pause", "restart",
                                         "resume", "cp",   "clone", NULL};
     autostrv char **words = ui_words(m->typed.text);
     if (!words) {
@@ -180,6 +180,7 @@ static void command_do(struct ui_model *m)
         autofree char *question = str_format("Do \"%s\"?", m->typed.text);
         autofree char *safe = str_escape_z(question);
         bool asks = !str_equal(words[0], "kill") && !str_equal(words[0], "stop") &&
+                    !str_equal(words[0], "restart") &&
                     !strv_has(words, "--force") && !strv_has(words, "--dry-run");
         if (asks)
             strv_add(&words, "--force");

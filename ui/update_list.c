@@ -137,11 +137,30 @@ static void copy(struct ui_model *m, const struct ui_row *r, bool out)
         ui_model_message(m, false, "cp FILE NAME:PATH");
 }
 
+static void restart_all(struct ui_model *m, char **ids)
+{
+    char **words = NULL;
+    strv_add(&words, "restart");
+    for (char *const *id = ids; *id; id++)
+        strv_add(&words, *id);
+    autofree char *names = ids[1] ? str_format("these %zu", strv_length(ids))
+                                  : str_dup(ui_model_row(m, ids[0])->name);
+    autofree char *question = str_format(
+        "Start %s again? What runs is ended; files stay, what is in memory is lost.", names);
+    update_ask_args(m, update_args((const char *const *)words), false, question);
+    strv_free(words);
+    strv_free(ids);
+}
+
 /* What ends, stops or loses something, to all of them. */
 static void many_key(struct ui_model *m, uint32_t key)
 {
     bool remove = key == 'x' || key == 'X' || key == UI_KEY_DELETE;
-    char **ids = targets(m, !remove);
+    char **ids = targets(m, !remove && key != 'A');
+    if (key == 'A' && ids) {
+        restart_all(m, ids);
+        return;
+    }
     if (!ids) {
         ui_model_message(m, false, "it is not running; x removes it");
         return;
@@ -258,7 +277,7 @@ void update_list_key(struct ui_model *m, uint32_t key)
 {
     const struct ui_row *r = ui_model_selected(m);
     const struct ui_snapshot *s = ui_model_snapshot(m);
-    bool many = strchr("sKpxXS", key < 0x80 ? (int)key : 0) && key && key < 0x80;
+    bool many = strchr("sKpxXSA", key < 0x80 ? (int)key : 0) && key && key < 0x80;
     long by = key == ' ' ? 0 : update_movement(m, key);
     if (by)
         update_select_move(m, by);

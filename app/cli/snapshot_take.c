@@ -2,6 +2,7 @@
 
 #include "app/cli/kept.h"
 #include "app/cli/live.h"
+#include "app/cli/out.h"
 #include "app/cli/talk.h"
 #include "app/plan/plan.h"
 #include "backends/root/snapshot.h"
@@ -354,4 +355,23 @@ void snapshot_children_done(struct snapshot_children *c)
     strv_free(c->snapshots);
     strv_free(c->living);
     strv_free(c->ended);
+}
+
+void snapshot_forget(const struct dirs *d, const struct snapshot_record *s, const char *verb,
+                     bool started)
+{
+    struct error e;
+    struct plan *p = NULL;
+    autofree char *json = NULL, *name = out_text(s->name);
+    size_t size;
+    bool again = started && snapshots_read_plan(d, s->id, &json, &size, &e) == 0 &&
+                 plan_from_json(json, size, &p, &e) == 0 && p->restart != PLAN_RESTART_NO;
+    plan_free(p);
+    if (again)
+        fprintf(stderr,
+                "cofferdam %s: the snapshot %s stays: what was started begins from it again if it "
+                "fails\n",
+                verb, name);
+    else if (snapshots_remove(d, s->id, snapshot_clear, &e) < 0)
+        fprintf(stderr, "cofferdam %s: the snapshot %s stays: %s\n", verb, name, e.text);
 }

@@ -27,6 +27,13 @@ int snapshot_measure(const struct dirs *d, const struct state_record *of,
 int snapshot_take(const struct dirs *d, const struct state_record *of,
                   const struct snapshot_wish *wish, struct snapshot_record *ret, struct error *e);
 
+/*
+ * Removes one that was taken for a start alone: what was started has a copy of its own by then. It
+ * stays, and that is said, where what was started would begin from it again.
+ */
+void snapshot_forget(const struct dirs *d, const struct snapshot_record *s, const char *verb,
+                     bool started);
+
 /* snapshot_clear_fn for all that a snapshot's own plan may have put there. */
 int snapshot_clear(int folder, struct error *e);
 

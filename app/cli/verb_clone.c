@@ -99,25 +99,6 @@ static void clone_undo(struct cloning *k)
     tasks_done(&t);
 }
 
-/* Every clone has its own copy by now; only one that will be started again needs it once more. */
-static void clone_forget(struct cloning *k, bool started)
-{
-    struct error e;
-    struct plan *p = NULL;
-    autofree char *json = NULL, *name = out_text(k->snapshot.name);
-    size_t size;
-    bool again = started && snapshots_read_plan(k->d, k->snapshot.id, &json, &size, &e) == 0 &&
-                 plan_from_json(json, size, &p, &e) == 0 && p->restart != PLAN_RESTART_NO;
-    plan_free(p);
-    if (again)
-        fprintf(stderr,
-                "cofferdam clone: the snapshot %s stays: the clones start from it again if they "
-                "fail\n",
-                name);
-    else if (snapshots_remove(k->d, k->snapshot.id, snapshot_clear, &e) < 0)
-        fprintf(stderr, "cofferdam clone: the snapshot %s stays: %s\n", name, e.text);
-}
-
 static void clone_say(const struct cloning *k, bool dry)
 {
     if (k->c->json) {
@@ -220,7 +201,7 @@ static int clone_with(struct cloning *k)
     int status = r < 0 ? cli_fail(k->c, &e) : r ? clone_dry(k) : clone_from(k);
     state_list_free(k->workloads, k->workloads_count);
     if (k->ours)
-        clone_forget(k, status == 0);
+        snapshot_forget(k->d, &k->snapshot, k->c->verb->name, status == 0);
     return status;
 }
 

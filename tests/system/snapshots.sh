@@ -44,6 +44,24 @@ all_kinds='cd /opt && mkdir -p d/e && echo text >d/e/f && ln d/e/f d/hard && ln 
 shown='cd /opt/d && stat -c "%n %f %h %s %Y %u:%g" e e/f hard soft pipe sparse closed secret ~/mine &&
     cat e/f soft ~/mine && readlink soft && tail -c 4 sparse && stat -c %b sparse && chmod 700 closed secret && cat closed/in secret'
 
+test_started_again_on_its_files() {
+    begin 'echo once >>/opt/log; wc -l </opt/log'
+    local id
+    id=$(cofferdam ps --quiet)
+    capture cofferdam restart web
+    expect_status 0
+    await 10 is_ready web
+    expect_equal "$(cofferdam ps --quiet)" "$(cat out)" "the one that runs"
+    [ "$(cat out)" != "$id" ] || fail "it was not started again"
+    expect_equal "$(inside web 'wc -l </opt/log')" 2 "runs on the same files"
+    [ -z "$(places)" ] || fail "a snapshot was left"
+    capture cofferdam restart web nothing-like-it
+    expect_status 125
+    expect_equal "$(inside web 'wc -l </opt/log')" 2 "nothing is done if one cannot be found"
+    capture cofferdam restart
+    expect_status 125
+}
+
 test_everything_is_there_again() {
     begin "$all_kinds"
     cofferdam snapshot create web --name one >out

@@ -278,6 +278,15 @@ static void test_marks_and_what_is_done_to_all(void **state)
                   "snapshot\x1f"
                   "create\x1f"
                   "aaaa00000001");
+    ui_type(&m, "A");
+    assert_non_null(strstr(m.question, "web"));
+    ui_type(&m, "n");
+    assert_no_intent(&m);
+    ui_type(&m, "  Ay"); /* of both, in one go */
+    assert_intent(&m, UI_INTENT_DO, NULL,
+                  "restart\x1f"
+                  "aaaa00000001\x1f"
+                  "bbbb00000002");
     ui_model_done(&m);
 }
 
