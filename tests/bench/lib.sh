@@ -8,17 +8,20 @@ SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD_DIR=${COFFERDAM_BUILD:-$SOURCE_DIR/build}
 export COFFERDAM=$BUILD_DIR/cofferdam
 T=$(mktemp -d /tmp/cdb.XXXXXX)
+# in memory, as a session's is; all else stays on the disk
+RUNTIME=$T/run
+[ "$(stat -f -c %T /dev/shm)" != tmpfs ] || RUNTIME=$(mktemp -d /dev/shm/cdb.XXXXXX)
 CLEANUP=()
 clean_up() {
     local i
     for ((i = ${#CLEANUP[@]} - 1; i >= 0; i--)); do eval "${CLEANUP[i]}" || :; done
-    rm -rf --one-file-system "$T"
+    rm -rf --one-file-system "$T" "$RUNTIME"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-mkdir -m 0700 "$T/run" "$T/state" "$T/data" "$T/cache" "$T/config"
-export XDG_RUNTIME_DIR=$T/run XDG_STATE_HOME=$T/state XDG_DATA_HOME=$T/data
+mkdir -p -m 0700 "$RUNTIME" "$T/state" "$T/data" "$T/cache" "$T/config"
+export XDG_RUNTIME_DIR=$RUNTIME XDG_STATE_HOME=$T/state XDG_DATA_HOME=$T/data
 export XDG_CACHE_HOME=$T/cache XDG_CONFIG_HOME=$T/config
 forget_workloads() { "$COFFERDAM" prune --force >/dev/null 2>&1; }
 CLEANUP+=(forget_workloads)
