@@ -55,6 +55,10 @@ static void explain_kernel(struct explain *x)
     if (p->boundary != PLAN_CONTAINER) {
         explain_add(x, p->boundary == PLAN_SANDBOX ? 15 : 5, "kernel", NULL,
                     "a kernel of its own; the host's is reached only through it");
+        if (p->seccomp && plan_runtime_is(p->runtime, "runsc"))
+            explain_add(x, 2, "kernel", NULL,
+                        "what `exec` adds has all calls of that kernel: gVisor holds no more than "
+                        "the command itself to the list");
         return;
     }
     if (!p->seccomp)
