@@ -19,13 +19,13 @@ static bool undo_path_is_ours(const char *path)
 {
     if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./") || str_ends(path, "/.."))
         return false;
-    const char *p = strstr(path, "/cofferdam");
-    if (!p)
-        return false;
-    p += strlen("/cofferdam");
-    if (*p == '-')
-        p += 1 + strspn(p + 1, "0123456789");
-    return *p == '/' && p[1];
+    for (const char *p = path; (p = strstr(p, "/cofferdam"));) {
+        p += strlen("/cofferdam");
+        const char *end = *p == '-' ? p + 1 + strspn(p + 1, "0123456789") : p;
+        if (*end == '/' && end[1])
+            return true;
+    }
+    return false;
 }
 
 /* Only a folder of ours that something is mounted on; EINVAL: nothing is, any more. */

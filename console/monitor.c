@@ -396,6 +396,7 @@ int monitor_run(const struct launch_ops *ops, struct monitor_setup *setup)
         .record_file = FD_NONE,
         .spare = FD_NONE,
         .log = {.dir = FD_NONE, .file = FD_NONE},
+        .kernel = {.dir = FD_NONE, .file = FD_NONE},
         .begun_us = loop_now_us(),
     };
     struct error e;

@@ -38,12 +38,22 @@ bool state_lives(int dir, const char *id)
     return state_lock_held(dir, path);
 }
 
+int state_names_lock(int runtime)
+{
+    autoclose int lock = openat(runtime, ".names", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    while (lock >= 0 && fcntl(lock, F_OFD_SETLKW, &l) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return lock < 0 ? -errno : TAKE_FD(lock);
+}
+
 int state_read_record(int dir, struct state_record *ret)
 {
     autofree char *text = NULL;
     size_t size = 0;
     int r = file_read(dir, "state", STATE_FILE_MAX, &text, &size);
-    if (r == -ENOENT && (r = file_read(dir, "lock", STATE_FILE_MAX, &text, &size)) == 0) {
+    if (r == -ENOENT && (r = file_read(dir, "lock", STATE_LOCK_MAX, &text, &size)) == 0) {
         size = strcspn(text, "\n");
         r = size ? 0 : -ENOENT;
     }

@@ -13,10 +13,9 @@
 /* Undoes a journal's lines, the last first. The first error stays; the rest is still tried. */
 static int replay(int dir, struct error *e)
 {
-    enum { MOST = 1024 * 1024 };
     autofree char *text = NULL;
     size_t size;
-    int r = file_read(dir, "lock", MOST, &text, &size);
+    int r = file_read(dir, "lock", STATE_LOCK_MAX, &text, &size);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
@@ -44,6 +43,9 @@ static void drop_name(int runtime, int lock)
     struct stat ours, named;
     if (fstat(lock, &ours) < 0 || ours.st_nlink < 2)
         return;
+    autoclose int names = state_names_lock(runtime);
+    if (names < 0)
+        return; /* the sweep has it */
     DIR *list;
     int own = openat(runtime, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (own < 0)
@@ -140,11 +142,20 @@ static bool name_is_dead(int runtime, const char *link)
            !S_ISREG(st.st_mode);
 }
 
+/* Whoever starts may be giving it to another: see name_claim(). */
+static bool drop_dead_name(int dir, const char *link)
+{
+    if (!name_is_dead(dir, link))
+        return false;
+    autoclose int names = state_names_lock(dir);
+    return names >= 0 && name_is_dead(dir, link) && unlinkat(dir, link, 0) == 0;
+}
+
 static bool sweep_one(int dir, const char *name, bool halves)
 {
     if (halves)
         return str_starts(name, STATE_HALF) && drop_half(dir, name);
-    return str_starts(name, STATE_NAME) && name_is_dead(dir, name) && unlinkat(dir, name, 0) == 0;
+    return str_starts(name, STATE_NAME) && drop_dead_name(dir, name);
 }
 
 static unsigned sweep(const char *path, bool halves)

@@ -7,7 +7,7 @@
 #define STATE_HALF ".half-"
 #define STATE_NAME ".name-"
 
-enum { STATE_ID_SIZE = 12, STATE_FILE_MAX = 64 * 1024 };
+enum { STATE_ID_SIZE = 12, STATE_FILE_MAX = 64 * 1024, STATE_LOCK_MAX = 1024 * 1024 };
 
 bool state_id_valid(const char *id); /* 12 hexadecimal digits */
 
@@ -19,6 +19,12 @@ int state_lock_take(int fd);
 bool state_lock_held(int dir, const char *path);
 /* The same for the folder `id` below `dir`. */
 bool state_lives(int dir, const char *id);
+
+/*
+ * Whoever takes a name away that is not its own holds this lock from looking at it until it is gone.
+ * A descriptor, owned by the caller, or -errno.
+ */
+int state_names_lock(int runtime);
 
 /* What the folder `dir` says of its workload: its state, or the first one. 0 or -errno. */
 int state_read_record(int dir, struct state_record *ret);

@@ -125,13 +125,9 @@ static void name_link(const char *name, char to[80])
 /* Removes the link of a name whose holder is dead. -EEXIST: it lives. */
 static int name_release_dead(int runtime, const char *link)
 {
-    autoclose int lock = openat(runtime, ".names", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    autoclose int lock = state_names_lock(runtime);
     if (lock < 0)
-        return -errno;
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    while (fcntl(lock, F_OFD_SETLKW, &l) < 0)
-        if (errno != EINTR)
-            return -errno;
+        return lock;
     if (state_lock_held(runtime, link))
         return -EEXIST;
     return unlinkat(runtime, link, 0) < 0 && errno != ENOENT ? -errno : 0;
@@ -241,14 +237,18 @@ int state_writer_journal(struct state_writer *w, const char *kind, const char *w
     autofree char *line = str_format("%s\t%s\n", kind, what);
     w->begun = true;
     ssize_t n = write(w->lock, line, strlen(line));
-    if (n != (ssize_t)strlen(line))
-        return error_errno(e, n < 0 ? errno : ENOSPC, "cannot write the journal");
-    return 0;
+    if (n == (ssize_t)strlen(line))
+        return 0;
+    int code = n < 0 ? errno : ENOSPC;
+    off_t end = n > 0 ? lseek(w->lock, -n, SEEK_CUR) : -1; /* half a line would be undone as one */
+    if (end >= 0 && ftruncate(w->lock, end) < 0)
+        code = errno;
+    return error_errno(e, code, "cannot write the journal");
 }
 
 int state_writer_sync(struct state_writer *w)
 {
-    static const char *const names[] = {"plan", "state", "report", "log"};
+    static const char *const names[] = {"plan", "state", "report", "log", "kernel"};
     if (w->kept_dir < 0)
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
