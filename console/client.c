@@ -279,6 +279,12 @@ uint32_t client_hold(struct client *c, bool held)
     return ask(c, WIRE_HOLD, 0, &h, sizeof(h));
 }
 
+uint32_t client_ask_held(struct client *c)
+{
+    const uint32_t h = 2;
+    return ask(c, WIRE_HOLD, 0, &h, sizeof(h));
+}
+
 /* A request with a path behind its `head` and a descriptor. */
 static uint32_t ask_fd(struct client *c, enum wire_type type, const void *head, size_t head_size,
                        const char *path, int fd)

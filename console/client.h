@@ -75,6 +75,7 @@ uint32_t client_copy_in(struct client *c, const char *path, int fd);  /* fd: rec
 uint32_t client_copy_out(struct client *c, const char *path, int fd); /* fd: where records are written */
 
 uint32_t client_hold(struct client *c, bool held); /* done(): it stands still, or goes on */
+uint32_t client_ask_held(struct client *c);        /* done(): it has stood still since */
 uint32_t client_snapshot(struct client *c, unsigned kind, const char *path, int dir);
 /* kind: LAUNCH_SNAPSHOT_…; `dir`: the folder `path`, kept by the caller; done() when it is whole */
 

@@ -55,11 +55,11 @@ void on_hold(struct peer *p, const struct wire_frame *f)
     uint32_t wanted;
     wire_get(f, &wanted, sizeof(wanted));
     int r = 0;
-    if (wanted)
+    if (wanted == 1)
         r = hold_begin(p, &e);
     else if (p->monitor->holder != p) /* what was copied meanwhile is not of one moment */
         r = error_set(&e, EINTR, "it was not held still to the end: it was stopped or has ended");
-    else
+    else if (wanted == 0)
         r = hold_end(p->monitor, &e);
     peer_done(p, f->request, r < 0 ? &e : NULL);
 }

@@ -43,7 +43,7 @@ enum wire_type {
     WIRE_COPY_IN,       /* path; a descriptor */
     WIRE_COPY_OUT,      /* path; a descriptor */
     WIRE_EXEC,          /* struct wire_exec + strings */
-    WIRE_HOLD,          /* u32: 1 freeze it until this client lets go or leaves; 0 let go */
+    WIRE_HOLD,          /* u32: 1 freeze it until this client lets go or leaves; 2 is it still; 0 let go */
     WIRE_SNAPSHOT,      /* struct wire_snapshot, the folder's path; a descriptor of the same */
     WIRE_UPDATE,        /* struct wire_limits */
     /* both ways */

@@ -119,7 +119,7 @@ static int launch_result(const struct cli *c, const struct launching *l,
 }
 
 /* Until attach_run() takes them: who interrupts a start must not leave a workload behind. */
-static void launch_hold_signals(void)
+void launch_hold_signals(void)
 {
     static const int held[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     sigset_t set;

@@ -13,4 +13,7 @@ int launch_run(const struct cli *c, struct launching *l);
  */
 int launch_start_detached(struct launching *l, bool *ret_command, struct error *e);
 
+/* SIGHUP, SIGINT, SIGQUIT and SIGTERM have to wait from now on. */
+void launch_hold_signals(void);
+
 #endif

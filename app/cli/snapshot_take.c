@@ -26,16 +26,16 @@ struct taking {
     struct plan *plan; /* owned */
     char *json;        /* owned; the plan's */
     size_t json_size;
-    struct talk talk;
-    bool lives;
+    struct talk *talk, own; /* one is to be held still by another */
+    bool lives, stays_held;
     unsigned kind;
     uint64_t cost;
 };
 
 static void taking_done(struct taking *t)
 {
-    if (t->lives)
-        talk_close(&t->talk);
+    if (t->lives && !t->stays_held)
+        talk_close(t->talk);
     plan_free(t->plan);
     free(t->json);
 }
@@ -74,21 +74,23 @@ static int taking_choose(struct taking *t, unsigned can, const uint64_t cost[2],
 }
 
 static int taking_begin(struct taking *t, const struct dirs *d, const struct state_record *of,
-                        unsigned wanted, struct error *e)
+                        const struct snapshot_wish *wish, struct error *e)
 {
+    unsigned wanted = wish->kind;
     *t = (struct taking){.d = d, .of = of, .lives = state_phase_lives(of->phase)};
+    t->talk = wish->hold ? wish->hold : &t->own;
     uint64_t cost[2] = {UINT64_MAX, UINT64_MAX};
     int r = state_read_plan(d, of->id, &t->json, &t->json_size, e);
     if (r == 0)
         r = plan_from_json(t->json, t->json_size, &t->plan, e);
     if (r < 0 || !t->lives)
         return r < 0 ? r : taking_choose(t, LAUNCH_SNAPSHOT_FILES, cost, wanted, e);
-    r = talk_open(&t->talk, d, of->id, e);
+    r = talk_open(t->talk, d, of->id, e);
     if (r == 0)
-        r = talk_await(&t->talk, client_ask_state(t->talk.client), e);
+        r = talk_await(t->talk, client_ask_state(t->talk->client), e);
     if (r < 0)
         return r;
-    json_t *state = t->talk.state ? json_loads(t->talk.state, 0, NULL) : NULL;
+    json_t *state = t->talk->state ? json_loads(t->talk->state, 0, NULL) : NULL;
     unsigned can = state_snapshots_from_json(json_object_get(state, "snapshots"), cost);
     json_decref(state);
     return taking_choose(t, can, cost, wanted, e);
@@ -102,12 +104,12 @@ static int taking_changes(struct taking *t, struct error *e)
     if (t->kind != LAUNCH_SNAPSHOT_FILES)
         return FD_NONE;
     struct error none;
-    int r = talk_await(&t->talk, client_ask_changes(t->talk.client), &none);
+    int r = talk_await(t->talk, client_ask_changes(t->talk->client), &none);
     if (r == -ENOTSUP)
         return FD_NONE;
     if (r < 0)
         return *e = none, r;
-    return TAKE_FD(t->talk.fd);
+    return TAKE_FD(t->talk->fd);
 }
 
 /* --- its name --------------------------------------------------------------------------------- */
@@ -166,12 +168,16 @@ static int take_copies(struct taking *t, int scratch, struct snapshot_writer *w,
 {
     int files = snapshot_writer_files(w), r = 0;
     struct error later;
-    if (t->lives && (r = talk_await(&t->talk, client_hold(t->talk.client, true), e)) < 0)
+    if (t->lives && (r = talk_await(t->talk, client_hold(t->talk->client, true), e)) < 0)
         return r;
     r = root_snapshot_take(t->plan, scratch, files, free_room(files), ret, e);
     if (r == -ENOSPC)
         error_set(e, ENOSPC, "the disk has no room for its files");
-    int held = t->lives ? talk_await(&t->talk, client_hold(t->talk.client, false), &later) : 0;
+    if (!t->lives)
+        return r;
+    struct client *c = t->talk->client;
+    bool stays = r == 0 && t->talk != &t->own;
+    int held = talk_await(t->talk, stays ? client_ask_held(c) : client_hold(c, false), &later);
     if (r == 0 && held < 0) {
         *e = later;
         return held;
@@ -187,11 +193,11 @@ static int take_by_backend(struct taking *t, struct snapshot_writer *w, struct c
     struct error ignored;
     if (!t->lives)
         return error_set(e, ENODATA, "it has ended and its changes were not kept");
-    int r = talk_await(&t->talk, client_ask_changes(t->talk.client), &ignored);
+    int r = talk_await(t->talk, client_ask_changes(t->talk->client), &ignored);
     /* a guest's are a list, and no folder to be given */
-    if (r == 0 && t->talk.fd >= 0 && (r = root_snapshot_give(t->plan, t->talk.fd, files, e)) < 0)
+    if (r == 0 && t->talk->fd >= 0 && (r = root_snapshot_give(t->plan, t->talk->fd, files, e)) < 0)
         return r;
-    r = talk_await(&t->talk, client_snapshot(t->talk.client, t->kind, path, files), e);
+    r = talk_await(t->talk, client_snapshot(t->talk->client, t->kind, path, files), e);
     struct copy_wish count = {.from = files, .to = FD_NONE, .bytes_most = UINT64_MAX};
     return r < 0 ? r : copy_tree(&count, ret, e);
 }
@@ -253,7 +259,7 @@ int snapshot_take(const struct dirs *d, const struct state_record *of,
     struct snapshot_record made = {0};
     char id[13];
     snapshots_sweep(d, snapshot_clear, false);
-    int r = taking_begin(&t, d, of, wish->kind, e);
+    int r = taking_begin(&t, d, of, wish, e);
     if (r == 0)
         r = take_id(id, e);
     if (r == 0) {
@@ -267,6 +273,7 @@ int snapshot_take(const struct dirs *d, const struct state_record *of,
         *ret = made;
     else
         snapshot_record_done(&made);
+    t.stays_held = r == 0 && wish->hold;
     taking_done(&t);
     return r;
 }
@@ -290,7 +297,7 @@ int snapshot_measure(const struct dirs *d, const struct state_record *of,
     struct taking t;
     struct copy_counts counts;
     char *name = NULL;
-    int r = taking_begin(&t, d, of, wish->kind, e);
+    int r = taking_begin(&t, d, of, wish, e);
     if (r == 0)
         r = take_name(d, of, wish->name, &name, e);
     autoclose int scratch = r == 0 && t.cost == UINT64_MAX ? taking_changes(&t, e) : FD_NONE;

@@ -2,6 +2,7 @@
 #ifndef COFFERDAM_APP_CLI_SNAPSHOT_TAKE_H
 #define COFFERDAM_APP_CLI_SNAPSHOT_TAKE_H
 
+#include "app/cli/talk.h"
 #include "base/copy.h"
 #include "console/snapshots.h"
 #include "console/state.h"
@@ -9,6 +10,11 @@
 struct snapshot_wish {
     const char *name; /* NULL: made from the workload's */
     unsigned kind;    /* LAUNCH_SNAPSHOT_…; 0: the most it can take */
+    /*
+     * NULL, or zeroed: where its files could be taken from outside it stands still after that too,
+     * until talk_close(), which is due in any case.
+     */
+    struct talk *hold;
 };
 
 /*

@@ -7,6 +7,7 @@
 #include "app/cli/verbs.h"
 #include "base/fd.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 static void restart_kill(struct task *t, void *data)
@@ -30,19 +31,27 @@ static int restart_end(const struct dirs *d, struct state_record *r, struct erro
     return result;
 }
 
-/* What can fail before anything ends, fails before. `*ret_ended`: it did end. */
+/*
+ * What can fail before anything ends, fails before. `*ret_ended`: it did end. From `held` on it
+ * stands still until then: what it writes after its files were copied would be lost.
+ */
 static int restart_from(const struct dirs *d, struct state_record *r,
-                        const struct snapshot_record *s, bool *ret_ended, bool *ret_command,
-                        char **ret_id, struct error *e)
+                        const struct snapshot_record *s, struct talk *held, bool *ret_ended,
+                        bool *ret_command, char **ret_id, struct error *e)
 {
     struct launching l;
     const struct snapshot_start start = {.snapshot = s, .name = r->name};
     autoclose int hold = snapshots_hold(d, s->id, e);
-    if (hold < 0)
+    if (hold < 0) {
+        talk_close(held);
         return hold;
+    }
     int result = snapshot_prepare(&start, d, &l, e);
-    if (result == 0)
+    if (result == 0) {
+        launch_hold_signals(); /* who interrupts this must not leave it ended */
         result = restart_end(d, r, e);
+    }
+    talk_close(held);
     if (result == 0) {
         *ret_ended = true;
         result = launch_start_detached(&l, ret_command, e);
@@ -57,14 +66,15 @@ static int restart_one(const struct cli *c, const struct dirs *d, struct state_r
 {
     struct error e;
     struct snapshot_record s = {0};
-    const struct snapshot_wish wish = {.kind = LAUNCH_SNAPSHOT_FILES};
+    struct talk held = {0};
+    const struct snapshot_wish wish = {.kind = LAUNCH_SNAPSHOT_FILES, .hold = &held};
     bool ended = false, command = false;
     autofree char *id = NULL;
     if (snapshot_take(d, r, &wish, &s, &e) < 0) {
         error_wrap(&e, "%s", r->name);
         return cli_fail(c, &e);
     }
-    int result = restart_from(d, r, &s, &ended, &command, &id, &e);
+    int result = restart_from(d, r, &s, &held, &ended, &command, &id, &e);
     if (result < 0 && ended)
         fprintf(stderr, "cofferdam restart: %s has ended; its files are the snapshot %s\n", r->name,
                 s.name);
@@ -84,7 +94,10 @@ static int restart_work(struct cli *c, const struct dirs *d, struct tasks *t, vo
 {
     int status = 0;
     for (size_t i = 0; i < t->count; i++) {
+        sigset_t before;
+        sigprocmask(SIG_SETMASK, NULL, &before);
         int one = restart_one(c, d, &t->of[i].record);
+        sigprocmask(SIG_SETMASK, &before, NULL);
         status = status ? status : one;
     }
     return status;

@@ -62,6 +62,21 @@ test_started_again_on_its_files() {
     expect_status 125
 }
 
+# It writes without a pause, and tells of each line outside when it has written it.
+# shellcheck disable=SC2016
+test_started_again_it_has_what_it_told_of() {
+    local told kept
+    mkdir told
+    OPTIONS=(--mount "$PWD/told:/told:rw")
+    begin '[ -e /opt/log ] || { echo ready; i=0
+        while :; do i=$((i+1)); echo $i >>/opt/log; echo $i >>/told/log; done; }'
+    await 10 [ -s told/log ]
+    cofferdam restart web >/dev/null
+    await 10 is_ready web
+    told=$(wc -l <told/log) kept=$(inside web 'wc -l </opt/log')
+    [ "$kept" -ge "$told" ] || fail "it told of $told lines and has $kept"
+}
+
 test_everything_is_there_again() {
     begin "$all_kinds"
     cofferdam snapshot create web --name one >out
