@@ -58,11 +58,13 @@ void ui_output_show(struct ui_model *m, struct ui_console *c, int rows, int cols
     c->output_new = false;
 }
 
+/* The newest of them: no key waits until all that is kept was gone through. */
 struct ui_copy *ui_output_copy(const struct ui_console *c)
 {
+    enum { NEWEST = 5000 };
     struct ui_copy *k = NEW(struct ui_copy);
     const struct lines *l = c->output;
-    for (size_t n = 0; l && n <= l->count; n++) {
+    for (size_t n = l && l->count > NEWEST ? l->count - NEWEST : 0; l && n <= l->count; n++) {
         uint16_t from[LINES_COLS_MOST + 1], count = 0;
         autofree struct cell *cells = lines_cells(l, n, &count);
         if (!cells || (n == l->count && !count))

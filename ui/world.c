@@ -335,6 +335,7 @@ void world_done(struct world *w)
     for (size_t i = 0; i < w->links_count; i++)
         world_link_free(w->links[i]);
     free(w->links);
+    world_end_readers(w);
     for (size_t i = 0; i < w->jobs_count; i++)
         world_free_job(w->jobs[i]);
     free(w->jobs);

@@ -90,7 +90,8 @@ void world_start_aside(struct world *w, struct ui_intent *intent,
                        int (*work)(int fd, const void *data), const void *data);
 bool world_read_job(struct world *w, struct world_job *j); /* false: it is over and freed */
 void world_free_job(struct world_job *j);
-void world_end_page(struct world *w); /* what still writes a page of text ends */
+void world_end_page(struct world *w);    /* what still writes a page of text ends */
+void world_end_readers(struct world *w); /* so does whatever nobody reads any more */
 
 /*
  * world_others.c: domains of other programs, as `domain watch` tells of them. What it has said last

@@ -162,6 +162,17 @@ static void job_done(struct world *w, struct world_job *j, int status)
     }
 }
 
+/* Those that only read; of the others nobody knows how far they are. */
+void world_end_readers(struct world *w)
+{
+    for (size_t i = 0; i < w->jobs_count; i++) {
+        enum ui_intent_kind kind = w->jobs[i]->intent.kind;
+        if (kind == UI_INTENT_PAGE || kind == UI_INTENT_DIAL || kind == UI_INTENT_COMPLETE ||
+            kind == UI_INTENT_EXPLAIN)
+            syscall(SYS_pidfd_send_signal, w->jobs[i]->pidfd, SIGTERM, NULL, 0);
+    }
+}
+
 void world_end_page(struct world *w)
 {
     for (size_t i = 0; i < w->jobs_count; i++)
