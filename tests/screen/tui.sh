@@ -143,13 +143,14 @@ test_a_profile_is_edited_and_its_mistake_shown() {
 
 test_stopped_and_gone_on() {
     need tmux
-    local shell=(bash --norc -i)
+    local tty shell=(bash --norc -i)
     screen_start 80 24 "${shell[@]}"
     screen_type "PS1='ready> '; $COFFERDAM"
     screen_keys Enter
     see "no workloads"
     screen_type ":stats"
-    kill -TSTP "$(pgrep -o -x -f "$COFFERDAM")"
+    tty=$(screen_tmux list-panes -F '#{pane_tty}')
+    kill -TSTP "$(pgrep -t "${tty#/dev/}" -o -x -f "$COFFERDAM")"
     see "Stopped"
     screen_type 'echo $((40 + 2))-typed'
     screen_keys Enter
@@ -396,7 +397,7 @@ test_a_disk_that_hangs_is_said_and_holds_nothing_up() {
     screen_start 100 24 cofferdam
     see "$RUNNING"
     program=$(screen_tmux list-panes -F '#{pane_pid}' | xargs pgrep -P | head -1)
-    reader=$(pgrep -P "$program" | head -1)
+    reader=$(pgrep -P "$program" -o -x -f "$COFFERDAM") # not the one that watches domains
     kill -STOP "$reader"
     see "the disk does not answer"
     screen_keys '?'

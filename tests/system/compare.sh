@@ -45,17 +45,17 @@ test_a_command_that_is_nowhere_is_said() {
 }
 
 test_an_interrupt_leaves_nothing() {
-    local pid
+    local pid status=0
     need userns
     "$COFFERDAM" compare -- sleep 1000 >"$T/out" 2>&1 &
     pid=$!
     await 10 is_there
     kill -TERM "$pid"
-    (wait "$pid") || :
-    await 10 nothing_is_there
+    wait "$pid" || status=$?
+    expect_equal "$status" 130 "the status of who is interrupted"
+    expect_equal "$(cofferdam ps --all --quiet)" "" "what is left"
 }
 is_there() { [ -n "$(cofferdam ps --quiet)" ]; }
-nothing_is_there() { [ -z "$(cofferdam ps --all --quiet)" ]; }
 
 test_wrong_words_are_refused() {
     capture cofferdam compare
