@@ -47,10 +47,8 @@ static int restart_from(const struct dirs *d, struct state_record *r,
         return hold;
     }
     int result = snapshot_prepare(&start, d, &l, e);
-    if (result == 0) {
-        launch_hold_signals(); /* who interrupts this must not leave it ended */
+    if (result == 0)
         result = restart_end(d, r, e);
-    }
     talk_close(held);
     if (result == 0) {
         *ret_ended = true;
@@ -74,6 +72,7 @@ static int restart_one(const struct cli *c, const struct dirs *d, struct state_r
         error_wrap(&e, "%s", r->name);
         return cli_fail(c, &e);
     }
+    launch_hold_signals(); /* an interrupt must leave it neither ended nor with a snapshot */
     int result = restart_from(d, r, &s, &held, &ended, &command, &id, &e);
     if (result < 0 && ended)
         fprintf(stderr, "cofferdam restart: %s has ended; its files are the snapshot %s\n", r->name,
