@@ -253,6 +253,7 @@ struct ui_model {
     struct ui_line typed; /* behind ":" */
     struct ui_host_facts facts;
     bool mouse_free;              /* for selecting with */
+    bool own_only;                /* nobody is asked for domains of other programs */
     int pressed_row, pressed_col; /* where the mouse was pressed in a pane */
     bool dragged;                 /* and has been moved since */
     bool ascii_graphs, block_graphs,

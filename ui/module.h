@@ -17,8 +17,10 @@ struct ui_host {
      * end; `*ret_pidfd` is for waitid(2). Both are the caller's. 0 or -errno with text.
      */
     int (*program)(const char *const *args, int *ret_output, int *ret_pidfd, struct error *e);
+    /* The same for one whose output is read by us alone: its errors are not in it. */
+    int (*reporter)(const char *const *args, int *ret_output, int *ret_pidfd, struct error *e);
     /*
-     * The same for a launch with these options of `run`, its console of this size and attached
+     * As `program` for a launch with these options of `run`, its console of this size and attached
      * before the first byte. By the end of the output one message is on `*ret_socket` (the
      * caller's): its name, and the connection to its monitor for client_handed(). None: it was
      * refused.

@@ -225,13 +225,13 @@ static int ui_run(const struct ui_host *host)
     }
     paint_size(&rows, &cols);
     ui_model_init(&u->model, rows, cols, paint_utf8());
+    ui_model_time(&u->model, world_now_ms());
+    ui_settings_load(&u->model);
     if (world_init(&u->world, host, &u->model, &e) < 0) {
         paint_end();
         fprintf(stderr, "cofferdam: %s\n", e.text);
         u->status = 125;
     } else {
-        ui_model_time(&u->model, world_now_ms());
-        ui_settings_load(&u->model);
         u->model.tour = world_first_time(&u->world) ? 1 : 0;
         ui_first_look(u);
         u->tick_at = loop_now_ms() + TICK_MS;

@@ -8,7 +8,7 @@ struct reading {
     struct ui_style styles[UI_LOOK_COUNT];
     bool given[UI_LOOK_COUNT];
     char *theme; /* owned */
-    bool mouse;
+    bool mouse, others;
 };
 
 static int take_style(struct reading *r, const char *name, const char *value, struct error *e)
@@ -30,6 +30,7 @@ static int take_setting(struct reading *r, const char *name, const char *value, 
                : str_equal(name, "blocks") ? &r->model->block_graphs
                : str_equal(name, "still")  ? &r->model->still
                : str_equal(name, "mouse")  ? &r->mouse
+               : str_equal(name, "others") ? &r->others
                                            : NULL;
     if (str_equal(name, "theme")) {
         free(r->theme);
@@ -37,7 +38,8 @@ static int take_setting(struct reading *r, const char *name, const char *value, 
         return strchr(value, '/') ? error_set(e, EINVAL, "a theme is named without a path") : 0;
     }
     if (!to)
-        return error_set(e, EINVAL, "[interface] has no \"%s\": theme, mouse, still, ascii, blocks",
+        return error_set(e, EINVAL,
+                         "[interface] has no \"%s\": theme, mouse, others, still, ascii, blocks",
                          name);
     return str_to_bool(value, to) < 0 ? error_set(e, EINVAL, "%s: yes or no", name) : 0;
 }
@@ -67,7 +69,7 @@ void ui_settings_load(struct ui_model *m)
 {
     struct profile_path path;
     struct error e;
-    struct reading own = {.model = m, .mouse = true};
+    struct reading own = {.model = m, .mouse = true, .others = true};
     if (profile_path_init(&path, &e) < 0)
         return;
     for (size_t i = 1; i < ARRAY_SIZE(path.dirs); i++) {
@@ -92,6 +94,7 @@ void ui_settings_load(struct ui_model *m)
     }
     paint_theme(theme.styles, theme.given);
     m->mouse_free = !own.mouse;
+    m->own_only = !own.others;
     free(own.theme);
     profile_path_done(&path);
 }

@@ -85,6 +85,7 @@ void world_tick(struct world *w)
     if (ui_shows_processes(m))
         world_processes(w, m->text_id);
     ask_all(w, now);
+    world_others_tick(w);
 }
 
 void world_refresh(struct world *w)
@@ -187,6 +188,7 @@ static void carry_out(struct world *w, struct ui_intent *i)
         break;
     case UI_INTENT_REFRESH:
         world_refresh(w);
+        world_others_again(w);
         break;
     case UI_INTENT_REMOVE:
         run_verb(w, i, "rm", "--force", i->id);

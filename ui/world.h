@@ -95,12 +95,14 @@ void world_end_readers(struct world *w); /* so does whatever nobody reads any mo
 
 /*
  * world_others.c: domains of other programs, as `domain watch` tells of them. What it has said last
- * stays, with the reason, while a daemon does not answer.
+ * stays, with the reason, while a daemon does not answer, or it has ended itself: it is begun anew.
  */
 struct world_others *world_others_new(const struct world *w);
 void world_others_free(struct world_others *o);
 int world_others_fd(const struct world_others *o); /* FD_NONE: nobody tells anything any more */
 void world_others_read(struct world *w);
+void world_others_tick(struct world *w);  /* each second */
+void world_others_again(struct world *w); /* one that has ended is begun anew at once */
 /* `list` (taken; NULL: as it was) are our own; the model gets both. */
 void world_others_list(struct world *w, struct state_record *list, size_t count);
 

@@ -2,12 +2,18 @@
 #include "ui/world.h"
 
 #include "base/fd.h"
+#include "base/loop.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { OTHERS_LINE_MOST = 4 << 20, OTHERS_READS = 8 };
+
+/* One that had something to tell is missed; where there is no libvirt there may be one some day. */
+enum { OTHERS_AGAIN_MS = 10000, OTHERS_LOOK_MS = 30000 };
 
 /* One libvirt. */
 struct others_place {
@@ -17,7 +23,8 @@ struct others_place {
 };
 
 struct world_others {
-    int output, pidfd; /* owned; FD_NONE: it has ended */
+    int output, pidfd; /* owned; FD_NONE: it has ended, and is nobody's zombie */
+    uint64_t again_ms; /* then it is begun anew */
     struct buf line;
     struct others_place *places; /* owned */
     size_t places_count;
@@ -26,23 +33,43 @@ struct world_others {
     bool listed; /* they have been */
 };
 
-struct world_others *world_others_new(const struct world *w)
+static void others_begin(const struct world *w, struct world_others *o)
 {
     static const char *const args[] = {"domain", "watch", NULL};
-    struct world_others *o = NEW(struct world_others);
     struct error ignored; /* what is not there says so in `doctor` */
-    o->output = o->pidfd = FD_NONE;
-    if (w->host->program(args, &o->output, &o->pidfd, &ignored) == 0)
+    if (w->host->reporter(args, &o->output, &o->pidfd, &ignored) == 0)
         fd_nonblock(o->output);
+    else
+        o->again_ms = loop_now_ms() + OTHERS_LOOK_MS;
+}
+
+struct world_others *world_others_new(const struct world *w)
+{
+    struct world_others *o = NEW(struct world_others);
+    o->output = o->pidfd = FD_NONE;
+    if (!w->model->own_only)
+        others_begin(w, o);
     return o;
+}
+
+/* Nobody waits for one that hangs. */
+static bool others_reaped(struct world_others *o)
+{
+    siginfo_t info = {0};
+    if (o->pidfd >= 0 && waitid(P_PIDFD, (id_t)o->pidfd, &info, WEXITED | WNOHANG) == 0 &&
+        info.si_pid == 0)
+        return false;
+    o->pidfd = fd_close(o->pidfd);
+    return true;
 }
 
 static void others_close(struct world_others *o)
 {
-    o->output = fd_close(o->output); /* it leaves when nobody reads any more */
+    o->output = fd_close(o->output);
+    o->line.used = 0;
     if (o->pidfd >= 0)
-        waitid(P_PIDFD, (id_t)o->pidfd, &(siginfo_t){0}, WEXITED);
-    o->pidfd = fd_close(o->pidfd);
+        syscall(SYS_pidfd_send_signal, o->pidfd, SIGKILL, NULL, 0);
+    others_reaped(o);
 }
 
 void world_others_free(struct world_others *o)
@@ -50,6 +77,7 @@ void world_others_free(struct world_others *o)
     if (!o)
         return;
     others_close(o);
+    fd_close(o->pidfd);
     for (size_t i = 0; i < o->places_count; i++) {
         state_list_free(o->places[i].list, o->places[i].count);
         free(o->places[i].uri);
@@ -125,17 +153,44 @@ static void others_take(struct world_others *o, const char *text, size_t size)
     json_decref(j);
 }
 
+/* What was known of them stays, with the reason. */
+static void others_end(struct world_others *o)
+{
+    others_close(o);
+    o->again_ms = loop_now_ms() + (o->places_count ? OTHERS_AGAIN_MS : OTHERS_LOOK_MS);
+    for (size_t i = 0; i < o->places_count; i++)
+        for (size_t k = 0; k < o->places[i].count; k++) {
+            const char *uri = o->places[i].uri;
+            free(o->places[i].list[k].reason);
+            o->places[i].list[k].reason =
+                str_format("its watcher ended (%.*s)", (int)strcspn(uri, "?"), uri);
+        }
+}
+
+void world_others_tick(struct world *w)
+{
+    struct world_others *o = w->others;
+    if (!w->model->own_only && o->output < 0 && others_reaped(o) && loop_now_ms() >= o->again_ms)
+        others_begin(w, o);
+}
+
+void world_others_again(struct world *w)
+{
+    w->others->again_ms = 0;
+    world_others_tick(w);
+}
+
 void world_others_read(struct world *w)
 {
     struct world_others *o = w->others;
     char piece[65536];
-    bool news = false;
+    bool news = false, ended = false;
     for (int i = 0; i < OTHERS_READS; i++) {
         ssize_t n = read(o->output, piece, sizeof(piece));
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n <= 0 || o->line.used > OTHERS_LINE_MOST) {
-            others_close(o);
+            ended = true;
             break;
         }
         buf_add(&o->line, piece, (size_t)n);
@@ -147,7 +202,9 @@ void world_others_read(struct world *w)
         o->line.used -= size;
         news = true;
     }
-    if (news && o->listed)
+    if (ended)
+        others_end(o);
+    if ((news || ended) && o->listed)
         world_others_list(w, NULL, 0);
 }
 

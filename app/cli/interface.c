@@ -23,8 +23,8 @@ static const char **interface_argv(const char *first, const char *const *args)
 }
 
 /* A verb beside us: a session of its own, so that nothing it does reaches our terminal. */
-static int interface_start(const char *const *args, int socket, int *ret_output, int *ret_pidfd,
-                           struct error *e)
+static int interface_start(const char *const *args, int socket, bool mute, int *ret_output,
+                           int *ret_pidfd, struct error *e)
 {
     autofree const char **argv = interface_argv("/proc/self/exe", args);
     int pair[2];
@@ -33,7 +33,7 @@ static int interface_start(const char *const *args, int socket, int *ret_output,
         return error_errno(e, -r, "pipe");
     autoclose int reads = pair[0];
     autoclose int writes = pair[1];
-    const int fds[] = {FD_NONE, writes, writes, [INTERFACE_FD] = socket};
+    const int fds[] = {FD_NONE, writes, mute ? FD_NONE : writes, [INTERFACE_FD] = socket};
     struct spawn s = {
         .argv = argv,
         .fds = fds,
@@ -51,7 +51,13 @@ static int interface_start(const char *const *args, int socket, int *ret_output,
 static int interface_program(const char *const *args, int *ret_output, int *ret_pidfd,
                              struct error *e)
 {
-    return interface_start(args, FD_NONE, ret_output, ret_pidfd, e);
+    return interface_start(args, FD_NONE, false, ret_output, ret_pidfd, e);
+}
+
+static int interface_reporter(const char *const *args, int *ret_output, int *ret_pidfd,
+                              struct error *e)
+{
+    return interface_start(args, FD_NONE, true, ret_output, ret_pidfd, e);
 }
 
 static int interface_foreground(const char *const *args, char **ret_said, struct error *e)
@@ -95,7 +101,7 @@ static int interface_launch(const char *const *args, int rows, int cols, int *re
     r = fd_write_full(ours, &size, sizeof(size));
     if (r < 0)
         return error_errno(e, -r, "cannot say how large its console is");
-    r = interface_start(argv, theirs, ret_output, ret_pidfd, e);
+    r = interface_start(argv, theirs, false, ret_output, ret_pidfd, e);
     if (r == 0)
         *ret_socket = TAKE_FD(ours);
     return r;
@@ -115,6 +121,7 @@ static const char *const *interface_words(const struct verb *v)
 const struct ui_host *interface_host(void)
 {
     static struct ui_host host = {.program = interface_program,
+                                  .reporter = interface_reporter,
                                   .launch = interface_launch,
                                   .foreground = interface_foreground};
     if (host.verbs)

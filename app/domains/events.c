@@ -33,6 +33,7 @@ struct events_place {
     virConnectPtr connection;
     json_t *last; /* owned; what was last heard; NULL: nothing yet */
     bool changed, lost;
+    int heard; /* the callback's id, or -1 */
 };
 
 /* One line; `why`: nobody can be asked, and these are the last ones known. */
@@ -65,19 +66,21 @@ static int place_connect(struct events_place *p, struct error *e)
     if (!p->connection)
         return -e->code;
     p->lost = false;
+    p->heard = -1;
     p->changed = true;
     virConnectSetKeepAlive(p->connection, EVENTS_KEEPALIVE_S, 2);
     virConnectRegisterCloseCallback(p->connection, on_lost, p, NULL);
-    if (virConnectDomainEventRegisterAny(p->connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                         VIR_DOMAIN_EVENT_CALLBACK(on_event), p, NULL) < 0)
-        return domains_error(e, p->uri);
-    return 0;
+    p->heard = virConnectDomainEventRegisterAny(p->connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                VIR_DOMAIN_EVENT_CALLBACK(on_event), p, NULL);
+    return p->heard < 0 ? domains_error(e, p->uri) : 0;
 }
 
 static void place_hang_up(struct events_place *p)
 {
     if (!p->connection)
         return;
+    if (p->heard >= 0)
+        virConnectDomainEventDeregisterAny(p->connection, p->heard);
     virConnectUnregisterCloseCallback(p->connection, on_lost);
     virConnectClose(p->connection);
     p->connection = NULL;
@@ -107,7 +110,6 @@ static _Noreturn void place_main(const char *uri)
     struct events_place p = {.uri = uri, .last = json_array()};
     struct error e = {0};
     unsigned again = EVENTS_AGAIN_MS;
-    setsid(); /* away from the terminal, on which an ssh would ask */
     setenv("LIBVIRT_AUTOSTART", "0", 1);
     virEventRegisterDefaultImpl();
     for (;;) {
@@ -131,26 +133,69 @@ static _Noreturn void place_main(const char *uri)
  */
 
 struct events_child {
+    const char *uri;
     pid_t pid;
     int fd;    /* owned */
     bool said; /* something, once */
     struct buf line;
+    char *last; /* owned; the last whole one; NULL: none yet */
 };
 
-static void child_begin(struct events_child *c, const char *uri)
+/* Nor does an ssh stay behind. */
+static void on_parents_end(int number)
 {
+    kill(0, SIGKILL);
+}
+
+static void child_begin(struct events_child *of, size_t which, const char *uri)
+{
+    struct events_child *c = &of[which];
+    pid_t parent = getpid();
     int pair[2];
-    *c = (struct events_child){.fd = FD_NONE};
+    *c = (struct events_child){.uri = uri, .fd = FD_NONE};
     if (fd_pipe(pair, 0) < 0)
         return;
     c->pid = fork();
     if (c->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setsid(); /* away from the terminal, on which an ssh would ask */
+        signal(SIGTERM, on_parents_end);
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent)
+            _exit(0);
         dup2(pair[1], STDOUT_FILENO);
+        fd_close(pair[0]);
+        fd_close(pair[1]);
+        for (size_t i = 0; i < which; i++)
+            fd_close(of[i].fd);
         place_main(uri);
     }
     fd_close(pair[1]);
     c->fd = pair[0];
+}
+
+static void child_end(struct events_child *c)
+{
+    if (c->pid > 0) {
+        kill(-c->pid, SIGKILL); /* and the ssh to another host */
+        kill(c->pid, SIGKILL);
+    }
+    c->fd = fd_close(c->fd);
+    buf_done(&c->line);
+    free(TAKE(c->last));
+}
+
+/* The domains it told of last stay known. */
+static void child_lost(struct events_child *c)
+{
+    json_t *last = c->last ? json_loads(c->last, 0, NULL) : NULL;
+    json_t *domains = json_object_get(last, "domains");
+    struct events_place p = {.uri = c->uri};
+    p.last = domains ? json_incref(domains) : json_array();
+    place_say(&p, "its watcher ended");
+    json_decref(p.last);
+    json_decref(last);
+    c->said = true;
+    child_end(c);
 }
 
 /* Whole lines go on as they come: two never mix. */
@@ -161,14 +206,18 @@ static void child_hear(struct events_child *c)
     if (n < 0 && errno == EINTR)
         return;
     if (n <= 0 || c->line.used > EVENTS_LINE_MOST) {
-        c->fd = fd_close(c->fd);
+        child_lost(c);
         return;
     }
     buf_add(&c->line, piece, (size_t)n);
-    const char *last = memrchr(c->line.data, '\n', c->line.used);
-    if (!last)
+    const char *end = memrchr(c->line.data, '\n', c->line.used);
+    if (!end)
         return;
-    size_t size = (size_t)(last - c->line.data) + 1;
+    size_t size = (size_t)(end - c->line.data) + 1;
+    const char *before = memrchr(c->line.data, '\n', size - 1);
+    const char *last = before ? before + 1 : c->line.data;
+    free(c->last);
+    c->last = str_ndup(last, (size_t)(end - last));
     c->said = true;
     if (fd_write_full(STDOUT_FILENO, c->line.data, size) < 0)
         exit(0);
@@ -176,12 +225,12 @@ static void child_hear(struct events_child *c)
     c->line.used -= size;
 }
 
-static void children_late(struct events_child *of, char *const *uris, size_t count)
+static void children_late(struct events_child *of, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (of[i].said)
             continue;
-        struct events_place p = {.uri = uris[i], .last = json_array()};
+        struct events_place p = {.uri = of[i].uri, .last = json_array()};
         place_say(&p, "its daemon hangs");
         json_decref(p.last);
         of[i].said = true;
@@ -194,29 +243,27 @@ int domains_watch(char *const *uris)
     struct pollfd p[EVENTS_MOST + 1];
     size_t count = MIN(strv_length(uris), (size_t)EVENTS_MOST);
     for (size_t i = 0; i < count; i++)
-        child_begin(&of[i], uris[i]);
+        child_begin(of, i, uris[i]);
     uint64_t late = loop_now_ms() + EVENTS_FIRST_MS;
+    int status = 0;
     for (bool all = false;;) {
         for (size_t i = 0; i < count; i++)
             p[i] = (struct pollfd){.fd = of[i].fd, .events = POLLIN};
         p[count] = (struct pollfd){.fd = STDOUT_FILENO}; /* whoever listens leaves */
         uint64_t now = loop_now_ms();
         if (!all && now >= late) {
-            children_late(of, uris, count);
+            children_late(of, count);
             all = true;
         }
         if (poll(p, count + 1, all ? -1 : (int)(late - now)) < 0 && errno != EINTR)
-            return 1;
-        if (p[count].revents)
+            status = 1;
+        if (status || p[count].revents)
             break;
         for (size_t i = 0; i < count; i++)
             if (p[i].revents)
                 child_hear(&of[i]);
     }
     for (size_t i = 0; i < count; i++)
-        if (of[i].pid > 0) {
-            kill(-of[i].pid, SIGKILL); /* and the ssh to another host */
-            kill(of[i].pid, SIGKILL);
-        }
-    return 0;
+        child_end(&of[i]);
+    return status;
 }

@@ -19,6 +19,7 @@ struct watch_way {
 struct domains_console {
     virStreamPtr stream;
     int fd, handle; /* owned; the person's other end, as the loop knows it */
+    bool closed;    /* the domain's end: only what it has said is still told */
     bool over;
     void (*ended)(void *data);
     void *data;
@@ -38,9 +39,17 @@ static void console_wait(struct domains_console *c)
                  (c->in.used ? VIR_STREAM_EVENT_WRITABLE : 0);
     int person = (c->in.used < WATCH_ROOM ? VIR_EVENT_HANDLE_READABLE : 0) |
                  (c->out.used ? VIR_EVENT_HANDLE_WRITABLE : 0);
-    virStreamEventUpdateCallback(c->stream,
-                                 stream | VIR_STREAM_EVENT_ERROR | VIR_STREAM_EVENT_HANGUP);
+    if (!c->closed)
+        virStreamEventUpdateCallback(c->stream,
+                                     stream | VIR_STREAM_EVENT_ERROR | VIR_STREAM_EVENT_HANGUP);
     virEventUpdateHandle(c->handle, person);
+}
+
+static void console_close(struct domains_console *c)
+{
+    if (!c->closed)
+        virStreamEventRemoveCallback(c->stream);
+    c->closed = true;
 }
 
 static void console_over(struct domains_console *c)
@@ -49,7 +58,7 @@ static void console_over(struct domains_console *c)
         return;
     c->over = true;
     virEventUpdateHandle(c->handle, 0);
-    virStreamEventRemoveCallback(c->stream);
+    console_close(c);
     c->ended(c->data);
 }
 
@@ -68,16 +77,20 @@ static int console_send(struct domains_console *c)
 
 static void console_move(struct domains_console *c)
 {
-    int n = c->out.used < WATCH_ROOM
+    int n = c->out.used < WATCH_ROOM && !c->closed
                 ? virStreamRecv(c->stream, c->out.bytes + c->out.used, WATCH_ROOM - c->out.used)
                 : -2;
-    bool over = n == 0 || n == -1;
+    if (n == 0 || n == -1)
+        console_close(c);
     c->out.used += n > 0 ? (size_t)n : 0;
     n = c->in.used < WATCH_ROOM ? console_receive(c) : -2;
-    over = over || n == 0 || n == -1;
+    bool over = n == 0 || n == -1;
     c->in.used += n > 0 ? (size_t)n : 0;
+    if (c->closed)
+        c->in.used = 0; /* nobody takes it */
     if (c->out.used && (n = console_send(c)) > 0)
         way_drop(&c->out, (size_t)n);
+    over = over || n == -1 || (c->closed && !c->out.used);
     if (c->in.used && (n = virStreamSend(c->stream, c->in.bytes, c->in.used)) > 0)
         way_drop(&c->in, (size_t)n);
     if (over || n == -1)
@@ -133,8 +146,7 @@ void domains_console_free(struct domains_console *c)
 {
     if (!c)
         return;
-    if (!c->over)
-        virStreamEventRemoveCallback(c->stream);
+    console_close(c);
     virEventRemoveHandle(c->handle);
     virStreamAbort(c->stream);
     virStreamFree(c->stream);

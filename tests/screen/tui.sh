@@ -474,9 +474,8 @@ test_every_way_out_gives_the_terminal_back() {
 test_themes_in_each_number_of_colours() {
     local theme term looks
     need tmux
-    mkdir -p "$XDG_CONFIG_HOME/cofferdam"
     for theme in dark light high-contrast; do
-        printf '[interface]\ntheme = %s\n' "$theme" >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+        interface_settings "theme = $theme"
         for term in xterm xterm-16color xterm-256color xterm-direct vt100; do
             infocmp "$term" >/dev/null 2>&1 || continue
             SCREEN_TERM=$term
@@ -494,7 +493,7 @@ test_themes_in_each_number_of_colours() {
             expect_end 0
         done
     done
-    rm "$XDG_CONFIG_HOME/cofferdam/interface.ini"
+    interface_settings
 }
 
 test_the_mouse_is_released_for_selecting() {
@@ -693,8 +692,7 @@ test_a_thousand_rows() {
 
 test_keys_and_colours_of_the_person() {
     need tmux
-    mkdir -p "$XDG_CONFIG_HOME/cofferdam"
-    printf '[interface]\ntheme = high-contrast\n[keys]\nquit = ctrl-x\n' >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+    interface_settings 'theme = high-contrast' '[keys]' 'quit = ctrl-x'
     screen_start 80 24 cofferdam
     see "no workloads"
     screen_looks | head -1 | grep -q $'\e\[[0-9;]*107' || fail "the title has no theme: $(screen_looks | head -1 | cat -v)"
@@ -704,12 +702,12 @@ test_keys_and_colours_of_the_person() {
     see "ctrl-x"
     screen_keys C-x
     expect_end 0
-    printf '[keys]\nquitt = a\n' >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+    interface_settings '[keys]' 'quitt = a'
     screen_start 80 24 cofferdam
     see '"quitt"' # where it stands, and what may be meant
     screen_keys Escape q
     expect_end 0
-    rm "$XDG_CONFIG_HOME/cofferdam/interface.ini"
+    interface_settings
 }
 
 test_a_terminal_that_cannot_do_it_is_said() {

@@ -169,6 +169,12 @@ use_ranges() {
     chown -R "$1" "$RUN/config"
 }
 
+# interface_settings [LINE…]: the person's. The machine's own domains are neither shown nor driven.
+interface_settings() {
+    mkdir -p "$XDG_CONFIG_HOME/cofferdam"
+    printf '%s\n' '[interface]' 'others = no' "$@" >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
+}
+
 # start_over WHO ARGS…: this script again, as that user, in a clean environment, attended.
 start_over() {
     local who=$1 as=() account script
@@ -179,6 +185,8 @@ start_over() {
         as=(setpriv --reuid "$(id -u "$account")" --regid "$(id -g "$account")" --init-groups)
     fi
     make_run_dir "$account"
+    XDG_CONFIG_HOME=$RUN/config interface_settings
+    chown -R "$account" "$RUN/config"
     [ "$who" != ranges ] || use_ranges "$account"
     place_programs "${as[@]}"
     # the ring's folder and the script in it
