@@ -170,6 +170,7 @@ use_ranges() {
 }
 
 # interface_settings [LINE…]: the person's. The machine's own domains are neither shown nor driven.
+# shellcheck disable=SC2120 # those of the screens give some
 interface_settings() {
     mkdir -p "$XDG_CONFIG_HOME/cofferdam"
     printf '%s\n' '[interface]' 'others = no' "$@" >"$XDG_CONFIG_HOME/cofferdam/interface.ini"
