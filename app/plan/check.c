@@ -360,6 +360,11 @@ static void check_machine(struct check *c)
     if (m->warm && !plan_runtime_warms(p->runtime))
         check_refuse(c, "--runtime qemu or firecracker, or --set machine.warm=no",
                      "machine.warm = yes: %s starts from no template here", p->runtime);
+    else if (m->warm && !plan_memory_is_one_piece(m))
+        check_refuse(c, "--memory 2G, or --set machine.type=microvm, or --set machine.warm=no",
+                     "machine.warm = yes: no template is made of a %s machine with more than 2 GiB "
+                     "of memory",
+                     m->type);
     if (p->network != PLAN_NETWORK_NONE)
         check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",
                      plan_network_names[p->network]);

@@ -103,6 +103,11 @@ bool plan_runtime_warms(const char *runtime)
     return str_equal(runtime, "qemu") || plan_runtime_is(runtime, "firecracker");
 }
 
+bool plan_memory_is_one_piece(const struct plan_machine *m)
+{
+    return str_equal(m->type, "microvm") || m->memory <= 2ull << 30;
+}
+
 bool plan_is_machine(const struct plan *p)
 {
     return p->boundary == PLAN_MICROVM || p->boundary == PLAN_VM;

@@ -376,6 +376,8 @@ bool plan_runtime_is(const char *runtime, const char *name);
 
 /* Machines of this runtime can begin from a template (machine.warm) and take snapshots of memory. */
 bool plan_runtime_warms(const char *runtime);
+/* Of one with more the chipset puts it in two pieces: no template and no snapshot is made of it. */
+bool plan_memory_is_one_piece(const struct plan_machine *m);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 /* A whole machine that boots our kernel and our PID 1, for an image of the store. */

@@ -90,6 +90,9 @@ int vmm_saving_begin(struct launch *l, int dir, struct error *e)
                            .hands_due = true,
                            .memory = FD_NONE,
                            .state = FD_NONE};
+    if (!plan_memory_is_one_piece(&l->plan->machine))
+        return error_set(e, ENOTSUP, "a %s machine with more than 2 GiB of memory",
+                         l->plan->machine.type);
     int r = vmm_hands_begin(&l->hands, dir, dir < 0 ? FD_NONE : l->scratch, &s.memory, &s.state, e);
     if (r < 0)
         return r;
@@ -201,20 +204,13 @@ void vmm_saving_lost(struct launch *l)
 /* --- launch_ops ---------------------------------------------------------------------------------
  */
 
-/* Where more than this is put into two pieces hangs on the chipset; a microvm's is known
- * (vmm_core.h). */
-static bool snapshot_has_room(const struct plan_machine *m)
-{
-    return str_equal(m->type, "microvm") || m->memory <= 2ull << 30;
-}
-
 unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2])
 {
     struct launch_sample now;
     ret_cost[0] = UINT64_MAX;
     ret_cost[1] = l->plan->machine.memory;
     if (!l->driver->dump || l->pid <= 0 || l->agent_closed || l->status >= 0 ||
-        !snapshot_has_room(&l->plan->machine))
+        !plan_memory_is_one_piece(&l->plan->machine))
         return 0;
     if (l->cgroup && cgroup_sample(l->cgroup, &now) == 0 && now.memory != UINT64_MAX)
         ret_cost[1] = MIN(ret_cost[1], now.memory);
