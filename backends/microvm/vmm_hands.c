@@ -196,12 +196,14 @@ static int hands_scratch_disk(const struct hands_ends *from, int dir, struct err
 }
 
 /* What comes through the pipes. */
-static int hands_unpacked(const struct hands *h, int dir, const struct hands_ends *from, int memory,
+static int hands_unpacked(const struct hands *h, int dir, struct hands_ends *from, int memory,
                           int state, struct error *e)
 {
     int r = hands_scratch_disk(from, dir, e);
     if (r == 0)
         r = hands_memory(from->memory, memory, h->plan->machine.memory, e);
+    if (r < 0) /* who writes must not wait for a reader */
+        from->memory = fd_close(from->memory);
     int told = hands_await(h, r < 0 ? &(struct error){0} : e);
     if (r == 0)
         r = told < 0 ? told : hands_state(from->state, state, e);
@@ -225,8 +227,7 @@ static int hands_copied(const struct hands *h, int memory, int state, struct err
     return r;
 }
 
-static int hands_fill(const struct hands *h, int dir, const struct hands_ends *from,
-                      struct error *e)
+static int hands_fill(const struct hands *h, int dir, struct hands_ends *from, struct error *e)
 {
     const struct plan *p = h->plan;
     autofree char *by = vmm_saved_by(p);
@@ -271,7 +272,7 @@ static void hands_drop_others(const char *folder, const char *kept)
 }
 
 /* The plan's template: a new folder, whole or not there. */
-static int hands_template(const struct hands *h, const struct hands_ends *from, struct error *e)
+static int hands_template(const struct hands *h, struct hands_ends *from, struct error *e)
 {
     const char *path = h->plan->machine.warmed;
     if (!path)
@@ -321,14 +322,14 @@ static void hands_make(const struct hands *h, int dir, int scratch)
     fd_close(memory[1]);
     fd_close(state[1]);
     word = (struct hands_word){.kind = HANDS_DONE};
-    const struct hands_ends from = {memory[0], state[0], scratch};
+    struct hands_ends from = {memory[0], state[0], scratch};
     if (dir < 0)
         hands_template(h, &from, &word.error);
     else
         hands_fill(h, dir, &from, &word.error);
-    fd_close(memory[0]);
-    fd_close(state[0]);
-    fd_close(scratch);
+    fd_close(from.memory);
+    fd_close(from.state);
+    fd_close(from.scratch);
     fd_close(dir);
     fd_send(h->socket, &word, sizeof(word), NULL, 0);
 }

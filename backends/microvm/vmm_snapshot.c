@@ -161,7 +161,9 @@ static void saving_hands(struct launch *l)
         return;
     }
     s->hands_due = false;
-    if (r < 0)
+    if (r == -ENOSPC || r == -EDQUOT)
+        s->error = e; /* whatever else went wrong came of it */
+    else if (r < 0)
         saving_fail(l, &e);
     if (p.revents & POLLHUP)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->hands.socket, NULL);
