@@ -67,16 +67,24 @@ static int call_ping(int fd, int alive, uint64_t until)
     return r < 0 ? r : head.type == AGENT_PONG && head.size == 0 ? 0 : -EPROTO;
 }
 
+int vmm_connect(int folder, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", folder, name);
+    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        fcntl(fd, F_SETFL, O_RDWR) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
 static int call_once(int folder, int alive, uint64_t until)
 {
     static const char ask[] = "CONNECT " VMM_AGENT_PORT_TEXT "\n";
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     char line[CALL_WORD_MAX];
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", folder,
-             &VMM_MEET_VSOCK[sizeof(VMM_MEET)]);
-    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
+    autoclose int fd = vmm_connect(folder, &VMM_MEET_VSOCK[sizeof(VMM_MEET)]);
+    if (fd < 0)
+        return fd;
     int r = call_write(fd, ask, sizeof(ask) - 1);
     if (r == 0)
         r = call_read_line(fd, alive, until, line);

@@ -8,6 +8,13 @@
 #include "base/error.h"
 
 /*
+ * Connects to a socket that the machine's program listens at, by its name in `folder`. It never
+ * waits, for that program may be anybody's by now. A blocking socket or -errno; -ENOENT,
+ * -ECONNREFUSED, -EAGAIN (who waits to be taken there is too many): not yet.
+ */
+int vmm_connect(int folder, const char *name);
+
+/*
  * Connects to VMM_MEET_VSOCK in `folder` (VMM_MEET) and has it connected with the agent's port: one
  * that answers, for the guest's kernel may still be about to cut what it thinks is old. Tries until
  * then, at most `timeout_ms`, while `alive` (a pidfd; FD_NONE: whatever happens) is not readable. A

@@ -1,5 +1,6 @@
 #include "backends/microvm/vmm_start.h"
 
+#include "backends/microvm/vmm_call.h"
 #include "backends/microvm/vmm_confine.h"
 #include "backends/microvm/vmm_memory.h"
 #include "backends/root/start.h"
@@ -225,18 +226,6 @@ void vmm_meeting_done(struct vmm_meeting *m)
     m->metrics = fd_close(m->metrics);
 }
 
-/* -ENOENT, -ECONNREFUSED: not yet. */
-static int meet_connect(const struct vmm_meeting *m)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" VMM_MEET_API_NAME,
-             m->folder);
-    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
-    return TAKE_FD(fd);
-}
-
 /*
  * Nothing tells when the socket can be connected to. inotify(7) would when it is made, a moment
  * before; but to give such a watch up takes the kernel up to 20 ms, which is more than all else of
@@ -247,8 +236,8 @@ int vmm_meet(const struct vmm_meeting *m, int pidfd, int timeout_ms, struct erro
 {
     uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
     for (long wait_us = START_TRY_US;; wait_us = MIN(wait_us + wait_us / 8, START_TRY_MOST_US)) {
-        int fd = meet_connect(m);
-        if (fd >= 0 || (fd != -ENOENT && fd != -ECONNREFUSED))
+        int fd = vmm_connect(m->folder, VMM_MEET_API_NAME);
+        if (fd >= 0 || (fd != -ENOENT && fd != -ECONNREFUSED && fd != -EAGAIN))
             return fd >= 0 ? fd : error_errno(e, -fd, "the machine's API");
         if (loop_now_ms() >= until)
             return error_set(e, ETIMEDOUT, "the machine's API has not come within %d s",

@@ -117,6 +117,29 @@ static void test_one_that_has_ended_is_not_waited_for(void **state)
     fd_close(dir);
 }
 
+/* Its queue is full, and whoever listens takes nobody. */
+static void test_one_that_takes_nobody_is_not_waited_for(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct error e;
+    int waiting[2], count = 0;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/vsock", folder);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    while (count < 2 && (waiting[count] = vmm_connect(dir, "vsock")) >= 0)
+        count++;
+    assert_int_equal(count, 1);
+    assert_int_equal(fcntl(waiting[0], F_GETFL) & O_NONBLOCK, 0);
+    assert_int_equal(waiting[1], -EAGAIN);
+    assert_int_equal(vmm_call(dir, FD_NONE, 20, &e), -ETIMEDOUT);
+    fd_close(waiting[0]);
+    fd_close(listener);
+    fd_close(dir);
+    assert_int_equal(unlink(address.sun_path), 0);
+}
+
 static int make(void **state)
 {
     return mkdtemp(folder) ? 0 : -1;
@@ -133,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_it_is_tried_until_somebody_answers),
         cmocka_unit_test(test_others_are_none),
         cmocka_unit_test(test_one_that_has_ended_is_not_waited_for),
+        cmocka_unit_test(test_one_that_takes_nobody_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
