@@ -6,6 +6,7 @@
 #include "backends/guest/guest_ask.h"
 #include "backends/guest/guest_tail.h"
 #include "backends/guest/guest_told.h"
+#include "backends/guest/guest_watch.h"
 #include "backends/libvirt/domain_xml.h"
 #include "backends/root/check.h"
 #include "base/fd.h"
@@ -13,11 +14,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 enum { GUEST_LAST_WORDS = 4096 };
 
 struct domain_guest {
     struct agent_host *agent; /* owned; NULL: not met yet */
+    int epoll;                /* owned; of what can end before it does: see launch_ops.watch */
     int kernel;               /* owned; its serial line */
     int limit;                /* owned; of the start */
     unsigned limit_s;
@@ -36,7 +39,7 @@ struct domain_guest {
 int domain_guest_begin(struct launch *l, struct error *e)
 {
     struct domain_guest *g = l->guest = NEW(struct domain_guest);
-    g->kernel = g->limit = FD_NONE;
+    g->epoll = g->kernel = g->limit = FD_NONE;
     g->status = -1;
     g->booting = true;
     int r = guest_copies_begin(l->plan, &g->copies, e);
@@ -45,7 +48,8 @@ int domain_guest_begin(struct launch *l, struct error *e)
     if (r < 0)
         return r;
     g->limit = r;
-    return 0;
+    g->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return g->epoll < 0 ? error_errno(e, errno, "epoll") : guest_watch(g->epoll, g->limit, e);
 }
 
 int domain_guest_meet(struct launch *l, int agent, int kernel, struct error *e)
@@ -54,7 +58,10 @@ int domain_guest_meet(struct launch *l, int agent, int kernel, struct error *e)
     fd_nonblock(kernel);
     g->kernel = kernel;
     g->agent = agent_guest_new(agent);
-    return g->agent ? 0 : error_errno(e, errno, "a channel to the guest");
+    if (!g->agent)
+        return error_errno(e, errno, "a channel to the guest");
+    int r = guest_watch(g->epoll, g->kernel, e);
+    return r < 0 ? r : guest_watch(g->epoll, agent_host_fd(g->agent), e);
 }
 
 void domain_guest_done(struct launch *l)
@@ -66,8 +73,9 @@ void domain_guest_done(struct launch *l)
     agent_host_free(g->agent);
     fd_close(g->kernel);
     fd_close(g->limit);
+    fd_close(g->epoll);
     g->agent = NULL;
-    g->kernel = g->limit = FD_NONE;
+    g->epoll = g->kernel = g->limit = FD_NONE;
     g->closed = true; /* what it changed is still asked for */
 }
 
@@ -80,19 +88,13 @@ void domain_guest_free(struct launch *l)
     l->guest = NULL;
 }
 
-size_t domain_guest_watch(const struct launch *l, int fds[3])
+size_t domain_guest_watch(const struct launch *l, int fds[1])
 {
     const struct domain_guest *g = l->guest;
-    size_t count = 0;
-    if (!g || l->ended)
+    if (!g || g->epoll < 0 || l->ended)
         return 0;
-    if (g->agent && !g->closed)
-        fds[count++] = agent_host_fd(g->agent);
-    if (g->kernel >= 0)
-        fds[count++] = g->kernel;
-    if (g->booting)
-        fds[count++] = g->limit;
-    return count;
+    fds[0] = g->epoll;
+    return 1;
 }
 
 /* --- what it says -------------------------------------------------------------------------------
@@ -182,6 +184,7 @@ static void guest_closed(void *data, const char *why)
     struct guest_relay *r = data;
     struct domain_guest *g = r->l->guest;
     g->closed = true;
+    epoll_ctl(g->epoll, EPOLL_CTL_DEL, agent_host_fd(g->agent), NULL); /* at its end for ever */
     if (g->status < 0 && why && strstr(why, "protocol"))
         snprintf(g->why, sizeof(g->why), "%s", why);
     guest_switch_off(r->l);

@@ -44,7 +44,7 @@ int domain_say(struct launch *l, enum domain_word word, uint32_t number, int32_t
 int domain_guest_begin(struct launch *l, struct error *e); /* while the monitor may still all */
 /* Takes both: the agent's channel and the serial line, on which its kernel prints. */
 int domain_guest_meet(struct launch *l, int agent, int kernel, struct error *e);
-size_t domain_guest_watch(const struct launch *l, int fds[3]);
+size_t domain_guest_watch(const struct launch *l, int fds[1]);
 void domain_guest_dispatch(struct launch *l, const struct launch_events *events, void *data);
 /* The machine is off: 0 to 255; `*why` and `*status` are the machine's, and become the guest's. */
 void domain_guest_ended(struct launch *l, int status, const char *why,

@@ -54,9 +54,8 @@ void vmm_drain_metrics(struct launch *l)
 
 static void events_watch(struct launch *l, int fd)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
-    if (fd >= 0)
-        epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev);
+    struct error ignored;
+    guest_watch(l->epoll, fd, &ignored);
 }
 
 int vmm_greet(struct launch *l, struct error *e)

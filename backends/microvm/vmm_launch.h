@@ -7,6 +7,7 @@
 #include "backends/guest/guest_ask.h"
 #include "backends/guest/guest_tail.h"
 #include "backends/guest/guest_told.h"
+#include "backends/guest/guest_watch.h"
 #include "backends/microvm/driver.h"
 #include "backends/microvm/vmm_hands.h"
 #include "backends/microvm/vmm_snapshot.h"

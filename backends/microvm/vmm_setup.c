@@ -5,7 +5,6 @@
 #include "base/loop.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 
 static int setup_ask(struct launch *l, struct error *e)
 {
@@ -232,15 +231,15 @@ void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, vo
 int vmm_setup_begin(struct launch *l, struct error *e)
 {
     struct vmm_booting *b = l->booting = NEW(struct vmm_booting);
-    struct epoll_event ev = {.events = EPOLLIN};
     b->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
     b->limit = FD_NONE;
     int r = guest_limit_begin(l->plan->time_limit_ms, &b->limit_s, e);
     if (r < 0)
         return r;
     b->limit = r;
-    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, b->limit, &ev) < 0)
-        return error_errno(e, errno, "a limit for the start");
+    r = guest_watch(l->epoll, b->limit, e);
+    if (r < 0)
+        return r;
     if (l->agent)
         setup_settle(l);
     return l->resumed ? setup_talk(l, e) : 0; /* such a one waits for somebody to speak to */
