@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,18 @@ void guest_copies_end(struct guest_copies *c)
     *c = (struct guest_copies){0};
 }
 
+static void __attribute__((noreturn))
+copies_send(const struct plan *one, int socket, const struct guest_copies *others, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent)
+        _exit(1);
+    for (size_t i = 0; i < others->count; i++)
+        fd_close(others->list[i].socket);
+    root_send_copies(one, socket);
+    _exit(0);
+}
+
 /* One process each, which may read what the person may, and that only writes to a socket. */
 int guest_copies_begin(const struct plan *p, struct guest_copies *ret, struct error *e)
 {
@@ -40,11 +53,10 @@ int guest_copies_begin(const struct plan *p, struct guest_copies *ret, struct er
         int r = fd_socketpair(pair);
         if (r < 0)
             return error_errno(e, -r, "a channel for copies");
-        pid_t pid = fork();
+        pid_t parent = getpid(), pid = fork();
         if (pid == 0) {
             fd_close(pair[0]);
-            root_send_copies(&one, pair[1]);
-            _exit(0);
+            copies_send(&one, pair[1], ret, parent);
         }
         fd_close(pair[1]);
         ret->list = mem_grow(ret->list, ret->count + 1, sizeof(ret->list[0]));

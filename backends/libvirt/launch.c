@@ -255,10 +255,10 @@ static int domain_start(struct launch *l, struct launch_streams *ret_streams, st
                    l->plan->scratch || !l->plan->machine.folder ? "-" : l->plan->machine.folder);
     bool ours = !l->plan->machine.watched;
     int r = ours ? l->env.journal(l->env.journal_data, "domain", what, &mine) : 0;
+    if (r == 0 && plan_boots_image(l->plan)) /* who sends copies has no word with the helper */
+        r = domain_guest_begin(l, &mine);
     if (r == 0)
         r = domain_spawn(l, &mine);
-    if (r == 0 && plan_boots_image(l->plan))
-        r = domain_guest_begin(l, &mine);
     if (r == 0) {
         if (ours && l->plan->machine.accel == PLAN_ACCEL_TCG)
             strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
