@@ -26,7 +26,7 @@ list_left() {
 # What a step may not leave, as paths. Empty folders of ours are no leak.
 remains() {
     local folder
-    find "$RUN/run" "$RUN/state" "$RUN/data" "$RUN/config" ! -type d ! -name .names
+    find "$RUN/run" "$RUN/state" "$RUN/data" "$RUN/config" ! -type d ! -name .names ! -name interface.ini
     find "$RUN/cache" -type f ! -name '*.bpf' ! -name '*.bpf.txt'
     for folder in "$RUN/run/cofferdam" "$RUN/state/cofferdam/workloads"; do
         [ ! -d "$folder" ] || find "$folder" -mindepth 1 -maxdepth 1 -type d ! -name ids
