@@ -287,6 +287,7 @@ struct ui_sample {
     uint64_t cpu_us, memory, memory_peak, pids, io_read, io_write, pressure_us; /* UINT64_MAX: not
                                                                                    known */
     const char *says; /* borrowed; as ui_row's */
+    pid_t pid;        /* of the first process; 0: not known */
 };
 void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
                      const struct ui_sample *s);

@@ -211,6 +211,8 @@ static void row_take_sample(struct ui_row *r, const struct ui_sample *s, int64_t
         r->out_rate = rate_of(r->network_out, s->network_out, passed);
         r->pressure_permille = waits == UINT64_MAX ? -1 : (int)MIN(waits / 1000, 9999u);
     }
+    if (s->pid > 0) /* the list may be from before it was there */
+        r->pid = s->pid;
     r->sampled = true;
     r->cpu_us = s->cpu_us;
     r->memory = s->memory;

@@ -59,6 +59,7 @@ static void on_state(void *data, const char *json, size_t size)
         state_said(number(sample, "guest_says_memory"), number(sample, "guest_says_available"),
                    number(sample, "guest_says_load1_milli"));
     numbers.says = says;
+    numbers.pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
     enum state_phase phase = STATE_STARTING;
     while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
         phase++;

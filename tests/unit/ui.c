@@ -336,6 +336,20 @@ static void test_sorting_and_groups(void **state)
     ui_model_done(&m);
 }
 
+static void test_its_process_is_known_from_its_monitor(void **state)
+{
+    struct ui_model m;
+    struct ui_sample s = {.pid = 4242};
+    ui_begin(&m);
+    const struct ui_row *r = ui_model_row(&m, "aaaa00000001");
+    ui_model_sample(&m, r->id, STATE_RUNNING, &s);
+    assert_int_equal(r->pid, 4242);
+    s.pid = 0; /* it says nothing of it */
+    ui_model_sample(&m, r->id, STATE_RUNNING, &s);
+    assert_int_equal(r->pid, 4242);
+    ui_model_done(&m);
+}
+
 static void test_what_goes_through_the_network(void **state)
 {
     struct ui_model m;
@@ -727,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_marks_and_what_is_done_to_all),
         cmocka_unit_test(test_filter_words),
         cmocka_unit_test(test_sorting_and_groups),
+        cmocka_unit_test(test_its_process_is_known_from_its_monitor),
         cmocka_unit_test(test_what_goes_through_the_network),
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_commands),
