@@ -29,6 +29,8 @@ static void plan_machine_done(struct plan_machine *m)
     free(m->initramfs);
     free(m->root);
     free(m->root_type);
+    free(m->blank);
+    free(m->no_blank);
     free(m->uri);
     strv_free(m->client);
     free(m->folder);
