@@ -51,7 +51,8 @@ struct backend {
 /* The registry: every backend of this build, in the order of the dial. */
 extern const struct backend *const backends[];
 extern const size_t backends_count;
-const struct backend *backend_find(const char *runtime);
+/* By name; of several that make other boundaries the one that makes `b`, if there is one. */
+const struct backend *backend_find(const char *runtime, enum plan_boundary b);
 /* The runtime `auto` means for a boundary, or NULL with text naming what this version lacks. */
 const struct backend *backend_for(enum plan_boundary b, struct error *e);
 

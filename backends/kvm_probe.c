@@ -15,6 +15,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 enum {
     PROBE_MS = 1000,
@@ -101,8 +102,12 @@ static int probe_child(int kvm)
     int r = fd_pipe(pair, 0);
     if (r < 0)
         return r;
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
+        /* Where KVM runs nothing it may run for ever: nobody would end it if we are ended first. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
         int code = -probe_machine(kvm);
         _exit(fd_write_full(pair[1], &code, sizeof(code)) < 0);
     }

@@ -275,6 +275,12 @@ struct launch_ops {
     /* How the start went, in order; fills in at most `most`, returns how many. optional */
     size_t (*phases)(const struct launch *l, struct launch_phase *ret, size_t most);
 
+    /*
+     * The system calls it was refused by its list, where that is counted: by number, how often each, into
+     * `*ret` (borrowed). Returns one more than the greatest number; 0: nobody counts. optional
+     */
+    size_t (*refused)(const struct launch *l, const uint32_t **ret);
+
     /* What could not be limited or watched, for the report; NULL-terminated, borrowed. optional */
     char *const *(*shortfalls)(const struct launch *l);
 

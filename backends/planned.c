@@ -24,7 +24,7 @@ void planned_wishes(const struct plan *p, const char *command, struct launch_wis
         .stop_grace_ms = p->stop_grace_ms,
         .while_watched = p->machine.watched != NULL,
         .restart_most = p->restart_most,
-        .snapshot = p->snapshot,
+        .snapshot = plan_stands_on(p),
         .snapshot_on_exit = p->snapshot_on_exit,
         /* the same names in the same order */
         .keep = (int)p->keep,

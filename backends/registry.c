@@ -15,7 +15,8 @@ const struct backend *const backends[] = {
     &runc_backend,        &runsc_backend,
     &kata_backend,        &containerd_backend,
     &qemu_backend,        &libvirt_backend,
-    &firecracker_backend, &cloud_hypervisor_backend,
+    &qemu_whole_backend,  &firecracker_backend,
+    &cloud_hypervisor_backend,
 };
 const size_t backends_count = ARRAY_SIZE(backends);
 
@@ -27,7 +28,7 @@ static const char *const boundary_lacks[] = {
     [PLAN_VM] = "libvirt, and this build has none",
 };
 
-const struct backend *backend_find(const char *runtime)
+const struct backend *backend_find(const char *runtime, enum plan_boundary b)
 {
     if (runtime[0] == '/')
         return plan_runtime_is(runtime, "firecracker")        ? &firecracker_backend
@@ -36,10 +37,11 @@ const struct backend *backend_find(const char *runtime)
                                                               : &oci_path_backend;
     if (plan_handler_is(runtime) && !str_equal(runtime, "kata"))
         return plan_handler_has_kernel(runtime) ? &containerd_sandbox_backend : &containerd_backend;
+    const struct backend *found = NULL;
     for (size_t i = 0; i < backends_count; i++)
-        if (str_equal(backends[i]->name, runtime))
-            return backends[i];
-    return NULL;
+        if (str_equal(backends[i]->name, runtime) && (!found || backends[i]->boundary == b))
+            found = backends[i];
+    return found;
 }
 
 const struct backend *backend_for(enum plan_boundary b, struct error *e)

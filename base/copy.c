@@ -15,7 +15,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { XATTR_LIST_MOST = 65536, XATTR_VALUE_MOST = 65536, CHUNK_MOST = 1 << 30 };
+enum {
+    XATTR_LIST_MOST = 65536,
+    XATTR_VALUE_MOST = 65536,
+    CHUNK_MOST = 1 << 30,
+    CHUNK_TOLD_MOST = 1 << 24,
+};
 
 /* A file with several names, and the first of them. */
 struct twin {
@@ -30,6 +35,7 @@ struct copier {
     dev_t dev;       /* the source's file system */
     struct buf path; /* of the entry at hand */
     void *twins;     /* owned; tsearch(3) */
+    uint64_t before; /* of n.bytes, without the file at hand */
     bool no_share;   /* FICLONE does not work between these two */
     bool no_range;   /* nor does copy_file_range(2) */
     char *value;     /* owned; XATTR_VALUE_MOST bytes */
@@ -125,7 +131,8 @@ static bool is_not_possible(int code)
 static int copy_range(struct copier *c, int from, int to, off_t at, off_t end)
 {
     while (at < end) {
-        size_t most = (size_t)MIN(end - at, (off_t)CHUNK_MOST);
+        bool tells = c->w && c->w->tells;
+        size_t most = (size_t)MIN(end - at, (off_t)(tells ? CHUNK_TOLD_MOST : CHUNK_MOST));
         loff_t in = at, out = at;
         ssize_t n = -1;
         if (!c->no_range) {
@@ -143,6 +150,8 @@ static int copy_range(struct copier *c, int from, int to, off_t at, off_t end)
         if (n == 0) /* it is shorter than it was */
             return -EIO;
         at += n;
+        if (tells) /* never more than the file has on the disk: it may be mostly holes */
+            c->w->tells(c->w->data, MIN(c->before += (uint64_t)n, c->n.bytes));
     }
     return 0;
 }
@@ -270,6 +279,7 @@ static int copy_one(struct copier *c, int from, int to, const char *name, const 
         if (r != 0)
             return MIN(r, 0);
         /* who only counts keeps no list: each name has its share */
+        c->before = c->n.bytes;
         c->n.bytes += (uint64_t)st->st_blocks * 512 / (to < 0 && st->st_nlink ? st->st_nlink : 1);
         if (c->n.bytes > c->w->bytes_most)
             return -ENOSPC;
@@ -347,11 +357,21 @@ int copy_tree(const struct copy_wish *w, struct copy_counts *ret, struct error *
     return 0;
 }
 
-int copy_content(int from, int to)
+static int copy_bytes(int from, int to, bool no_share)
 {
     struct stat st;
-    struct copier c = {0};
+    struct copier c = {.no_share = no_share};
     if (fstat(from, &st) < 0)
         return -errno;
     return S_ISREG(st.st_mode) ? copy_data(&c, from, to, &st) : -EINVAL;
+}
+
+int copy_content(int from, int to)
+{
+    return copy_bytes(from, to, false);
+}
+
+int copy_over(int from, int to)
+{
+    return copy_bytes(from, to, true);
 }

@@ -25,6 +25,7 @@ struct copy_wish {
     uint64_t bytes_most; /* -ENOSPC beyond */
     /* Asked of each entry but the top; `path` is relative to it. False: it is left out. Or NULL. */
     bool (*wants)(void *data, const char *path, const struct stat *st);
+    void (*tells)(void *data, uint64_t bytes); /* how many are behind us, often. Or NULL */
     void *data;
 };
 
@@ -45,5 +46,8 @@ int copy_tree(const struct copy_wish *w, struct copy_counts *ret, struct error *
  * and where the file system can do that both share what neither writes. 0 or -errno.
  */
 int copy_content(int from, int to);
+
+/* The same over what stands in `to`, which stays where `from` has holes. */
+int copy_over(int from, int to);
 
 #endif

@@ -80,7 +80,12 @@ static IN_CHILD int spawn_place_fds(const struct spawn *s)
     for (size_t i = 0; i < count; i++)
         if (dup2(lifted[i], (int)i) < 0)
             return -1;
-    return (int)syscall(SYS_close_range, (unsigned)count, ~0u, 0);
+    if (syscall(SYS_close_range, (unsigned)count, ~0u, 0) < 0)
+        return -1;
+    int opened = s->room ? open("/dev/null", O_PATH | O_CLOEXEC) : FD_NONE;
+    if (opened >= 0)
+        fcntl(opened, F_DUPFD, s->room - 1);
+    return 0;
 }
 
 static IN_CHILD int spawn_child_main(void *data)
@@ -194,12 +199,14 @@ static int spawn_drain(int fd, struct buf *output, size_t most)
 }
 
 /*
- * Until the program has ended (a child it left behind may keep the pipe) or time is up. Output is
- * read a last time after the end, so that none of the program's own is lost.
+ * Until the program has ended (a child it left behind may keep the pipe), or, with `heard`, has
+ * closed its output, or time is up. Output is read a last time after the end, so that none of the
+ * program's own is lost.
  */
-static int spawn_attend(int pidfd, int pipe, uint64_t deadline, size_t most, struct buf *output)
+static int spawn_attend(int pidfd, int pipe, uint64_t deadline, bool heard, size_t most,
+                        struct buf *output)
 {
-    bool open = true;
+    bool open = pipe >= 0;
     for (;;) {
         uint64_t now = loop_now_ms();
         if (now >= deadline)
@@ -218,13 +225,13 @@ static int spawn_attend(int pidfd, int pipe, uint64_t deadline, size_t most, str
                 return r;
             open = r > 0;
         }
-        if (ended)
+        if (ended || (heard && !open))
             return 0;
     }
 }
 
-int spawn_run(const char *const *argv, unsigned timeout_ms, size_t most, int *ret_status,
-              char **ret_output, struct error *e)
+int spawn_run_begin(const char *const *argv, unsigned timeout_ms, struct spawn_running *ret,
+                    struct error *e)
 {
     int ends[2];
     int r = fd_pipe(ends, O_NONBLOCK);
@@ -236,29 +243,59 @@ int spawn_run(const char *const *argv, unsigned timeout_ms, size_t most, int *re
 
     const int fds[] = {FD_NONE, theirs, theirs};
     const struct spawn s = {.argv = argv, .fds = fds, .fds_count = 3, .new_session = true};
-    pid_t pid;
-    autoclose int pidfd = FD_NONE;
-    r = spawn_start(&s, &pid, &pidfd, e);
+    *ret = (struct spawn_running){.name = argv[0], .timeout_ms = timeout_ms, .out = FD_NONE};
+    r = spawn_start(&s, &ret->pid, &ret->pidfd, e);
     if (r < 0)
         return r;
-    theirs = fd_close(theirs);
+    ret->deadline = loop_now_ms() + timeout_ms;
+    ret->out = TAKE_FD(ours);
+    return 0;
+}
 
+int spawn_run_hear(struct spawn_running *s, size_t most, char **ret_output, struct error *e)
+{
     autobuf output = {0};
-    int attended = spawn_attend(pidfd, ours, loop_now_ms() + timeout_ms, most, &output);
+    int r = spawn_attend(s->pidfd, s->out, s->deadline, true, most, &output);
+    s->out = fd_close(s->out);
+    if (r < 0) {
+        s->deadline = 0; /* no more is waited for */
+        return error_errno(e, -r, "%s: its output", s->name);
+    }
+    *ret_output = buf_take(&output);
+    return 0;
+}
+
+int spawn_run_end(struct spawn_running *s, size_t most, int *ret_status, char **ret_output,
+                  struct error *e)
+{
+    autobuf output = {0};
+    int attended = spawn_attend(s->pidfd, s->out, s->deadline, false, most, &output);
     if (attended < 0)
-        kill(-pid, SIGKILL); /* not reaped yet, so its group is still this one */
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0)
+        kill(-s->pid, SIGKILL); /* not reaped yet, so its group is still this one */
+    int status = 0, r = 0;
+    while (r == 0 && waitpid(s->pid, &status, 0) < 0)
         if (errno != EINTR)
-            return error_errno(e, errno, "%s: wait", argv[0]);
+            r = error_errno(e, errno, "%s: wait", s->name);
+    s->pidfd = fd_close(s->pidfd);
+    s->out = fd_close(s->out);
     if (attended == -ETIMEDOUT)
-        return error_set(e, ETIMEDOUT, "%s: still running after %u ms, killed", argv[0],
-                         timeout_ms);
+        return error_set(e, ETIMEDOUT, "%s: still running after %u ms, killed", s->name,
+                         s->timeout_ms);
     if (attended < 0)
-        return error_errno(e, -attended, "%s: reading its output", argv[0]);
+        return error_errno(e, -attended, "%s: reading its output", s->name);
+    if (r < 0)
+        return r;
     if (ret_status)
         *ret_status = status;
     if (ret_output)
         *ret_output = buf_take(&output);
     return 0;
+}
+
+int spawn_run(const char *const *argv, unsigned timeout_ms, size_t most, int *ret_status,
+              char **ret_output, struct error *e)
+{
+    struct spawn_running s;
+    int r = spawn_run_begin(argv, timeout_ms, &s, e);
+    return r < 0 ? r : spawn_run_end(&s, most, ret_status, ret_output, e);
 }

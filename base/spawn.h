@@ -18,9 +18,15 @@ struct spawn {
     const char *const *env;  /* borrowed; NULL: ours */
     const int *fds;          /* borrowed */
     size_t fds_count;        /* 0 to 16 */
-    bool new_session;        /* setsid() */
-    bool controls;           /* and descriptor 0, a terminal, becomes its controlling one */
-    bool dies_with_us;       /* SIGKILL when whoever starts it ends */
+    /*
+     * Room for so many descriptors from its start, 0: as it comes. Who has threads waits for the
+     * kernel, 10 ms and more, each time the table grows. The last number is held by /dev/null, so
+     * that its children have the room as well; where a limit forbids that, nothing is done.
+     */
+    unsigned room;
+    bool new_session;  /* setsid() */
+    bool controls;     /* and descriptor 0, a terminal, becomes its controlling one */
+    bool dies_with_us; /* SIGKILL when whoever starts it ends */
 };
 
 /* Starts it by vfork-like clone. The child's exec error is our error. Gives pid and/or pidfd. */
@@ -32,5 +38,23 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd, struct er
  */
 int spawn_run(const char *const *argv, unsigned timeout_ms, size_t most, int *ret_status,
               char **ret_output, struct error *e);
+
+/*
+ * The same in pieces, for who has something else to do meanwhile. begin() first: -errno, nothing
+ * is to be ended; else end() in any case. hear() waits until its output is closed, which may be
+ * long before it has ended; what it has given, end() does not give again.
+ */
+struct spawn_running {
+    const char *name; /* borrowed: argv[0] */
+    pid_t pid;
+    int pidfd, out; /* owned */
+    unsigned timeout_ms;
+    uint64_t deadline;
+};
+int spawn_run_begin(const char *const *argv, unsigned timeout_ms, struct spawn_running *ret,
+                    struct error *e);
+int spawn_run_hear(struct spawn_running *s, size_t most, char **ret_output, struct error *e);
+int spawn_run_end(struct spawn_running *s, size_t most, int *ret_status, char **ret_output,
+                  struct error *e);
 
 #endif

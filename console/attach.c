@@ -175,7 +175,7 @@ static void attach_typed(struct attach *a, const char *data, size_t size)
         case ATTACH_KEY_SEND:
             break;
         case ATTACH_KEY_DETACH:
-            client_detach(a->client, a->console);
+            a->wait_request = client_detach(a->client, a->console);
             attach_end(a, ATTACH_DETACHED, 0);
             break;
         case ATTACH_KEY_TAKE_OVER:
@@ -308,6 +308,15 @@ static int attach_poll(struct attach *a, int timeout)
     return 0;
 }
 
+/* A monitor that has not got to it may drop what was typed by somebody who is gone already. */
+static bool attach_waits(const struct attach *a, uint64_t until)
+{
+    if (a->waited || a->gone)
+        return false;
+    return a->result->how == ATTACH_DETACHED ? loop_now_ms() < until
+                                             : a->o.wait && a->result->how == ATTACH_EXITED;
+}
+
 /* After the end: the last lines, what is still to be written, and the cleaning up if that is waited
  * for. */
 static void attach_drain(struct attach *a)
@@ -328,11 +337,10 @@ static void attach_drain(struct attach *a)
         a->next_line = a->cells->history;
         attach_screen_lines(a, true);
     }
-    while (attach_pending(a) || client_wants_write(a->client) ||
-           (a->o.wait && a->result->how == ATTACH_EXITED && !a->waited && !a->gone)) {
+    while (attach_pending(a) || client_wants_write(a->client) || attach_waits(a, until)) {
         if (a->gone && !attach_pending(a))
             break;
-        if (attach_poll(a, -1) < 0)
+        if (attach_poll(a, a->result->how == ATTACH_DETACHED ? 200 : -1) < 0)
             break;
     }
     tty_note_screen(FD_NONE);

@@ -105,6 +105,7 @@ static int make_folder(struct monitor *m, struct error *e)
     if (!str_equal(m->wishes->id, s->id) || (m->wishes->keep != LAUNCH_KEEP_NEVER && !s->kept))
         return error_set(e, EINVAL, "the plan is another workload's");
     fill_record(m);
+    monitor_earlier_events(m);
     r = exit_snapshot_begin(m, e);
     if (r < 0)
         return r;

@@ -47,6 +47,8 @@ void monitor_active(struct monitor *m)
 void console_start(struct console *c, struct launch_streams *s)
 {
     c->started = true;
+    if (c->command)
+        monitor_note(c->monitor, "started beside it: %s", c->command);
     c->master = TAKE_FD(s->terminal);
     c->in = TAKE_FD(s->in);
     c->out[0].fd = TAKE_FD(s->out);
@@ -84,6 +86,7 @@ void console_free(struct console *c)
     fd_close(c->master);
     fd_close(c->in);
     screen_free(c->screen);
+    free(c->command);
     free(c->marks);
     buf_done(&c->input);
     free(c);
@@ -207,6 +210,8 @@ void console_exit(struct console *c, int status)
         return;
     c->exited = true;
     c->status = status;
+    if (c->command && c->started)
+        monitor_note(c->monitor, "that ended with status %d: %s", status, c->command);
     loop_unwatch(c->in_watch);
     c->in_watch = NULL;
     c->in = fd_close(c->in);

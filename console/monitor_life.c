@@ -185,6 +185,7 @@ void life_put_state(struct monitor *m, enum state_phase phase)
 {
     struct error e;
     m->record.phase = phase;
+    monitor_note_phase(m, phase);
     m->state_due = false;
     state_writer_put(m->writer, &m->record, &e); /* a hint for others; nothing hangs on it */
 }
@@ -192,6 +193,7 @@ void life_put_state(struct monitor *m, enum state_phase phase)
 void life_put_state_soon(struct monitor *m, enum state_phase phase)
 {
     m->record.phase = phase;
+    monitor_note_phase(m, phase);
     m->state_due = true;
     loop_timer_set(m->later, STATE_SOON_MS);
 }

@@ -73,6 +73,8 @@ int life_update(struct monitor *m, const struct launch_limits *x, struct error *
     char **noted = limits_noted(m->record.limits, x);
     strv_free(m->record.limits);
     m->record.limits = noted;
+    autofree char *now = strv_join(noted, " ");
+    monitor_note(m, "limits changed: %s", now);
     life_put_state(m, m->record.phase);
     return 0;
 }

@@ -61,6 +61,7 @@ struct console {
     uint32_t slot;   /* the backend's: 0 to CONSOLES_MAX - 1 */
     bool terminal, started, exited, told, failed;
     int status;
+    char *command; /* owned; of an exec; NULL: main's */
     struct peer *starter; /* borrowed; who asked for this exec; NULL: gone, or main */
     uint32_t request;
     uint16_t rows, cols;
@@ -153,6 +154,7 @@ struct monitor {
     bool held;           /* frozen for the holder, not by pause */
     bool booting;            /* its start is under way (LAUNCH_UNDER_WAY) */
     struct error boot_error; /* code 0: it has started, or is still at it */
+    enum state_phase noted; /* among its events */
     bool paused, stopping, killed;
     bool restart_waits, restart_waited;
     char *ended_why; /* owned; what `reason` may point to */
@@ -180,6 +182,11 @@ void request_handle(struct peer *p, const struct wire_frame *f, int fd); /* `fd`
 
 uint32_t transfer_new(struct peer *p, uint32_t request); /* its number */
 void transfer_drop(struct monitor *m, uint32_t number);  /* without a word */
+
+/* --- monitor_events.c */
+void monitor_note(struct monitor *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void monitor_note_phase(struct monitor *m, enum state_phase now); /* once each time it is another */
+void monitor_earlier_events(struct monitor *m); /* of the runs before a restart */
 
 /* --- monitor_snapshot.c */
 unsigned snapshot_kinds(const struct monitor *m, uint64_t ret_cost[2]); /* launch_ops.snapshots */
@@ -222,6 +229,7 @@ void streams_replay(struct console *c, struct view *v);
 
 /* --- monitor_views.c */
 struct view *view_add(struct console *c, struct peer *p, const struct wire_attach *a);
+unsigned views_count(const struct console *c);
 struct view *view_find(struct console *c, const struct peer *p);
 void view_remove(struct console *c, struct view *v);
 void views_drop_peer(struct monitor *m, struct peer *p);

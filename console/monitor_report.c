@@ -31,6 +31,9 @@ json_t *report_state(struct monitor *m)
         json_object_set_new(j, "console", json_integer(c->number));
         json_object_set_new(j, "terminal", json_boolean(c->terminal));
         json_object_set_new(j, "taken", json_boolean(c->typist));
+        json_object_set_new(j, "viewers", json_integer((json_int_t)views_count(c)));
+        if (c->command)
+            json_object_set_new(j, "command", json_string(c->command));
         json_array_append_new(consoles, j);
     }
     json_object_set_new(o, "consoles", consoles);
@@ -66,6 +69,19 @@ static json_t *neutralised(const struct monitor *m)
                      (json_int_t)n.images, "unknown", (json_int_t)n.unknown);
 }
 
+/* Null where nobody counted: none refused is something else. */
+static json_t *refused_calls(const struct monitor *m)
+{
+    const uint32_t *counts = NULL;
+    size_t end = m->ops->refused ? m->ops->refused(m->launch, &counts) : 0;
+    json_t *a = end ? json_array() : json_null();
+    for (size_t i = 0; i < end; i++)
+        if (counts[i])
+            json_array_append_new(a, json_pack("{s:I, s:I}", "number", (json_int_t)i, "count",
+                                               (json_int_t)counts[i]));
+    return a;
+}
+
 /* One page, the same at every boundary. Owned by the caller. */
 char *report_make(struct monitor *m)
 {
@@ -84,6 +100,7 @@ char *report_make(struct monitor *m)
     for (size_t i = 0; list && list[i]; i++)
         json_array_append_new(lacks, json_string(list[i]));
     json_object_set_new(o, "shortfalls", lacks);
+    json_object_set_new(o, "refused_calls", refused_calls(m));
     int fd = m->ops->changes ? m->ops->changes(m->launch) : -1;
     autofree char *changes = fd >= 0 && m->setup->changes ? m->setup->changes(fd) : NULL;
     const char *told = m->ops->told_changes ? m->ops->told_changes(m->launch) : changes;

@@ -163,6 +163,8 @@ static void on_exec(struct peer *p, const struct wire_frame *f)
     for (uint32_t i = 0; i < w.head.envc; i++, at += strlen(at) + 1)
         env[i] = (char *)at;
     struct console *c = console_new(m, f->console, slot, w.head.terminal);
+    autofree char *words = strv_join(argv, " ");
+    c->command = str_escape_z(words);
     c->starter = p;
     c->request = f->request;
     c->rows = MIN(MAX(w.head.rows, 1), WIRE_SIZE_MAX);
@@ -215,6 +217,8 @@ static void on_copy(struct peer *p, const struct wire_frame *f, int fd)
         int own = TAKE_FD(fd);
         int r = in ? m->ops->copy_in(m->launch, number, path, own, &e)
                    : m->ops->copy_out(m->launch, number, path, own, &e);
+        if (r == 0 && in) /* what is only read changes nothing */
+            monitor_note(m, "copied into it: %s", path);
         if (r == 0)
             return;
         transfer_drop(m, number);

@@ -46,6 +46,7 @@ static int hold_begin(struct peer *p, struct error *e)
         m->held = true;
     }
     m->holder = p;
+    monitor_note(m, "held still for a snapshot");
     return 0;
 }
 
@@ -149,6 +150,8 @@ void on_snapshot(struct peer *p, const struct wire_frame *f, int fd)
         r = m->ops->snapshot(m->launch, transfer_new(p, f->request), &s, &e);
         if (r < 0)
             transfer_drop(m, m->transfers_made);
+        else
+            monitor_note(m, "a snapshot of it is taken");
     }
     if (r < 0)
         peer_done(p, f->request, &e);

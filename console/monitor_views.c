@@ -20,11 +20,17 @@ unsigned monitor_viewers(const struct monitor *m)
     return count;
 }
 
+unsigned views_count(const struct console *c)
+{
+    unsigned count = 0;
+    for (const struct view *v = c->views; v; v = v->next)
+        count++;
+    return count;
+}
+
 void console_tell_roles(struct console *c)
 {
-    uint32_t viewers = 0;
-    for (struct view *v = c->views; v; v = v->next)
-        viewers++;
+    uint32_t viewers = views_count(c);
     for (struct view *v = c->views; v; v = v->next) {
         struct wire_role role = {c->typist == v, viewers};
         link_put(&v->peer->link, WIRE_ROLE, c->number, 0, &role, sizeof(role), NULL, 0);

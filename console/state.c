@@ -8,11 +8,23 @@
 #include "console/state_lock.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 bool state_id_valid(const char *id)
 {
     return strlen(id) == STATE_ID_SIZE && strspn(id, "0123456789abcdef") == STATE_ID_SIZE;
+}
+
+int state_new_id(char to[STATE_ID_SIZE + 1], struct error *e)
+{
+    unsigned char bytes[STATE_ID_SIZE / 2];
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return error_errno(e, errno, "no random numbers");
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
 }
 
 int state_lock_take(int fd)

@@ -39,6 +39,7 @@ struct state_record {
     char **labels;      /* owned */
     char **phases;      /* owned; of the start: "NAME=MICROSECONDS" */
     char **limits;      /* owned; changed since the start: "memory=BYTES", "pids=100", "cpus=1.5" */
+    char **events;      /* owned; the newest of what happened: "CLOCK_REALTIME-MS WORDS" */
     enum state_phase phase;
     int64_t created_ms, started_ms, ended_ms; /* CLOCK_REALTIME, 0: not yet */
     pid_t monitor_pid, pid;                   /* 0: none */
@@ -67,6 +68,8 @@ void state_list_free(struct state_record *list, size_t count);
 /* By id, name, or unambiguous prefix of either. -ENOENT with the nearest; -EEXIST: several match. */
 int state_find(const struct dirs *d, const char *word, struct state_record *ret, struct error *e);
 
+/* An id that nobody has: 12 hexadecimal digits by chance, and NUL. */
+int state_new_id(char to[13], struct error *e);
 /* $runtime/ID/socket. Owned by the caller. */
 char *state_socket_path(const struct dirs *d, const char *id);
 /* The plan's JSON, from whichever folder has it. */

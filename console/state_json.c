@@ -41,6 +41,7 @@ void state_record_done(struct state_record *r)
     strv_free(r->labels);
     strv_free(r->phases);
     strv_free(r->limits);
+    strv_free(r->events);
     *r = (struct state_record){0};
 }
 
@@ -101,6 +102,8 @@ json_t *state_record_to_json(const struct state_record *r)
         json_object_set_new(o, "phases", texts_json(r->phases));
     if (r->limits)
         json_object_set_new(o, "limits", texts_json(r->limits));
+    if (r->events)
+        json_object_set_new(o, "events", texts_json(r->events));
     return o;
 }
 
@@ -143,6 +146,7 @@ int state_record_from_json(const json_t *j, struct state_record *ret)
     texts_from_json(json_object_get(j, "labels"), &r.labels);
     texts_from_json(json_object_get(j, "phases"), &r.phases);
     texts_from_json(json_object_get(j, "limits"), &r.limits);
+    texts_from_json(json_object_get(j, "events"), &r.events);
     *ret = r;
     return 0;
 }

@@ -73,21 +73,45 @@ static bool blank_is_there(int dir, const char *name, uint64_t size)
            magic[1] == 0xef;
 }
 
-int blank_make(const char *cache, uint64_t size, char **ret_path, bool *ret_made, struct error *e)
+/* As it is written, and nothing else. */
+static bool blank_overlay_is_there(int dir, const char *name, uint64_t size)
 {
-    uint64_t whole = size / BLANK_BLOCK * BLANK_BLOCK;
-    autofree char *name = str_format("%" PRIu64 BLANK_ENDING, whole);
+    unsigned char head[DISK_HEAD];
+    enum disk_format format = DISK_RAW;
+    uint64_t seen = 0;
+    struct error ignored;
+    autoclose int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+    return n > 0 && disk_base_read(head, (size_t)n, 0, &format, &seen, &ignored) == 0 &&
+           format == DISK_QCOW2 && seen == size;
+}
+
+static int blank_overlay_format(int fd, uint64_t size, struct error *e)
+{
+    return disk_overlay_write(fd, NULL, DISK_RAW, size, e);
+}
+
+struct blank_kind {
+    const char *ending;
+    bool (*is_there)(int dir, const char *name, uint64_t size);
+    int (*format)(int fd, uint64_t size, struct error *e);
+};
+
+static int blank_make_one(const char *cache, const struct blank_kind *k, uint64_t size,
+                          char **ret_path, bool *ret_made, struct error *e)
+{
+    autofree char *name = str_format("%" PRIu64 "%s", size, k->ending);
     autoclose int dir = disk_cache_open(cache, BLANK_FOLDER, e);
     if (dir < 0)
         return dir;
     bool made = false;
-    if (!blank_is_there(dir, name, whole)) {
+    if (!k->is_there(dir, name, size)) {
         struct disk_cache_new new;
         int r = disk_cache_begin(dir, name, &new, e);
         if (r < 0)
             return r;
-        if (!blank_is_there(dir, name, whole)) { /* else somebody made it while we waited */
-            r = blank_format(new.fd, whole, e);
+        if (!k->is_there(dir, name, size)) { /* else somebody made it while we waited */
+            r = k->format(new.fd, size, e);
             if (r == 0)
                 r = disk_cache_publish(&new, 0400, e);
             made = r == 0;
@@ -100,4 +124,20 @@ int blank_make(const char *cache, uint64_t size, char **ret_path, bool *ret_made
     *ret_path = str_format("%s/" BLANK_FOLDER "/%s", cache, name);
     *ret_made = made;
     return 0;
+}
+
+int blank_make(const char *cache, uint64_t size, char **ret_path, bool *ret_made, struct error *e)
+{
+    static const struct blank_kind kind = {BLANK_ENDING, blank_is_there, blank_format};
+    return blank_make_one(cache, &kind, size / BLANK_BLOCK * BLANK_BLOCK, ret_path, ret_made, e);
+}
+
+int blank_overlay_make(const char *cache, const struct disk_base *base, uint64_t size,
+                       char **ret_path, bool *ret_made, struct error *e)
+{
+    static const struct blank_kind kind = {BLANK_OVERLAY_ENDING, blank_overlay_is_there,
+                                           blank_overlay_format};
+    uint64_t whole = ((size ? size : base->size) + 511) & ~(uint64_t)511;
+    int r = disk_overlay_check(base, size, e);
+    return r < 0 ? r : blank_make_one(cache, &kind, whole, ret_path, ret_made, e);
 }

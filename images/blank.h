@@ -1,8 +1,11 @@
-/* The empty file systems that guests' scratch disks begin as: one for each size, sparse. */
+/*
+ * What disks begin as that take what a guest changes: empty file systems, and empty overlays over a
+ * disk of somebody's. One for each size, sparse.
+ */
 #ifndef COFFERDAM_IMAGES_BLANK_H
 #define COFFERDAM_IMAGES_BLANK_H
 
-#include "base/error.h"
+#include "images/disk_base.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +13,7 @@
 #define BLANK_FILE_SYSTEM "ext4"
 #define BLANK_FOLDER "blanks" /* of the cache */
 #define BLANK_ENDING ".ext4"
+#define BLANK_OVERLAY_ENDING ".qcow2"
 #define BLANK_LEAST (16ull << 20) /* bytes; less is no disk to work on */
 
 /*
@@ -18,5 +22,12 @@
  * caller's; `*ret_made`: by this call. -ENOENT: mke2fs is not installed, with the package's name.
  */
 int blank_make(const char *cache, uint64_t size, char **ret_path, bool *ret_made, struct error *e);
+
+/*
+ * The same as an empty qcow2 of so many bytes (0: those of `base`), which names no other file: over
+ * what it lies says who opens it. Refused as disk_overlay_check() does.
+ */
+int blank_overlay_make(const char *cache, const struct disk_base *base, uint64_t size,
+                       char **ret_path, bool *ret_made, struct error *e);
 
 #endif

@@ -163,7 +163,8 @@ static int cache_look(const struct cache_prune *p, const struct cache_needs *n,
         if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             (st.st_mode & S_IFMT) != type || entry->d_name[0] == '.')
             continue;
-        if (!str_ends(entry->d_name, cache_endings[kind])) {
+        if (!str_ends(entry->d_name, cache_endings[kind]) &&
+            !(kind == CACHE_BLANKS && str_ends(entry->d_name, BLANK_OVERLAY_ENDING))) {
             if (!p->dry_run && cache_is_left(dirfd(d), entry->d_name))
                 unlinkat(dirfd(d), entry->d_name, 0);
             continue;

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DISK_SIZE_MAX ((uint64_t)64 << 40)
-
 const char *disk_format_name(enum disk_format f)
 {
     switch (f) {

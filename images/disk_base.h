@@ -22,6 +22,7 @@ struct disk_base {
 void disk_base_done(struct disk_base *b);
 
 enum { DISK_HEAD = 4096 };
+#define DISK_SIZE_MAX ((uint64_t)64 << 40)
 /*
  * What the first bytes say. `file_size`: of the file or device. Pure. -EMEDIUMTYPE: a format that
  * has to be converted, with the command; -EPERM: it leads to other files; -EBADMSG: broken.
@@ -33,8 +34,8 @@ int disk_base_read(const void *head, size_t size, uint64_t file_size, enum disk_
 int disk_base_open(const char *path, struct disk_base *ret, struct error *e);
 
 /*
- * The same of one whose format its owner has told. A raw disk whose guest has written a qcow2 header
- * to its start stays raw. -EMEDIUMTYPE: it was told to be qcow2 and is not.
+ * The same of one whose format its owner has told. A raw disk whose guest has written a qcow2
+ * header to its start stays raw. -EMEDIUMTYPE: it was told to be qcow2 and is not.
  */
 int disk_base_open_as(const char *path, enum disk_format told, struct disk_base *ret,
                       struct error *e);
@@ -43,10 +44,23 @@ int disk_base_open_as(const char *path, enum disk_format told, struct disk_base 
 int disk_base_agree(const struct disk_base *b, const char *json, size_t size, struct error *e);
 
 /*
- * Makes `overlay` (absolute, not there yet) of at least the base's size; `size` 0: the same. Starts
- * qemu-img, confined, twice. -ENOENT: it is missing. Nothing is left after an error.
+ * Whether one of `size` bytes (0: the base's) can lie over it. Over a qcow2 one qemu-img is asked,
+ * confined: -ENOENT where it is missing.
+ */
+int disk_overlay_check(const struct disk_base *b, uint64_t size, struct error *e);
+
+/*
+ * Makes `overlay` (absolute, not there yet) of at least the base's size; `size` 0: the same.
+ * Checked first, as above. Nothing is left after an error.
  */
 int disk_overlay_make(const struct disk_base *b, const char *overlay, uint64_t size,
                       struct error *e);
+
+/*
+ * Writes an empty one (qcow2, version 3) into an empty file, for a machine that sees `size` bytes:
+ * `base` is absolute, not looked at, and of that format; NULL: none, all of it is zeros.
+ */
+int disk_overlay_write(int fd, const char *base, enum disk_format format, uint64_t size,
+                       struct error *e);
 
 #endif

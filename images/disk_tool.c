@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TOOL_FIRST = 3, TOOL_FILES_MAX = 4, TOOL_ABOVE = 64, TOOL_ERRORS = 4096 };
+enum { TOOL_FIRST = 3, TOOL_ABOVE = 64, TOOL_ERRORS = 4096 };
 
 /* Absolute folders of PATH only; no link to a place that somebody else can change. */
 static char *tool_find(const char *name)
@@ -40,7 +40,7 @@ static char *tool_find(const char *name)
 
 static int tool_place(const struct disk_tool *t, int errors)
 {
-    int from[TOOL_FIRST + TOOL_FILES_MAX] = {t->in, t->out, errors};
+    int from[TOOL_FIRST + DISK_TOOL_FILES] = {t->in, t->out, errors};
     size_t count = TOOL_FIRST + t->files_count;
     for (size_t i = 0; i < t->files_count; i++)
         from[TOOL_FIRST + i] = t->files[i];
@@ -80,7 +80,9 @@ tool_child(const struct disk_tool *t, const char *path, int errors, int said)
     int r = keep < 0 ? -errno : tool_place(t, errors);
     if (r == 0) {
         struct disk_tool placed = *t;
-        const int files[TOOL_FILES_MAX] = {3, 4, 5, 6};
+        int files[DISK_TOOL_FILES];
+        for (int i = 0; i < DISK_TOOL_FILES; i++)
+            files[i] = TOOL_FIRST + i;
         placed.files = files;
         r = disk_tool_confine(&placed, path, &step);
     }
@@ -132,7 +134,7 @@ int disk_tool_start(const struct disk_tool *t, struct disk_tool_running *ret, st
     autofree char *path = tool_find(t->argv[0]);
     if (!path)
         return error_set(e, ENOENT, "%s is not installed: apt install %s", t->argv[0], t->package);
-    if (t->files_count > TOOL_FILES_MAX)
+    if (t->files_count > DISK_TOOL_FILES)
         return error_set(e, EINVAL, "too many files for %s", t->argv[0]);
     struct disk_tool_running r = {.pidfd = FD_NONE, .name = t->argv[0]};
     r.errors = memfd_create("errors", MFD_CLOEXEC);

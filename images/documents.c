@@ -121,18 +121,30 @@ const char *document_architecture(void)
     return "unknown";
 }
 
+bool document_variant_is(const struct document_descriptor *d, const char *variant)
+{
+    const char *usual = str_equal(d->architecture, "arm64")   ? "v8"
+                        : str_equal(d->architecture, "amd64") ? "v1"
+                                                              : NULL;
+    const char *has = d->variant ? d->variant : usual, *want = variant ? variant : usual;
+    return has && want ? str_equal(has, want) : has == want;
+}
+
 int document_choose(const struct document_index *i, const char *architecture)
 {
-    int any = -1;
+    int any = -1, other = -1;
     for (size_t n = 0; n < i->count; n++) {
         const struct document_descriptor *d = &i->list[n];
         bool same = any >= 0 && memcmp(i->list[any].hex, d->hex, 65) == 0;
         if (!d->architecture)
             any = any == -1 || same ? (int)n : -2;
-        if (str_equal(d->architecture, architecture) && str_equal(d->os, "linux"))
+        if (!str_equal(d->architecture, architecture) || !str_equal(d->os, "linux"))
+            continue;
+        if (document_variant_is(d, NULL))
             return (int)n;
+        other = other < 0 ? (int)n : other;
     }
-    return any;
+    return other < 0 ? any : other;
 }
 
 /* --- manifest ------------------------------------------------------------------------------------

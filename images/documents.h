@@ -76,10 +76,12 @@ char *document_write_manifest(const struct document_manifest *m);
 char *document_write_config(const char *architecture, char *const *diff_ids, const char *by);
 
 /*
- * The entry for this machine; -1: none; -2: several that do not say for what they are. Entries that
- * say no platform are for every one.
+ * The entry for this machine, its usual variant before others; -1: none; -2: several that do not
+ * say for what they are. Entries that say no platform are for every one.
  */
 int document_choose(const struct document_index *i, const char *architecture);
+/* Whether the entry is for this variant (NULL: the usual one) of its architecture. */
+bool document_variant_is(const struct document_descriptor *d, const char *variant);
 const char *document_architecture(void); /* this machine's, as OCI calls it */
 
 /* What a layer of this media type is compressed with ("none", "gzip", "zstd"); NULL: not said. */

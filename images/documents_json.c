@@ -29,7 +29,7 @@ static const struct {
     {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",    DOCUMENT_LAYER,    "gzip"},
 };
 
-enum { DOCUMENT_LIST_MAX = 10000 };
+enum { DOCUMENT_LIST_MAX = 10000, DOCUMENT_VALUES_MAX = 128 * 1024 };
 
 const char *document_layer_compression(const char *media_type)
 {
@@ -112,11 +112,30 @@ static int document_one_case(const json_t *j, struct error *e)
     return r;
 }
 
+/* A value of two bytes takes a hundred times that in memory: they are counted before they are read.
+ */
+static bool document_has_too_many(const char *text, size_t size)
+{
+    size_t values = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (quoted)
+            i += text[i] == '\\';
+        else
+            values += text[i] == '{' || text[i] == '[' || text[i] == ',';
+    }
+    return values > DOCUMENT_VALUES_MAX;
+}
+
 int document_load(const char *text, size_t size, json_t **ret, struct error *e)
 {
     json_error_t why;
     if (size > DOCUMENT_MAX)
         return error_set(e, EFBIG, "a document of more than %d bytes", DOCUMENT_MAX);
+    if (document_has_too_many(text, size))
+        return error_set(e, EFBIG, "a document of more than %d values", DOCUMENT_VALUES_MAX);
     *ret = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
     if (*ret)
         return document_one_case(*ret, e);
@@ -211,6 +230,25 @@ int document_descriptor_type(struct document_descriptor *d, unsigned kinds, stru
     return error_set(e, EBADMSG, "the media type %.150s is not known here", shown);
 }
 
+/* What is not read must be of its kind all the same: others read it. */
+static int document_descriptor_rest(const json_t *j, uint64_t size, struct error *e)
+{
+    autofree char *data = NULL;
+    autostrv char **ignored = NULL;
+    const json_t *platform = json_object_get(j, "platform");
+    if (platform && !json_is_null(platform) && !json_is_object(platform))
+        return document_bad(e, "a platform is no object");
+    int r = document_keys(j, "annotations", true, &ignored, e);
+    if (r == 0)
+        r = document_texts(j, "urls", &ignored, e);
+    if (r == 0)
+        r = document_text(j, "data", &data, e);
+    /* the blob itself is read, and has the digest; base 64 of it is this long */
+    if (r == 0 && data && strlen(data) != (size + 2) / 3 * 4)
+        r = document_bad(e, "data in a descriptor is not of its size");
+    return r;
+}
+
 int document_descriptor_read(const json_t *j, unsigned kinds, struct document_descriptor *d,
                              struct error *e)
 {
@@ -231,6 +269,9 @@ int document_descriptor_read(const json_t *j, unsigned kinds, struct document_de
     d->size = (uint64_t)json_integer_value(size);
     if (d->kind != DOCUMENT_LAYER && d->size > DOCUMENT_MAX)
         return document_bad(e, "a document beyond reason");
+    r = document_descriptor_rest(j, d->size, e);
+    if (r < 0)
+        return r;
     const json_t *platform = json_object_get(j, "platform");
     const json_t *notes = json_object_get(j, "annotations");
     r = document_text(platform, "architecture", &d->architecture, e);

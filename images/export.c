@@ -55,7 +55,7 @@ static int export_copy(int dir, const char *path, int from, uint64_t size)
 
 static int export_blob(struct export *x, const char *hex, uint64_t size, struct error *e)
 {
-    if (image_cancelled)
+    if (cancelled)
         return error_set(e, ECANCELED, "given up");
     autofree char *path = str_format("blobs/sha256/%s", hex);
     autoclose int from = image_store_open_blob(x->s, hex);

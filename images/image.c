@@ -131,16 +131,20 @@ static int image_check_compression(const struct image_store *s, const struct doc
     return 0;
 }
 
-int image_unpack(struct image_store *s, const struct image *i, const struct image_work *w,
+int image_unpack(struct image_store *s, const struct image *i, const struct image_work *work,
                  struct error *e)
 {
+    struct image_work w = *work;
+    for (size_t n = 0; n < i->manifest.count; n++)
+        w.all += i->manifest.layers[n].size;
     for (size_t n = 0; n < i->manifest.count; n++) {
         const struct document_descriptor *d = &i->manifest.layers[n];
         const char *diff_id = i->config.diff_ids[n];
         int r = image_check_compression(s, d, e);
         if (r < 0)
             return r;
-        r = image_store_add_layer(s, w, d->hex, diff_id, NULL, e);
+        r = image_store_add_layer(s, &w, d->hex, diff_id, NULL, e);
+        w.before += d->size;
         if (r < 0) { /* a damaged blob is the better word for what comes of it */
             struct error why;
             if (image_store_settle(s, &why) == -EBADMSG)

@@ -43,13 +43,14 @@ enum image_source { IMAGE_SOURCE_ANY, IMAGE_SOURCE_OCI, IMAGE_SOURCE_DOCKER, IMA
 struct image_import {
     struct image_store *store;
     struct image_work work;
-    const char *name;         /* plain; NULL: what the source says, else the file's */
-    const char *ref;          /* plain; the one of several in it that is meant; NULL: all */
-    enum image_source source; /* what it has to be */
-    const char *architecture; /* as OCI calls it; NULL: this machine's */
-    const char *variant;      /* of the architecture; NULL: any */
-    char **names;             /* owned; out: what has been put into the index */
-    const char *file;         /* image_import()'s: where it comes from; NULL: a pipe */
+    const char *name;            /* plain; NULL: what the source says, else the file's */
+    const char *ref;             /* plain; the one of several in it that is meant; NULL: all */
+    enum image_source source;    /* what it has to be */
+    const char *architecture;    /* as OCI calls it; NULL: this machine's */
+    const char *variant;         /* of the architecture; NULL: any */
+    char **names;                /* owned; out: what has been put into the index */
+    const char *file;            /* image_import()'s: where it comes from; NULL: a pipe */
+    struct document_index ready; /* owned; its own: what gets its name when all of it is there */
 };
 
 /* A layout (folder or tar), a docker archive, a root file system (tar or folder); "-": a tar from

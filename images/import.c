@@ -31,12 +31,26 @@ int import_open(int dir, const char *path, uint64_t resolve)
     return fd < 0 ? -errno : fd;
 }
 
+int import_not_opened(const char *path, int why, struct error *e)
+{
+    autofree char *shown = str_escape(path, strnlen(path, 100));
+    if (!*path)
+        return error_set(e, EBADMSG, "the name of a file is empty");
+    if (why == -EINVAL || why == -ELOOP)
+        return error_set(e, EINVAL, "%s is no regular file", shown);
+    if (why == -EXDEV)
+        return error_set(e, EXDEV, "%s would lead out of the image", shown);
+    return error_errno(e, -why, "%s", shown);
+}
+
 int import_read(int dir, const char *path, char **ret, size_t *ret_size, struct error *e)
 {
     autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return error_errno(e, fd < 0 ? -fd : errno, "%s", path);
+    if (fd < 0)
+        return import_not_opened(path, fd, e);
+    if (fstat(fd, &st) < 0)
+        return error_errno(e, errno, "%s", path);
     if (st.st_size > DOCUMENT_MAX)
         return error_set(e, EFBIG, "%s is too large for a document", path);
     autofree char *text = mem_alloc((size_t)st.st_size + 1);
@@ -69,13 +83,35 @@ int import_finish(struct image_import *m, const struct document_descriptor *d, c
     }
     if (r == 0)
         r = image_unpack(m->store, &i, &m->work, e);
+    image_done(&i);
+    for (size_t n = 0; r == 0 && n < m->ready.count; n++)
+        if (str_equal(m->ready.list[n].name, name) && !str_equal(m->ready.list[n].hex, d->hex))
+            r = error_set(e, EEXIST, "two images in it are called %s", name);
+    if (r < 0)
+        return r;
+    m->ready.list = mem_grow(m->ready.list, m->ready.count + 1, sizeof(m->ready.list[0]));
+    struct document_descriptor *to = &m->ready.list[m->ready.count++];
+    *to = (struct document_descriptor){
+        .kind = d->kind,
+        .media_type = str_dup(d->media_type),
+        .size = d->size,
+        .name = str_dup(name),
+    };
+    memcpy(to->hex, d->hex, sizeof(to->hex));
+    return 0;
+}
+
+int import_publish(struct image_import *m, int r, struct error *e)
+{
     if (r == 0)
         r = image_store_commit(m->store, e);
-    if (r == 0)
-        r = image_store_tag(m->store, name, d, e);
-    if (r == 0)
-        strv_add(&m->names, name);
-    image_done(&i);
+    for (size_t i = 0; r == 0 && i < m->ready.count; i++) {
+        const struct document_descriptor *d = &m->ready.list[i];
+        r = image_store_tag(m->store, d->name, d, e);
+        if (r == 0)
+            strv_add(&m->names, d->name);
+    }
+    document_index_done(&m->ready);
     return r;
 }
 
@@ -102,8 +138,6 @@ static int layout_blob(struct image_import *m, int dir, bool ours,
 {
     autofree char *path = str_format("blobs/sha256/%s", d->hex);
     autoclose int fd = import_open(dir, path, RESOLVE_NO_SYMLINKS);
-    if (fd == -EINVAL || fd == -ELOOP)
-        return error_set(e, EINVAL, "%s is no regular file", path);
     if (fd == -ENOENT &&
         (strstr(d->media_type, ".foreign.") || strstr(d->media_type, ".nondistributable.")))
         return error_set(e, ENOENT,
@@ -111,7 +145,7 @@ static int layout_blob(struct image_import *m, int dir, bool ours,
                          "elsewhere: it is not in here",
                          d->hex);
     if (fd < 0)
-        return error_errno(e, -fd, "%s", path);
+        return import_not_opened(path, fd, e);
     int checked = d->kind == DOCUMENT_LAYER ? unpack_check_blob(fd, &m->work.limits, e) : 0;
     if (checked < 0)
         return error_wrap(e, "blob sha256:%.16s…", d->hex);
@@ -140,7 +174,7 @@ static int layout_choose(const struct image_import *m, const struct document_ind
     int at = m->variant ? -1 : document_choose(i, machine);
     for (size_t n = 0; m->variant && at < 0 && n < i->count; n++)
         if (str_equal(i->list[n].architecture, machine) &&
-            str_equal(i->list[n].variant, m->variant) && str_equal(i->list[n].os, "linux"))
+            document_variant_is(&i->list[n], m->variant) && str_equal(i->list[n].os, "linux"))
             at = (int)n;
     if (m->variant && at < 0) /* a list that says no machine may lead to one that does */
         at = document_choose(i, "");
@@ -297,7 +331,7 @@ static int layout_entries(struct image_import *m, int dir, bool ours,
                              "the image has no name of its own: give one behind the path");
         r = layout_entry(m, dir, ours, &i->list[n], name, 0, e);
     }
-    return r == 0 && !m->names ? layout_no_such(i, ref ? ref : "so", e) : r;
+    return r == 0 && !m->ready.count ? layout_no_such(i, ref ? ref : "so", e) : r;
 }
 
 int image_import_layout(struct image_import *m, int dir, bool ours, struct error *e)
@@ -320,7 +354,7 @@ int image_import_layout(struct image_import *m, int dir, bool ours, struct error
     if (r == 0)
         r = layout_entries(m, dir, ours, &i, e);
     document_index_done(&i);
-    return r;
+    return import_publish(m, r, e);
 }
 
 /* --- files and folders ---------------------------------------------------------------------------
@@ -352,6 +386,11 @@ static int import_known(struct image_import *m, int dir, bool ours, struct error
         return error_set(e, ENOTSUP,
                          "a docker archive from before 2016, without manifest.json: "
                          "docker load and docker save make a newer one");
+    if (import_wants(m, IMAGE_SOURCE_OCI) && import_lacks(dir, "index.json", e) == 0 &&
+        import_lacks(dir, "blobs", e) == 0)
+        return error_set(e, EBADMSG,
+                         "an OCI layout has a file oci-layout, which is missing beside index.json "
+                         "and blobs");
     return 1;
 }
 
@@ -420,10 +459,12 @@ static int import_stdin(struct image_import *m, struct error *e)
     autofree char *chunk = mem_alloc(IMPORT_CHUNK);
     int r = 0;
     for (uint64_t all = 0;;) {
-        ssize_t n = read(STDIN_FILENO, chunk, IMPORT_CHUNK);
-        if (image_cancelled)
+        struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+        r = cancel_poll(&p, 1, -1);
+        if (cancelled)
             return error_set(e, ECANCELED, "given up");
-        if (n < 0 && errno == EINTR)
+        ssize_t n = r == -EINTR ? r : read(STDIN_FILENO, chunk, IMPORT_CHUNK);
+        if (n < 0 && (r == -EINTR || errno == EINTR))
             continue;
         if (n < 0 || (r = fd_write_full(to, chunk, (size_t)n)) < 0)
             return error_errno(e, n < 0 ? errno : -r, "reading standard input");

@@ -75,10 +75,7 @@ static int saved_finish(struct image_import *m, const struct document_manifest *
 static int saved_open(int dir, const char *path, struct error *e)
 {
     int fd = path[0] == '/' ? -EXDEV : import_open(dir, path, 0);
-    if (fd >= 0)
-        return fd;
-    autofree char *shown = str_escape(path, strnlen(path, 100));
-    return error_errno(e, -fd, "%s", shown);
+    return fd >= 0 ? fd : import_not_opened(path, fd, e);
 }
 
 /* "HEX.json" and "blobs/sha256/HEX" say what their bytes hash to; NULL: the name says nothing. */
@@ -168,10 +165,10 @@ int import_saved(struct image_import *m, int dir, bool ours, struct error *e)
             r = name ? saved_image(m, dir, ours, &s[i], name, e) : -e->code;
         }
     }
-    if (r == 0 && !m->names)
+    if (r == 0 && !m->ready.count)
         r = saved_no_such(s, count, ref, e);
     document_saved_free(s, count);
-    return r;
+    return import_publish(m, r, e);
 }
 
 /* --- root file systems ---------------------------------------------------------------------------
@@ -233,5 +230,5 @@ int import_rootfs(struct image_import *m, int fd, bool ours, const char *name, s
     if (r == 0)
         r = saved_finish(m, &manifest, name, e);
     document_manifest_done(&manifest);
-    return r;
+    return import_publish(m, r, e);
 }

@@ -64,6 +64,23 @@ static int initramfs_put(struct initramfs_writer *w, const char *name, unsigned 
     return initramfs_said(w, r, name, e);
 }
 
+/* It has all of it built in; a guest does without chance and a balloon from here if it must. */
+static int initramfs_plain(const struct initramfs_wish *wish, struct error *e)
+{
+    const unsigned spare = 1u << KERNEL_RNG | 1u << KERNEL_BALLOON;
+    unsigned lacks = 0, major = 0, minor = 0;
+    if (sscanf(wish->kernel->release, "%u.%u", &major, &minor) == 2 &&
+        (major < 5 || (major == 5 && minor < 12))) /* mount_setattr(2) */
+        return error_set(e, ENOTSUP, "kernel %s is too old: our init needs Linux 5.12",
+                         wish->kernel->release);
+    int r = kernel_plain_lacks(wish->kernel, wish->drivers & ~spare, &lacks, e);
+    for (int d = 0; r == 0 && d < KERNEL_DRIVERS; d++)
+        if (lacks >> d & 1)
+            r = error_set(e, ENOENT, "kernel %s came without modules and has no %s built in",
+                          wish->kernel->release, kernel_driver_names[d]);
+    return r;
+}
+
 static int initramfs_modules(struct initramfs_writer *w, const struct initramfs_wish *wish,
                              struct error *e)
 {
@@ -71,8 +88,13 @@ static int initramfs_modules(struct initramfs_writer *w, const struct initramfs_
     autostrv char **names = NULL;
     autobuf load = {0};
     int *fds = NULL;
-    if (!wish->kernel->modules)
-        return error_set(e, ENOENT, "kernel %s came without modules", wish->kernel->release);
+    if (!wish->kernel->modules) {
+        int r = initramfs_plain(wish, e);
+        return r < 0 ? r
+                     : initramfs_said(
+                           w, w->module->file("modules/load", 0444, "", 0, w->why, sizeof(w->why)),
+                           "modules/load", e);
+    }
     int r = kernel_modules_open(wish->kernel->modules, &m, e);
     if (r < 0)
         return r;

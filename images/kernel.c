@@ -205,6 +205,13 @@ int kernel_choose(const struct kernel_list *l, const char *release, const struct
             *ret = &l->list[i];
             return 0;
         }
+    /* what came alone may have all of it built in: that is seen when it is put together */
+    for (size_t i = 0; i < l->count; i++)
+        if (l->list[i].imported && l->list[i].readable && !l->list[i].modules &&
+            l->list[i].head.form != KERNEL_BZIMAGE) {
+            *ret = &l->list[i];
+            return 0;
+        }
     return error_set(e, ENOENT,
                      "there is no kernel for machines: apt-get download linux-image-cloud-amd64's "
                      "package, then: cofferdam image kernel import FILE.deb");

@@ -36,7 +36,7 @@ int kernel_list_read(const char *data, const char *root, struct kernel_list *ret
 /*
  * The one of that release (or its only beginning), borrowed from the list; NULL: the one to take
  * when nobody says: the first that can be read and has modules for virtio, a block device, squashfs
- * and overlay. -ENOENT with the mend.
+ * and overlay, else an imported vmlinux that came alone. -ENOENT with the mend.
  */
 int kernel_choose(const struct kernel_list *l, const char *release, const struct kernel **ret,
                   struct error *e);
@@ -57,6 +57,19 @@ int kernel_remove(const char *data, const char *release, struct error *e); /* an
 int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *ret_pvh,
                    struct error *e);
 
+/*
+ * The same as a copy that has `bytes` besides, to be loaded at this physical address by whoever
+ * starts ELF. `name` says what they are: others have another.
+ */
+struct kernel_extra {
+    const char *name;
+    uint64_t address;
+    const void *bytes;
+    size_t size;
+};
+int kernel_vmlinux_plus(const char *cache, const struct kernel *k, const struct kernel_extra *x,
+                        char **ret, struct error *e);
+
 /* Whether its configuration has "NAME=y" or "=m"; -1 if there is none to look into. */
 int kernel_config_has(const struct kernel *k, const char *name);
 
@@ -64,6 +77,12 @@ int kernel_config_has(const struct kernel *k, const char *name);
  * name. */
 #define KERNEL_VMLINUX_FORMAT "vmlinux 1"
 enum { KERNEL_KEY_SHORT = 16 };
+/*
+ * Of a kernel that came without modules: which of these drivers (1u << enum kernel_driver) do not
+ * stand in it. One that is packed shows none.
+ */
+int kernel_plain_lacks(const struct kernel *k, unsigned drivers, unsigned *ret, struct error *e);
+
 /* A key for the cache: the same while the kernel's file and modules are the same ones. */
 int kernel_key(const struct kernel *k, const char *more, char ret[65], struct error *e);
 

@@ -115,6 +115,8 @@ int kernel_head_read(const void *head, size_t size, uint64_t file_size, struct k
         r = kernel_read_bzimage(p, size, file_size, &h, e);
     else if (size >= 4 && memcmp(p, ELFMAG, SELFMAG) == 0)
         r = kernel_read_elf(p, size, &h, e);
+    else if (size >= 60 && (memcmp(p + 56, "ARM\x64", 4) == 0 || memcmp(p + 4, "zimg", 4) == 0))
+        r = error_set(e, ENOEXEC, "it is a kernel for arm64, or one that only EFI starts");
     else
         r = error_set(e, ENOEXEC, "it is no kernel: neither bzImage nor vmlinux");
     if (r == 0)

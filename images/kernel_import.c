@@ -322,7 +322,10 @@ int kernel_import(const char *data, const char *const *paths, size_t count, char
     if (r == 0)
         *ret_release = str_dup(i.release);
     import_end(&i);
-    return r < 0 ? error_wrap(e, "importing a kernel") : 0;
+    autofree char *shown = str_escape(paths[0], strnlen(paths[0], 200));
+    return r == 0 ? 0
+           : deb  ? error_wrap(e, "importing a kernel")
+                  : error_wrap(e, "importing the kernel %s", shown);
 }
 
 int kernel_remove(const char *data, const char *release, struct error *e)

@@ -1,10 +1,12 @@
 /* A vmlinux out of a bzImage, for monitors that start ELF: Firecracker always, others faster. */
 #include "images/kernel.h"
 
+#include "base/copy.h"
 #include "base/file.h"
 #include "images/disk_cache.h"
 #include "images/unpack.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -88,7 +90,55 @@ static int vmlinux_look(int dir, const char *name, bool *ret_pvh, struct error *
     return r;
 }
 
-static int vmlinux_make(const struct kernel *k, int dir, const char *name, bool *ret_pvh,
+/* A head and a table of segments of their own, the new one last; what they speak of stays. */
+static int vmlinux_append(int fd, const struct kernel_extra *x, struct error *e)
+{
+    enum { SEGMENTS = 64 };
+    Elf64_Ehdr head;
+    Elf64_Phdr all[SEGMENTS];
+    off_t end = lseek(fd, 0, SEEK_END);
+    if (end < 0 || pread(fd, &head, sizeof(head), 0) != sizeof(head))
+        return error_set(e, EBADMSG, "it is cut off");
+    const size_t size = head.e_phnum * sizeof(all[0]);
+    if (head.e_phnum >= SEGMENTS || head.e_phentsize != sizeof(all[0]) ||
+        pread(fd, all, size, (off_t)head.e_phoff) != (ssize_t)size)
+        return error_set(e, EBADMSG, "its segments cannot be read");
+    all[head.e_phnum++] = (Elf64_Phdr){.p_type = PT_LOAD,
+                                       .p_flags = PF_R,
+                                       .p_offset = (Elf64_Off)end,
+                                       .p_vaddr = x->address,
+                                       .p_paddr = x->address,
+                                       .p_filesz = x->size,
+                                       .p_memsz = x->size};
+    head.e_phoff = (Elf64_Off)end + (x->size + 15) / 16 * 16;
+    int r = fd_write_full(fd, x->bytes, x->size);
+    if (r == 0 && lseek(fd, (off_t)head.e_phoff, SEEK_SET) < 0)
+        r = -errno;
+    if (r == 0)
+        r = fd_write_full(fd, all, size + sizeof(all[0]));
+    if (r == 0 && pwrite(fd, &head, sizeof(head), 0) != sizeof(head))
+        r = -EIO;
+    return r < 0 ? error_errno(e, -r, "writing it") : 0;
+}
+
+/* `plus` NULL: as it is. */
+static int vmlinux_fill(const struct kernel *k, const struct kernel_extra *plus, const char *from,
+                        int to, struct error *e)
+{
+    if (!plus)
+        return vmlinux_extract(k, to, e);
+    autoclose int fd = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int r = fd < 0 ? -errno : copy_content(fd, to);
+    return r < 0 ? error_errno(e, -r, "%s", from) : vmlinux_append(to, plus, e);
+}
+
+struct vmlinux_work {
+    const struct kernel *k;
+    const struct kernel_extra *plus; /* NULL: none */
+    const char *from;                /* of who has more */
+};
+
+static int vmlinux_make(const struct vmlinux_work *w, int dir, const char *name, bool *ret_pvh,
                         struct error *e)
 {
     struct disk_cache_new new;
@@ -100,7 +150,7 @@ static int vmlinux_make(const struct kernel *k, int dir, const char *name, bool 
         disk_cache_end(&new);
         return 0;
     }
-    r = vmlinux_extract(k, new.fd, e);
+    r = vmlinux_fill(w->k, w->plus, w->from, new.fd, e);
     if (r == 0)
         r = vmlinux_read(new.fd, &head, e);
     if (r == 0)
@@ -111,19 +161,12 @@ static int vmlinux_make(const struct kernel *k, int dir, const char *name, bool 
     return r;
 }
 
-int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *ret_pvh,
-                   struct error *e)
+/* Where it lies in the cache; made if it does not. */
+static int vmlinux_cached(const char *cache, const char *what, const struct vmlinux_work *w,
+                          char **ret, bool *ret_pvh, struct error *e)
 {
     char key[65];
-    if (!k->readable)
-        return error_set(e, EACCES, "kernel %s: only root may read %s", k->release, k->path);
-    if (k->head.form == KERNEL_VMLINUX) {
-        int r = vmlinux_look(AT_FDCWD, k->path, ret_pvh, e);
-        if (r == 0)
-            *ret = str_dup(k->path);
-        return r < 0 ? error_wrap(e, "kernel %s", k->release) : 0;
-    }
-    int r = kernel_key(k, KERNEL_VMLINUX_FORMAT, key, e);
+    int r = kernel_key(w->k, what, key, e);
     if (r < 0)
         return r;
     autofree char *folder = str_join_path(cache, "vmlinux");
@@ -135,8 +178,35 @@ int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *
     if (r == 0)
         disk_cache_used(dir, name);
     else
-        r = vmlinux_make(k, dir, name, ret_pvh, e);
+        r = vmlinux_make(w, dir, name, ret_pvh, e);
     if (r == 0)
         *ret = str_join_path(folder, name);
-    return r < 0 ? error_wrap(e, "kernel %s", k->release) : 0;
+    return r < 0 ? error_wrap(e, "kernel %s", w->k->release) : 0;
+}
+
+int kernel_vmlinux_plus(const char *cache, const struct kernel *k, const struct kernel_extra *x,
+                        char **ret, struct error *e)
+{
+    bool pvh;
+    autofree char *from = NULL;
+    autofree char *what = str_format("%s, %s", KERNEL_VMLINUX_FORMAT, x->name);
+    int r = kernel_vmlinux(cache, k, &from, &pvh, e);
+    if (r < 0)
+        return r;
+    return vmlinux_cached(cache, what, &(struct vmlinux_work){k, x, from}, ret, &pvh, e);
+}
+
+int kernel_vmlinux(const char *cache, const struct kernel *k, char **ret, bool *ret_pvh,
+                   struct error *e)
+{
+    if (!k->readable)
+        return error_set(e, EACCES, "kernel %s: only root may read %s", k->release, k->path);
+    if (k->head.form == KERNEL_VMLINUX) {
+        int r = vmlinux_look(AT_FDCWD, k->path, ret_pvh, e);
+        if (r == 0)
+            *ret = str_dup(k->path);
+        return r < 0 ? error_wrap(e, "kernel %s", k->release) : 0;
+    }
+    return vmlinux_cached(cache, KERNEL_VMLINUX_FORMAT, &(struct vmlinux_work){.k = k}, ret,
+                          ret_pvh, e);
 }

@@ -250,6 +250,8 @@ static int layer_make(struct layer *l, struct tar *t, const struct tar_member *m
     case TAR_HARD_LINK:
         return layer_hard_link(l, m, parent, leaf, e);
     case TAR_SYMLINK:
+        if (!m->link[0])
+            return error_set(e, EBADMSG, "it is a link to nothing");
         return layer_symlink(l, m, parent, leaf);
     case TAR_DIR:
         return layer_dir(l, m, parent, leaf);
@@ -314,6 +316,9 @@ static int layer_members(struct layer *l, struct tar *t, struct error *e)
         if (r == 0 && l->counts.entries > most)
             r = error_set(e, EFBIG, "with it there are more than %llu files and folders",
                           (unsigned long long)most);
+        if (r == -ENOSPC && !e->code && m->xattrs_count) /* some file systems say so of both */
+            error_set(e, ENOSPC, "no space left, or none for %zu extended attributes of one file",
+                      m->xattrs_count);
         if (r < 0)
             return layer_blame("member", m->path, r, e);
     }

@@ -12,11 +12,11 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-int ring_make(struct ring *ret)
+int ring_make(struct ring *ret, unsigned slots)
 {
     int pair[2];
     autoclose int memory = memfd_create("stream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (memory < 0 || ftruncate(memory, (off_t)RING_SLOT * RING_SLOTS) < 0)
+    if (memory < 0 || ftruncate(memory, (off_t)RING_SLOT * slots) < 0)
         return -errno;
     /* else its writer could take the memory away under its reader */
     if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
@@ -24,7 +24,7 @@ int ring_make(struct ring *ret)
     int r = fd_socketpair(pair);
     if (r < 0)
         return r;
-    *ret = (struct ring){TAKE_FD(memory), pair[0], pair[1]};
+    *ret = (struct ring){TAKE_FD(memory), pair[0], pair[1], slots};
     return 0;
 }
 
@@ -37,7 +37,7 @@ void ring_close(struct ring *r)
 
 static int ring_map(const struct ring *r, int protection, char **ret)
 {
-    size_t size = (size_t)RING_SLOT * RING_SLOTS;
+    size_t size = (size_t)RING_SLOT * r->count;
     void *at = mmap(NULL, size, protection, MAP_SHARED, r->memory, 0);
     if (at == MAP_FAILED)
         return -errno;
@@ -52,7 +52,7 @@ static int ring_map(const struct ring *r, int protection, char **ret)
 
 int ring_open_writer(const struct ring *r, struct ring_end *ret)
 {
-    struct ring_end e = {.channel = r->writer, .mine = RING_SLOTS};
+    struct ring_end e = {.channel = r->writer, .count = r->count, .mine = r->count};
     int mapped = ring_map(r, PROT_READ | PROT_WRITE, &e.slots);
     if (mapped == 0)
         *ret = e;
@@ -61,7 +61,7 @@ int ring_open_writer(const struct ring *r, struct ring_end *ret)
 
 int ring_open_reader(const struct ring *r, struct ring_end *ret)
 {
-    struct ring_end e = {.channel = r->reader};
+    struct ring_end e = {.channel = r->reader, .count = r->count};
     int mapped = ring_map(r, PROT_READ, &e.slots);
     if (mapped == 0)
         *ret = e;
@@ -76,7 +76,7 @@ int ring_seal(const struct ring *r)
 void ring_end_done(struct ring_end *e)
 {
     if (e->slots)
-        munmap(e->slots, (size_t)RING_SLOT * RING_SLOTS);
+        munmap(e->slots, (size_t)RING_SLOT * e->count);
     e->slots = NULL;
 }
 
@@ -86,7 +86,7 @@ void ring_end_done(struct ring_end *e)
 int ring_room(struct ring_end *e, char **ret)
 {
     while (e->mine == 0) {
-        char words[RING_SLOTS];
+        char words[RING_SLOTS_MAX];
         ssize_t n = read(e->channel, words, sizeof(words));
         if (n < 0 && errno == EINTR)
             continue;
@@ -105,7 +105,7 @@ int ring_put(struct ring_end *e, size_t used)
     int r = fd_write_full(e->channel, &word, sizeof(word));
     if (r < 0)
         return r == -ECONNRESET ? -EPIPE : r;
-    e->slot = (e->slot + 1) % RING_SLOTS;
+    e->slot = (e->slot + 1) % e->count;
     e->mine--;
     return 0;
 }
@@ -119,7 +119,7 @@ int ring_give_back(struct ring_end *e)
     if (!e->mine)
         return 0;
     e->mine = 0;
-    e->slot = (e->slot + 1) % RING_SLOTS;
+    e->slot = (e->slot + 1) % e->count;
     int r = fd_write_full(e->channel, &word, 1);
     return r == -EPIPE || r == -ECONNRESET ? 0 : r; /* it has written its last */
 }

@@ -17,23 +17,26 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { RING_SLOT = 256 * 1024, RING_SLOTS = 4 };
+enum { RING_SLOT = 256 * 1024, RING_SLOTS_MAX = 32 };
 
 /* What two processes need for one: kept by the first, inherited by the other. */
 struct ring {
     int memory;         /* owned */
     int writer, reader; /* owned; sockets, one for each */
+    unsigned count;     /* slots */
 };
-#define RING_NONE ((struct ring){-EBADF, -EBADF, -EBADF})
+#define RING_NONE ((struct ring){-EBADF, -EBADF, -EBADF, 0})
 
 struct ring_end {
-    char *slots;   /* owned mapping; NULL: none */
-    int channel;   /* borrowed of the ring */
+    char *slots; /* owned mapping; NULL: none */
+    int channel; /* borrowed of the ring */
+    unsigned count;
     unsigned slot; /* the next one */
     unsigned mine; /* writer: slots that are free; reader: 1 while it has one */
 };
 
-int ring_make(struct ring *ret); /* 0 or -errno */
+/* Of 1 to RING_SLOTS_MAX slots: how far the writer may be ahead. 0 or -errno. */
+int ring_make(struct ring *ret, unsigned slots);
 void ring_close(struct ring *r); /* idempotent */
 
 /*

@@ -98,6 +98,9 @@ struct image_work {
     void (*progress)(void *data, const char *what, uint64_t done, uint64_t total);
     void (*warn)(void *data, const char *text); /* may be NULL */
     void *data;
+    /* Bytes of other layers that are behind us, and of all there are to do; 0: this one is told
+     * alone */
+    uint64_t before, all;
 };
 int image_store_add_layer(struct image_store *s, const struct image_work *w, const char *blob_hex,
                           const char *diff_id, char ret_diff_id[65], struct error *e);

@@ -110,7 +110,7 @@ static int blob_copy(int from, int to, uint64_t most, char hex[65], uint64_t *re
     unsigned char digest[32];
     sha256_init(&hash);
     for (off_t at = 0;;) {
-        if (image_cancelled)
+        if (cancelled)
             return -ECANCELED;
         ssize_t n = pread(from, chunk, BLOB_CHUNK, at);
         if (n < 0 && errno == EINTR)

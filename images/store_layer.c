@@ -48,7 +48,7 @@ struct layer_progress {
 static void layer_tell(void *data, uint64_t done)
 {
     const struct layer_progress *p = data;
-    p->w->progress(p->w->data, p->hex, done, p->total);
+    p->w->progress(p->w->data, p->hex, p->w->before + done, p->w->all ? p->w->all : p->total);
 }
 
 static void layer_warn(const struct image_work *w, const char *hex, const struct layer_counts *c)

@@ -217,6 +217,7 @@ static int tar_attributes(struct tar *t, const struct tar_header *h, struct tar_
     struct tar_member *m = &t->member;
     uint64_t mode = 0;
     int64_t mtime = 0;
+    m->path = said->path ? TAKE(said->path) : tar_own_path(h);
     if (tar_number(h->mode, sizeof(h->mode), &mode) < 0)
         return tar_bad(t, e, "a mode is no number");
     if (!said->has_uid && tar_number(h->uid, sizeof(h->uid), &said->uid) < 0)
@@ -231,7 +232,6 @@ static int tar_attributes(struct tar *t, const struct tar_header *h, struct tar_
     m->gid = said->gid;
     m->mtime_s = said->mtime_s;
     m->mtime_ns = said->mtime_ns;
-    m->path = said->path ? TAKE(said->path) : tar_own_path(h);
     int r = tar_kind(t, h, e);
     if (r == 0 && (m->type == TAR_SYMLINK || m->type == TAR_HARD_LINK))
         m->link =
@@ -255,10 +255,12 @@ static int tar_content(struct tar *t, const struct tar_header *h, const struct t
     t->pad = (unsigned)(-size % TAR_BLOCK);
     m->size = m->type == TAR_FILE ? size : 0;
     bool sparse = h->type == 'S' || said->sparse;
+    int r = tar_sparse_said(t, said, h->type, e);
+    if (r < 0)
+        return r;
     if (m->type != TAR_FILE || !sparse)
         return tar_add_piece(t, 0, size);
-    int r = 0;
-    m->size = said->has_realsize ? said->realsize : size;
+    m->size = said->realsize;
     if (h->type == 'S')
         r = tar_sparse_old(t, h, &m->size, e);
     else if (said->sparse == 2)
@@ -272,9 +274,14 @@ static int tar_begin(struct tar *t, struct tar_said *said, const struct tar_head
     int r = tar_attributes(t, h, said, e);
     if (r == 0)
         r = tar_content(t, h, said, size, e);
-    if (r == 0 && (!t->member.path[0] || strlen(t->member.path) > TAR_NAME_MAX))
-        r = tar_bad(t, e, "a member without a name, or with too long a one");
-    return r < 0 ? r : 1;
+    const char *path = t->member.path;
+    if (r == 0 && (!path[0] || strlen(path) > TAR_NAME_MAX))
+        return tar_bad(t, e, "a member without a name, or with too long a one");
+    if (r < 0) {
+        autofree char *shown = str_escape(path, strnlen(path, 150));
+        return error_wrap(e, "member %s", shown);
+    }
+    return 1;
 }
 
 /* Behind one block of zeros there is another, or nothing: else some would read on. */

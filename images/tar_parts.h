@@ -29,15 +29,16 @@ struct tar_piece {
 /* What headers before the member's own have said of it. */
 struct tar_said {
     char *path, *link; /* owned */
-    bool has_size, has_uid, has_gid, has_mtime, has_realsize;
-    uint64_t size, uid, gid, realsize;
+    bool has_size, has_uid, has_gid, has_mtime, has_realsize, has_blocks;
+    uint64_t size, uid, gid, realsize, blocks;
     int64_t mtime_s;
     uint32_t mtime_ns;
     unsigned sparse; /* 1: a map in the headers, 2: in front of the content */
     unsigned major, minor;
     struct tar_piece half; /* GNU.sparse.offset waits for its numbytes */
-    bool has_half;
-    bool named; /* the path is a sparse file's real one */
+    bool has_half, has_map, has_major, has_minor;
+    bool named;                        /* the path is a sparse file's real one */
+    bool extended, has_path, has_link; /* an extended header has been there, and what it said */
 };
 
 struct tar {
@@ -79,6 +80,8 @@ int tar_pax(struct tar *t, struct tar_said *said, const char *text, size_t size,
 /* The maps of sparse files: of old GNU headers, and of pax 1.0, which stands in the content. */
 int tar_sparse_old(struct tar *t, const struct tar_header *h, uint64_t *ret_size, struct error *e);
 int tar_sparse_inner(struct tar *t, struct error *e);
+/* Whether what headers say of one is all there, and of a file. */
+int tar_sparse_said(const struct tar *t, const struct tar_said *said, char type, struct error *e);
 /* Rising, not overlapping, as much as is stored, within the file's size. */
 int tar_sparse_check(struct tar *t, uint64_t stored, struct error *e);
 

@@ -41,6 +41,15 @@ static int pax_time(const char *s, const char *end, struct tar_said *said)
     return 0;
 }
 
+/* What is said twice means one thing to some readers and another to others. */
+static int pax_once(bool *has)
+{
+    if (*has)
+        return -EBADMSG;
+    *has = true;
+    return 0;
+}
+
 static int pax_text(const char *s, const char *end, char **to)
 {
     if (memchr(s, '\0', (size_t)(end - s)))
@@ -74,24 +83,31 @@ static int pax_sparse(struct tar *t, struct tar_said *said, const char *key, con
                       const char *end)
 {
     uint64_t n = 0;
-    if (str_equal(key, "name")) { /* stronger than the made-up path beside it */
-        said->named = true;
-        return pax_text(s, end, &said->path);
-    }
+    if (str_equal(key, "name")) /* stronger than the made-up path beside it */
+        return pax_once(&said->named) < 0 ? -EBADMSG : pax_text(s, end, &said->path);
     if (!said->sparse)
         said->sparse = 1;
     if (str_equal(key, "map"))
-        return pax_map(t, s, end);
+        return pax_once(&said->has_map) < 0 ? -EBADMSG : pax_map(t, s, end);
     if (tar_decimal(s, end, &n) < 0)
         return -EBADMSG;
     if (str_equal(key, "major") || str_equal(key, "minor")) {
+        if (pax_once(key[1] == 'a' ? &said->has_major : &said->has_minor) < 0)
+            return -EBADMSG;
         *(key[1] == 'a' ? &said->major : &said->minor) = (unsigned)MIN(n, (uint64_t)1000);
         if (said->major == 1 && said->minor == 0)
             said->sparse = 2;
     } else if (str_equal(key, "realsize") || str_equal(key, "size")) {
+        if (said->has_realsize)
+            return -EBADMSG;
         said->has_realsize = true;
         said->realsize = n;
+    } else if (str_equal(key, "numblocks")) {
+        said->has_blocks = true;
+        said->blocks = n;
     } else if (str_equal(key, "offset")) {
+        if (said->has_half)
+            return -EBADMSG;
         said->has_half = true;
         said->half.at = n;
     } else if (str_equal(key, "numbytes")) {
@@ -100,7 +116,7 @@ static int pax_sparse(struct tar *t, struct tar_said *said, const char *key, con
         said->has_half = false;
         return tar_add_piece(t, said->half.at, n);
     }
-    return 0; /* numblocks: counted by ourselves */
+    return 0;
 }
 
 static int pax_take_xattr(struct tar *t, const char *name, const char *s, const char *end)
@@ -124,24 +140,39 @@ static int pax_take_xattr(struct tar *t, const char *name, const char *s, const 
 
 static int pax_number(const char *s, const char *end, bool *has, uint64_t *to)
 {
-    *has = true;
-    return tar_decimal(s, end, to);
+    int r = pax_once(has);
+    return r < 0 ? r : tar_decimal(s, end, to);
+}
+
+static int pax_path(struct tar_said *said, const char *s, const char *end)
+{
+    int r = pax_once(&said->has_path);
+    return r < 0 || said->named ? r : pax_text(s, end, &said->path);
+}
+
+static int pax_link(struct tar_said *said, const char *s, const char *end)
+{
+    int r = pax_once(&said->has_link);
+    return r < 0 ? r : pax_text(s, end, &said->link);
 }
 
 static int pax_record(struct tar *t, struct tar_said *said, const char *key, const char *s,
                       const char *end, bool global)
 {
     static const char sparse[] = "GNU.sparse.";
-    bool weighty = str_equal(key, "path") || str_equal(key, "linkpath") || str_equal(key, "size") ||
-                   str_starts(key, sparse) || str_starts(key, pax_xattr);
-    if (global) /* what would be said of every member at once is said by nobody honest */
-        return weighty ? -EBADMSG : 0;
+    static const char *const weighty[] = {"path", "linkpath", "size", "uid", "gid", "mtime"};
+    if (global) { /* what would be said of every member at once is said by nobody honest */
+        for (size_t i = 0; i < ARRAY_SIZE(weighty); i++)
+            if (str_equal(key, weighty[i]))
+                return -EBADMSG;
+        return str_starts(key, sparse) || str_starts(key, pax_xattr) ? -EBADMSG : 0;
+    }
     if (s == end && !str_starts(key, pax_xattr))
         return str_equal(key, "path") ? -EBADMSG : 0;
     if (str_equal(key, "path"))
-        return said->named ? 0 : pax_text(s, end, &said->path);
+        return pax_path(said, s, end);
     if (str_equal(key, "linkpath"))
-        return pax_text(s, end, &said->link);
+        return pax_link(said, s, end);
     if (str_equal(key, "size"))
         return pax_number(s, end, &said->has_size, &said->size);
     if (str_equal(key, "uid"))
@@ -149,7 +180,7 @@ static int pax_record(struct tar *t, struct tar_said *said, const char *key, con
     if (str_equal(key, "gid"))
         return pax_number(s, end, &said->has_gid, &said->gid);
     if (str_equal(key, "mtime"))
-        return pax_time(s, end, said);
+        return pax_once(&said->has_mtime) < 0 ? -EBADMSG : pax_time(s, end, said);
     if (str_starts(key, sparse))
         return pax_sparse(t, said, key + sizeof(sparse) - 1, s, end);
     if (str_starts(key, pax_xattr))
@@ -161,6 +192,8 @@ int tar_pax(struct tar *t, struct tar_said *said, const char *text, size_t size,
             struct error *e)
 {
     const char *p = text, *stop = text + size;
+    if (!global && pax_once(&said->extended) < 0)
+        return tar_bad(t, e, "a member with two extended headers");
     while (p < stop) {
         /* "LENGTH KEY=VALUE\n", the length counting itself */
         const char *blank = memchr(p, ' ', MIN((size_t)(stop - p), (size_t)20));
@@ -174,7 +207,9 @@ int tar_pax(struct tar *t, struct tar_said *said, const char *text, size_t size,
             return tar_bad(t, e, "an extended header's record has no key");
         autofree char *name = str_ndup(key, (size_t)(equals - key));
         if (pax_record(t, said, name, equals + 1, end, global) < 0)
-            return tar_bad(t, e, "an extended header's record makes no sense");
+            return tar_bad(t, e,
+                           global ? "a global header says what only a member's own may"
+                                  : "an extended header's record makes no sense");
         p += length;
     }
     return 0;
@@ -260,6 +295,15 @@ int tar_sparse_inner(struct tar *t, struct error *e)
     if (r == 0)
         t->left -= pad;
     return r;
+}
+
+int tar_sparse_said(const struct tar *t, const struct tar_said *said, char type, struct error *e)
+{
+    bool whole = said->has_realsize && !said->has_half && said->major <= 1;
+    bool counted = said->sparse != 1 || !said->has_blocks || said->blocks == t->map_count;
+    if (!said->sparse || (whole && counted && type != 'S' && t->member.type == TAR_FILE))
+        return 0;
+    return tar_bad(t, e, "what is said of a sparse file makes no sense");
 }
 
 int tar_sparse_check(struct tar *t, uint64_t stored, struct error *e)

@@ -13,6 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/*
+ * Who decompresses is the slowest and gets ahead while the others write; what is between those is
+ * small enough to stay in a processor's cache.
+ */
+enum { UNPACK_AHEAD = 16, UNPACK_BETWEEN = 4 };
+
 /* zstd's and xz's largest windows fit, nothing much larger */
 enum { UNPACK_INFLATE_MEMORY = 256 << 20, UNPACK_WRITE_MEMORY = 64 << 20 };
 
@@ -161,7 +167,7 @@ static int unpack_start_inflate(struct unpack *u, enum compression how, struct e
     const struct images_module *module = module_open("images", "images_module", e);
     if (!module)
         return -e->code;
-    int r = ring_make(&u->in);
+    int r = ring_make(&u->in, UNPACK_AHEAD);
     if (r == 0)
         r = ring_open_reader(&u->in, &u->pump.from);
     if (r < 0)
@@ -191,7 +197,7 @@ static int unpack_start_write(struct unpack *u, int folder, int spill, struct er
     unpack_owner_of_root(&u->job->owner, &uid, &gid);
     if (fchown(folder, uid, gid) < 0 || fchown(spill, uid, gid) < 0)
         return error_errno(e, errno, "the layer's folder");
-    int r = ring_make(&u->out);
+    int r = ring_make(&u->out, UNPACK_BETWEEN);
     if (r == 0)
         r = ring_open_writer(&u->out, &u->pump.into);
     if (r == 0)

@@ -7,16 +7,9 @@
 #ifndef COFFERDAM_IMAGES_UNPACK_H
 #define COFFERDAM_IMAGES_UNPACK_H
 
+#include "base/cancel.h"
 #include "images/box.h"
 #include "images/compression.h"
-
-#include <signal.h>
-
-/*
- * Set (by a signal's handler) when whoever waits has changed their mind: reading and unpacking give
- * up with -ECANCELED, and clear up as after any error.
- */
-extern volatile sig_atomic_t image_cancelled;
 
 struct unpack_job {
     int blob; /* borrowed; a regular file, read from its start */

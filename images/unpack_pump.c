@@ -35,12 +35,10 @@ static ssize_t pump_fetch(struct pump *p, char *to, const char **ret)
     return n < 0 ? -errno : n;
 }
 
-volatile sig_atomic_t image_cancelled;
-
 static int pump_check_cost(const struct pump *p, struct error *e)
 {
     const struct image_limits *l = &p->job->limits;
-    if (image_cancelled)
+    if (cancelled)
         return error_set(e, ECANCELED, "given up");
     if (p->stream > l->bytes)
         return error_set(e, EFBIG, "it is larger than the limit of %llu bytes when decompressed",

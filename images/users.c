@@ -21,8 +21,9 @@ static bool users_hides(int layer)
     return fgetxattr(etc, "user.overlay.opaque", value, sizeof(value)) == 1 && value[0] == 'y';
 }
 
-/* Of the uppermost layer that has it; "" if none has, or it is hidden or a link. */
-static char *users_read(char *const *layers, const char *path)
+/* Of the uppermost layer that has it; "" if none has, or it is hidden, or there but not to be read.
+ */
+static char *users_read(char *const *layers, const char *path, bool *ret_odd)
 {
     for (size_t n = strv_length(layers); n-- > 0;) {
         autoclose int layer = open(layers[n], O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -36,10 +37,19 @@ static char *users_read(char *const *layers, const char *path)
                 return text;
             free(text);
         }
-        if (fd != -ENOENT || users_hides(layer))
+        *ret_odd = fd != -ENOENT;
+        if (*ret_odd || users_hides(layer))
             break;
     }
     return str_dup("");
+}
+
+static int users_unknown(const char *what, const char *shown, const char *path, bool odd,
+                         struct error *e)
+{
+    return error_set(e, ENOENT, "the image's %s %s is not in its %s%s", what, shown, path,
+                     odd ? ", which is a link or no plain file of less than 1 MiB and not read"
+                         : "");
 }
 
 /* The colon-separated fields of the first line whose field `key` is `value`. */
@@ -93,13 +103,20 @@ int image_find_user(char *const *layers, const char *user, struct image_user *re
     struct image_user u = {0};
     const char *colon = strchr(user, ':');
     autofree char *who = str_ndup(user, colon ? (size_t)(colon - user) : strlen(user));
-    autofree char *passwd = users_read(layers, "etc/passwd"),
-                  *group = users_read(layers, "etc/group");
+    if (!*who) { /* ":GROUP" is root's, and "USER:" is no group's in particular */
+        free(who);
+        who = str_dup("0");
+    }
+    colon = colon && colon[1] ? colon : NULL;
+    bool odd_users = false, odd_groups = false;
+    autofree char *passwd = users_read(layers, "etc/passwd", &odd_users),
+                  *group = users_read(layers, "etc/group", &odd_groups);
     autofree char *shown = str_escape(user, strnlen(user, 100));
     bool number = users_number(who, &u.uid);
-    autostrv char **line = users_line(passwd, number ? 2 : 0, who);
+    autofree char *key = number ? str_format("%u", u.uid) : str_dup(who); /* "01000" is 1000 */
+    autostrv char **line = users_line(passwd, number ? 2 : 0, key);
     if (!line && !number)
-        return error_set(e, ENOENT, "the image's user %s is not in its /etc/passwd", shown);
+        return users_unknown("user", shown, "/etc/passwd", odd_users, e);
     if (line && strv_length(line) >= 6) {
         if (!users_number(line[2], &u.uid) || !users_number(line[3], &u.gid))
             return error_set(e, EINVAL, "the image's /etc/passwd makes no sense of %s", shown);
@@ -111,7 +128,7 @@ int image_find_user(char *const *layers, const char *user, struct image_user *re
         if (!g || !users_number(g[2], &u.gid)) {
             free(u.name);
             free(u.home);
-            return error_set(e, ENOENT, "the image's group in %s is not in its /etc/group", shown);
+            return users_unknown("group in", shown, "/etc/group", odd_groups, e);
         }
     } else if (!colon && u.name) {
         users_add_groups(&u, group, u.name);

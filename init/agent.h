@@ -179,7 +179,7 @@ struct agent_ready {
     uint64_t memory;      /* bytes it has */
     char hostname[68];    /* these NUL-terminated: read back from the kernel and the root */
     char machine_id[36];
-    char mac[20];    /* of the first interface; "" */
+    char mac[20];    /* of the first interface, once a step was about one; "" */
     uint32_t seeded; /* how often the random pool has been given host entropy */
 };
 _Static_assert(sizeof(struct agent_ready) == 192, "the wire's layout");

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -117,13 +117,17 @@ int guest_each(int dir, const char *path, int (*each)(int dir, const char *name,
 /* --- the end -----------------------------------------------------------------------------------
  */
 
+/* A kernel that is to switch off a machine which cannot be switched off halts it for ever. */
+static bool guest_resets;
+
 void guest_power_off(void)
 {
     kill(-1, SIGKILL);
     port_flush();
     sync();
-    reboot(RB_POWER_OFF);
-    reboot(RB_AUTOBOOT); /* a machine without ACPI ends by being reset */
+    if (!guest_resets)
+        reboot(RB_POWER_OFF);
+    reboot(RB_AUTOBOOT);
     for (;;)
         poll(NULL, 0, -1);
 }
@@ -144,28 +148,34 @@ void guest_die(const char *what, int code)
 /* --- the beginning -----------------------------------------------------------------------------
  */
 
-/* The descriptors stay good when the workload's root lies over all of them. */
-static int guest_mount(const char *type, const char *target, const char *options)
+/*
+ * The descriptors stay good when the workload's root lies over all of them. As what comes later is
+ * mounted: each part of the kernel that runs for the first time costs an emulated guest.
+ */
+static int guest_mount(const char *type, const char *target, const char *const *options)
 {
-    if (mount(type, target, type, MS_NOSUID | MS_NOEXEC, options) < 0 && errno != EBUSY)
+    autoclose int mount = tree_new_fs(type, type, options, AGENT_STEP_NOSUID | AGENT_STEP_NOEXEC);
+    if (mount < 0)
+        guest_die(target, mount);
+    if (syscall(SYS_move_mount, mount, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         guest_die(target, errno);
-    int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, AGENT_FD + 1);
-    if (fd < 0 || high < 0)
+    int high = fcntl(mount, F_DUPFD_CLOEXEC, AGENT_FD + 1);
+    if (high < 0)
         guest_die(target, errno);
-    close(fd);
     return high;
 }
 
 /* What a kernel needs to be asked anything; then descriptors 0 to 2. */
 static void guest_begin(void)
 {
+    static const char *const none[] = {NULL}, *const dev[] = {"mode=0755", NULL},
+                             *const run[] = {"mode=0700", "size=16m", NULL};
     umask(022);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    guest_dev = guest_mount("devtmpfs", "/dev", "mode=0755");
-    guest_proc = guest_mount("proc", "/proc", NULL);
-    guest_sys = guest_mount("sysfs", "/sys", NULL);
-    guest_run = guest_mount("tmpfs", GUEST_RUN, "mode=0700,size=16m");
+    guest_dev = guest_mount("devtmpfs", "/dev", dev);
+    guest_proc = guest_mount("proc", "/proc", none);
+    guest_sys = guest_mount("sysfs", "/sys", none);
+    guest_run = guest_mount("tmpfs", GUEST_RUN, run);
     int null = open("/dev/null", O_RDWR);
     if (null < 0)
         guest_die("/dev/null", errno);
@@ -352,6 +362,7 @@ static const struct init_hooks guest_hooks = {
     .exited = pump_exited,
     .copied = pump_copied,
     .settle = guest_settle,
+    .fork = confine_fork,
     .confine = confine_apply,
     .read = port_read,
     .write = port_write,
@@ -362,11 +373,14 @@ void guest_main(char **argv)
     sigset_t waiting;
     const char *transport = "";
     guest_phases[AGENT_PHASE_INIT] = guest_now_us();
-    main_quiet(&waiting);
-    guest_begin();
-    for (; *argv; argv++)
+    for (; *argv; argv++) {
         if (strncmp(*argv, "agent=", 6) == 0)
             transport = *argv + 6;
+        else if (strcmp(*argv, "end=reset") == 0)
+            guest_resets = true;
+    }
+    main_listen(&waiting); /* a kernel has its first process handle no signal */
+    guest_begin();
     port_prepare(transport);
     guest_load_modules();
     guest_phases[AGENT_PHASE_MODULES] = guest_now_us();

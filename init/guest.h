@@ -16,8 +16,9 @@
 
 /*
  * `argv`: what stands behind "--" on the kernel's command line: "agent=virtio:NAME" (also without
- * it, with AGENT_PORT_NAME) or "agent=vsock:PORT", where we listen and which we call on the host
- * first.
+ * it, with AGENT_PORT_NAME), "agent=port", the only one there is, or "agent=vsock:PORT", where
+ * we listen and which we call on the host first. "end=reset": the machine cannot be switched off
+ * and ends by being reset.
  */
 void guest_main(char **argv) __attribute__((noreturn));
 
@@ -50,7 +51,7 @@ uint64_t guest_number(const char **s); /* decimal digits; `*s` stands behind the
 /* --- guest_port.c: the way to the host ---------------------------------------------------------
  */
 
-/* Before the modules: what listens for devices must be there first. */
+/* What it is to be. */
 void port_prepare(const char *transport);
 /* Waits for the device and for a host, opens it as AGENT_FD. Lets SIGIO into `waiting`. */
 void port_open(sigset_t *waiting);
@@ -104,10 +105,11 @@ int mounts_readonly(const struct agent_step_view *v);
 int net_loopback(void);
 int net_mac(const struct agent_step_view *v);
 int net_address(const struct agent_step_view *v);
-void net_read_mac(char to[20]); /* of the first interface that is not lo; "" */
+void net_read_mac(char to[20]); /* of the first that is not lo, once a step was about one; "" */
 
 /* The confinement of commands: noted, and later applied in their children. */
 int confine_step(const struct agent_step_view *v); /* RLIMIT, LIMIT, CAPABILITIES, FILTER */
+pid_t confine_fork(void);                          /* of a command: where its limits are */
 int confine_apply(void);
 
 /* --- guest_pump.c: streams between commands and frames -----------------------------------------

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
@@ -194,7 +193,8 @@ int mounts_enter(void)
     if (r < 0)
         return r;
     unlinkat(AT_FDCWD, GUEST_NAME, 0);
-    if (syscall(SYS_fchdir, tree_root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
+    if (syscall(SYS_fchdir, tree_root) < 0 ||
+        syscall(SYS_move_mount, tree_root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
         syscall(SYS_chroot, ".") < 0 || chdir("/") < 0)
         return -errno;
     return 0;

@@ -12,13 +12,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PORT_AHEAD = 32 * 1024, PORT_BEHIND = 64 * 1024 };
+enum { PORT_AHEAD = 32 * 1024, PORT_BEHIND = 64 * 1024, PORT_AGAIN_MS = 10 };
 
 static struct {
     const char *name;   /* of a virtio port; NULL: vsock */
+    bool only;          /* or the only one there is */
     uint32_t number;    /* of a vsock port */
     int events, listen; /* owned; for devices to come, for hosts to come */
-    bool gone;
+    bool gone, signals;
     size_t ahead, next; /* bytes read but not asked for yet */
 } port = {.events = FD_NONE, .listen = FD_NONE};
 static char port_bytes[PORT_AHEAD];
@@ -38,6 +39,12 @@ void port_prepare(const char *transport)
         return;
     }
     port.name = strncmp(transport, "virtio:", 7) == 0 ? transport + 7 : AGENT_PORT_NAME;
+    port.only = strcmp(transport, "port") == 0;
+}
+
+/* Before it is looked for: what comes after that is told. */
+static void port_listen_for_devices(void)
+{
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
     port.events =
         socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
@@ -63,18 +70,44 @@ static int port_match(int dir, const char *name, void *data)
     return fd < 0 ? -errno : fd;
 }
 
-/* The name of a port is told some time after the port itself: each event may be the one. */
+/*
+ * To look for its name takes an emulated guest 5 ms. A controller has its number among all devices,
+ * which are seldom more than ten. Its node is there before the driver has done with it: until then
+ * opening it gives ENXIO. 0: it is not there yet.
+ */
+static int port_look(void)
+{
+    char node[] = "vport0p1";
+    for (; port.only && node[5] <= '9'; node[5]++) {
+        int fd = openat(guest_dev, node, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        if (errno != ENOENT)
+            return errno == ENXIO ? 0 : -errno;
+    }
+    int fd = guest_each(AT_FDCWD, "/sys/class/virtio-ports", port_match, NULL);
+    return fd == -ENOENT ? 0 : fd;
+}
+
+/*
+ * The name of a port is told some time after the port itself: each event may be the one. That the
+ * only one can be opened is told by none.
+ */
 static int port_find(void)
 {
+    int fd = port.only ? port_look() : 0;
+    if (fd > 0)
+        return fd;
+    port_listen_for_devices();
     for (;;) {
-        int fd = guest_each(AT_FDCWD, "/sys/class/virtio-ports", port_match, NULL);
+        fd = port_look();
         if (fd > 0)
             return fd;
-        if (fd < 0 && fd != -ENOENT)
+        if (fd < 0)
             guest_die("opening the agent's port", fd);
         char event[2048];
         struct pollfd p = {.fd = port.events, .events = POLLIN};
-        poll(&p, 1, -1);
+        poll(&p, 1, port.only ? PORT_AGAIN_MS : -1);
         while (read(port.events, event, sizeof(event)) > 0)
             ;
     }
@@ -149,25 +182,39 @@ void port_open(sigset_t *waiting)
     }
     port_place(port_find());
     port.events = fd_close(port.events);
-    /* the driver signals when a host comes or goes */
     struct sigaction io = {.sa_handler = port_on_signal};
     sigaction(SIGIO, &io, NULL);
-    fcntl(AGENT_FD, F_SETOWN, 1);
-    fcntl(AGENT_FD, F_SETFL, O_RDWR | O_NONBLOCK | O_ASYNC);
     sigdelset(waiting, SIGIO);
     /* the driver learns of a host some time after the port's name */
     for (int wait; !port_is_connected(&wait);)
         ppoll(NULL, 0, NULL, waiting);
 }
 
+/*
+ * The driver signals when a host comes, and each time it sends something: that is asked for only as
+ * long as nobody is there, and before it is looked whether that is so.
+ */
+static bool port_has_host(void)
+{
+    struct pollfd p = {.fd = AGENT_FD, .events = POLLIN};
+    for (;;) {
+        poll(&p, 1, 0);
+        bool there = !(p.revents & POLLHUP) || port.next < port.ahead;
+        if (there == !port.signals)
+            return there;
+        port.signals = !there;
+        fcntl(AGENT_FD, F_SETOWN, port.signals ? 1 : 0);
+        fcntl(AGENT_FD, F_SETFL, O_RDWR | O_NONBLOCK | (port.signals ? O_ASYNC : 0));
+        if (there)
+            return true;
+    }
+}
+
 bool port_is_connected(int *ret_wait)
 {
     *ret_wait = FD_NONE;
-    struct pollfd p = {.fd = AGENT_FD, .events = POLLIN};
-    if (port.name) {
-        poll(&p, 1, 0);
-        return !(p.revents & POLLHUP) || port.next < port.ahead;
-    }
+    if (port.name)
+        return port_has_host();
     if (!port.gone)
         return true;
     int fd = port_accept();

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -14,6 +17,8 @@
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { STATE_RESTS = 3, STATE_REST_MS = 20 };
 
 static void state_text(char *to, size_t room, const char *from)
 {
@@ -153,6 +158,33 @@ static int state_freeze(void)
     return r;
 }
 
+/* From here on it is before all others, or a clone would answer when they have done their part. */
+static void state_first(void)
+{
+    const struct sched_attr first = {
+        .size = sizeof(first), .sched_flags = SCHED_FLAG_RESET_ON_FORK, .sched_nice = -20};
+    syscall(SYS_sched_setattr, 0, &first, 0);
+}
+
+/*
+ * Nothing tells when a kernel has nothing left to do. What is under way in it when it stops each
+ * clone has to end first, and emulated that takes longer than all that is asked of one. What ends
+ * once the disks stand still is for both lives to tell.
+ */
+static int state_rest(void)
+{
+    for (int i = 0; i < STATE_RESTS; i++) {
+        poll(NULL, 0, STATE_REST_MS);
+        reap_children();
+    }
+    int r = state_freeze();
+    if (r == 0) {
+        state_first();
+        poll(NULL, 0, STATE_REST_MS);
+    }
+    return r;
+}
+
 int state_quiesce(const struct agent_frame *f, bool *ret_quiet)
 {
     if (f->size != 1)
@@ -161,7 +193,7 @@ int state_quiesce(const struct agent_frame *f, bool *ret_quiet)
     uint32_t hello[2] = {AGENT_VERSION, 0};
     switch (how) {
     case AGENT_QUIESCE_ON:
-        r = *ret_quiet ? 0 : state_freeze();
+        r = *ret_quiet ? 0 : state_rest();
         break;
     case AGENT_QUIESCE_OFF:
         r = state_thaw();

@@ -33,6 +33,9 @@ static int step_clock(const struct agent_step_view *v)
     return syscall(SYS_clock_settime, CLOCK_REALTIME, &t) < 0 ? -errno : 0;
 }
 
+/* Kept: a clone would be longer at opening it than at all that is done with it. */
+static int step_random = FD_NONE;
+
 /* random(4): what is added counts as entropy, and the pool behind getrandom(2) begins anew. */
 static int step_seed(const struct agent_step_view *v)
 {
@@ -43,11 +46,12 @@ static int step_seed(const struct agent_step_view *v)
     if (v->head.data_size > sizeof(pool.bytes))
         return -EINVAL;
     memcpy(pool.bytes, v->data, v->head.data_size);
-    autoclose int fd = openat(guest_dev, "urandom", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (step_random < 0)
+        step_random = openat(guest_dev, "urandom", O_WRONLY | O_CLOEXEC);
+    if (step_random < 0)
         return -errno;
-    int r = ioctl(fd, RNDADDENTROPY, &pool) < 0 ? -errno : 0;
-    if (r == 0 && ioctl(fd, RNDRESEEDCRNG, 0) < 0)
+    int r = ioctl(step_random, RNDADDENTROPY, &pool) < 0 ? -errno : 0;
+    if (r == 0 && ioctl(step_random, RNDRESEEDCRNG, 0) < 0)
         r = -errno;
     memset(&pool, 0, sizeof(pool));
     __asm__ volatile("" : : "r"(&pool) : "memory"); /* it is cleared for good */
@@ -63,9 +67,13 @@ static int step_hostname(const struct agent_step_view *v)
 /* --- what stands in the root -------------------------------------------------------------------
  */
 
-static int step_own(int fd, const struct agent_step *h)
+/* To look whether it is so already costs an emulated guest a tenth of making it so. */
+static int step_looks(int fd, const struct agent_step *h, const struct stat *is)
 {
-    if (fchownat(fd, "", h->uid, h->gid, AT_EMPTY_PATH) < 0)
+    if ((is->st_mode & 07777) != h->mode && fchmod(fd, h->mode) < 0)
+        return -errno;
+    if ((is->st_uid != h->uid || is->st_gid != h->gid) &&
+        fchownat(fd, "", h->uid, h->gid, AT_EMPTY_PATH) < 0)
         return -errno;
     return 0;
 }
@@ -80,9 +88,7 @@ static int step_dir(const struct agent_step_view *v)
     if (fd < 0)
         return fd;
     autoclose int open = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (open < 0 || fstat(open, &st) < 0 || fchmod(open, v->head.mode) < 0)
-        return -errno;
-    return step_own(open, &v->head);
+    return open < 0 || fstat(open, &st) < 0 ? -errno : step_looks(open, &v->head, &st);
 }
 
 static int step_symlink(const struct agent_step_view *v)
@@ -99,10 +105,11 @@ static int step_symlink(const struct agent_step_view *v)
 
 static int step_write(int fd, const struct agent_step_view *v)
 {
+    struct stat st;
     int r = fd_write_full(fd, v->data, v->head.data_size);
-    if (r == 0 && fchmod(fd, v->head.mode) < 0)
-        r = -errno;
-    return r < 0 ? r : step_own(fd, &v->head);
+    if (r < 0 || fstat(fd, &st) < 0)
+        return r < 0 ? r : -errno;
+    return step_looks(fd, &v->head, &st);
 }
 
 /* What is mounted over a file where nothing new can be made: by number, in GUEST_RUN/files. */
@@ -143,11 +150,14 @@ static int step_file(const struct agent_step_view *v)
     if (parent < 0)
         return parent;
     /* after the start it may be anything: a link is replaced, never followed */
-    int how = O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    int how = O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     struct stat st;
-    if (fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+    bool is = fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (is && !S_ISREG(st.st_mode))
         unlinkat(parent, leaf, 0);
-    autoclose int fd = openat(parent, leaf, how, 0600);
+    else if (is && st.st_size > (off_t)v->head.data_size)
+        how |= O_TRUNC; /* or all of the image's would be copied up first */
+    autoclose int fd = openat(parent, leaf, how, v->head.mode);
     if (fd < 0 && (errno == EROFS || errno == EACCES || errno == EPERM || errno == ENOENT))
         return step_file_over(v);
     return fd < 0 ? -errno : step_write(fd, v);

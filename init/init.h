@@ -17,6 +17,8 @@ enum { INIT_STREAMS_MAX = 3, INIT_TEXT_MAX = 320 };
 
 /* Every signal waits, and SIGCHLD comes through only inside ppoll() with `*ret_waiting`. */
 void main_quiet(sigset_t *ret_waiting);
+/* The last part of it alone, for who never had another's. */
+void main_listen(sigset_t *ret_waiting);
 /* 0, or -errno where the host is gone, asks for the end, or makes no sense. Takes `fd`. */
 int main_handle(const struct agent_frame *f, int fd);
 
@@ -29,6 +31,7 @@ struct init_hooks {
     void (*exited)(uint16_t channel, int status);
     void (*copied)(uint16_t number, int code, const char *text);
     int (*settle)(void);                    /* in a child: copies go into the workload's root */
+    pid_t (*fork)(void);                    /* of a command */
     int (*confine)(void);                   /* in a child, before it becomes a command's user */
     ssize_t (*read)(void *to, size_t size); /* -errno; 0: the host is gone */
     int (*write)(const void *from, size_t size);

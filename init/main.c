@@ -31,11 +31,8 @@ static void main_harden(void)
     syscall(SYS_close_range, AGENT_FD + 1, ~0u, 0);
 }
 
-void main_quiet(sigset_t *ret_waiting)
+void main_listen(sigset_t *ret_waiting)
 {
-    struct sigaction plain = {.sa_handler = SIG_DFL};
-    for (int i = 1; i <= 64; i++)
-        sigaction(i, &plain, NULL);
     struct sigaction child = {.sa_handler = main_on_child};
     sigaction(SIGCHLD, &child, NULL);
     sigset_t all;
@@ -43,6 +40,14 @@ void main_quiet(sigset_t *ret_waiting)
     sigprocmask(SIG_SETMASK, &all, NULL);
     sigdelset(&all, SIGCHLD);
     *ret_waiting = all;
+}
+
+void main_quiet(sigset_t *ret_waiting)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    for (int i = 1; i <= 64; i++)
+        sigaction(i, &plain, NULL);
+    main_listen(ret_waiting);
 }
 
 int main_handle(const struct agent_frame *f, int fd)
@@ -128,6 +133,11 @@ int main(int argc, char **argv)
     sigset_t waiting;
     if (argc > 0 && strcmp(argv[0], GUEST_NAME) == 0)
         guest_main(argv + 1);
+    if (argc > 4 && strcmp(argv[1], "list") == 0) {
+        list_take(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
     if (argc > 2 && strcmp(argv[1], "--") == 0)
         plain_main(argv + 2, argv + argc + 1);
     if (argc > 2 && strcmp(argv[1], "env") == 0)

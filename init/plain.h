@@ -15,6 +15,13 @@ void plain_main(char **argv, char **env) __attribute__((noreturn));
 void env_main(char **argv, char **env) __attribute__((noreturn));
 
 /*
+ * "list PATH": a filter of system calls for ourselves and all that comes from us, seccomp(2)'s
+ * instructions as PATH holds them. For runtimes that hold what they add to none; on failure the
+ * command is not run: 125.
+ */
+void list_take(const char *path);
+
+/*
  * "still": stops everything but itself and PID 1, and says what, a pid a line, before; 1: it goes
  * on, since it could not all be stopped, or nobody hears it.
  */

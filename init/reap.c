@@ -32,16 +32,16 @@ static char reap_main_user[256];
 
 /*
  * Forks with a socket for the child's report. 0 in the child, whose end is `*ret`; else the pid,
- * and
- * `*ret` is ours. Nobody else ever has the child's end, so its hang-up is the child's exec or end.
+ * and `*ret` is ours. Nobody else ever has the child's end, so its hang-up is the child's exec or
+ * end.
  */
-static pid_t reap_fork(int *ret)
+static pid_t reap_fork(bool command, int *ret)
 {
     int pair[2];
     int r = fd_socketpair(pair);
     if (r < 0)
         return r;
-    pid_t pid = fork();
+    pid_t pid = command && init_hooks ? init_hooks->fork() : fork();
     if (pid < 0)
         r = -errno;
     fd_close(pair[pid == 0 ? 0 : 1]);
@@ -75,7 +75,7 @@ int reap_start(const struct agent_frame *f)
     if (f->channel == 0)
         reap_keep_main(&c);
     int report;
-    pid_t pid = reap_fork(&report);
+    pid_t pid = reap_fork(true, &report);
     if (pid == 0)
         command_become(&c, report);
     if (pid < 0)
@@ -93,7 +93,7 @@ int reap_copy(const struct agent_frame *f, int fd, reap_reader *reader)
         (!reader && (agent_strings(f->payload, f->size, 1) < 0 || f->payload[0] != '/')))
         return -EBADMSG;
     int report;
-    pid_t pid = reap_fork(&report);
+    pid_t pid = reap_fork(false, &report);
     if (pid == 0 && reader)
         reader(TAKE_FD(taken), report);
     if (pid == 0)

@@ -6,50 +6,67 @@
 
 enum { NAME_LENGTH_MAX = 63, SIGNAL_MAX = 64 };
 
-/* By number, as capability.h of the kernel has them. */
-static const char *const capability_names[] = {
+const char *const form_capability_names[FORM_CAPABILITIES + 1] = {
     "chown",
-    "dac_override",
-    "dac_read_search",
+    "dac-override",
+    "dac-read-search",
     "fowner",
     "fsetid",
     "kill",
     "setgid",
     "setuid",
     "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
+    "linux-immutable",
+    "net-bind-service",
+    "net-broadcast",
+    "net-admin",
+    "net-raw",
+    "ipc-lock",
+    "ipc-owner",
+    "sys-module",
+    "sys-rawio",
+    "sys-chroot",
+    "sys-ptrace",
+    "sys-pacct",
+    "sys-admin",
+    "sys-boot",
+    "sys-nice",
+    "sys-resource",
+    "sys-time",
+    "sys-tty-config",
     "mknod",
     "lease",
-    "audit_write",
-    "audit_control",
+    "audit-write",
+    "audit-control",
     "setfcap",
-    "mac_override",
-    "mac_admin",
+    "mac-override",
+    "mac-admin",
     "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
+    "wake-alarm",
+    "block-suspend",
+    "audit-read",
     "perfmon",
     "bpf",
-    "checkpoint_restore",
+    "checkpoint-restore",
+    NULL,
 };
+
+/* "IN", "IN+3", "AX-1", as the C library counts them: it keeps the first two for itself. */
+static int form_signal_of_real_time(const char *s, int *ret)
+{
+    enum { FIRST = 34, LAST = 64 };
+    bool up = strncasecmp(s, "IN", 2) == 0;
+    uint64_t more = 0;
+    if (!up && strncasecmp(s, "AX", 2) != 0)
+        return -EINVAL;
+    s += 2;
+    if (*s && (*s++ != (up ? '+' : '-') || *s < '0' || *s > '9' || str_to_uint(s, &more) < 0))
+        return -EINVAL;
+    if (more > LAST - FIRST)
+        return -ERANGE;
+    *ret = up ? FIRST + (int)more : LAST - (int)more;
+    return 0;
+}
 
 int form_signal(const char *s, int *ret)
 {
@@ -62,6 +79,8 @@ int form_signal(const char *s, int *ret)
     }
     if (strncasecmp(s, "SIG", 3) == 0)
         s += 3;
+    if (strncasecmp(s, "RTM", 3) == 0)
+        return form_signal_of_real_time(s + 3, ret);
     for (int i = 1; i < 32; i++) {
         const char *name = sigabbrev_np(i);
         if (name && strcasecmp(name, s) == 0) {
@@ -75,7 +94,7 @@ int form_signal(const char *s, int *ret)
 static bool forms_same_capability(const char *s, const char *name)
 {
     for (; *s && *name; s++, name++)
-        if (tolower((unsigned char)*s) != *name && !(*s == '-' && *name == '_'))
+        if (tolower((unsigned char)*s) != *name && !(*s == '_' && *name == '-'))
             return false;
     return !*s && !*name;
 }
@@ -84,8 +103,8 @@ int form_capability(const char *s, unsigned *ret)
 {
     if (strncasecmp(s, "CAP_", 4) == 0)
         s += 4;
-    for (unsigned i = 0; i < ARRAY_SIZE(capability_names); i++) {
-        if (forms_same_capability(s, capability_names[i])) {
+    for (unsigned i = 0; form_capability_names[i]; i++) {
+        if (forms_same_capability(s, form_capability_names[i])) {
             *ret = i;
             return 0;
         }

@@ -10,6 +10,9 @@
 /* A name of signal(7), any case, with or without "SIG", or a number from 1 to 64. */
 int form_signal(const char *s, int *ret);
 
+/* "net-raw": in the order of capabilities(7)'s numbers, NULL behind the last. */
+enum { FORM_CAPABILITIES = 41 };
+extern const char *const form_capability_names[FORM_CAPABILITIES + 1];
 /* A name of capabilities(7), any case, - or _, with or without "CAP_": its number. */
 int form_capability(const char *s, unsigned *ret);
 

@@ -15,7 +15,8 @@ enum {
 #define NEEDS_MACHINE "the microvm or vm boundary"
 #define NEEDS_VM "the vm boundary"
 #define NEEDS_CONTAINER "the container boundary"
-#define NEEDS_NETWORK "network.mode = private or allow-list, which this version does not have"
+#define NEEDS_ALLOW_LIST "network.mode = allow-list, which this version does not have"
+#define NEEDS_PUBLISH "a way in from outside, which this version does not have"
 #define MIB (1024ull * 1024)
 #define DAY (86400ull * 1000)
 
@@ -58,7 +59,8 @@ const struct key keys[KEY_COUNT] = {
         "here. *native* is built in and makes containers. An absolute path is a program "
         "with the command line of OCI runtimes, as crun and runc have it; one that is called runsc "
         "makes a sandbox, and one called firecracker or cloud-hypervisor a microVM, for which auto takes firecracker, "
-        "then cloud-hypervisor, where that can do what is wanted, else qemu. "
+        "then cloud-hypervisor, where that can do what is wanted, else qemu. A whole machine is libvirt's, or where *qemu* "
+        "is said QEMU's by itself, in the jail of a microVM: BIOS, one disk or an image, a serial line. "
         "*containerd:HANDLER*, for root, is a runtime of containerd's, which gets the "
         "image: *io.containerd.runc.v2*, or another; behind it may stand *,program=/PATH* (what "
         "io.containerd.runc.v2 calls) and *,address=/SOCKET*. *kata* is its io.containerd.kata.v2. Named on the command line without a boundary, a runtime of a stronger one "
@@ -112,7 +114,7 @@ const struct key keys[KEY_COUNT] = {
     [KEY_ISOLATION_READ_ONLY] = {
         "isolation", "read-only", KEY_TYPE_BOOL, NULL, "no", "yes|no",
         "The root file system takes no changes at all, instead of changes in a throw-away layer. "
-        "/tmp, /run and an empty home stay writable.",
+        "/tmp, /run, an empty home and an image's volumes stay writable.",
         BOTH, INSIDE, NEEDS_CONTAINER},
     [KEY_ISOLATION_OPEN] = {
         "isolation", "open", KEY_TYPE_LIST,
@@ -168,22 +170,25 @@ const struct key keys[KEY_COUNT] = {
         "network", "mode", KEY_TYPE_WORD, "none|private|allow-list|host", "none",
         "none|private|allow-list|host",
         "*none*: a loopback interface of its own and nothing else. *private*: out to the network "
-        "through a translator in user space. *allow-list*: as private, but only to what *allow* "
+        "through a translator in user space, slirp4netns(1), by IPv4; nothing reaches it, and neither the "
+        "host's loopback, nor the addresses the host has when it starts, nor link-local ones "
+        "(169.254.0.0/16) can be reached from it. It needs /dev/net/tun and is for containers, the "
+        "sandbox and microVMs; behind gVisor no memory is kept by a snapshot of it. *allow-list*: as private, but only to what *allow* "
         "names. *host*: the host's own interfaces, its services on localhost included. This "
-        "version has *none* and *host* and refuses the others.",
+        "version refuses *allow-list*.",
         BOTH, ALL, NULL},
     [KEY_NETWORK_ALLOW] = {
         "network", "allow", KEY_TYPE_LIST, NULL, "", "NAME|ADDRESS[/BITS][:PORT]…",
         "Where connections may go with *mode* = allow-list.",
-        BOTH, 0, NEEDS_NETWORK},
+        BOTH, 0, NEEDS_ALLOW_LIST},
     [KEY_NETWORK_PUBLISH] = {
         "network", "publish", KEY_TYPE_LIST, NULL, "", "[ADDRESS:]PORT[:INSIDE][/udp]…",
         "Ports of the host that lead to ports inside; 127.0.0.1 unless an address is given.",
-        BOTH, 0, NEEDS_NETWORK},
+        BOTH, 0, NEEDS_PUBLISH},
     [KEY_NETWORK_DNS] = {
         "network", "dns", KEY_TYPE_LIST, NULL, "", "ADDRESS…",
         "Name servers, instead of the host's.",
-        BOTH, 0, NEEDS_NETWORK},
+        BOTH, 0, "a name server of its own, which this version does not have"},
 
     [KEY_FILES_IMAGE] = {
         "files", "image", KEY_TYPE_TEXT, NULL, "host", "host|dir:PATH|NAME[:TAG]|disk:PATH",
@@ -251,7 +256,8 @@ const struct key keys[KEY_COUNT] = {
         BOTH, ALL, NULL},
     [KEY_LIFECYCLE_STOP_SIGNAL] = {
         "lifecycle", "stop-signal", KEY_TYPE_TEXT, NULL, "TERM", "SIGNAL",
-        "The signal *stop* sends first: a name of signal(7) with or without SIG, or a number.",
+        "The signal *stop* sends first: a name of signal(7) with or without SIG "
+        "(RTMIN+3 too), or a number.",
         BOTH, ALL, NULL},
     [KEY_LIFECYCLE_STOP_GRACE] = {
         "lifecycle", "stop-grace", KEY_TYPE_DURATION, NULL, "10s", "DURATION",
@@ -306,6 +312,24 @@ const struct key keys[KEY_COUNT] = {
         "machine", "cdrom", KEY_TYPE_LIST, NULL, "", "PATH…",
         "CD images, read-only.",
         BOTH, KEY_USED_VM, NEEDS_VM},
+    [KEY_MACHINE_INSTALL] = {
+        "machine", "install", KEY_TYPE_BOOL, NULL, "no", "yes|no",
+        "The disk of *files.image* is not there yet: it begins empty, with *disk-size* (16 GiB if that says "
+        "nothing), the CD is booted, and when the machine turns itself off or restarts the disk, a qcow2, is put "
+        "in its place, with UEFI's variables beside it as *PATH.vars*. Of a machine that was killed nothing stays. "
+        "What *install* does.",
+        BOTH, KEY_USED_VM, NEEDS_VM},
+    [KEY_MACHINE_GUEST] = {
+        "machine", "guest", KEY_TYPE_WORD, "any|windows", "any", "any|windows",
+        "What runs in the machine, where it wants to be told things. *windows*: the clock has local time, and "
+        "behind KVM it is given the interfaces of Hyper-V (relaxed timing, its clock and timers).",
+        BOTH, KEY_USED_VM, NEEDS_VM},
+    [KEY_MACHINE_CARD] = {
+        "machine", "card", KEY_TYPE_TEXT, NULL, "user", "user|passt|bridge:NAME",
+        "What a network card leads to, where *network.mode* is _host_: a translator in QEMU (*user*), one of its "
+        "own process (*passt*, where libvirt has it), or a bridge of the host's, on which the guest is a host "
+        "like others.",
+        BOTH, KEY_USED_VM, NEEDS_VM},
     [KEY_MACHINE_GPU] = {
         "machine", "gpu", KEY_TYPE_WORD, "none|virtio|passthrough", "none",
         "none|virtio|passthrough",
@@ -313,7 +337,8 @@ const struct key keys[KEY_COUNT] = {
         BOTH, KEY_USED_VM, NEEDS_VM},
     [KEY_MACHINE_DEVICE] = {
         "machine", "device", KEY_TYPE_LIST, NULL, "", "pci:ADDRESS|usb:VENDOR:PRODUCT…",
-        "Devices of the host handed over to the machine.",
+        "Devices of the host handed over to the machine: of PCI as root's libvirt, behind an IOMMU, and with all "
+        "others of their group; of USB the only one of its kind. *plan* says which driver loses them.",
         BOTH, KEY_USED_VM, NEEDS_VM},
     [KEY_MACHINE_TPM] = {
         "machine", "tpm", KEY_TYPE_BOOL, NULL, "no", "yes|no",
@@ -334,21 +359,46 @@ const struct key keys[KEY_COUNT] = {
         "auto|microvm|q35|pc|virt",
         "The machine that is put together. *microvm* has a handful of devices; QEMU's *q35* and *pc* have a "
         "chipset, which starts more slowly and is more to attack, for what wants PCI; with more than 2 GiB such a "
-        "one has no snapshots.",
+        "one has no snapshots of its memory by QEMU itself. At the vm boundary it is one of these two.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_WARM] = {
         "machine", "warm", KEY_TYPE_BOOL, NULL, "no", "yes|no",
         "Start from what the first start has kept of itself when it had booted and knew nothing yet, "
         "instead of booting. The template is for one profile and image, in the cache (*plan* says "
         "how large); each size has its own, and one of another kernel, image or program goes when there is a "
-        "new one. QEMU and Firecracker.",
+        "new one. QEMU, Firecracker and Cloud Hypervisor.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_SCRATCH] = {
         "machine", "scratch", KEY_TYPE_WORD, "memory|disk", "memory", "memory|disk",
         "Where what a microVM changes goes: into the guest's own memory, or onto a disk of "
         "resources.disk bytes. That is a sparse file of this host without a name, which is gone with the "
-        "workload and goes into its snapshots. Needs mke2fs; QEMU alone.",
+        "workload and, on QEMU, goes into its snapshots; on Firecracker and Cloud Hypervisor a machine with one has "
+        "none. Needs mke2fs.",
         BOTH, KEY_USED_MICROVM, "the microvm boundary"},
+    [KEY_MACHINE_SHARES] = {
+        "machine", "shares", KEY_TYPE_WORD, "none|9p", "none", "none|9p",
+        "What becomes of read-only folders of this host in a microVM. *none*: they are refused, a copy (files.copy-in) "
+        "is the stronger choice. *9p*: QEMU serves them while it runs, so that the guest speaks to code that opens "
+        "this host's files. It sees those folders alone, and cannot write. There are no snapshots then. QEMU alone, "
+        "and a kernel that has 9p: Debian's for clouds does not.",
+        BOTH, KEY_USED_MICROVM, "the microvm boundary"},
+    [KEY_MACHINE_DISK_BANDWIDTH] = {
+        "machine", "disk-bandwidth", KEY_TYPE_SIZE, NULL, NULL, "SIZE",
+        "Most that a microVM reads from and writes to its disk in a second, kept by the machine's program. "
+        "Firecracker and Cloud Hypervisor.",
+        BOTH, KEY_USED_MICROVM, "the microvm boundary", 64 * 1024, INT64_MAX},
+    [KEY_MACHINE_DISK_OPERATIONS] = {
+        "machine", "disk-operations", KEY_TYPE_INTEGER, NULL, NULL, "NUMBER",
+        "Most reads and writes of its disk in a second. Firecracker and Cloud Hypervisor.",
+        BOTH, KEY_USED_MICROVM, "the microvm boundary", 1, INT32_MAX},
+    [KEY_MACHINE_CLONES] = {
+        "machine", "clones", KEY_TYPE_WORD, "any|fresh", "any", "any|fresh",
+        "What may be cloned with its memory. Nobody in a machine that boots its own disk tells it that it is another "
+        "one now: it keeps the machine-id, host name, keys, hardware address and clock of the one it is from, and what "
+        "its kernel knows of random numbers as long as that does not heed the machine's new generation id (Windows "
+        "does since 8, Linux since 5.18 where it was built with VMGENID). *fresh* refuses such clones; those of "
+        "images are told.",
+        BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_DISK_SIZE] = {
         "machine", "disk-size", KEY_TYPE_SIZE, NULL, NULL, "SIZE",
         "How large the first disk is to the guest, if larger than it is.",
@@ -356,8 +406,10 @@ const struct key keys[KEY_COUNT] = {
     [KEY_MACHINE_URI] = {
         "machine", "uri", KEY_TYPE_TEXT, NULL, NULL, "URI",
         "Which libvirt runs a whole machine: *qemu:///session* (an ordinary user's default), "
-        "*qemu:///system* (root's), or qemu+unix: with the socket of another one of this host. Other "
-        "hosts' (qemu+ssh:, qemu+tls:) are listed and controlled; nothing is launched there yet.",
+        "*qemu:///system* (root's), qemu+unix: with the socket of another one of this host, or another host's "
+        "(qemu+ssh:, qemu+tls:). What a machine is made from is then copied there each time, into a storage "
+        "pool of its own that goes with it; windows, devices handed over and snapshots are refused, and auto "
+        "means kvm.",
         BOTH, KEY_USED_VM, NEEDS_VM},
 
     [KEY_WORKLOAD_COMMAND] = {

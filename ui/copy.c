@@ -43,8 +43,10 @@ void ui_copy_free(struct ui_copy *c)
 {
     for (size_t i = 0; c && i < c->count; i++)
         free(c->lines[i].data);
-    if (c)
+    if (c) {
         free(c->lines);
+        free(c->keep);
+    }
     free(c);
 }
 
@@ -163,6 +165,18 @@ bool ui_copy_is_selected(const struct ui_copy *c, size_t row, int col)
     selection(c, rows, cols);
     return row >= rows[0] && row <= rows[1] && (row > rows[0] || col >= cols[0]) &&
            (row < rows[1] || col <= cols[1]);
+}
+
+bool ui_copy_selection_lacks(const struct ui_copy *c)
+{
+    size_t rows[2] = {c->row, c->row};
+    int cols[2];
+    if (c->selecting)
+        selection(c, rows, cols);
+    for (size_t i = rows[0]; i <= rows[1] && ui_copy_lacks(c); i++)
+        if (!c->lines[i].data)
+            return true;
+    return false;
 }
 
 char *ui_copy_selected(const struct ui_copy *c)

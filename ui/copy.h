@@ -24,6 +24,7 @@ struct ui_copy {
     size_t anchor_row; /* where the selection began */
     int anchor_col;
     bool selecting, whole; /* whole: lines */
+    char *keep;            /* owned or NULL: the file for all of it, as soon as it is here */
 };
 
 /* As the screen is now, the cursor where it is. */
@@ -45,6 +46,7 @@ bool ui_copy_bottom(const struct ui_copy *c, int height); /* the newest line is 
 /* A line's cells, owned by the caller, `*ret_cols` of them; NULL: none. */
 struct cell *ui_copy_cells(const struct ui_copy *c, size_t row, uint16_t *ret_cols);
 bool ui_copy_is_selected(const struct ui_copy *c, size_t row, int col);
+bool ui_copy_selection_lacks(const struct ui_copy *c); /* some of it is still to come */
 char *ui_copy_selected(const struct ui_copy *c); /* UTF-8, owned by the caller */
 char *ui_copy_all(const struct ui_copy *c);
 /* The next place with these letters, upwards or downwards, round the end; false: there is none. */

@@ -24,14 +24,13 @@ void ui_model_done(struct ui_model *m)
     free(m->items);
     ui_snapshots_free(m->snapshots, m->snapshots_count);
     ui_sheet_done(&m->sheet);
-    ui_bindings_free(m->bindings);
     free(m->selected);
     free(m->wanted);
     for (size_t i = 0; i < m->panes_count; i++)
         ui_pane_done(&m->panes[i]);
     free(m->copied);
     strv_free(m->asked_ids);
-    free(m->asked_args);
+    strv_free(m->asked_args);
     free(m->question);
     profile_list_free(m->profiles, m->profiles_count);
     strv_free(m->explained);
@@ -41,6 +40,8 @@ void ui_model_done(struct ui_model *m)
     free(m->text_rest);
     free(m->text_id);
     free(m->message);
+    ui_tasks_done(m);
+    ui_images_done(&m->images);
     struct ui_intent i;
     while (ui_take_intent(m, &i))
         ui_intent_done(&i);

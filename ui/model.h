@@ -10,8 +10,11 @@
 #include "console/chord.h"
 #include "console/state.h"
 #include "profiles/settings.h"
+#include "ui/bindings.h"
 #include "ui/copy.h"
+#include "ui/images.h"
 #include "ui/sheet.h"
+#include "ui/tasks.h"
 
 enum {
     UI_ROWS_LEAST = 12,
@@ -25,6 +28,7 @@ enum ui_page {
     UI_PAGE_LIST,
     UI_PAGE_PROFILES,
     UI_PAGE_HOST,
+    UI_PAGE_IMAGES,
     UI_PAGE_GRAPHS, /* of the chosen workload */
     UI_PAGE_TEXT,
     UI_PAGE_COUNT,
@@ -66,9 +70,15 @@ enum ui_intent_kind {
     UI_INTENT_COMPLETE, /* text: the beginning of a path */
     UI_INTENT_SAVE,     /* id: a workload's name, text: its file */
     UI_INTENT_PROCESSES, /* id: a page of what runs in it */
+    UI_INTENT_NUMBERS,   /* those of the page: they are asked for now */
+    UI_INTENT_KEYS,      /* id: which ones lead out of its console */
     UI_INTENT_EDIT,      /* text: arguments of a verb that wants the terminal; id: a profile */
+    UI_INTENT_IMAGES,    /* what there is of them, anew */
+    UI_INTENT_GIVE_UP,   /* id: a task's number: it ends and clears up */
+    UI_INTENT_SUSPEND,   /* as ctrl-Z does in a shell */
     UI_INTENT_MOUSE,     /* the mouse was given back, or taken again */
 };
+#define UI_NOT_IN_IT "that is not in it"
 /* Between arguments in an intent's text: nobody can type it. */
 #define UI_ARG_END '\x1f'
 
@@ -106,6 +116,7 @@ struct ui_row {
     int pressure_permille;                         /* of the time something waited; -1 not known */
     char *runtime, *image, *snapshot;              /* owned; snapshot may be NULL */
     char **labels;                                 /* owned */
+    uint64_t oom_kills;                            /* UINT64_MAX: not known */
     char *says; /* owned; its guest's own word on memory and load; NULL: none */
     bool marked;
     struct ui_history *history; /* owned; NULL: nothing yet */
@@ -213,6 +224,7 @@ struct ui_model {
     int tour;     /* which step of it, from 1; 0: none */
     bool listed;  /* the first list has come */
     bool stalled; /* the files do not answer */
+    bool hidden;  /* another program has the terminal: an editor */
     char *wanted; /* owned or NULL: an id to be chosen as soon as it is listed */
 
     enum ui_page page;
@@ -225,16 +237,20 @@ struct ui_model {
     bool to_all;  /* what is typed goes to all that are marked, too */
     char *copied; /* owned or NULL: UTF-8, what was copied last */
 
-    enum ui_intent_kind asked;   /* of UI_DIALOG_CONFIRM */
-    char **asked_ids;            /* owned */
-    char *asked_args, *question; /* owned; args of UI_INTENT_DO */
-    bool asked_page;             /* what it prints is shown */
+    enum ui_intent_kind asked; /* of UI_DIALOG_CONFIRM */
+    char **asked_ids;          /* owned */
+    char **asked_args;         /* owned; of UI_INTENT_DO, one after another */
+    char *question;            /* owned */
+    bool asked_page;           /* what it prints is shown */
+    bool asked_left;           /* by a click in the left half of the window */
 
     struct profile_entry *profiles; /* owned */
     size_t profiles_count, profile; /* which one is chosen */
+    bool profiles_known;            /* what there is has been read */
     char **explained;               /* owned; lines about it */
     char *explained_name;           /* owned */
     struct ui_sheet sheet;
+    struct ui_images images;
 
     char *text_title; /* owned */
     char **text;      /* owned; lines of UI_PAGE_TEXT */
@@ -247,6 +263,8 @@ struct ui_model {
     enum ui_page text_back;
     bool text_to_sheet;
     struct ui_line search;
+    bool text_seeks;    /* what is searched for is looked for in what still comes */
+    size_t text_sought; /* in the lines before this one it is not */
 
     const struct ui_verb *verbs; /* borrowed */
     size_t verbs_count;
@@ -256,10 +274,15 @@ struct ui_model {
     bool own_only;                /* nobody is asked for domains of other programs */
     int pressed_row, pressed_col; /* where the mouse was pressed in a pane */
     bool dragged;                 /* and has been moved since */
+    bool pressed_left;            /* in the left half of the window, and no key was typed since */
     bool ascii_graphs, block_graphs,
-        still;                    /* as the settings have it; still: nothing moves by itself */
-    bool moved;                   /* numbers that are not drawn yet, because of `still` */
-    struct ui_bindings *bindings; /* owned or NULL */
+        still;  /* as the settings have it; still: nothing moves by itself */
+    bool moved; /* numbers that are not drawn yet, because of `still` */
+    struct ui_bindings bindings;
+
+    struct ui_task *tasks; /* owned; the oldest first */
+    size_t tasks_count;
+    unsigned tasks_made; /* so far */
 
     char *message; /* owned or NULL */
     bool message_bad;
@@ -284,8 +307,9 @@ size_t ui_model_marked(const struct ui_model *m);
 void ui_model_list(struct ui_model *m, const struct state_record *list, size_t count);
 struct ui_sample {
     uint64_t network_in, network_out;
-    uint64_t cpu_us, memory, memory_peak, pids, io_read, io_write, pressure_us; /* UINT64_MAX: not
-                                                                                   known */
+    uint64_t cpu_us, memory, memory_peak, pids, io_read, io_write, pressure_us, oom_kills;
+    /* UINT64_MAX: not known */
+    int64_t at_ms;    /* CLOCK_REALTIME as they were asked for; 0: now */
     const char *says; /* borrowed; as ui_row's */
     pid_t pid;        /* of the first process; 0: not known */
 };
@@ -301,10 +325,16 @@ void ui_model_text(struct ui_model *m, const char *title, const char *text); /* 
 void ui_model_text_begin(struct ui_model *m, const char *title);
 void ui_model_text_more(struct ui_model *m, const char *data, size_t size);
 void ui_model_text_end(struct ui_model *m, bool failed);
+/* numbers.c: the page of one workload's numbers. */
+bool ui_shows_numbers(const struct ui_model *m);
+void ui_model_numbers(struct ui_model *m); /* it is as they are now, if it is shown */
+bool ui_text_search(struct ui_model *m,
+                    bool here); /* from the first line seen on; false: none has it */
 void ui_model_text_again(struct ui_model *m, const char *text);        /* in its place, whole */
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
 void ui_model_no_message(struct ui_model *m);
-void ui_model_keys(struct ui_model *m, const char *detach_keys); /* of the console; NULL: default */
+/* What leads out of its consoles; NULL: the default. */
+void ui_model_keys(struct ui_model *m, const char *id, const char *detach_keys);
 /* Which pane shows this console; NULL: none. */
 struct ui_console *ui_pane_of(const struct ui_model *m, const char *id, uint32_t number);
 struct ui_console *ui_pane(const struct ui_model *m); /* the chosen one; without an id: none */
@@ -316,6 +346,8 @@ void ui_model_output(struct ui_model *m, struct ui_console *c, const char *data,
 void ui_output_show(struct ui_model *m, struct ui_console *c, int rows, int cols);
 struct ui_copy *ui_output_copy(const struct ui_console *c);
 void ui_output_free(struct lines *l);
+/* Into the file it is to be kept in, if there is one and all of it is here. */
+void ui_copy_keep(struct ui_model *m, struct ui_copy *k);
 /* Lines that stood above its screen; the `first`th of all and those behind it. */
 void ui_model_history(struct ui_model *m, struct ui_console *c, uint64_t first,
                       const struct cell *const *lines, const uint16_t *cols, size_t count);
@@ -337,6 +369,8 @@ void ui_model_pane(const struct ui_model *m, bool beside, struct ui_rect *ret);
 bool ui_model_has_room(const struct ui_model *m); /* for one more */
 /* The first of its keys as people write it, "ctrl-]"; owned by the caller. */
 char *ui_console_prefix(const struct ui_console *c);
+size_t ui_profiles_rows(const struct ui_model *m, const struct ui_rect *list); /* seen at once */
+bool ui_profiles_beside(const struct ui_rect *list); /* what one leaves open stands beside them */
 bool ui_model_too_small(const struct ui_model *m);
 
 /* For lists and ages; `to` of at least 16 bytes. */

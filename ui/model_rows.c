@@ -76,6 +76,7 @@ static struct ui_row row_of(const struct state_record *r)
         .in_rate = UINT64_MAX,
         .out_rate = UINT64_MAX,
         .pids = UINT64_MAX,
+        .oom_kills = UINT64_MAX,
         .runtime = ui_safe(r->runtime),
         .image = ui_safe(r->image),
         .snapshot = str_dup_or_null(r->snapshot),
@@ -92,6 +93,7 @@ static void row_inherit(struct ui_row *to, struct ui_row *old)
     to->memory = old->memory;
     to->memory_peak = old->memory_peak;
     to->pids = old->pids;
+    to->oom_kills = old->oom_kills;
     to->io_read = old->io_read;
     to->io_write = old->io_write;
     to->network_in = old->network_in;
@@ -218,6 +220,7 @@ static void row_take_sample(struct ui_row *r, const struct ui_sample *s, int64_t
     r->memory = s->memory;
     r->memory_peak = s->memory_peak;
     r->pids = s->pids;
+    r->oom_kills = s->oom_kills;
     r->io_read = s->io_read;
     r->io_write = s->io_write;
     r->network_in = s->network_in;
@@ -236,15 +239,18 @@ void ui_model_sample(struct ui_model *m, const char *id, enum state_phase phase,
     if (!r)
         return;
     row_numbers(m, r, before);
-    row_take_sample(r, s, m->now_ms);
+    row_take_sample(r, s, s->at_ms ? s->at_ms : m->now_ms);
     history_add(r);
     m->dirty |= r->phase != phase || r->silent;
     r->phase = phase;
     r->silent = false;
     row_numbers(m, r, after);
-    bool changed = m->page == UI_PAGE_GRAPHS || !str_equal(before, after);
+    bool changed =
+        m->page == UI_PAGE_GRAPHS ? str_equal(m->selected, id) : !str_equal(before, after);
     m->dirty |= changed && !m->still;
     m->moved |= changed;
+    if (!m->still)
+        ui_model_numbers(m);
 }
 
 void ui_model_stalled(struct ui_model *m, bool stalled)
@@ -267,11 +273,15 @@ void ui_model_time(struct ui_model *m, int64_t now_ms)
     char before[32], after[32];
     bool due = !m->still || now_ms / UI_STILL_MS != m->now_ms / UI_STILL_MS;
     m->dirty |= m->still && due && m->moved;
+    if (due)
+        ui_model_numbers(m);
     m->moved = m->moved && !due;
+    due &= m->page == UI_PAGE_LIST;
     for (size_t i = 0; i < m->count && due && !m->dirty; i++)
         m->dirty = !str_equal(ui_row_age(&m->list[i], m->now_ms, before, sizeof(before)),
                               ui_row_age(&m->list[i], now_ms, after, sizeof(after)));
     m->now_ms = now_ms;
+    m->dirty |= ui_task_seen(m, 0) != NULL; /* for how long */
     if (m->message && now_ms >= m->message_until) {
         free(TAKE(m->message));
         m->dirty = true;

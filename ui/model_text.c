@@ -1,5 +1,8 @@
 /* Pages of text, which may still be coming. */
+#include "ui/details.h"
 #include "ui/model_inner.h"
+
+#include <strings.h>
 
 static char *line_safe(const char *text, size_t length)
 {
@@ -22,24 +25,65 @@ static void lines_set(char ***lines, const char *text)
     }
 }
 
+static void text_clear(struct ui_model *m)
+{
+    strv_free(m->text);
+    m->text = mem_zero(1, sizeof(char *));
+    m->text_count = m->text_sought = 0;
+}
+
 void ui_model_text_begin(struct ui_model *m, const char *title)
 {
     free(m->text_title);
     m->text_title = ui_safe(title);
-    strv_free(m->text);
-    m->text = mem_zero(1, sizeof(char *));
-    m->text_count = 0;
+    text_clear(m);
     free(TAKE(m->text_rest));
     m->text_scroll = 0;
     m->text_loading = true;
     m->text_failed = false;
     m->search = (struct ui_line){0};
+    m->text_seeks = false;
     if (m->page != UI_PAGE_TEXT)
         m->text_back = m->page;
     m->page = UI_PAGE_TEXT;
     m->focus = UI_FOCUS_LIST;
     m->dirty = true;
 }
+
+/* --- searched --- */
+
+static bool text_has(const struct ui_model *m, size_t line)
+{
+    return strcasestr(m->text[line], m->search.text) != NULL;
+}
+
+bool ui_text_search(struct ui_model *m, bool here)
+{
+    size_t count = m->text_count;
+    for (size_t i = here ? 0 : 1; m->search.used && count && i <= count; i++) {
+        size_t at = (m->text_scroll + i) % count;
+        if (text_has(m, at)) {
+            m->text_scroll = at;
+            return true;
+        }
+    }
+    m->text_seeks = m->text_loading && m->search.used;
+    m->text_sought = count;
+    return false;
+}
+
+/* In what has come since. */
+static void text_seek(struct ui_model *m)
+{
+    for (; m->text_seeks && m->text_sought < m->text_count; m->text_sought++)
+        if (text_has(m, m->text_sought)) {
+            m->text_scroll = m->text_sought;
+            m->text_seeks = false;
+            ui_model_no_message(m);
+        }
+}
+
+/* --- more of it --- */
 
 static void text_line(struct ui_model *m, const char *data, size_t size)
 {
@@ -67,7 +111,17 @@ void ui_model_text_more(struct ui_model *m, const char *data, size_t size)
     }
     if (*at)
         m->text_rest = str_dup(at);
+    text_seek(m);
     m->dirty = true;
+}
+
+/* "cofferdam VERB: " in front of what went wrong says nothing on its page. */
+static void line_without_prefix(char *line)
+{
+    static const char ours[] = "cofferdam ";
+    const char *colon = str_starts(line, ours) ? strstr(line, ": ") : NULL;
+    if (colon && strcspn(line + strlen(ours), " ") == (size_t)(colon + 1 - line) - strlen(ours))
+        memmove(line, colon + 2, strlen(colon + 2) + 1);
 }
 
 void ui_model_text_end(struct ui_model *m, bool failed)
@@ -75,16 +129,19 @@ void ui_model_text_end(struct ui_model *m, bool failed)
     if (m->text_rest)
         text_line(m, m->text_rest, strlen(m->text_rest));
     free(TAKE(m->text_rest));
-    m->text_loading = false;
+    text_seek(m);
+    if (m->text_seeks)
+        ui_model_message(m, false, UI_NOT_IN_IT);
+    m->text_seeks = m->text_loading = false;
     m->text_failed = failed;
+    for (size_t i = 0; failed && i < m->text_count; i++)
+        line_without_prefix(m->text[i]);
     m->dirty = true;
 }
 
 void ui_model_text_again(struct ui_model *m, const char *text)
 {
-    strv_free(m->text);
-    m->text = mem_zero(1, sizeof(char *));
-    m->text_count = 0;
+    text_clear(m);
     ui_model_text_more(m, text, strlen(text));
     ui_model_text_end(m, false);
     m->text_scroll = MIN(m->text_scroll, m->text_count ? m->text_count - 1 : 0);
@@ -100,13 +157,18 @@ void ui_model_text(struct ui_model *m, const char *title, const char *text)
 
 void ui_model_profiles(struct ui_model *m, struct profile_entry *list, size_t count)
 {
+    autofree char *chosen =
+        str_dup(m->profile < m->profiles_count ? m->profiles[m->profile].name : PROFILE_OF_RUN);
     profile_list_free(m->profiles, m->profiles_count);
     m->profiles = list;
     m->profiles_count = count;
+    m->profiles_known = true;
     m->profile = 0;
     for (size_t i = 0; i < count; i++)
-        if (str_equal(list[i].name, "contained"))
+        if (str_equal(list[i].name, chosen))
             m->profile = i;
+    if (count && m->page == UI_PAGE_PROFILES)
+        ui_intend(m, UI_INTENT_EXPLAIN, NULL, list[m->profile].name, strlen(list[m->profile].name));
     m->dirty = true;
 }
 

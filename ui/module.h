@@ -28,10 +28,10 @@ struct ui_host {
     int (*launch)(const char *const *args, int rows, int cols, int *ret_output, int *ret_pidfd,
                   int *ret_socket, struct error *e);
     /*
-     * Starts it with the terminal as its standard input and output, and waits for its end; what it
-     * says on standard error is `*ret_said` (the caller's). The status, or -errno with text.
+     * As `program` with the terminal as its standard input and output; only what it says on
+     * standard error comes from `*ret_said`.
      */
-    int (*foreground)(const char *const *args, char **ret_said, struct error *e);
+    int (*foreground)(const char *const *args, int *ret_said, int *ret_pidfd, struct error *e);
     const struct ui_verb *verbs; /* what can be said behind ":"; as long as the interface runs */
     size_t verbs_count;
 };

@@ -82,23 +82,53 @@ void paint_clipboard(const char *utf8)
         paint_out_clipboard(utf8);
 }
 
+/* One character's bytes and columns; what is none takes one of each, as it is painted. */
+static size_t paint_step(const char *at, int *ret_wide)
+{
+    uint32_t c;
+    size_t length = str_utf8_decode(at, strnlen(at, 4), &c);
+    int wide = length ? wcwidth((wchar_t)c) : 1;
+    *ret_wide = wide < 0 ? 1 : wide;
+    return length ? length : 1;
+}
+
 int paint_width(const char *utf8)
 {
-    size_t size = strlen(utf8);
-    int width = 0;
-    for (size_t i = 0; i < size;) {
-        uint32_t c;
-        size_t length = str_utf8_decode(utf8 + i, size - i, &c);
-        int wide = length ? wcwidth((wchar_t)c) : 1;
-        width += wide < 0 ? 1 : wide;
-        i += length ? length : 1;
-    }
+    int width = 0, wide;
+    for (; *utf8; width += wide)
+        utf8 += paint_step(utf8, &wide);
     return width;
+}
+
+size_t paint_fits(const char *utf8, int width)
+{
+    size_t fits = 0, size;
+    int wide;
+    for (; utf8[fits]; fits += size, width -= wide) {
+        size = paint_step(utf8 + fits, &wide);
+        if (wide > width)
+            break;
+    }
+    return fits;
+}
+
+const char *paint_tail(const char *utf8, int width)
+{
+    int wide;
+    for (int all = paint_width(utf8); *utf8 && all > width; all -= wide)
+        utf8 += paint_step(utf8, &wide);
+    return utf8;
+}
+
+static void paint_not_ignored(int signo)
+{
+    /* stands there while curses looks */
 }
 
 /*
  * Curses would stop us, and paint, from a handler, in the middle of anything: also while an editor
- * has the terminal.
+ * has the terminal. Where SIGTSTP is as usual it ignores it at each update, and one that waits for
+ * us then is lost; where somebody has it, it leaves it alone for good.
  */
 static SCREEN *paint_new_screen(void)
 {
@@ -106,6 +136,7 @@ static SCREEN *paint_new_screen(void)
     struct sigaction before[ARRAY_SIZE(taken)];
     for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
         sigaction(taken[i], NULL, &before[i]);
+    sigaction(SIGTSTP, &(struct sigaction){.sa_handler = paint_not_ignored}, NULL);
     SCREEN *screen = newterm(NULL, stdout, stdin);
     for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
         sigaction(taken[i], &before[i], NULL);

@@ -1,10 +1,12 @@
 #include "ui/scout.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/loop.h"
 #include "ui/aside.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,7 +72,7 @@ static char **get_texts(struct reading *r)
 }
 
 /* A kind of record: numbers travel as the struct itself, its texts behind it in an order. */
-enum { TEXTS = 11, LISTS = 3 };
+enum { TEXTS = 11, LISTS = 4 };
 struct owned {
     char **texts[TEXTS + 1]; /* each ends with NULL */
     char ***lists[LISTS + 1];
@@ -86,7 +88,7 @@ static void state_owned(void *record, struct owned *ret)
     *ret = (struct owned){
         {&r->id,       &r->name,  &r->profile, &r->boundary, &r->runtime, &r->image, &r->command,
          &r->snapshot, &r->accel, &r->reason},
-        {&r->labels, &r->phases, &r->limits},
+        {&r->labels, &r->phases, &r->limits, &r->events},
     };
 }
 
@@ -100,6 +102,16 @@ static void snapshot_owned(void *record, struct owned *ret)
     };
 }
 
+static void profile_owned(void *record, struct owned *ret)
+{
+    struct profile_entry *r = record;
+    *ret = (struct owned){
+        {&r->name, &r->path, &r->why},
+        {NULL}
+    };
+}
+
+static const struct kind profiles = {sizeof(struct profile_entry), profile_owned};
 static const struct kind states = {sizeof(struct state_record), state_owned};
 static const struct kind snapshots = {sizeof(struct snapshot_record), snapshot_owned};
 
@@ -111,7 +123,12 @@ static void put_records(struct buf *b, const struct kind *k, const void *list, s
         struct owned o;
         memcpy(copy, (const char *)list + i * k->size, k->size);
         k->owned(copy, &o);
+        for (char ***t = o.texts; *t; t++)
+            **t = NULL; /* where they lie here says nothing there, and would always be news */
+        for (char ****l = o.lists; *l; l++)
+            **l = NULL;
         put(b, copy, k->size);
+        memcpy(copy, (const char *)list + i * k->size, k->size);
         for (char ***t = o.texts; *t; t++)
             put_text(b, **t);
         for (char ****l = o.lists; *l; l++)
@@ -141,6 +158,7 @@ static void *get_records(struct reading *r, const struct kind *k, size_t *ret_co
 
 struct looked {
     int64_t changed, listed_ms, snapshots_ms;
+    struct buf list, snapshots; /* as they were told last */
 };
 
 static int64_t changed_ns(const char *path)
@@ -149,36 +167,80 @@ static int64_t changed_ns(const char *path)
     return stat(path, &st) < 0 ? 0 : st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
 }
 
+enum { LIST_ANYWAY_MS = 20000, SNAPSHOTS_MS = 5000 };
+
 /* Whether there may be other workloads than before: what becomes of each its own monitor tells. */
 static bool list_is_due(struct looked *l, const struct dirs *d, bool all)
 {
-    enum { ANYWAY_MS = 20000 };
     autofree char *kept = str_join_path(d->state, "workloads");
     int64_t changed = changed_ns(d->runtime) ^ changed_ns(kept), now = (int64_t)loop_now_ms();
-    if (!all && l->listed_ms && changed == l->changed && now - l->listed_ms < ANYWAY_MS)
+    if (!all && l->listed_ms && changed == l->changed && now - l->listed_ms < LIST_ANYWAY_MS)
         return false;
     l->changed = changed;
     l->listed_ms = now;
     return true;
 }
 
-static void look(struct looked *l, const struct dirs *d, bool all, struct buf *b)
+/* Never true again: a mark is left. */
+static bool is_first_time(const struct dirs *d)
 {
-    enum { SNAPSHOTS_MS = 5000 };
+    autofree char *mark = str_join_path(d->state, "toured");
+    return file_make_dirs(d->state, 0700) == 0 && mkdir(mark, 0700) == 0;
+}
+
+static void look_profiles(struct scout_news *n)
+{
+    struct profile_path path;
+    if (profile_path_init(&path, &n->profiles_error) < 0)
+        return;
+    n->profiles_listed =
+        profile_list(&path, "profiles", &n->profiles, &n->profiles_count, &n->profiles_error) == 0;
+    profile_path_done(&path);
+}
+
+static void look_settings(const struct dirs *d, struct buf *b)
+{
+    struct scout_news n = {.settings_read = true, .first_time = is_first_time(d)};
+    ui_settings_read(&n.settings);
+    put(b, &n, sizeof(n));
+}
+
+static bool are_news(struct buf *told, const struct kind *k, const void *list, size_t count)
+{
+    struct buf b = {0};
+    put_records(&b, k, list, count);
+    bool same = told->used == b.used && !memcmp(told->data, b.data, b.used);
+    buf_done(told);
+    *told = b;
+    return !same;
+}
+
+/* Nothing is put into `b` if there is no news. */
+static void look(struct looked *l, const struct dirs *d, unsigned what, struct buf *b)
+{
     struct scout_news n = {0};
+    bool all = what & SCOUT_ALL;
     struct statvfs fs;
     if (list_is_due(l, d, all))
-        n.listed = state_list(d, &n.list, &n.count, &n.error) == 0;
+        n.listed = state_list(d, &n.list, &n.count, &n.error) == 0 &&
+                   (are_news(&l->list, &states, n.list, n.count) || all);
     if (all || !l->snapshots_ms || (int64_t)loop_now_ms() - l->snapshots_ms > SNAPSHOTS_MS) {
         struct error ignored;
         l->snapshots_ms = (int64_t)loop_now_ms();
-        n.snapshots_listed = snapshots_list(d, &n.snapshots, &n.snapshots_count, &ignored) == 0;
+        n.snapshots_listed = snapshots_list(d, &n.snapshots, &n.snapshots_count, &ignored) == 0 &&
+                             are_news(&l->snapshots, &snapshots, n.snapshots, n.snapshots_count);
     }
-    if (statvfs(d->data, &fs) == 0 || statvfs("/", &fs) == 0) {
+    if ((what & SCOUT_DISK) && (statvfs(d->data, &fs) == 0 || statvfs("/", &fs) == 0)) {
         n.disk = fs.f_blocks * fs.f_frsize;
         n.disk_free = fs.f_bavail * fs.f_frsize;
     }
-    put(b, &n, sizeof(n));
+    if (what & SCOUT_PROFILES)
+        look_profiles(&n);
+    if (n.disk || n.listed || n.snapshots_listed || n.error.code || n.profiles_error.code ||
+        n.profiles_listed)
+        put(b, &n, sizeof(n));
+    if (n.profiles_listed)
+        put_records(b, &profiles, n.profiles, n.profiles_count);
     if (n.listed)
         put_records(b, &states, n.list, n.count);
     if (n.snapshots_listed)
@@ -186,21 +248,25 @@ static void look(struct looked *l, const struct dirs *d, bool all, struct buf *b
     scout_news_done(&n);
 }
 
-static _Noreturn void scout_main(int fd, const struct dirs *d)
+static _Noreturn void scout_main(int fd, const struct dirs *d, _Atomic uint32_t *answered)
 {
     struct looked l = {0};
-    char all;
+    char what;
     fd = aside_settle(fd);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (fd_read_full(fd, &all, 1) == 0) {
+    while (fd_read_full(fd, &what, 1) == 0) {
         autobuf b = {0};
         uint64_t size = 0;
         put(&b, &size, sizeof(size));
-        look(&l, d, all, &b);
+        if (what & SCOUT_SETTINGS)
+            look_settings(d, &b);
+        else
+            look(&l, d, (unsigned)what, &b);
         size = b.used - sizeof(size);
         memcpy(b.data, &size, sizeof(size));
-        if (fd_write_full(fd, b.data, b.used) < 0)
+        if (size && fd_write_full(fd, b.data, b.used) < 0)
             break;
+        ++*answered;
     }
     _exit(0);
 }
@@ -210,22 +276,54 @@ static _Noreturn void scout_main(int fd, const struct dirs *d)
 int scout_start(struct scout *s, const struct dirs *d, struct error *e)
 {
     int pair[2];
-    *s = (struct scout){.fd = FD_NONE};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return error_errno(e, errno, "socketpair");
+    void *shared =
+        mmap(NULL, sizeof(*s->answered), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct scout fresh = {.fd = FD_NONE};
+    memcpy(fresh.killed, s->killed, sizeof(fresh.killed));
+    *s = fresh;
+    if (shared == MAP_FAILED)
+        return error_errno(e, errno, "mmap");
+    s->answered = shared;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        int r = errno;
+        scout_done(s);
+        return error_errno(e, r, "socketpair");
+    }
     s->pid = fork();
     if (s->pid == 0) {
         fd_close(pair[0]);
-        scout_main(pair[1], d);
+        scout_main(pair[1], d, s->answered);
     }
     fd_close(pair[1]);
     if (s->pid < 0) {
+        int r = errno;
         fd_close(pair[0]);
-        return error_errno(e, errno, "fork");
+        scout_done(s);
+        return error_errno(e, r, "fork");
     }
     s->fd = pair[0];
     fd_nonblock(s->fd);
     return 0;
+}
+
+void scout_reap(struct scout *s)
+{
+    for (size_t i = 0; i < SCOUT_KILLED; i++)
+        if (s->killed[i] > 0 && waitpid(s->killed[i], NULL, WNOHANG) != 0)
+            s->killed[i] = 0;
+}
+
+/* Its end may be seen before it can be reaped; one that hangs on a disk goes when that lets it. */
+static void scout_kill(struct scout *s)
+{
+    kill(s->pid, SIGKILL);
+    scout_reap(s);
+    for (size_t i = 0; i < SCOUT_KILLED && s->pid; i++)
+        if (!s->killed[i]) {
+            s->killed[i] = s->pid;
+            s->pid = 0;
+        }
+    scout_reap(s);
 }
 
 /* world_tick() starts another. */
@@ -233,22 +331,34 @@ void scout_done(struct scout *s)
 {
     s->fd = fd_close(s->fd);
     s->busy = false;
+    if (s->answered)
+        munmap(TAKE(s->answered), sizeof(*s->answered));
     buf_done(&s->in);
-    if (s->pid > 0) {
-        kill(s->pid, SIGKILL);
-        waitpid(s->pid, NULL, WNOHANG); /* one that hangs on a disk goes when that lets it */
-    }
+    if (s->pid > 0)
+        scout_kill(s);
     s->pid = 0;
 }
 
-void scout_ask(struct scout *s, bool all, int64_t now_ms)
+bool scout_is_busy(struct scout *s)
 {
-    char c = (char)all;
-    if (s->busy) {
-        s->again |= all;
+    char c;
+    if (s->busy && *s->answered == s->asked && recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+        !s->in.used)
+        s->busy = false;
+    return s->busy;
+}
+
+void scout_ask(struct scout *s, unsigned what, int64_t now_ms)
+{
+    bool alone = what & SCOUT_SETTINGS; /* and asked for each second until they are known */
+    if (scout_is_busy(s)) {
+        s->again |= what & ~(unsigned)SCOUT_SETTINGS;
         return;
     }
-    s->busy = write(s->fd, &c, 1) == 1;
+    char c = (char)(alone ? SCOUT_SETTINGS : what | s->again);
+    s->again = alone ? s->again : 0;
+    s->asked++;
+    s->busy = s->fd >= 0 && write(s->fd, &c, 1) == 1;
     s->asked_ms = now_ms;
 }
 
@@ -269,7 +379,10 @@ static bool answer_take(struct scout *s, struct scout_news *ret)
     get(&r, &n, sizeof(n));
     n.list = NULL;
     n.snapshots = NULL;
-    n.count = n.snapshots_count = 0;
+    n.profiles = NULL;
+    n.count = n.snapshots_count = n.profiles_count = 0;
+    if (n.profiles_listed)
+        n.profiles = get_records(&r, &profiles, &n.profiles_count);
     if (n.listed)
         n.list = get_records(&r, &states, &n.count);
     if (n.snapshots_listed)
@@ -297,4 +410,5 @@ void scout_news_done(struct scout_news *n)
 {
     state_list_free(n->list, n->count);
     snapshots_list_free(n->snapshots, n->snapshots_count);
+    profile_list_free(n->profiles, n->profiles_count);
 }

@@ -3,12 +3,11 @@
 #include "profiles/pairs.h"
 #include "ui/bindings.h"
 
+#include <stdlib.h>
+
 struct reading {
-    struct ui_model *model;
-    struct ui_style styles[UI_LOOK_COUNT];
-    bool given[UI_LOOK_COUNT];
+    struct ui_settings *to;
     char *theme; /* owned */
-    bool mouse, others;
 };
 
 static int take_style(struct reading *r, const char *name, const char *value, struct error *e)
@@ -16,8 +15,8 @@ static int take_style(struct reading *r, const char *name, const char *value, st
     for (int i = 0; i < UI_LOOK_COUNT; i++) {
         if (!str_equal(ui_look_names[i], name))
             continue;
-        r->given[i] = true;
-        return ui_style_parse(value, &r->styles[i], e);
+        r->to->given[i] = true;
+        return ui_style_parse(value, &r->to->styles[i], e);
     }
     const char *near = str_nearest(name, ui_look_names, UI_LOOK_COUNT);
     return error_set(e, EINVAL, "[theme] has no \"%s\"%s%s", name, near ? "; did you mean " : "",
@@ -26,11 +25,11 @@ static int take_style(struct reading *r, const char *name, const char *value, st
 
 static int take_setting(struct reading *r, const char *name, const char *value, struct error *e)
 {
-    bool *to = str_equal(name, "ascii")    ? &r->model->ascii_graphs
-               : str_equal(name, "blocks") ? &r->model->block_graphs
-               : str_equal(name, "still")  ? &r->model->still
-               : str_equal(name, "mouse")  ? &r->mouse
-               : str_equal(name, "others") ? &r->others
+    bool *to = str_equal(name, "ascii")    ? &r->to->ascii
+               : str_equal(name, "blocks") ? &r->to->blocks
+               : str_equal(name, "still")  ? &r->to->still
+               : str_equal(name, "mouse")  ? &r->to->mouse
+               : str_equal(name, "others") ? &r->to->others
                                            : NULL;
     if (str_equal(name, "theme")) {
         free(r->theme);
@@ -49,7 +48,7 @@ static int take(void *data, const char *section, const char *name, const char *v
 {
     struct reading *r = data;
     if (str_equal(section, "keys"))
-        return ui_bindings_add(&r->model->bindings, name, value, e);
+        return ui_bindings_add(&r->to->keys, name, value, e);
     if (str_equal(section, "theme"))
         return take_style(r, name, value, e);
     if (str_equal(section, "interface"))
@@ -57,44 +56,63 @@ static int take(void *data, const char *section, const char *name, const char *v
     return error_set(e, EINVAL, "there is no section [%s]: interface, keys, theme", section);
 }
 
+/* What a key is taken from has to have another: known when all of them are read. */
+static int check(void *data, const char *section, const char *name, const char *value,
+                 struct error *e)
+{
+    const struct reading *r = data;
+    return str_equal(section, "keys") ? ui_bindings_check(&r->to->keys, name, value, e) : 0;
+}
+
 static void read_one(struct reading *r, const char *path)
 {
     struct error e;
+    size_t before = r->to->keys.count;
+    r->to->keys.layer++;
     int result = pairs_read(path, take, r, &e);
+    if (result == 0 && r->to->keys.count > before)
+        result = pairs_read(path, check, r, &e);
     if (result < 0 && result != -ENOENT && result != -ENOTDIR)
-        ui_model_message(r->model, true, e.text);
+        r->to->error = e;
 }
 
-void ui_settings_load(struct ui_model *m)
+/* What the person has chosen stands above the theme. */
+static void read_theme(const struct profile_path *path, const char *name, struct ui_settings *own)
+{
+    struct ui_settings theme = {0};
+    struct reading r = {.to = &theme};
+    bool any = false;
+    for (size_t i = 0; i < ARRAY_SIZE(path->dirs); i++) {
+        autofree char *file = str_format("%s/themes/%s.ini", path->dirs[i], name);
+        read_one(&r, file);
+    }
+    free(r.theme);
+    for (int i = 0; i < UI_LOOK_COUNT; i++) {
+        if (!own->given[i])
+            own->styles[i] = theme.styles[i];
+        any |= theme.given[i];
+        own->given[i] |= theme.given[i];
+    }
+    if (theme.error.code)
+        own->error = theme.error;
+    else if (!any)
+        error_set(&own->error, ENOENT, "there is no theme \"%s\"", name);
+}
+
+void ui_settings_read(struct ui_settings *ret)
 {
     struct profile_path path;
-    struct error e;
-    struct reading own = {.model = m, .mouse = true, .others = true};
-    if (profile_path_init(&path, &e) < 0)
+    struct reading r = {.to = ret};
+    /* while the mouse is taken, GNU screen holds an Esc back until another key comes */
+    *ret = (struct ui_settings){.mouse = !getenv("STY"), .others = true};
+    if (profile_path_init(&path, &ret->error) < 0)
         return;
     for (size_t i = 1; i < ARRAY_SIZE(path.dirs); i++) {
         autofree char *file = str_join_path(path.dirs[i], "interface.ini");
-        read_one(&own, file);
+        read_one(&r, file);
     }
-    struct reading theme = {.model = m};
-    for (size_t i = 0; own.theme && i < ARRAY_SIZE(path.dirs); i++) {
-        autofree char *file = str_format("%s/themes/%s.ini", path.dirs[i], own.theme);
-        read_one(&theme, file);
-    }
-    bool any = false;
-    for (int i = 0; i < UI_LOOK_COUNT; i++) {
-        if (own.given[i])
-            theme.styles[i] = own.styles[i];
-        theme.given[i] |= own.given[i];
-        any |= theme.given[i];
-    }
-    if (own.theme && !any) {
-        autofree char *text = str_format("there is no theme \"%s\"", own.theme);
-        ui_model_message(m, true, text);
-    }
-    paint_theme(theme.styles, theme.given);
-    m->mouse_free = !own.mouse;
-    m->own_only = !own.others;
-    free(own.theme);
+    if (r.theme)
+        read_theme(&path, r.theme, ret);
+    free(r.theme);
     profile_path_done(&path);
 }

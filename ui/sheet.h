@@ -23,7 +23,12 @@ enum ui_field {
     UI_FIELD_MOUNT,
     UI_FIELD_MEMORY,
     UI_FIELD_CPUS,
+    UI_FIELD_PIDS,
+    UI_FIELD_DISK,
     UI_FIELD_TIME,
+    UI_FIELD_KEEP,
+    UI_FIELD_RESTART,
+    UI_FIELD_INSTALL, /* onto which disk the file, a CD image, is installed */
     UI_FIELD_NAME,
     UI_FIELD_COUNT,
 };
@@ -40,7 +45,7 @@ struct ui_stop {
 struct ui_sheet {
     enum ui_field field; /* that has the keys */
     struct ui_line lines[UI_FIELD_COUNT];
-    int network; /* 0: as the profile has it */
+    int choices[UI_FIELD_COUNT]; /* of ui_field_choices(); 0: as the profile has it */
     struct ui_stop stops[UI_STOPS];
     bool stops_known;
     char *what, *advice; /* owned or NULL: what the file is; what is recommended for it */
@@ -49,15 +54,23 @@ struct ui_sheet {
     char **completions;  /* owned or NULL */
 };
 
-extern const char *const ui_networks[]; /* NULL-terminated; the first is "" */
 extern const char *const ui_field_names[UI_FIELD_COUNT];
 
 void ui_sheet_done(struct ui_sheet *s);
 void ui_sheet_stops_done(struct ui_sheet *s);
 bool ui_field_is_typed(enum ui_field f);
+/* What such a field can be; NULL-terminated, the first is "". NULL: it is another kind of field. */
+const char *const *ui_field_choices(enum ui_field f);
 
 /* Which stop leads to this profile; -1: none does. */
 int ui_sheet_stop(const struct ui_sheet *s, const char *profile);
+
+/* The dial's line, where `at` is the chosen stop: what a stop is called in it, with its sign in
+ * front (owned by the caller); where that stands; and which one stands there, -1: none. */
+enum { UI_SHEET_COL = 12, UI_SHEET_SIGN = 4, UI_SHEET_ALL = 60 /* columns for all names */ };
+char *ui_sheet_stop_text(const struct ui_sheet *s, int at, int cols, int stop);
+int ui_sheet_stop_col(const struct ui_sheet *s, int at, int cols, int stop);
+int ui_sheet_stop_at(const struct ui_sheet *s, int at, int cols, int col);
 
 /*
  * Arguments of `launch` (and of `plan`): owned by the caller, without a verb. NULL: a quote is not

@@ -30,11 +30,15 @@ void ui_pane_done(struct ui_console *c)
     *c = (struct ui_console){0};
 }
 
-void ui_model_keys(struct ui_model *m, const char *detach_keys)
+void ui_model_keys(struct ui_model *m, const char *id, const char *detach_keys)
 {
+    struct attach_chord chord;
     struct error e;
-    if (attach_chord_parse(detach_keys, &ui_pane(m)->keys, &e) < 0)
-        attach_chord_parse(NULL, &ui_pane(m)->keys, &e);
+    if (attach_chord_parse(detach_keys, &chord, &e) < 0)
+        attach_chord_parse(NULL, &chord, &e);
+    for (size_t i = 0; i < m->panes_count; i++)
+        if (str_equal(m->panes[i].id, id))
+            m->panes[i].keys = chord;
     m->dirty = true;
 }
 
@@ -54,12 +58,22 @@ void ui_model_cells(struct ui_model *m, struct ui_console *c, const struct cells
     m->dirty |= !c->copy;
 }
 
+void ui_copy_keep(struct ui_model *m, struct ui_copy *k)
+{
+    if (!k->keep || ui_copy_lacks(k))
+        return;
+    autofree char *text = ui_copy_all(k);
+    ui_intend(m, UI_INTENT_KEEP, k->keep, text, strlen(text));
+    free(TAKE(k->keep));
+}
+
 void ui_model_history(struct ui_model *m, struct ui_console *c, uint64_t first,
                       const struct cell *const *lines, const uint16_t *cols, size_t count)
 {
     if (!c->copy)
         return;
     ui_copy_take(c->copy, first, lines, cols, count);
+    ui_copy_keep(m, c->copy);
     if (ui_copy_lacks(c->copy))
         ui_intend_console(m, UI_INTENT_HISTORY, c, NULL, UI_COPY_CHUNK);
     m->dirty = true;
@@ -82,7 +96,8 @@ bool ui_model_too_small(const struct ui_model *m)
 static void layout(const struct ui_model *m, size_t listed, struct ui_rect *ret_list,
                    struct ui_rect *ret_pane)
 {
-    int body = MAX(m->rows - 2, 1); /* a title above, a line of keys below */
+    /* a title above, a line of keys below */
+    int body = MAX(m->rows - 2 - ui_tasks_rows(m), 1);
     int wanted = (int)MIN(listed + 1, (size_t)m->rows);
     int list = m->zoomed ? 0 : MIN(MAX(wanted, 3), MAX(body / 3, 3));
     *ret_list = (struct ui_rect){1, 0, list, m->cols};
@@ -90,10 +105,25 @@ static void layout(const struct ui_model *m, size_t listed, struct ui_rect *ret_
     *ret_pane = (struct ui_rect){1 + list + 1, 0, body - list - 1, m->cols};
 }
 
-/* The sheet's lines get what the stop of the dial (four lines) leaves. */
+/* The sheet's lines get what the stop of the dial leaves, and those beyond the usual ones what is
+ * left when the worst of what can be reached is seen as well. */
 int ui_sheet_rows(const struct ui_model *m)
 {
-    return MAX(2, MIN((int)UI_FIELD_COUNT, m->rows - 9));
+    enum { USUAL = 11, STOP = 9, REACH = 4 };
+    int room = MAX(MIN((int)USUAL, m->rows - STOP), m->rows - STOP - REACH);
+    return MAX(2, MIN((int)UI_FIELD_COUNT, room));
+}
+
+bool ui_profiles_beside(const struct ui_rect *list)
+{
+    enum { BOTH_COLS = 170 };
+    return list->cols >= BOTH_COLS;
+}
+
+size_t ui_profiles_rows(const struct ui_model *m, const struct ui_rect *list)
+{
+    return ui_profiles_beside(list) ? (size_t)MAX(list->rows, 1)
+                                    : MIN(m->profiles_count, (size_t)MAX(list->rows / 2, 3));
 }
 
 int ui_sheet_scroll(const struct ui_model *m)
@@ -108,7 +138,8 @@ void ui_model_layout(const struct ui_model *m, struct ui_rect *ret_list, struct 
     } else {
         struct ui_rect tour;
         ui_tour_place(m, &tour);
-        *ret_list = (struct ui_rect){1, 0, MAX(m->rows - 2 - tour.rows, 1), m->cols};
+        *ret_list =
+            (struct ui_rect){1, 0, MAX(m->rows - 2 - tour.rows - ui_tasks_rows(m), 1), m->cols};
         *ret_pane = (struct ui_rect){1, 0, 0, m->cols};
     }
 }

@@ -24,7 +24,7 @@ const struct ui_tour_step ui_tour[UI_TOUR_STEPS] = {
         {'B', "bring it back as it was then"},
         {'R', "what it did"},
         {'s', "stop it"},
-        {'x', "remove it: asked once, by name"}}},
+        {'X', "remove it: asked once, by name"}}},
     {"find your way", {
         {'?', "all keys"},
         {':', "any verb, Tab completes; :tour"},

@@ -73,59 +73,13 @@ static void graphs_key(struct ui_model *m, uint32_t key)
         m->page = UI_PAGE_LIST;
 }
 
-/* --- help --- */
-
-static const char help_console[] =
-    "\nConsole\n"
-    "  every key goes to the workload, but for ctrl-] and the next one\n"
-    "  (or those its profile names: console.detach-keys, docker, tmux):\n"
-    "  ctrl-] Tab     back to the list (Tab there leads here again)\n"
-    "  ctrl-] z       the whole window for it, and back\n"
-    "  ctrl-] o       the next pane; + in the list opens one more\n"
-    "  ctrl-] | -     panes beside one another, or one below the other\n"
-    "  ctrl-] e       a shell in it, in a pane of its own\n"
-    "  ctrl-] [       look back: / search, v V select, y copy, s save to a file\n"
-    "  ctrl-] p       type what was copied\n"
-    "  ctrl-] b       type into all that are marked, too\n"
-    "  ctrl-] t       take over typing from another viewer\n"
-    "  ctrl-] x       close it; the workload goes on\n"
-    "  the wheel looks back, dragging copies\n"
-    "  ctrl-] ctrl-]  a ctrl-] for the workload\n";
-static const char help_text_page[] = "\nText\n"
-                                     "  Up Down PgUp PgDn g G   move\n"
-                                     "  /  n                    search; the next place\n"
-                                     "  Left Right 1 to 6       in details: the other pages\n";
-static const char help_sheet[] = "\nLaunch sheet\n"
-                                 "  Up Down        from line to line; Tab completes a path\n"
-                                 "  Left Right     turn the dial: how far it is kept away\n"
-                                 "  ctrl-p         the plan, before anything starts\n"
-                                 "  ctrl-s         save it as a workload file under its name\n";
-
-static void help(struct ui_model *m)
-{
-    struct buf b = {0};
-    char name[16];
-    buf_puts(&b, "Workloads (in vi's keys or arrows; F1 help, F4 filter, F5 arrange, F6 sort,\n"
-                 "F9 kill, F10 quit)\n");
-    for (const struct ui_action *a = ui_actions; a->name; a++)
-        buf_printf(&b, "  %-8s %s\n", ui_bindings_name(m->bindings, a->key, name), a->help);
-    buf_puts(&b, "  Esc      one step out\n");
-    buf_puts(&b, help_console);
-    buf_puts(&b, help_text_page);
-    buf_puts(&b, help_sheet);
-    buf_puts(&b, "\n:tour shows the tour of the first start again.\n");
-    buf_puts(&b, "Keys, colours and the rest: interface.ini, see cofferdam(1).\n");
-    autofree char *text = buf_take(&b);
-    ui_model_text(m, "help", text);
-}
-
 /* --- everywhere --- */
 
 static bool page_of_all(struct ui_model *m, uint32_t key)
 {
     switch (key) {
     case 'I':
-        update_page(m, "images", (const char *const[]){"image", "list", NULL});
+        update_images_open(m);
         return true;
     case 'D':
         update_page(m, "doctor", (const char *const[]){"doctor", NULL});
@@ -143,8 +97,10 @@ static bool page_of_all(struct ui_model *m, uint32_t key)
         m->page = key == 'P' ? UI_PAGE_PROFILES : UI_PAGE_HOST;
         if (key == 'P')
             update_profile_move(m, 0);
-        else
+        else {
             ui_intend(m, UI_INTENT_REFRESH, NULL, NULL, 0);
+            ui_intend(m, UI_INTENT_IMAGES, NULL, NULL, 0);
+        }
         return true;
     }
     return false;
@@ -159,20 +115,31 @@ static void mouse_give(struct ui_model *m)
                                    : "the mouse is taken again");
 }
 
+static void refresh(struct ui_model *m)
+{
+    ui_intend(m, UI_INTENT_REFRESH, NULL, NULL, 0);
+    if (m->page == UI_PAGE_TEXT && m->text_id)
+        update_details(m, m->text_id, m->text_tab);
+}
+
 static bool everywhere(struct ui_model *m, uint32_t key)
 {
     if (key == 'q' || key == 0x03)
-        ui_intend(m, UI_INTENT_QUIT, NULL, NULL, 0);
+        update_quit(m);
+    else if (key == 0x1a) /* ctrl-z */
+        ui_intend(m, UI_INTENT_SUSPEND, NULL, NULL, 0);
     else if (key == '?')
-        help(m);
+        update_help(m, ui_where(m));
     else if (key == ':')
         update_command_open(m, "");
     else if (key == 'm')
         mouse_give(m);
     else if ((key == 'n' || key == 'o') && m->page == UI_PAGE_LIST)
         update_sheet_open(m, key == 'n' ? UI_FIELD_COMMAND : UI_FIELD_FILE);
+    else if (key == 'Z')
+        update_tasks_ask(m);
     else if (key == 'r' || key == 0x0c)
-        ui_intend(m, UI_INTENT_REFRESH, NULL, NULL, 0);
+        refresh(m);
     else
         return page_of_all(m, key);
     return true;
@@ -197,6 +164,8 @@ static bool dialog_key(struct ui_model *m, uint32_t key)
     };
     if (m->dialog == UI_DIALOG_NONE)
         return false;
+    if (key == 0x03) /* out, as everywhere; the second time it is meant */
+        key = m->dialog == UI_DIALOG_CONFIRM && m->asked == UI_INTENT_QUIT ? 'y' : UI_KEY_ESC;
     by_dialog[m->dialog](m, key);
     return true;
 }
@@ -204,9 +173,9 @@ static bool dialog_key(struct ui_model *m, uint32_t key)
 void ui_update_key(struct ui_model *m, uint32_t key)
 {
     static void (*const by_page[UI_PAGE_COUNT])(struct ui_model *, uint32_t) = {
-        [UI_PAGE_LIST] = update_list_key, [UI_PAGE_PROFILES] = profiles_key,
-        [UI_PAGE_HOST] = host_key,        [UI_PAGE_GRAPHS] = graphs_key,
-        [UI_PAGE_TEXT] = update_text_key,
+        [UI_PAGE_LIST] = update_list_key,     [UI_PAGE_PROFILES] = profiles_key,
+        [UI_PAGE_IMAGES] = update_images_key, [UI_PAGE_HOST] = host_key,
+        [UI_PAGE_GRAPHS] = graphs_key,        [UI_PAGE_TEXT] = update_text_key,
     };
     m->dirty = true;
     if (!m->message_bad || key == UI_KEY_ESC)
@@ -215,7 +184,7 @@ void ui_update_key(struct ui_model *m, uint32_t key)
         return;
     if (update_tour_key(m, key))
         return;
-    key = function_key(ui_bindings_meant(m->bindings, key));
+    key = function_key(ui_bindings_meant(&m->bindings, ui_where(m), key));
     if (!everywhere(m, key))
         by_page[m->page](m, key);
 }
@@ -254,10 +223,12 @@ size_t ui_update_input(struct ui_model *m, const char *data, size_t size, bool l
         } else {
             uint32_t key = UI_KEY_NONE;
             n = ui_key_decode(data + used, size - used, last, &key);
-            if (n && key == UI_KEY_MOUSE)
+            if (n && key == UI_KEY_MOUSE) {
                 mouse(m, data + used, n);
-            else if (n)
+            } else if (n) {
+                m->pressed_left = false;
                 ui_update_key(m, key);
+            }
         }
         if (!n)
             break;

@@ -132,7 +132,7 @@ static bool done_here(struct ui_model *m, char *const *words)
 {
     const struct ui_row *r = row_named(m, words[1]);
     if (str_equal(words[0], "q") || str_equal(words[0], "quit")) {
-        ui_intend(m, UI_INTENT_QUIT, NULL, NULL, 0);
+        update_quit(m);
     } else if (str_equal(words[0], "tour")) {
         if (m->page == UI_PAGE_TEXT)
             update_text_leave(m);
@@ -161,11 +161,80 @@ static bool done_here(struct ui_model *m, char *const *words)
     return true;
 }
 
-static void command_do(struct ui_model *m)
+/* It says little, and may take long: how far it is can be seen, and it can be given up. */
+static bool is_quiet(char *const *words)
+{
+    static const char *const quiet[] = {"rm", "kill",  "stop",   "pause",  "restart", "resume",
+                                        "cp", "clone", "update", "export", NULL};
+    static const char *const image[] = {"pull", "import", "export", "tag", "rm", "prune", NULL};
+    static const char *const snapshot[] = {"create", "restore", "rm", NULL};
+    if (str_equal(words[0], "image"))
+        return words[1] && is_one_of(words[1], image);
+    if (str_equal(words[0], "snapshot"))
+        return words[1] && is_one_of(words[1], snapshot);
+    return is_one_of(words[0], quiet);
+}
+
+/* {} is each that is marked, or the chosen one: a workload by its id where that is all, or a side;
+ * an image's name has none of the signs of paths in it where it is a part of one. */
+static char *for_one(const struct ui_model *m, const char *word, const char *id)
+{
+    const struct ui_row *r = ui_model_row(m, id);
+    struct buf b = {0};
+    autofree char *name = str_dup(r ? r->name : id);
+    for (char *c = name; *c; c++)
+        *c = *c == '/' || *c == ':' ? '-' : *c;
+    for (const char *at = word; *at; at++) {
+        bool here = str_starts(at, "{}"), side = at == word && (!at[2] || at[2] == ':');
+        if (here)
+            buf_puts(&b, side ? id : name);
+        else
+            buf_putc(&b, *at);
+        at += here;
+    }
+    return buf_take(&b);
+}
+
+static bool stands_for_many(char *const *words)
+{
+    for (; *words; words++)
+        if (strstr(*words, "{}"))
+            return true;
+    return false;
+}
+
+/* The same words as arguments, once for each. NULL: nothing is chosen. */
+static char **for_all(const struct ui_model *m, char *const *words)
+{
+    autostrv char **ids = m->page == UI_PAGE_IMAGES ? update_images_targets(m) : update_targets(m);
+    char **all = NULL;
+    for (char **id = ids; id && *id; id++) {
+        autostrv char **one = NULL;
+        for (size_t i = 0; words[i]; i++)
+            strv_take(&one, for_one(m, words[i], *id));
+        strv_take(&all, update_args((const char *const *)one));
+    }
+    return all;
+}
+
+static bool destroys(char *const *words)
 {
     static const char *const ends[] = {"rm", "prune", "kill", "stop", "restart", NULL};
-    static const char *const quiet[] = {"rm",     "kill", "stop",  "pause", "restart",
-                                        "resume", "cp",   "clone", NULL};
+    return is_one_of(words[0], ends) ||
+           (words[1] && (str_equal(words[1], "rm") || str_equal(words[1], "prune")));
+}
+
+/* It has asked by then: the verb, where it would, is not to ask once more. */
+static void force(char ***words)
+{
+    static const char *const never_ask[] = {"kill", "stop", "restart", "image", NULL};
+    if (!is_one_of((*words)[0], never_ask) && !strv_has(*words, "--force") &&
+        !strv_has(*words, "--dry-run"))
+        strv_add(words, "--force");
+}
+
+static void command_do(struct ui_model *m)
+{
     autostrv char **words = ui_words(m->typed.text);
     if (!words) {
         ui_model_message(m, true, "a quote is not closed");
@@ -173,23 +242,27 @@ static void command_do(struct ui_model *m)
     }
     if (!words[0] || done_here(m, words))
         return;
-    bool removes = is_one_of(words[0], ends) ||
-                   (words[1] && (str_equal(words[1], "rm") || str_equal(words[1], "prune")));
-    bool page = !is_one_of(words[0], quiet);
-    if (removes) {
+    bool page = !is_quiet(words), many = stands_for_many(words), asks = destroys(words);
+    if (!asks && !many && page) {
+        update_page(m, m->typed.text, (const char *const *)words);
+        return;
+    }
+    if (asks)
+        force(&words);
+    char **all = many ? for_all(m, words) : NULL;
+    if (!many)
+        strv_take(&all, update_args((const char *const *)words));
+    if (!all || (many && page)) {
+        strv_free(all);
+        ui_model_message(m, true, "{} stands for what is chosen, in what prints no page");
+    } else if (asks) {
         autofree char *question = str_format("Do \"%s\"?", m->typed.text);
         autofree char *safe = str_escape_z(question);
-        bool asks = !str_equal(words[0], "kill") && !str_equal(words[0], "stop") &&
-                    !str_equal(words[0], "restart") &&
-                    !strv_has(words, "--force") && !strv_has(words, "--dry-run");
-        if (asks)
-            strv_add(&words, "--force");
-        update_ask_args(m, update_args((const char *const *)words), page, safe);
-    } else if (page) {
-        update_page(m, m->typed.text, (const char *const *)words);
+        update_ask_all(m, all, page, safe);
     } else {
-        autofree char *args = update_args((const char *const *)words);
-        ui_intend(m, UI_INTENT_DO, NULL, args, strlen(args));
+        for (char **args = all; *args; args++)
+            ui_intend(m, UI_INTENT_DO, NULL, *args, strlen(*args));
+        strv_free(all);
         ui_model_message(m, false, "…");
     }
 }

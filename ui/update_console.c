@@ -32,7 +32,7 @@ static void console_take(struct ui_model *m, const char *id, const char *name, b
     c->id = str_dup(id);
     c->name = str_escape_z(name);
     c->may_type = true;
-    ui_model_keys(m, NULL);
+    ui_model_keys(m, id, NULL);
 }
 
 static void console_focus(struct ui_model *m)
@@ -103,7 +103,7 @@ static void console_to_all(struct ui_model *m)
 }
 
 /* What the key behind the first one of the chord does; false: it is none of them. */
-static bool console_does(struct ui_model *m, char key)
+static bool console_does(struct ui_model *m, uint32_t key)
 {
     switch (key) {
     case 't':
@@ -137,7 +137,7 @@ static bool console_does(struct ui_model *m, char key)
         return true;
     case '?':
         console_leave(m);
-        ui_update_key(m, '?');
+        update_help(m, UI_IN_CONSOLE);
         return true;
     }
     return false;
@@ -153,7 +153,7 @@ static void console_chord(struct ui_model *m, char key)
         console_leave(m);
     else if (key == chord->first || !chord->more)
         ui_intend_console(m, UI_INTENT_INPUT, ui_pane(m), both, key == chord->first ? 1 : 2);
-    else if (!console_does(m, key))
+    else if (!console_does(m, ui_bindings_meant(&m->bindings, UI_IN_CONSOLE, (unsigned char)key)))
         console_leave(m); /* Tab, Esc and anything else: back to the list */
 }
 
@@ -227,7 +227,7 @@ static void sheet_clear(struct ui_model *m)
     struct ui_sheet *s = &m->sheet;
     for (int i = 0; i < UI_FIELD_COUNT; i++)
         update_line_set(&s->lines[i], "");
-    s->network = 0;
+    memset(s->choices, 0, sizeof(s->choices));
     s->chosen = false;
     ui_sheet_stops_done(s);
     for (size_t i = 0; i < m->profiles_count; i++)

@@ -1,6 +1,8 @@
 /* Looking back in a console: moved, searched, selected, copied, saved. */
 #include "ui/update_inner.h"
 
+#define UI_NOT_HERE_YET "not all of that is here yet: a moment"
+
 static int copy_height(const struct ui_model *m)
 {
     struct ui_rect r[UI_PANES];
@@ -36,6 +38,10 @@ void update_copy_end(struct ui_model *m)
 void update_copy_take(struct ui_model *m)
 {
     struct ui_copy *k = ui_pane(m)->copy;
+    if (ui_copy_selection_lacks(k)) {
+        ui_model_message(m, false, UI_NOT_HERE_YET);
+        return;
+    }
     free(m->copied);
     m->copied = ui_copy_selected(k);
     ui_intend(m, UI_INTENT_COPIED, NULL, m->copied, strlen(m->copied));
@@ -49,7 +55,7 @@ void update_copy_search(struct ui_model *m)
 {
     struct ui_copy *k = ui_pane(m)->copy;
     if (k && !ui_copy_search(k, m->search.text, true, copy_height(m)))
-        ui_model_message(m, false, "that is not in it");
+        ui_model_message(m, false, UI_NOT_IN_IT);
 }
 
 static void copy_select(struct ui_copy *k, bool whole)
@@ -100,7 +106,7 @@ static bool copy_moves(struct ui_model *m, uint32_t key)
     return true;
 }
 
-static void copy_key(struct ui_model *m, uint32_t key)
+static void copy_does(struct ui_model *m, uint32_t key)
 {
     struct ui_copy *k = ui_pane(m)->copy;
     if (copy_moves(m, key))
@@ -113,7 +119,7 @@ static void copy_key(struct ui_model *m, uint32_t key)
         update_search_open(m);
     else if (key == 'n' || key == 'N') {
         if (!ui_copy_search(k, m->search.text, key == 'n', copy_height(m)))
-            ui_model_message(m, false, "that is not in it");
+            ui_model_message(m, false, UI_NOT_IN_IT);
     } else if (key == 's') {
         autofree char *path = str_format("%s.txt", ui_pane(m)->name);
         for (char *c = path; *c; c++)
@@ -124,27 +130,44 @@ static void copy_key(struct ui_model *m, uint32_t key)
         update_copy_end(m);
 }
 
+void update_copy_key(struct ui_model *m, uint32_t key)
+{
+    ui_model_no_message(m);
+    copy_does(m, ui_bindings_meant(&m->bindings, UI_IN_COPY, key));
+    m->dirty = true;
+}
+
 size_t update_copy_input(struct ui_model *m, const char *data, size_t size, bool last)
 {
     uint32_t key;
     size_t used = ui_key_decode(data, size, last, &key);
-    if (used) {
-        ui_model_no_message(m);
-        copy_key(m, key);
-        m->dirty = true;
-    }
+    if (used)
+        update_copy_key(m, key);
     return used;
+}
+
+static void copy_keep(struct ui_model *m, struct ui_copy *k)
+{
+    if (k->selecting && ui_copy_selection_lacks(k)) {
+        ui_model_message(m, false, UI_NOT_HERE_YET);
+        return;
+    }
+    ui_model_message(m, false, "writing…");
+    if (k->selecting) {
+        autofree char *text = ui_copy_selected(k);
+        ui_intend(m, UI_INTENT_KEEP, m->typed.text, text, strlen(text));
+        return;
+    }
+    free(k->keep);
+    k->keep = str_dup(m->typed.text);
+    ui_copy_keep(m, k);
 }
 
 /* What is selected, or all of it, into a file that is not there yet. */
 void update_keep_key(struct ui_model *m, uint32_t key)
 {
-    const struct ui_copy *k = ui_pane(m)->copy;
-    if (key == UI_KEY_ENTER && k && m->typed.used) {
-        autofree char *text = k->selecting ? ui_copy_selected(k) : ui_copy_all(k);
-        ui_intend(m, UI_INTENT_KEEP, m->typed.text, text, strlen(text));
-        ui_model_message(m, false, "writing…");
-    }
+    if (key == UI_KEY_ENTER && ui_pane(m)->copy && m->typed.used)
+        copy_keep(m, ui_pane(m)->copy);
     if (key == UI_KEY_ENTER || key == UI_KEY_ESC)
         m->dialog = UI_DIALOG_NONE;
     else

@@ -12,16 +12,31 @@ bool update_line_key(struct ui_line *l, uint32_t key); /* true if the key was on
 /* update.c: what moves, alike in every list; 0: the key is none of them. */
 long update_movement(const struct ui_model *m, uint32_t key);
 
+/* update_help.c */
+enum ui_where ui_where(const struct ui_model *m); /* of the page that is shown */
+void update_help(struct ui_model *m, enum ui_where where);
+
 /* update_list.c */
 void update_list_key(struct ui_model *m, uint32_t key);
 void update_list_mouse(struct ui_model *m, const struct ui_mouse *at);
 void update_select_move(struct ui_model *m, long by);
 void update_filter_key(struct ui_model *m, uint32_t key);
 
+/* update_actions.c: to the chosen one, or to all that are marked. */
+#define UPDATE_MANY_KEYS "sKpxXSABcyYLw"
+void update_many_key(struct ui_model *m, uint32_t key);
+void update_snapshot_key(struct ui_model *m, const struct ui_snapshot *s, uint32_t key);
+char **update_targets(const struct ui_model *m); /* ids, owned by the caller; NULL: none */
+/* What shows workloads shows all that are marked, if the chosen one is marked as well. */
+bool update_show_key(struct ui_model *m, uint32_t key); /* true: it was that */
+
 /* update_ask.c: what destroys is named and asked for once. */
 void update_ask(struct ui_model *m, enum ui_intent_kind kind, char **ids, const char *verb,
                 const char *note); /* ids are taken */
+void update_ask_about(struct ui_model *m, enum ui_intent_kind kind, char **ids,
+                      const char *question); /* ids are taken */
 void update_ask_args(struct ui_model *m, char *args, bool page, const char *question); /* taken */
+void update_ask_all(struct ui_model *m, char **args, bool page, const char *question); /* taken */
 void update_confirm_key(struct ui_model *m, uint32_t key);
 
 /* update_text.c */
@@ -31,7 +46,8 @@ void update_search_key(struct ui_model *m, uint32_t key);
 void update_text_leave(struct ui_model *m);
 /* A page of what a verb prints. The words end with NULL. */
 void update_page(struct ui_model *m, const char *title, const char *const *words);
-void update_details(struct ui_model *m, const char *id, int tab);
+void update_details(struct ui_model *m, const char *id, int tab); /* enum ui_tab */
+bool update_details_mouse(struct ui_model *m, const struct ui_mouse *at); /* true: on its names */
 
 /* update_sheet.c */
 void update_sheet_open(struct ui_model *m, enum ui_field field);
@@ -56,6 +72,7 @@ size_t update_console_input(struct ui_model *m, const char *data, size_t size);
 void update_copy_begin(struct ui_model *m); /* of the chosen pane */
 void update_copy_end(struct ui_model *m);
 void update_copy_take(struct ui_model *m); /* what is selected; then it ends */
+void update_copy_key(struct ui_model *m, uint32_t key);
 size_t update_copy_input(struct ui_model *m, const char *data, size_t size, bool last);
 void update_copy_search(struct ui_model *m);
 void update_keep_key(struct ui_model *m, uint32_t key);
@@ -63,6 +80,18 @@ void update_keep_key(struct ui_model *m, uint32_t key);
 /* tour.c; true: it was for the tour */
 bool update_tour_key(struct ui_model *m, uint32_t key);
 bool update_tour_mouse(struct ui_model *m, const struct ui_mouse *at);
+
+/* update_images.c */
+void update_images_open(struct ui_model *m);
+void update_images_key(struct ui_model *m, uint32_t key);
+void update_images_mouse(struct ui_model *m, const struct ui_mouse *at);
+char **update_images_targets(const struct ui_model *m); /* names, owned by the caller */
+
+/* update_tasks.c */
+void update_tasks_ask(struct ui_model *m);
+bool update_tasks_mouse(struct ui_model *m, const struct ui_mouse *at); /* true: it was for them */
+void update_quit(struct ui_model *m); /* what waits would never be done: that is asked for */
+bool update_task_given_up(struct ui_model *m, const char *number);
 
 /* update_mouse.c */
 void update_mouse(struct ui_model *m, const struct ui_mouse *at);

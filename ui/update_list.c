@@ -1,5 +1,6 @@
-/* Keys and mouse on the list: moving, marking, and what is done to a workload or to all marked. */
+/* Keys and mouse on the list: moving, marking, arranging, and what shows one workload. */
 #include "ui/columns.h"
+#include "ui/details.h"
 #include "ui/update_inner.h"
 
 void update_select_move(struct ui_model *m, long by)
@@ -21,12 +22,17 @@ void update_select_move(struct ui_model *m, long by)
 
 void update_filter_key(struct ui_model *m, uint32_t key)
 {
+    struct ui_line *filter = m->page == UI_PAGE_IMAGES ? &m->images.filter : &m->filter;
     if (key == UI_KEY_ESC)
-        update_line_set(&m->filter, "");
+        update_line_set(filter, "");
     if (key == UI_KEY_ESC || key == UI_KEY_ENTER)
         m->dialog = UI_DIALOG_NONE;
     else
-        update_line_key(&m->filter, key);
+        update_line_key(filter, key);
+    if (filter == &m->images.filter) {
+        ui_images_arrange(m);
+        return;
+    }
     ui_model_arrange(m);
     if (ui_model_position(m) == m->items_count)
         update_select_move(m, 0);
@@ -52,138 +58,6 @@ static void mark(struct ui_model *m, uint32_t key)
                 m->list[m->items[i].index].marked = true;
 }
 
-/* All marked, or the chosen one: ids, those alone that `live` if that is asked for. */
-static char **targets(const struct ui_model *m, bool live)
-{
-    char **ids = NULL;
-    const struct ui_row *r = ui_model_selected(m);
-    bool marked = ui_model_marked(m) > 0;
-    for (size_t i = 0; i < m->count; i++)
-        if ((marked ? m->list[i].marked : &m->list[i] == r) &&
-            (!live || state_phase_lives(m->list[i].phase)))
-            strv_add(&ids, m->list[i].id);
-    return ids;
-}
-
-/* --- actions --- */
-
-static bool any_lives(const struct ui_model *m, char *const *ids)
-{
-    for (; ids && *ids; ids++)
-        if (state_phase_lives(ui_model_row(m, *ids)->phase))
-            return true;
-    return false;
-}
-
-static void pause_all(struct ui_model *m, char *const *ids)
-{
-    bool all = true; /* paused already: then they go on */
-    for (char *const *id = ids; *id; id++)
-        all &= ui_model_row(m, *id)->phase == STATE_PAUSED;
-    for (char *const *id = ids; *id; id++)
-        ui_intend(m, all ? UI_INTENT_RESUME : UI_INTENT_PAUSE, *id, NULL, 0);
-}
-
-static void snapshot_all(struct ui_model *m, char *const *ids)
-{
-    for (; *ids; ids++) {
-        autofree char *args = update_args((const char *const[]){"snapshot", "create", *ids, NULL});
-        ui_intend(m, UI_INTENT_DO, *ids, args, strlen(args));
-    }
-    ui_model_message(m, false, "taking a snapshot…");
-}
-
-static const struct ui_snapshot *newest_of(const struct ui_model *m, const char *id)
-{
-    const struct ui_row *r = ui_model_row(m, id);
-    const struct ui_snapshot *found = NULL;
-    for (size_t i = 0; i < m->snapshots_count; i++) {
-        const struct ui_snapshot *s = &m->snapshots[i];
-        bool of = str_equal(s->workload, id) || (r && str_equal(s->workload_name, r->name));
-        if (of && (!found || s->created_ms > found->created_ms))
-            found = s;
-    }
-    return found;
-}
-
-static void snapshot_use(struct ui_model *m, const struct ui_snapshot *s, uint32_t key)
-{
-    if (!s) {
-        ui_model_message(m, false, "there is no snapshot of it; S takes one");
-    } else if (key == 'c') {
-        autofree char *args = update_args((const char *const[]){"clone", s->id, NULL});
-        ui_intend(m, UI_INTENT_DO, NULL, args, strlen(args));
-        ui_model_message(m, false, "starting a clone…");
-    } else if (key == 'B') {
-        autofree char *question =
-            str_format("Bring %s back as %s has it? What runs of it is ended, and what it did "
-                       "since is lost.",
-                       s->workload_name, s->name);
-        char *args =
-            update_args((const char *const[]){"snapshot", "restore", "--force", s->id, NULL});
-        update_ask_args(m, args, false, question);
-    } else {
-        autofree char *question = str_format("Remove the snapshot %s?", s->name);
-        char *args = update_args((const char *const[]){"snapshot", "rm", "--force", s->id, NULL});
-        update_ask_args(m, args, false, question);
-    }
-}
-
-static void copy(struct ui_model *m, const struct ui_row *r, bool out)
-{
-    autofree char *begun = out ? str_format("cp %s:", r->name) : str_format("cp ./ %s:", r->name);
-    update_command_open(m, begun);
-    if (!out)
-        ui_model_message(m, false, "cp FILE NAME:PATH");
-}
-
-static void restart_all(struct ui_model *m, char **ids)
-{
-    char **words = NULL;
-    strv_add(&words, "restart");
-    for (char *const *id = ids; *id; id++)
-        strv_add(&words, *id);
-    autofree char *names = ids[1] ? str_format("these %zu", strv_length(ids))
-                                  : str_dup(ui_model_row(m, ids[0])->name);
-    autofree char *question = str_format(
-        "Start %s again? What runs is ended; files stay, what is in memory is lost.", names);
-    update_ask_args(m, update_args((const char *const *)words), false, question);
-    strv_free(words);
-    strv_free(ids);
-}
-
-/* What ends, stops or loses something, to all of them. */
-static void many_key(struct ui_model *m, uint32_t key)
-{
-    bool remove = key == 'x' || key == 'X' || key == UI_KEY_DELETE;
-    char **ids = targets(m, !remove && key != 'A');
-    if (key == 'A' && ids) {
-        restart_all(m, ids);
-        return;
-    }
-    if (!ids) {
-        ui_model_message(m, false, "it is not running; x removes it");
-        return;
-    }
-    if (key == 'p' || key == 'S') {
-        if (key == 'p')
-            pause_all(m, ids);
-        else
-            snapshot_all(m, ids);
-        strv_free(ids);
-        return;
-    }
-    bool several = ids[1] != NULL;
-    if (remove)
-        update_ask(m, UI_INTENT_REMOVE, ids, "Remove",
-                   !any_lives(m, ids) ? ""
-                   : several          ? " Those that run will be killed."
-                                      : " It is running: it will be killed.");
-    else
-        update_ask(m, key == 's' ? UI_INTENT_STOP : UI_INTENT_KILL, ids,
-                   key == 's' ? "Stop" : "Kill", "");
-}
-
 static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
 {
     bool lives = state_phase_lives(r->phase);
@@ -192,7 +66,7 @@ static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
         if (lives)
             update_console_open(m, r, false);
         else
-            update_details(m, r->id, 1); /* what is left of it is its report */
+            update_details(m, r->id, UI_TAB_REPORT); /* what is left of it is its report */
         break;
     case '+':
         if (lives)
@@ -202,16 +76,11 @@ static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
         break;
     case 'i':
     case UI_KEY_RIGHT:
-        update_details(m, r->id, 0);
+        update_details(m, r->id, UI_TAB_STATE);
         break;
     case 't':
         m->page = UI_PAGE_GRAPHS;
         break;
-    case 'L': {
-        autofree char *begun = str_format("update %s --", r->name);
-        update_command_open(m, begun);
-        break;
-    }
     case 'R':
         update_details(m, r->id, 1);
         break;
@@ -226,14 +95,6 @@ static void row_key(struct ui_model *m, const struct ui_row *r, uint32_t key)
             ui_intend(m, UI_INTENT_SHELL, r->id, NULL, 0);
         else
             ui_model_message(m, false, "it is not running");
-        break;
-    case 'c':
-    case 'B':
-        snapshot_use(m, newest_of(m, r->id), key);
-        break;
-    case 'y':
-    case 'Y':
-        copy(m, r, key == 'y');
         break;
     }
 }
@@ -277,7 +138,7 @@ void update_list_key(struct ui_model *m, uint32_t key)
 {
     const struct ui_row *r = ui_model_selected(m);
     const struct ui_snapshot *s = ui_model_snapshot(m);
-    bool many = strchr("sKpxXSA", key < 0x80 ? (int)key : 0) && key && key < 0x80;
+    bool many = strchr(UPDATE_MANY_KEYS, key < 0x80 ? (int)key : 0) && key && key < 0x80;
     long by = key == ' ' ? 0 : update_movement(m, key);
     if (by)
         update_select_move(m, by);
@@ -296,11 +157,11 @@ void update_list_key(struct ui_model *m, uint32_t key)
     else if (key == UI_KEY_ESC)
         escape(m);
     else if ((many || key == UI_KEY_DELETE) && (r || ui_model_marked(m)))
-        many_key(m, key);
-    else if (r)
+        update_many_key(m, key);
+    else if (r && !update_show_key(m, key))
         row_key(m, r, key);
     else if (s && strchr("cBxX\r", (int)(key < 0x80 ? key : 1)) && key)
-        snapshot_use(m, s, key == UI_KEY_ENTER ? 'c' : key);
+        update_snapshot_key(m, s, key == UI_KEY_ENTER ? 'c' : key);
 }
 
 /* --- the mouse --- */

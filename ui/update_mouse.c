@@ -1,5 +1,6 @@
 /* The mouse, everywhere: it chooses, scrolls and selects; in a pane whose workload wants it, it is
  * the workload's. */
+#include "ui/hints.h"
 #include "ui/update_inner.h"
 
 #include <stdio.h>
@@ -112,15 +113,83 @@ static bool panes_mouse(struct ui_model *m, const struct ui_mouse *at)
     return true;
 }
 
+/* The bottom line: what it names is done; true: it was for it. */
+static bool hints_mouse(struct ui_model *m, const struct ui_mouse *at)
+{
+    bool console = m->focus == UI_FOCUS_CONSOLE && m->dialog == UI_DIALOG_NONE;
+    if (at->row != m->rows - 1)
+        return false;
+    if (ui_filter_seen(m))
+        m->dialog = UI_DIALOG_FILTER; /* to be changed */
+    uint32_t key = m->dialog == UI_DIALOG_CONFIRM ? ui_answer_at(m, at->col)
+                   : ui_hints_seen(m)             ? ui_hint_at(m, at->col)
+                                                  : UI_KEY_NONE;
+    if (key == UI_KEY_NONE)
+        return true;
+    if (console && !ui_pane(m)->copy) {
+        const char chord[] = {ui_pane(m)->keys.first, (char)key};
+        update_console_input(m, &chord[0], 1);
+        update_console_input(m, &chord[1], 1);
+    } else if (console) {
+        update_copy_key(m, key);
+    } else {
+        ui_update_key(m, key);
+    }
+    return true;
+}
+
+/* A line of the sheet is chosen; once it is, a click turns it, on the dial to where it was. */
+static void sheet_mouse(struct ui_model *m, const struct ui_mouse *at)
+{
+    int field = at->row - 2 + ui_sheet_scroll(m);
+    if (at->row < 2 || at->row - 2 >= ui_sheet_rows(m) || field >= UI_FIELD_COUNT)
+        return;
+    bool again = m->sheet.field == (enum ui_field)field;
+    m->sheet.field = (enum ui_field)field;
+    int chosen = ui_sheet_stop(&m->sheet,
+                               m->profile < m->profiles_count ? m->profiles[m->profile].name : "");
+    int stop = field == UI_FIELD_DIAL ? ui_sheet_stop_at(&m->sheet, chosen, m->cols, at->col) : -1;
+    if (stop >= 0)
+        ui_update_key(m, (uint32_t)('1' + stop));
+    else if (again && !ui_field_is_typed(m->sheet.field) && field != UI_FIELD_DIAL)
+        ui_update_key(m, UI_KEY_RIGHT);
+}
+
+static void profiles_mouse(struct ui_model *m, const struct ui_mouse *at)
+{
+    struct ui_rect list, pane;
+    ui_model_layout(m, &list, &pane);
+    size_t rows = ui_profiles_rows(m, &list), row = (size_t)MAX(at->row - list.row, 0);
+    size_t from = m->profile >= rows ? m->profile - rows + 1 : 0;
+    if (at->row < list.row || row >= rows || from + row >= m->profiles_count)
+        return;
+    if (from + row == m->profile)
+        ui_update_key(m, UI_KEY_ENTER);
+    else
+        update_profile_move(m, (int)(from + row) - (int)m->profile);
+}
+
 void update_mouse(struct ui_model *m, const struct ui_mouse *at)
 {
     bool list = m->dialog == UI_DIALOG_NONE && m->page == UI_PAGE_LIST;
     m->dirty |= !at->moved;
+    if (ui_model_too_small(m)) /* nothing of all that is seen */
+        return;
+    if (at->pressed && !at->moved)
+        m->pressed_left = at->col < m->cols / 2;
+    if (at->pressed && !at->moved && at->button == LEFT && hints_mouse(m, at)) {
+        m->dirty = true;
+        return;
+    }
     if (list && m->panes_count && panes_mouse(m, at)) {
         m->dirty = true;
         return;
     }
     if (!at->pressed || at->moved)
+        return;
+    if (at->button == LEFT && update_tasks_mouse(m, at))
+        return;
+    if (at->button == LEFT && m->dialog == UI_DIALOG_NONE && update_details_mouse(m, at))
         return;
     if (list && at->button == LEFT && update_tour_mouse(m, at))
         return;
@@ -129,13 +198,18 @@ void update_mouse(struct ui_model *m, const struct ui_mouse *at)
             m->focus = UI_FOCUS_LIST;
         for (int i = 0; i < STEP; i++)
             ui_update_key(m, at->button == WHEEL_UP ? UI_KEY_UP : UI_KEY_DOWN);
-    } else if (m->dialog == UI_DIALOG_LAUNCH) {
-        int field = at->row - 2 + ui_sheet_scroll(m);
-        if (field >= 0 && field < UI_FIELD_COUNT)
-            m->sheet.field = (enum ui_field)field;
-    } else if (list) {
+    } else if (at->button == RIGHT) { /* one step out */
+        if (list && m->focus == UI_FOCUS_CONSOLE)
+            m->focus = UI_FOCUS_LIST;
+        else
+            ui_update_key(m, UI_KEY_ESC);
+    } else if (m->dialog == UI_DIALOG_LAUNCH && at->button == LEFT) {
+        sheet_mouse(m, at);
+    } else if (list && at->button == LEFT) {
         update_list_mouse(m, at);
-    } else if (m->dialog == UI_DIALOG_NONE && at->button == RIGHT) {
-        ui_update_key(m, UI_KEY_ESC);
+    } else if (m->dialog == UI_DIALOG_NONE && m->page == UI_PAGE_IMAGES && at->button == LEFT) {
+        update_images_mouse(m, at);
+    } else if (m->dialog == UI_DIALOG_NONE && m->page == UI_PAGE_PROFILES && at->button == LEFT) {
+        profiles_mouse(m, at);
     }
 }

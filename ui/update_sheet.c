@@ -1,6 +1,8 @@
 /* Keys of the launch sheet, and what was found out for it. */
 #include "ui/update_inner.h"
 
+#include <stdlib.h>
+
 static const char *profile_name(const struct ui_model *m)
 {
     return m->profile < m->profiles_count ? m->profiles[m->profile].name : "";
@@ -46,7 +48,8 @@ static void dial_ask(struct ui_model *m)
 void update_sheet_open(struct ui_model *m, enum ui_field field)
 {
     if (!m->profiles_count) {
-        ui_model_message(m, true, "there are no profiles");
+        ui_model_message(
+            m, true, m->profiles_known ? "there are no profiles" : "the profiles are not read yet");
         return;
     }
     m->dialog = UI_DIALOG_LAUNCH;
@@ -69,11 +72,10 @@ static void dial_turn(struct ui_model *m, int by)
 static void choice_turn(struct ui_model *m, int by)
 {
     struct ui_sheet *s = &m->sheet;
-    int count = 0;
-    while (ui_networks[count])
-        count++;
-    if (s->field == UI_FIELD_NETWORK) {
-        s->network = (s->network + count + by) % count;
+    const char *const *choices = ui_field_choices(s->field);
+    int count = choices ? (int)strv_length((char *const *)choices) : 0;
+    if (choices) {
+        s->choices[s->field] = (s->choices[s->field] + count + by) % count;
     } else if (s->field == UI_FIELD_PROFILE) {
         s->chosen = true;
         update_profile_move(m, by);
@@ -91,8 +93,20 @@ static void field_move(struct ui_model *m, int by)
     m->sheet.field = (enum ui_field)((m->sheet.field + UI_FIELD_COUNT + by) % UI_FIELD_COUNT);
 }
 
+/* Without a CD there is nothing to install. */
+static bool sheet_lacks_cd(struct ui_model *m)
+{
+    const struct ui_sheet *s = &m->sheet;
+    bool lacks = s->lines[UI_FIELD_INSTALL].used && !s->lines[UI_FIELD_FILE].used;
+    if (lacks)
+        ui_model_message(m, true, "install: the CD image is the sheet's file");
+    return lacks;
+}
+
 static void sheet_start(struct ui_model *m)
 {
+    if (sheet_lacks_cd(m))
+        return;
     autostrv char **args = ui_sheet_args(&m->sheet, profile_name(m));
     if (!args) {
         ui_model_message(m, true, "a quote is not closed");
@@ -132,6 +146,8 @@ static void sheet_save(struct ui_model *m)
         ui_model_message(m, true, "give it a name first: the last line of the sheet");
     } else if (!text) {
         ui_model_message(m, true, "a quote is not closed");
+    } else if (m->sheet.lines[UI_FIELD_INSTALL].used) {
+        ui_model_message(m, true, "an installation is done once, and is no workload file");
     } else {
         ui_intend(m, UI_INTENT_SAVE, name, text, strlen(text));
         ui_model_message(m, false, "writing…");
@@ -150,6 +166,7 @@ void update_sheet_key(struct ui_model *m, uint32_t key)
 {
     struct ui_sheet *s = &m->sheet;
     bool path = s->field == UI_FIELD_FILE || s->field == UI_FIELD_MOUNT;
+    key = ui_bindings_meant(&m->bindings, UI_IN_SHEET, key);
     if (key == UI_KEY_ESC)
         m->dialog = UI_DIALOG_NONE;
     else if (key == UI_KEY_ENTER && s->field == UI_FIELD_FILE && s->lines[UI_FIELD_FILE].used)
@@ -206,10 +223,17 @@ void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const ch
     m->dirty = true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 void ui_update_completions(struct ui_model *m, char **paths)
 {
     struct ui_line *l = &m->sheet.lines[m->sheet.field];
     strv_free(m->sheet.completions);
+    if (paths)
+        qsort(paths, strv_length(paths), sizeof(*paths), by_name);
     m->sheet.completions = paths;
     m->dirty = true;
     if (!paths || !paths[0] || m->dialog != UI_DIALOG_LAUNCH)

@@ -1,21 +1,8 @@
 /* Pages of text: scrolled, searched, left; the tabs of a workload's details. */
+#include "ui/details.h"
 #include "ui/update_inner.h"
 
-#include <strings.h>
-
 /* --- details --- */
-
-enum { TABS = 6 };
-static const struct {
-    const char *name, *verb[3];
-} tabs[TABS] = {
-    {"state and plan", {"inspect"}         },
-    {"report",         {"report"}          },
-    {"log",            {"logs"}            },
-    {"changes",        {"diff"}            },
-    {"numbers",        {"stats", "--watch"}},
-    {"processes",      {NULL}              }, /* found out by the interface itself */
-};
 
 void update_page(struct ui_model *m, const char *title, const char *const *words)
 {
@@ -23,35 +10,82 @@ void update_page(struct ui_model *m, const char *title, const char *const *words
     if (m->page == UI_PAGE_TEXT && m->text_loading)
         ui_intend(m, UI_INTENT_PAGE_END, NULL, NULL, 0);
     ui_model_text_begin(m, title);
+    free(TAKE(m->text_id)); /* it is of no workload's details, unless somebody says so */
     ui_intend(m, UI_INTENT_PAGE, title, args, strlen(args));
 }
 
 bool ui_shows_processes(const struct ui_model *m)
 {
-    return m->page == UI_PAGE_TEXT && m->text_id && !tabs[m->text_tab].verb[0];
+    return m->page == UI_PAGE_TEXT && m->text_id && m->text_tab == UI_TAB_PROCESSES;
+}
+
+/* Those taken of it, the newest first, and what has been started from each. */
+static char *snapshots_text(const struct ui_model *m, const char *id)
+{
+    struct buf b = {0};
+    const struct ui_row *r = ui_model_row(m, id);
+    for (size_t i = 0; i < m->snapshots_count; i++) {
+        const struct ui_snapshot *s = &m->snapshots[i];
+        char size[32], age[32];
+        if (!str_equal(s->workload, id))
+            continue;
+        buf_printf(&b, "%s  %s: %s, %s, taken %s ago\n", s->id, s->name, s->kind,
+                   s->bytes == UINT64_MAX ? "of unknown size"
+                                          : str_from_size(s->bytes, size, sizeof(size)),
+                   str_from_duration((uint64_t)MAX(m->now_ms - s->created_ms, (int64_t)0), age,
+                                     sizeof(age)));
+        for (size_t k = 0; k < m->count; k++)
+            if (str_equal(m->list[k].snapshot, s->id))
+                buf_printf(&b, "    started from it: %s\n", m->list[k].name);
+    }
+    if (r && r->snapshot)
+        buf_printf(&b, "it was itself started from %s\n", r->snapshot);
+    if (!b.used)
+        buf_puts(&b, "no snapshot was taken of it; S in the list takes one\n");
+    return buf_take(&b);
 }
 
 void update_details(struct ui_model *m, const char *id, int tab)
 {
     const struct ui_row *r = ui_model_row(m, id);
+    const struct ui_tab_row *t = &ui_tabs[tab];
     autofree char *of = str_dup(id);
-    autofree char *title = str_format("%s: %s", r ? r->name : id, tabs[tab].name);
-    const char *words[4] = {0};
+    autofree char *title = str_format("%s: %s", r ? r->name : id, t->title);
+    const char *words[ARRAY_SIZE(t->verb) + 2] = {0};
     size_t n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(tabs[tab].verb) && tabs[tab].verb[i]; i++)
-        words[n++] = tabs[tab].verb[i];
+    for (; n < ARRAY_SIZE(t->verb) && t->verb[n]; n++)
+        words[n] = t->verb[n];
     words[n] = of;
+    if (!n && m->page == UI_PAGE_TEXT && m->text_loading)
+        ui_intend(m, UI_INTENT_PAGE_END, NULL, NULL, 0);
     if (n) {
         update_page(m, title, words);
+    } else if (tab == UI_TAB_SNAPSHOTS) {
+        autofree char *text = snapshots_text(m, of);
+        ui_model_text(m, title, text);
+    } else if (tab == UI_TAB_NUMBERS) {
+        ui_model_text(m, title, "");
+        ui_intend(m, UI_INTENT_NUMBERS, NULL, NULL, 0);
     } else {
-        if (m->page == UI_PAGE_TEXT && m->text_loading)
-            ui_intend(m, UI_INTENT_PAGE_END, NULL, NULL, 0);
         ui_model_text_begin(m, title);
         ui_intend(m, UI_INTENT_PROCESSES, of, NULL, 0);
     }
     free(m->text_id);
     m->text_id = TAKE(of);
     m->text_tab = tab;
+    ui_model_numbers(m);
+}
+
+bool update_details_mouse(struct ui_model *m, const struct ui_mouse *at)
+{
+    struct ui_rect list, pane;
+    ui_model_layout(m, &list, &pane);
+    if (m->page != UI_PAGE_TEXT || !m->text_id || at->row != list.row)
+        return false;
+    int tab = ui_tab_at(m, at->col);
+    if (tab >= 0)
+        update_details(m, m->text_id, tab);
+    return true;
 }
 
 /* --- text --- */
@@ -69,15 +103,8 @@ void update_text_leave(struct ui_model *m)
 
 static void search_next(struct ui_model *m, bool here)
 {
-    size_t count = m->text_count;
-    for (size_t i = here ? 0 : 1; m->search.used && i <= count; i++) {
-        size_t at = (m->text_scroll + i) % (count ? count : 1);
-        if (at < count && strcasestr(m->text[at], m->search.text)) {
-            m->text_scroll = at;
-            return;
-        }
-    }
-    ui_model_message(m, false, "that is not in it");
+    if (!ui_text_search(m, here))
+        ui_model_message(m, false, m->text_seeks ? "that is not in it yet" : UI_NOT_IN_IT);
 }
 
 void update_search_open(struct ui_model *m)
@@ -106,6 +133,7 @@ void update_text_key(struct ui_model *m, uint32_t key)
     long most =
         MAX(count - 3, 0L); /* long lines take more than one row: some rest is always seen */
     bool details = m->text_id != NULL;
+    m->text_seeks = false;
     if (by)
         m->text_scroll = (size_t)MAX(MIN((long)m->text_scroll + by, most), 0L);
     else if (key == '/')
@@ -113,11 +141,11 @@ void update_text_key(struct ui_model *m, uint32_t key)
     else if (key == 'n' || key == 'N')
         search_next(m, false);
     else if (details && (key == UI_KEY_RIGHT || key == UI_KEY_TAB))
-        update_details(m, m->text_id, (m->text_tab + 1) % TABS);
+        update_details(m, m->text_id, (m->text_tab + 1) % UI_TABS);
     else if (details && m->text_tab && (key == UI_KEY_LEFT || key == UI_KEY_BACK_TAB))
         update_details(m, m->text_id, m->text_tab - 1);
-    else if (details && key >= '1' && key < '1' + TABS)
-        update_details(m, m->text_id, (int)(key - '1'));
+    else if (details && ui_tab_of_key(key) >= 0)
+        update_details(m, m->text_id, ui_tab_of_key(key));
     else if (key == UI_KEY_ESC || key == UI_KEY_LEFT || key == UI_KEY_ENTER)
         update_text_leave(m);
 }

@@ -35,8 +35,9 @@ static void draw_graph(const struct ui_model *m, const struct ui_row *w, enum ui
     const char *number = ui_column_text(m, w, graphs[of].now, now, sizeof(now));
     bool unknown = str_equal(number, "-") && state_phase_lives(w->phase);
     top_text(of, ui_graph_top(w->history, of, r->cols, kind), top, sizeof(top));
-    autofree char *title = unknown ? str_format("%s: not known", graphs[of].name)
-                                   : str_format("%s %s, the top is %s", graphs[of].name, number, top);
+    autofree char *title = unknown
+                               ? str_format("%s: not known", graphs[of].name)
+                               : str_format("%s %s, the top is %s", graphs[of].name, number, top);
     paint_line(r->row, r->col, r->cols, title);
     for (int i = 0; i < r->rows - 1; i++) {
         autofree char *text = ui_graph_text(w->history, of, r->cols, i, r->rows - 1, kind);
@@ -49,6 +50,16 @@ void view_graphs(const struct ui_model *m, const struct ui_rect *r)
     const struct ui_row *w = ui_model_selected(m);
     if (!w) {
         paint_text(r->row, 1, r->cols - 2, UI_QUIET, "no workload is chosen");
+        return;
+    }
+    if (!w->history || !w->history->used) {
+        autofree char *none =
+            str_format("%s: %s", w->name,
+                       !state_phase_lives(w->phase) ? "it was not looked at while it ran"
+                       : w->silent                  ? "its monitor does not answer"
+                                                    : "looking…");
+        view_lines(&(struct ui_rect){r->row, 1, r->rows, r->cols - 2}, (char *const[]){none, NULL},
+                   0);
         return;
     }
     uint64_t seconds = w->history ? w->history->used : 0;

@@ -1,5 +1,6 @@
 /* This machine: what runs on it behind each boundary, and what there is room for. */
 #include "ui/columns.h"
+#include "ui/graphs.h"
 #include "ui/views.h"
 
 #include <stdio.h>
@@ -28,9 +29,32 @@ static void sizes(const struct ui_model *m, struct buf *b, const char *what, uin
                   uint64_t all)
 {
     char a[32], c[32];
-    autofree char *drawn = bar(m, used, all, MIN(30, m->cols - 44));
+    autofree char *drawn = bar(m, used, all, MIN(MAX(30, MIN(m->cols / 2, 100)), m->cols - 44));
     buf_printf(b, "%-10s %s %s of %s\n", what, m->cols >= 60 ? drawn : "",
                str_from_size(used, a, sizeof(a)), str_from_size(all, c, sizeof(c)));
+}
+
+/* Each on a line of its own where there is room. */
+static void stored_lines(const struct ui_model *m, struct buf *b)
+{
+    enum { ROWS_FOR_EACH = 14 };
+    const struct ui_images *images = &m->images;
+    uint64_t taken = 0;
+    char a[32] = "looking…", c[32];
+    for (size_t i = 0; i < m->snapshots_count; i++)
+        taken += m->snapshots[i].bytes == UINT64_MAX ? 0 : m->snapshots[i].bytes;
+    if (images->known)
+        str_from_size(images->bytes, a, sizeof(a));
+    str_from_size(taken, c, sizeof(c));
+    if (m->rows < ROWS_FOR_EACH) {
+        buf_printf(b, "%-10s %zu, %s; images %s\n", "snapshots", m->snapshots_count, c, a);
+        return;
+    }
+    buf_printf(b, "%-10s %zu, %s\n", "snapshots", m->snapshots_count, c);
+    buf_printf(b, "%-10s %zu, %s", "images", images->count, a);
+    if (images->cache && m->cols >= 60)
+        buf_printf(b, "; made from them and kept: %s", images->cache);
+    buf_putc(b, '\n');
 }
 
 static void host_lines(const struct ui_model *m, struct buf *b)
@@ -47,14 +71,10 @@ static void host_lines(const struct ui_model *m, struct buf *b)
                f->processors, m->cols >= 60 ? " processors" : "");
     buf_printf(b,
                m->cols >= 60 ? "%-10s cpu %s, memory %s, disk %s of the last 10 s\n"
-                             : "%-10s %s, %s, %s\n",
+                             : "%-10s cpu %s mem %s io %s\n",
                "waits", percent(f->pressure_cpu, a, sizeof(a)),
                percent(f->pressure_memory, c, sizeof(c)), percent(f->pressure_io, d, sizeof(d)));
-    uint64_t taken = 0;
-    for (size_t i = 0; i < m->snapshots_count; i++)
-        taken += m->snapshots[i].bytes == UINT64_MAX ? 0 : m->snapshots[i].bytes;
-    buf_printf(b, "%-10s %zu, %s\n", "snapshots", m->snapshots_count,
-               str_from_size(taken, a, sizeof(a)));
+    stored_lines(m, b);
 }
 
 struct boundary_sum {
@@ -105,6 +125,44 @@ static void boundary_line(const struct ui_model *m, struct buf *b, const char *b
                str_from_size(s.memory, memory, sizeof(memory)), room);
 }
 
+static int uses_more(const void *a, const void *b)
+{
+    const struct ui_row *x = *(const struct ui_row *const *)a,
+                        *y = *(const struct ui_row *const *)b;
+    if (x->cpu_permille != y->cpu_permille)
+        return x->cpu_permille < y->cpu_permille ? 1 : -1;
+    return x->memory == y->memory ? strcmp(x->id, y->id) : x->memory < y->memory ? 1 : -1;
+}
+
+/* Where there is room: who uses most of it. */
+static void view_greatest(const struct ui_model *m, const struct ui_rect *r)
+{
+    autofree const struct ui_row **rows = mem_zero(m->count + 1, sizeof(*rows));
+    size_t count = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (state_phase_lives(m->list[i].phase) && m->list[i].sampled)
+            rows[count++] = &m->list[i];
+    if (r->rows < 3 || !count)
+        return;
+    qsort(rows, count, sizeof(*rows), uses_more);
+    paint_line(r->row, r->col, r->cols, "what uses most");
+    int graph = MAX(r->cols - 60, 0);
+    for (int i = 0; i < r->rows - 1 && (size_t)i < count; i++) {
+        char cpu[32], memory[32];
+        autofree char *lately =
+            ui_graph_text(rows[i]->history, UI_HISTORY_CPU, MAX(graph, 1), 0, 1, ui_graph_kind(m));
+        autofree char *head =
+            str_format("%-10s %6s %9s  ", rows[i]->boundary,
+                       ui_column_text(m, rows[i], UI_COL_CPU, cpu, sizeof(cpu)),
+                       ui_column_text(m, rows[i], UI_COL_MEMORY, memory, sizeof(memory)));
+        int name = MIN(30, r->cols - 30); /* and a blank */
+        paint_text(r->row + 1 + i, r->col, name, UI_PLAIN, rows[i]->name);
+        paint_text(r->row + 1 + i, r->col + name + 1, MIN(29, r->cols - name - 1), UI_PLAIN, head);
+        if (graph > 0)
+            paint_text(r->row + 1 + i, r->col + 60, graph, UI_GRAPH, lately);
+    }
+}
+
 void view_host(const struct ui_model *m, const struct ui_rect *r)
 {
     static const char *const boundaries[] = {"container", "sandbox", "microvm", "vm"};
@@ -122,5 +180,7 @@ void view_host(const struct ui_model *m, const struct ui_rect *r)
         at += length + (at[length] == '\n');
     }
     struct ui_rect inside = {r->row, 1, r->rows, r->cols - 2};
-    view_lines(&inside, lines, 0);
+    int used = view_lines(&inside, lines, 0) + 1;
+    struct ui_rect below = {r->row + used, 1, r->rows - used, r->cols - 2};
+    view_greatest(m, &below);
 }

@@ -25,7 +25,7 @@ static enum ui_look state_look(const struct ui_row *r)
     return UI_PLAIN;
 }
 
-static void list_cell(int row, int col, int width, bool right, enum ui_look look, const char *text)
+void view_cell(int row, int col, int width, bool right, enum ui_look look, const char *text)
 {
     int length = (int)strlen(text);
     if (right && length < width) {
@@ -66,7 +66,7 @@ static void list_row(const struct ui_model *m, const struct ui_item *it, int row
                               : c == UI_COL_GRAPH ? ui_graph_text(r->history, UI_HISTORY_CPU, width,
                                                                   0, 1, ui_graph_kind(m))
                                                   : NULL;
-        list_cell(row, col, width, ui_columns[c].right,
+        view_cell(row, col, width, ui_columns[c].right,
                   selected            ? plain
                   : c == UI_COL_STATE ? state_look(r)
                   : c == UI_COL_GRAPH ? UI_GRAPH
@@ -110,7 +110,7 @@ static void list_heading(const struct ui_model *m, const struct ui_rect *r)
                                          !sorted                                       ? ""
                                          : m->sort_turned == ui_columns[c].large_first ? "^"
                                                                                        : "v");
-        list_cell(r->row, col + (c == UI_COL_COMMAND), width, ui_columns[c].right,
+        view_cell(r->row, col + (c == UI_COL_COMMAND), width, ui_columns[c].right,
                   sorted ? UI_MARKED : UI_HEADING, name);
         col += width + 1;
     }

@@ -10,26 +10,24 @@ static const struct profile_entry *profile_of(const struct ui_model *m)
 static void dial_line(const struct ui_model *m, int row, int width)
 {
     const struct ui_sheet *s = &m->sheet;
-    int at = ui_sheet_stop(s, profile_of(m)->name), col = 12;
+    int at = ui_sheet_stop(s, profile_of(m)->name), col = UI_SHEET_COL;
     if (!s->stops_known) { /* a helper asks the backends: nothing here waits for them */
         paint_text(row, col, width - col, UI_QUIET, "looking what there is here…");
         return;
     }
-    for (int i = 0; i < UI_STOPS && col < width; i++) {
+    for (int i = 0; i < UI_STOPS; i++) {
         const struct ui_stop *stop = &s->stops[i];
-        autofree char *text = str_format("%s%s",
-                                         i == at       ? "(o) "
-                                         : stop->there ? "( ) "
-                                                       : "(x) ",
-                                         stop->boundary);
+        autofree char *text = ui_sheet_stop_text(s, at, width, i);
         int length = (int)strlen(text);
+        col = ui_sheet_stop_col(s, at, width, i);
+        if (col >= width)
+            break;
         paint_text(row, col, MIN(length, width - col),
                    i == at && m->sheet.field == UI_FIELD_DIAL ? UI_SELECTED
                    : !stop->there                             ? UI_QUIET
                    : i == at                                  ? UI_HEADING
                                                               : UI_PLAIN,
                    text);
-        col += length + 2;
     }
 }
 
@@ -40,9 +38,10 @@ static char *field_text(const struct ui_model *m, enum ui_field f)
     autofree char *why = str_escape_z(p->why ? p->why : "");
     if (f == UI_FIELD_PROFILE)
         return str_format("< %s >  %s", name, why);
-    if (f == UI_FIELD_NETWORK)
-        return str_format("< %s >", m->sheet.network ? ui_networks[m->sheet.network]
-                                                     : "as the profile has it");
+    const char *const *choices = ui_field_choices(f);
+    if (choices)
+        return str_format("< %s >", m->sheet.choices[f] ? choices[m->sheet.choices[f]]
+                                                        : "as the profile has it");
     return str_escape_z(m->sheet.lines[f].text);
 }
 
@@ -60,13 +59,19 @@ static const char *field_hint(enum ui_field f)
         return "SOURCE[:TARGET][:rw] …";
     case UI_FIELD_MEMORY:
     case UI_FIELD_CPUS:
+    case UI_FIELD_PIDS:
+    case UI_FIELD_DISK:
     case UI_FIELD_TIME:
         return "as the profile has it";
+    case UI_FIELD_INSTALL:
+        return "where the file is a CD image: DISK [SIZE], a new one";
     case UI_FIELD_NAME:
         return "made up";
     case UI_FIELD_DIAL:
     case UI_FIELD_PROFILE:
     case UI_FIELD_NETWORK:
+    case UI_FIELD_KEEP:
+    case UI_FIELD_RESTART:
     case UI_FIELD_COUNT:
         break;
     }
@@ -83,11 +88,9 @@ static void field_line(const struct ui_model *m, enum ui_field f, int row, int w
         return;
     }
     autofree char *text = field_text(m, f);
-    int room = width - 13, length = (int)strlen(text);
+    int room = width - 13;
     /* The end of a long one is what is being typed. */
-    const char *shown = text + (typed && length > room ? length - room : 0);
-    while ((*shown & 0xc0) == 0x80)
-        shown++;
+    const char *shown = typed ? paint_tail(text, room) : text;
     bool broken = f == UI_FIELD_PROFILE && profile_of(m)->broken;
     paint_text(row, 12, room + 1,
                broken                             ? UI_BAD
@@ -96,18 +99,22 @@ static void field_line(const struct ui_model *m, enum ui_field f, int row, int w
                                                   : UI_PLAIN,
                typed && !m->sheet.lines[f].used ? field_hint(f) : shown);
     if (chosen && typed)
-        paint_cursor(row, 12 + MIN(paint_width(text), room));
+        paint_cursor(row, 12 + paint_width(shown));
 }
 
 /* What the chosen stop is, in the lines there are; returns how many it took. */
 static int stop_lines(const struct ui_model *m, const struct ui_rect *r)
 {
+    enum { PATHS = 6 };
     const struct ui_sheet *s = &m->sheet;
     int at = ui_sheet_stop(s, profile_of(m)->name);
     char **lines = NULL;
-    for (char *const *c = s->completions; c && *c && c[1] && strv_length(lines) < 6; c++)
-        strv_add(&lines, *c);
-    bool paths = lines != NULL;
+    size_t count = s->completions ? strv_length(s->completions) : 0;
+    bool paths = count > 1; /* a single one is in its line already */
+    for (size_t i = 0; paths && i < MIN(count, (size_t)PATHS); i++)
+        strv_add(&lines, s->completions[i]);
+    if (count > PATHS)
+        strv_take(&lines, str_format("… and %zu more", count - PATHS));
     if (!paths && s->what && *s->looked_at)
         strv_take(&lines, str_format("%s: %s", s->looked_at, s->what));
     if (!paths && s->advice)
@@ -129,7 +136,13 @@ static int stop_lines(const struct ui_model *m, const struct ui_rect *r)
 void view_sheet(const struct ui_model *m, const struct ui_rect *r)
 {
     int rows = ui_sheet_rows(m), from = ui_sheet_scroll(m);
-    paint_line(r->row, 0, r->cols, "start a workload");
+    int below_it = UI_FIELD_COUNT - from - rows;
+    autofree char *more = str_format(from && below_it ? "start a workload: %d above, %d below"
+                                     : from           ? "start a workload: %d lines above"
+                                     : below_it       ? "start a workload: %d lines below"
+                                                      : "start a workload",
+                                     from ? from : below_it, below_it);
+    paint_line(r->row, 0, r->cols, more);
     for (int i = 0; i < rows; i++)
         field_line(m, (enum ui_field)(from + i), r->row + 1 + i, r->cols);
     int row = r->row + 1 + rows, left = r->rows - 1 - rows;

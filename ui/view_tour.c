@@ -16,9 +16,11 @@ void view_tour(const struct ui_model *m)
     for (const struct ui_tour_line *l = step->lines;
          l < step->lines + ARRAY_SIZE(step->lines) && l->text; l++) {
         char name[16];
-        strv_take(&lines, l->key ? str_format("%-5s %s",
-                                              ui_bindings_name(m->bindings, l->key, name), l->text)
-                                 : str_dup(l->text));
+        strv_take(&lines, l->key
+                              ? str_format("%-5s %s",
+                                           ui_bindings_name(&m->bindings, UI_IN_LIST, l->key, name),
+                                           l->text)
+                              : str_dup(l->text));
     }
     paint_line(r.row, 0, r.cols, title);
     struct ui_rect below = {r.row + 1, 1, r.rows - 1, r.cols - 2};

@@ -6,7 +6,6 @@
 
 struct ui_view {
     const char *title;
-    const char *keys; /* what the last line says */
     void (*draw)(const struct ui_model *m, const struct ui_rect *r);
 };
 extern const struct ui_view ui_views[UI_PAGE_COUNT];
@@ -18,10 +17,14 @@ void view_list(const struct ui_model *m, const struct ui_rect *r);
 void view_profiles(const struct ui_model *m, const struct ui_rect *r);
 void view_text(const struct ui_model *m, const struct ui_rect *r);
 void view_graphs(const struct ui_model *m, const struct ui_rect *r);
+void view_images(const struct ui_model *m, const struct ui_rect *r);
 void view_host(const struct ui_model *m, const struct ui_rect *r);
 void view_sheet(const struct ui_model *m, const struct ui_rect *r);
 void view_tour(const struct ui_model *m);
 void view_consoles(const struct ui_model *m);
+
+/* A cell of a table; `right`: a number. */
+void view_cell(int row, int col, int width, bool right, enum ui_look look, const char *text);
 
 /* How much of a line fits into `width` columns; broken behind a blank if there is one. */
 size_t view_line_fits(const char *line, int width);
@@ -31,5 +34,7 @@ void view_explained(const struct ui_model *m, const struct ui_rect *r);
 
 /* Lines of text from the `from`th on, which there is; how many rows they took. */
 int view_lines(const struct ui_rect *r, char *const *lines, size_t from);
+/* `from` is where it goes on. */
+int view_lines_until(const struct ui_rect *r, char *const *lines, size_t *from);
 
 #endif

@@ -6,8 +6,6 @@
 #include "ui/columns.h"
 #include "ui/update.h"
 
-#include <sys/stat.h>
-
 static void link_ask(struct world *w, const char *id, int64_t now)
 {
     struct error e;
@@ -38,8 +36,10 @@ static void snapshots_take(struct world *w, const struct snapshot_record *list, 
 /* Only what is seen is asked for. */
 static bool numbers_are_seen(const struct ui_model *m)
 {
+    if (m->hidden)
+        return false;
     return (m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH) || m->page == UI_PAGE_HOST ||
-           m->page == UI_PAGE_GRAPHS;
+           m->page == UI_PAGE_GRAPHS || ui_shows_numbers(m);
 }
 
 static bool item_lives(const struct ui_model *m, size_t nth)
@@ -58,42 +58,114 @@ static void ask_all(struct world *w, int64_t now)
     enum { TURNS = 5 };
     struct ui_model *m = w->model;
     struct ui_rect list, pane;
+    const struct ui_row *chosen = ui_model_selected(m);
     bool each = m->sort != UI_COL_COUNT || m->page == UI_PAGE_HOST;
+    const char *one = ui_shows_numbers(m)         ? m->text_id
+                      : m->page == UI_PAGE_GRAPHS ? chosen ? chosen->id : ""
+                                                  : NULL;
     ui_model_layout(m, &list, &pane);
     size_t from = ui_list_from(m, list.rows - 1), to = from + (size_t)MAX(list.rows, 1);
     w->turn++;
     for (size_t i = 0; i < m->items_count && numbers_are_seen(m); i++)
-        if (item_lives(m, i) && (each || (i >= from && i < to) || i % TURNS == w->turn % TURNS))
+        if (item_lives(m, i) &&
+            (one ? str_equal(one, m->list[m->items[i].index].id)
+                 : each || (i >= from && i < to) || i % TURNS == w->turn % TURNS))
             link_ask(w, m->list[m->items[i].index].id, now);
+}
+
+/* Settings come first: they say what is looked for, and how it is shown. */
+static void ask_scout(struct world *w, unsigned what)
+{
+    struct error e;
+    if (w->scout.fd < 0 && scout_start(&w->scout, &w->dirs, &e) < 0)
+        ui_model_message(w->model, true, e.text);
+    if (!w->profiles_known)
+        what |= SCOUT_PROFILES;
+    scout_ask(&w->scout, w->settings_known ? what : SCOUT_SETTINGS, world_now_ms());
 }
 
 void world_tick(struct world *w)
 {
     struct ui_model *m = w->model;
-    struct error e;
     int64_t now = world_now_ms();
     ui_model_time(m, now);
-    if (w->scout.fd < 0 && scout_start(&w->scout, &w->dirs, &e) < 0)
-        ui_model_message(m, true, e.text);
-    scout_ask(&w->scout, w->look, now);
+    scout_reap(&w->scout);
+    ask_scout(w, (w->look ? SCOUT_ALL : 0) | (m->page == UI_PAGE_HOST ? SCOUT_DISK : 0));
     w->look = false;
-    ui_model_stalled(m, w->scout.busy && now - w->scout.asked_ms > UI_SILENT_MS);
-    if (m->sort != UI_COL_COUNT)
-        ui_model_arrange(m);
-    if (m->page == UI_PAGE_HOST)
+    ui_model_stalled(m, scout_is_busy(&w->scout) && now - w->scout.asked_ms > UI_SILENT_MS);
+    w->collecting = true;
+    if (m->page == UI_PAGE_HOST && !m->hidden)
         world_host_facts(w);
-    if (ui_shows_processes(m))
+    if (ui_shows_processes(m) && !m->hidden)
         world_processes(w, m->text_id);
-    ask_all(w, now);
     world_others_tick(w);
+}
+
+static bool link_is_lazy(const struct world_link *l)
+{
+    return !l->closed && !l->eager && l->answered;
+}
+
+enum { DISPATCH_MS = 4 };
+
+/*
+ * Of what is only looked at the answers wait for the next second, or each of hundreds would wake
+ * us; then it is asked again. Its end is heard of at once.
+ */
+bool world_collect(struct world *w)
+{
+    uint64_t until = loop_now_ms() + DISPATCH_MS;
+    if (!w->collecting)
+        return false;
+    for (; w->collected < w->links_count; w->collected++) {
+        struct world_link *l = w->links[w->collected];
+        if (loop_now_ms() > until)
+            return true;
+        if (link_is_lazy(l) && l->asked_ms)
+            client_dispatch(l->client);
+    }
+    w->collected = 0;
+    w->collecting = false;
+    if (w->model->sort != UI_COL_COUNT)
+        ui_model_arrange(w->model);
+    ask_all(w, world_now_ms());
+    return false;
 }
 
 void world_refresh(struct world *w)
 {
     ui_model_time(w->model, world_now_ms());
-    scout_ask(&w->scout, true, world_now_ms());
+    ask_scout(w, SCOUT_ALL | SCOUT_DISK);
     if (w->model->page == UI_PAGE_HOST)
         world_host_facts(w);
+}
+
+void world_profiles(struct world *w)
+{
+    w->profiles_known = false;
+    ask_scout(w, SCOUT_PROFILES);
+}
+
+static void settings_take(struct world *w, const struct scout_news *n)
+{
+    w->settings = n->settings;
+    w->settings_known = w->settings_new = true;
+    w->model->tour = n->first_time ? 1 : w->model->tour;
+    w->model->own_only = !n->settings.others;
+    world_others_again(w);
+    ask_scout(w, SCOUT_ALL);
+}
+
+static void profiles_take(struct world *w, struct scout_news *n)
+{
+    if (!n->profiles_listed && !n->profiles_error.code)
+        return;
+    w->profiles_known = true;
+    if (!n->profiles_listed)
+        ui_model_message(w->model, true, n->profiles_error.text);
+    else
+        ui_model_profiles(w->model, TAKE(n->profiles), n->profiles_count);
+    n->profiles_count = 0;
 }
 
 /* What the files say, once it is known. */
@@ -103,8 +175,14 @@ void world_news(struct world *w)
     int64_t now = world_now_ms();
     if (!scout_read(&w->scout, &n))
         return;
+    ui_model_stalled(w->model, false);
+    if (n.settings_read) {
+        settings_take(w, &n);
+        return;
+    }
     if (n.error.code)
         ui_model_message(w->model, true, n.error.text);
+    profiles_take(w, &n);
     if (n.snapshots_listed)
         snapshots_take(w, n.snapshots, n.snapshots_count);
     if (n.listed) {
@@ -112,14 +190,13 @@ void world_news(struct world *w)
         n.count = 0;
         ask_all(w, now);
     }
-    w->model->facts.disk = n.disk;
-    w->model->facts.disk_free = n.disk_free;
-    ui_model_stalled(w->model, false);
-    scout_news_done(&n);
-    if (w->scout.again) {
-        w->scout.again = false;
-        scout_ask(&w->scout, true, now);
+    if (n.disk) {
+        w->model->facts.disk = n.disk;
+        w->model->facts.disk_free = n.disk_free;
     }
+    scout_news_done(&n);
+    if (w->scout.again)
+        ask_scout(w, w->scout.again);
 }
 
 /* --- intents --- */
@@ -147,6 +224,33 @@ static void run_args(struct world *w, struct ui_intent *i)
     autostrv char **words = args_of(i);
     if (words)
         world_start_job(w, i, (const char *const *)words);
+}
+
+/* Its title is what it is called behind ":", by the names of workloads; what only helps is left
+ * out. */
+static char *task_title(const struct world *w, char *const *words)
+{
+    struct buf b = {0};
+    for (size_t i = 0; words[i]; i++) {
+        const struct ui_row *r = ui_model_row(w->model, words[i]);
+        if (!str_equal(words[i], "--force"))
+            buf_printf(&b, "%s%s", b.used ? " " : "", r ? r->name : words[i]);
+    }
+    return buf_take(&b);
+}
+
+static void run_task(struct world *w, struct ui_intent *i)
+{
+    autostrv char **words = args_of(i);
+    char **args = NULL;
+    if (!words)
+        return;
+    strv_add(&args, "task");
+    for (size_t k = 0; words[k]; k++)
+        strv_add(&args, words[k]);
+    autofree char *title = task_title(w, words);
+    world_start_task(w, i, title, (const char *const *)args);
+    strv_free(args);
 }
 
 static void run_verb(struct world *w, struct ui_intent *i, const char *a, const char *b,
@@ -188,14 +292,24 @@ static void carry_out(struct world *w, struct ui_intent *i)
         break;
     case UI_INTENT_REFRESH:
         world_refresh(w);
+        if (w->model->page == UI_PAGE_IMAGES)
+            world_images(w);
         world_others_again(w);
         break;
     case UI_INTENT_REMOVE:
         run_verb(w, i, "rm", "--force", i->id);
         break;
     case UI_INTENT_PAGE:
-    case UI_INTENT_DO:
         run_args(w, i);
+        break;
+    case UI_INTENT_IMAGES:
+        world_images(w);
+        break;
+    case UI_INTENT_DO:
+        run_task(w, i);
+        break;
+    case UI_INTENT_GIVE_UP:
+        world_give_up(w, (unsigned)strtoul(i->id, NULL, 10));
         break;
     case UI_INTENT_PAGE_END:
         world_end_page(w);
@@ -212,6 +326,9 @@ static void carry_out(struct world *w, struct ui_intent *i)
     case UI_INTENT_SAVE:
         world_sheet_save(w, i);
         break;
+    case UI_INTENT_NUMBERS:
+        ask_all(w, world_now_ms());
+        break;
     case UI_INTENT_PROCESSES:
         world_processes(w, i->id);
         break;
@@ -219,6 +336,9 @@ static void carry_out(struct world *w, struct ui_intent *i)
         ui_intent_done(&w->edit);
         w->edit = *i;
         *i = (struct ui_intent){0};
+        break;
+    case UI_INTENT_SUSPEND:
+        w->suspend = true;
         break;
     case UI_INTENT_MOUSE:
         w->mouse = true;
@@ -255,22 +375,23 @@ size_t world_watch(struct world *w, struct pollfd **ret)
     for (size_t i = 0; i < w->links_count; i++, n++) {
         const struct client *c = w->links[i]->client;
         fds[n].fd = w->links[i]->closed ? -1 : client_fd(c);
-        fds[n].events = (short)(POLLIN | (client_wants_write(c) ? POLLOUT : 0));
+        fds[n].events = (short)((link_is_lazy(w->links[i]) ? POLLRDHUP : POLLIN) |
+                                (client_wants_write(c) ? POLLOUT : 0));
     }
     for (size_t i = 0; i < w->jobs_count; i++, n++)
-        fds[n] = (struct pollfd){.fd = w->jobs[i]->output, .events = POLLIN};
+        fds[n] =
+            (struct pollfd){.fd = w->jobs[i]->output < 0 ? w->jobs[i]->pidfd : w->jobs[i]->output,
+                            .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = w->scout.fd, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = world_others_fd(w->others), .events = POLLIN};
     *ret = fds;
     return n;
 }
 
-enum { DISPATCH_MS = 4 };
-
 void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
 {
     /* What is added meanwhile stands behind these and waits for the next round. */
-    size_t links = w->watched_links, jobs = w->watched_jobs, kept = 0;
+    size_t links = w->watched_links, jobs = w->watched_jobs;
     uint64_t until = loop_now_ms() + DISPATCH_MS; /* then keys are looked for again */
     for (size_t k = 0; k < links && links <= count && loop_now_ms() <= until; k++) {
         size_t i = (w->next_link + k) % links;
@@ -283,53 +404,26 @@ void world_dispatch(struct world *w, const struct pollfd *fds, size_t count)
         world_news(w);
     if (links + jobs + 1 < count && fds[links + jobs + 1].revents)
         world_others_read(w);
-    for (size_t i = 0; i < jobs && links + i < count; i++)
-        if (!fds[links + i].revents || world_read_job(w, w->jobs[i]))
-            w->jobs[kept++] = w->jobs[i];
-    for (size_t i = jobs; i < w->jobs_count; i++)
-        w->jobs[kept++] = w->jobs[i];
-    w->jobs_count = kept;
-    world_links_sweep(w);
-}
-
-bool world_first_time(const struct world *w)
-{
-    autofree char *mark = str_join_path(w->dirs.state, "toured");
-    if (file_make_dirs(w->dirs.state, 0700) < 0)
-        return false;
-    return mkdir(mark, 0700) == 0;
-}
-
-void world_profiles(struct world *w)
-{
-    struct ui_model *m = w->model;
-    struct error e;
-    struct profile_path path;
-    struct profile_entry *list;
-    size_t count;
-    if (profile_path_init(&path, &e) == 0) {
-        if (profile_list(&path, "profiles", &list, &count, &e) == 0)
-            ui_model_profiles(m, list, count);
+    /* each leaves its place at once: what one leads to looks at the others */
+    for (size_t i = 0, k = 0; k < jobs && links + k < count; k++)
+        if (!fds[links + k].revents || world_read_job(w, w->jobs[i]))
+            i++;
         else
-            ui_model_message(m, true, e.text);
-        profile_path_done(&path);
-    }
+            memmove(&w->jobs[i], &w->jobs[i + 1], (--w->jobs_count - i) * sizeof(*w->jobs));
+    world_jobs_sweep(w);
+    world_links_sweep(w);
 }
 
 int world_init(struct world *w, const struct ui_host *host, struct ui_model *m, struct error *e)
 {
     *w = (struct world){.host = host, .model = m, .mouse = true, .scout.fd = FD_NONE};
-    m->verbs = host->verbs;
-    m->verbs_count = host->verbs_count;
+    w->others = world_others_new();
     int r = dirs_init(&w->dirs, e);
     if (r == 0)
         r = scout_start(&w->scout, &w->dirs, e);
-    if (r < 0)
-        return r;
-    scout_ask(&w->scout, true, world_now_ms());
-    w->others = world_others_new(w);
-    world_profiles(w);
-    return 0;
+    if (r == 0)
+        scout_ask(&w->scout, SCOUT_SETTINGS, world_now_ms());
+    return r;
 }
 
 void world_done(struct world *w)

@@ -60,6 +60,27 @@ void world_keep(struct world *w, struct ui_intent *i)
     world_start_aside(w, i, keep_work, i);
 }
 
+/* --- the keys that lead out of a console, as its plan has them --- */
+
+struct planned {
+    const struct dirs *dirs;
+    const char *id;
+};
+
+static int keys_work(int fd, const void *data)
+{
+    const struct planned *p = data;
+    autofree char *chord = state_plan_text(p->dirs, p->id, "detach_keys");
+    return !chord || fd_write_full(fd, chord, strlen(chord)) < 0;
+}
+
+void world_keys(struct world *w, const char *id)
+{
+    const struct planned p = {&w->dirs, id};
+    struct ui_intent i = {.kind = UI_INTENT_KEYS, .id = str_dup(id)};
+    world_start_aside(w, &i, keys_work, &p);
+}
+
 struct saving {
     const struct ui_intent *intent;
     const char *config;

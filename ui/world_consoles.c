@@ -9,6 +9,8 @@ static struct world_link *link_or_message(struct world *w, const char *id)
     struct world_link *l = world_link_want(w, id, &e);
     if (!l)
         ui_model_message(w->model, true, e.text);
+    else
+        l->eager = true; /* somebody waits for what comes of it */
     return l;
 }
 
@@ -19,9 +21,7 @@ static void console_show(struct world *w, const char *id)
     struct ui_console *c = ui_pane_of(w->model, id, 0);
     if (!l || !c)
         return;
-    autofree char *detach_keys = state_plan_text(&w->dirs, id, "detach_keys");
-    if (c == ui_pane(w->model))
-        ui_model_keys(w->model, detach_keys);
+    world_keys(w, id);
     ui_model_tiles(w->model, r);
     const struct ui_rect *at = &r[c - w->model->panes];
     c->rows = MAX(at->rows, 1);

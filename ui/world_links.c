@@ -45,6 +45,7 @@ static struct ui_sample sample_of(const json_t *o)
         .network_in = number(o, "network_in"),
         .network_out = number(o, "network_out"),
         .pressure_us = all,
+        .oom_kills = number(o, "oom_kills"),
     };
 }
 
@@ -59,6 +60,7 @@ static void on_state(void *data, const char *json, size_t size)
         state_said(number(sample, "guest_says_memory"), number(sample, "guest_says_available"),
                    number(sample, "guest_says_load1_milli"));
     numbers.says = says;
+    numbers.at_ms = l->asked_ms;
     numbers.pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
     enum state_phase phase = STATE_STARTING;
     while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
@@ -130,8 +132,7 @@ static void on_started(void *data, uint32_t console)
     l->launch = (struct ui_intent){0};
     world_refresh(l->world);
     ui_update_started(m, l->id, l->name);
-    autofree char *detach_keys = state_plan_text(&l->world->dirs, l->id, "detach_keys");
-    ui_model_keys(m, detach_keys);
+    world_keys(l->world, l->id);
 }
 
 /* True if it was one that never began: the sheet comes back. */
@@ -243,6 +244,7 @@ void world_adopt(struct world *w, const char *id, const char *name, int fd,
 {
     struct world_link *l = NEW(struct world_link);
     l->client = client_handed(fd, &world_events, l);
+    l->eager = true;
     l->name = str_dup(name);
     l->launch = *intent;
     *intent = (struct ui_intent){0};

@@ -43,12 +43,10 @@ static void others_begin(const struct world *w, struct world_others *o)
         o->again_ms = loop_now_ms() + OTHERS_LOOK_MS;
 }
 
-struct world_others *world_others_new(const struct world *w)
+struct world_others *world_others_new(void)
 {
     struct world_others *o = NEW(struct world_others);
     o->output = o->pidfd = FD_NONE;
-    if (!w->model->own_only)
-        others_begin(w, o);
     return o;
 }
 
@@ -170,7 +168,8 @@ static void others_end(struct world_others *o)
 void world_others_tick(struct world *w)
 {
     struct world_others *o = w->others;
-    if (!w->model->own_only && o->output < 0 && others_reaped(o) && loop_now_ms() >= o->again_ms)
+    if (w->settings_known && !w->model->own_only && o->output < 0 && others_reaped(o) &&
+        loop_now_ms() >= o->again_ms)
         others_begin(w, o);
 }
 

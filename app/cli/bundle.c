@@ -66,6 +66,10 @@ int bundle_write(struct plan *p, const char *folder, struct error *e)
     const struct plan_mount *m = bundle_root(p, e);
     if (!m)
         return -e->code;
+    if (p->network == PLAN_NETWORK_PRIVATE)
+        return error_set(e, ENOTSUP,
+                         "network.mode = private: nobody would translate for a bundle that is "
+                         "run by hand; mend: --network none, or --network host");
     const struct oci_words words = {
         .kind = OCI_OTHER,
         .by_hand = true,

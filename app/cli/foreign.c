@@ -41,8 +41,11 @@ static json_t *foreign_cached(int dir, const char *uri)
 
 static void foreign_keep(int dir, const char *uri, const json_t *list)
 {
-    autofree char *text = json_dumps(list, JSON_COMPACT), *name = foreign_file(uri);
-    if (text && dir >= 0)
+    autofree char *text = json_dumps(list, JSON_COMPACT), *name = foreign_file(uri), *had = NULL;
+    size_t size;
+    bool same = text && dir >= 0 && file_read(dir, name, FOREIGN_MOST, &had, &size) == 0 &&
+                str_equal(had, text);
+    if (text && dir >= 0 && !same) /* putting it in its place takes its time */
         file_write_whole(dir, name, text, strlen(text), 0600, false);
 }
 
@@ -72,25 +75,57 @@ static void foreign_complain(const struct cli *c, const struct foreign_place *p,
                 rows ? "; its rows are the last ones known" : "");
 }
 
-json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures)
-{
+struct foreign_question {
     struct foreign_places places;
+    struct spawn_running program;
+    bool begun, figures;
+};
+
+struct foreign_question *foreign_begin(bool figures)
+{
+    struct foreign_question *q = mem_zero(1, sizeof(*q));
+    q->figures = figures;
+    foreign_places_find(&q->places);
+    q->begun = foreign_places_begin(&q->places, figures, &q->program);
+    return q;
+}
+
+json_t *foreign_hear(const struct cli *c, const struct dirs *d, struct foreign_question *q)
+{
+    struct foreign_places *places = &q->places;
     struct error ignored;
-    foreign_places_find(&places);
-    json_t *all = places.count ? json_array() : NULL;
-    autoclose int dir = places.count ? file_open_private_dir(d->cache, true, &ignored) : FD_NONE;
-    foreign_places_ask(&places, figures);
-    for (size_t i = 0; i < places.count; i++) {
-        struct foreign_place *p = &places.of[i];
+    json_t *all = places->count ? json_array() : NULL;
+    autoclose int dir = places->count ? file_open_private_dir(d->cache, true, &ignored) : FD_NONE;
+    foreign_places_hear(places, q->begun ? &q->program : NULL);
+    for (size_t i = 0; i < places->count; i++) {
+        struct foreign_place *p = &places->of[i];
         json_t *list = p->domains ? json_incref(p->domains) : foreign_cached(dir, p->uri);
-        if (p->domains && !figures)
+        if (p->domains && !q->figures)
             foreign_keep(dir, p->uri, list);
         size_t before = json_array_size(all);
         foreign_add(all, list, p);
         foreign_complain(c, p, json_array_size(all) - before);
         json_decref(list);
     }
-    foreign_places_done(&places);
+    return all;
+}
+
+void foreign_end(struct foreign_question *q)
+{
+    struct error ignored;
+    if (!q)
+        return;
+    if (q->begun)
+        spawn_run_end(&q->program, 0, NULL, NULL, &ignored);
+    foreign_places_done(&q->places);
+    free(q);
+}
+
+json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures)
+{
+    struct foreign_question *q = foreign_begin(figures);
+    json_t *all = foreign_hear(c, d, q);
+    foreign_end(q);
     return all;
 }
 
@@ -204,8 +239,8 @@ int foreign_resolve(const char *word, struct foreign_places *places,
     if (at)
         *at = '\0';
     foreign_places_find(places);
-    int r = at ? foreign_named(places, at + 1, ret_place, e)
-               : foreign_find(places, name, ret_place, e);
+    int r =
+        at ? foreign_named(places, at + 1, ret_place, e) : foreign_find(places, name, ret_place, e);
     if (r < 0) {
         foreign_places_done(places);
         return error_wrap(e, "%s", word);

@@ -10,6 +10,7 @@
 
 #include "app/cli/verb.h"
 #include "base/dirs.h"
+#include "base/spawn.h"
 
 #include <jansson.h>
 
@@ -22,6 +23,14 @@
  * ask.
  */
 json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures);
+/*
+ * The same in pieces, for who has something else to ask and to show meanwhile: all three are
+ * called, in this order.
+ */
+struct foreign_question;
+struct foreign_question *foreign_begin(bool figures);
+json_t *foreign_hear(const struct cli *c, const struct dirs *d, struct foreign_question *q);
+void foreign_end(struct foreign_question *q); /* NULL is fine */
 
 /*
  * A verb of cofferdam-domain for "libvirt:NAME": stop, kill, pause, … Without "@URI" every place is
@@ -46,6 +55,7 @@ int foreign_resolve(const char *word, struct foreign_places *places,
 struct foreign_place {
     char *uri;       /* owned */
     bool silent;     /* nobody listens at its socket */
+    bool asked;      /* by begin() */
     json_t *domains; /* owned; NULL: not asked, or no answer: */
     char *why;       /* owned */
 };
@@ -58,6 +68,12 @@ void foreign_places_find(struct foreign_places *ret);
 void foreign_places_absent(const struct foreign_places *known, struct foreign_places *ret);
 /* At once; three seconds at most. One that hung is not asked again for half a minute. */
 void foreign_places_ask(struct foreign_places *p, bool figures);
+/*
+ * The same in pieces. begin(): false: nobody is asked. hear() takes what begin() has given, or
+ * NULL; spawn_run_end() is then the caller's.
+ */
+bool foreign_places_begin(struct foreign_places *p, bool figures, struct spawn_running *ret);
+void foreign_places_hear(struct foreign_places *p, struct spawn_running *s);
 void foreign_places_done(struct foreign_places *p);
 
 #endif

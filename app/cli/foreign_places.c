@@ -165,30 +165,47 @@ static void place_take(struct foreign_place *p, const json_t *one, bool late)
     p->why = str_dup(why ? why : late ? "its daemon hangs" : "its daemon refuses");
 }
 
-void foreign_places_ask(struct foreign_places *p, bool figures)
+bool foreign_places_begin(struct foreign_places *p, bool figures, struct spawn_running *ret)
 {
     autofree char *program = module_program(DOMAIN_PROGRAM);
-    autofree char *said = NULL;
     autofree const char **argv = mem_zero(p->count + 3, sizeof(argv[0]));
-    autofree bool *asked = mem_zero(p->count + 1, sizeof(asked[0]));
     size_t argc = 0;
-    int status = 0;
     struct error e;
     argv[argc++] = program;
     argv[argc++] = figures ? "stats" : "list";
     for (size_t i = 0; i < p->count; i++) {
-        asked[i] = !p->of[i].silent && !place_rests(p->of[i].uri);
-        if (asked[i])
+        p->of[i].asked = !p->of[i].silent && !place_rests(p->of[i].uri);
+        if (p->of[i].asked)
             argv[argc++] = p->of[i].uri;
     }
-    int r = argc > 2 ? spawn_run(argv, PLACES_MS, PLACES_MOST, &status, &said, &e) : -ENOENT;
-    json_t *all = r == 0 && status == 0 ? json_loads(said, 0, NULL) : NULL;
+    if (argc == 2 || spawn_run_begin(argv, PLACES_MS, ret, &e) < 0)
+        return false;
+    ret->name = DOMAIN_PROGRAM;
+    return true;
+}
+
+void foreign_places_hear(struct foreign_places *p, struct spawn_running *s)
+{
+    autofree char *said = NULL;
+    struct error e;
+    int r = s ? spawn_run_hear(s, PLACES_MOST, &said, &e) : -ENOENT;
+    json_t *all = r == 0 ? json_loads(said, 0, NULL) : NULL; /* cut off, it is none */
     for (size_t i = 0, answer = 0; i < p->count; i++) {
         struct foreign_place *place = &p->of[i];
-        if (asked[i])
+        if (place->asked)
             place_take(place, json_array_get(all, answer++), r == -ETIMEDOUT);
         else
             place->why = str_dup(place->silent ? "its daemon is not there" : "its daemon hangs");
     }
     json_decref(all);
+}
+
+void foreign_places_ask(struct foreign_places *p, bool figures)
+{
+    struct spawn_running s;
+    struct error ignored;
+    bool begun = foreign_places_begin(p, figures, &s);
+    foreign_places_hear(p, begun ? &s : NULL);
+    if (begun)
+        spawn_run_end(&s, 0, NULL, NULL, &ignored);
 }

@@ -1,15 +1,14 @@
 #include "app/cli/images.h"
 
 #include "app/cli/out.h"
+#include "app/cli/progress.h"
 #include "app/plan/plan.h"
 #include "console/snapshots.h"
 #include "console/state.h"
 #include "images/names.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { IMAGES_CACHE_DAYS = 30 };
 
@@ -46,33 +45,18 @@ int images_open(bool make, struct image_store **ret, struct error *e)
 /* --- work ----------------------------------------------------------------------------------------
  */
 
-static bool images_told;
-
-static void images_progress(void *data, const char *what, uint64_t done, uint64_t total)
+void images_tell(void *data, const char *what, uint64_t done, uint64_t total)
 {
-    static uint64_t last;
-    uint64_t percent = total ? done * 100 / total : 100;
-    char size[32];
     (void)data;
-    if (images_told && percent == last)
-        return;
-    last = percent;
-    images_told = true;
-    fprintf(stderr, "\rlayer %.12s  %s  %3llu %%", what, str_from_size(total, size, sizeof(size)),
-            (unsigned long long)percent);
+    autofree char *text = str_format("unpacking, layer %.12s", what);
+    progress_tell(text, done, total);
 }
 
 static void images_warn(void *data, const char *text)
 {
     (void)data;
-    fprintf(stderr, "%s%s\n", images_told ? "\r\033[K" : "", text);
-}
-
-void images_work_end(const struct image_work *w)
-{
-    if (w->progress && images_told)
-        fputs("\r\033[K", stderr);
-    images_told = false;
+    progress_over();
+    fprintf(stderr, "%s\n", text);
 }
 
 int images_work(const struct cli *c, struct image_work *ret, struct error *e)
@@ -93,8 +77,8 @@ int images_work(const struct cli *c, struct image_work *ret, struct error *e)
         return error_set(e, EINVAL, "--limit-ratio: %s is no number", ratio);
     if (ratio)
         w.limits.ratio = (uint32_t)n;
-    if (isatty(STDERR_FILENO))
-        w.progress = images_progress;
+    if (progress_is_wanted())
+        w.progress = images_tell;
     *ret = w;
     return 0;
 }
@@ -148,30 +132,6 @@ int images_wish(const struct cli *c, struct images_wish *ret, struct image_impor
     m->architecture = w.architecture;
     m->variant = w.variant;
     return r;
-}
-
-static void images_on_signal(int signo)
-{
-    if (signo != SIGALRM && !image_cancelled) /* an alarm only ends a wait */
-        image_cancelled = signo;
-}
-
-void images_cancel_on_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
-    struct sigaction act = {.sa_handler = images_on_signal}, old;
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-            sigaction(signals[i], &act, NULL);
-}
-
-void images_end_by_signal(void)
-{
-    struct sigaction plain = {.sa_handler = SIG_DFL};
-    if (!image_cancelled)
-        return;
-    sigaction(image_cancelled, &plain, NULL);
-    raise(image_cancelled);
 }
 
 int images_said(struct cli *c, const char *what, char *const *names)

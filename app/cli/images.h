@@ -6,6 +6,7 @@
 #include "app/plan/plan.h"
 #include "images/cache_prune.h"
 #include "images/image.h"
+#include "profiles/forms.h"
 
 #include <jansson.h>
 
@@ -15,9 +16,9 @@ struct image_owner images_owner(const struct plan_host *host, bool ranges);
 /* The store of the person's data folder; without `make` a missing one is -ENOENT with text. */
 int images_open(bool make, struct image_store **ret, struct error *e);
 
-/* The work of unpacking with limits of the command line and progress on stderr. */
+/* The work of unpacking with limits of the command line, and how far it is told. */
 int images_work(const struct cli *c, struct image_work *ret, struct error *e);
-void images_work_end(const struct image_work *w); /* ends a line of progress */
+void images_tell(void *data, const char *what, uint64_t done, uint64_t total); /* its progress */
 
 /*
  * What the command line says of a new image: its name (the argument behind the path, or --name),
@@ -29,13 +30,6 @@ struct images_wish {
 int images_wish(const struct cli *c, struct images_wish *ret, struct image_import *m,
                 struct error *e);
 void images_wish_done(struct images_wish *w);
-
-/*
- * From here on an interrupt makes the work give up and clear up (image_cancelled); then the process
- * ends by that signal.
- */
-void images_cancel_on_signals(void);
-void images_end_by_signal(void); /* returns if there was none */
 
 /*
  * Disks, kernels, initramfs and filters that nobody needs any more, with figures on stderr and in
@@ -56,7 +50,8 @@ char **images_in_use(void);
 /*
  * The image of a launch, for plan_request. Opens the store and holds it: nothing of it goes away
  * before images_launch_done(). Unpacks layers that are missing for this kind of launch, saying so.
- * 1: there is no such image, which is plan_check()'s to say.
+ * Whom it names as its user is not looked up where `user` says another. 1: there is no such image,
+ * which is plan_check()'s to say.
  */
 struct images_launch {
     struct image_store *store; /* owned */
@@ -65,8 +60,8 @@ struct images_launch {
     char **layers;             /* owned */
     struct plan_image facts;   /* points into the others */
 };
-int images_launch(const char *data, const char *name, const struct plan_host *host, bool ranges,
-                  struct images_launch *ret, struct error *e);
+int images_launch(const char *data, const char *name, const struct plan_host *host,
+                  enum form_user user, struct images_launch *ret, struct error *e);
 void images_launch_done(struct images_launch *l); /* zeroed is fine */
 
 /* The verbs' bodies; each is the exit status. */

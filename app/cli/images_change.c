@@ -1,6 +1,8 @@
 /* image import, export, tag, rm, prune: what changes the store. */
 #include "app/cli/images.h"
+#include "app/cli/new_file.h"
 #include "app/cli/out.h"
+#include "app/cli/progress.h"
 #include "base/fd.h"
 #include "images/names.h"
 
@@ -30,9 +32,9 @@ int images_import(struct cli *c, struct image_store *s)
     if (r == 0)
         r = images_work(c, &m.work, &e);
     if (r == 0) {
-        images_cancel_on_signals();
+        cancel_on_signals();
         r = image_import(&m, c->args[1], &e);
-        images_work_end(&m.work);
+        progress_over();
     }
     int status = r < 0 ? cli_fail(c, &e) : images_said(c, "imported", m.names);
     strv_free(m.names);
@@ -43,46 +45,18 @@ int images_import(struct cli *c, struct image_store *s)
 /* --- export --------------------------------------------------------------------------------------
  */
 
-/* A file without a name until it is whole; NULL in `*ret_temporary` where the file system can do
- * that. */
-static int export_open(const char *path, char **ret_temporary, struct error *e)
-{
-    const char *slash = strrchr(path, '/');
-    autofree char *folder = !slash          ? str_dup(".")
-                            : slash == path ? str_dup("/")
-                                            : str_ndup(path, (size_t)(slash - path));
-    struct stat st;
-    if (lstat(path, &st) == 0)
-        return error_set(e, EEXIST, "%s is there already", path);
-    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd < 0 ? error_errno(e, errno, "%s", path) : fd;
-    autofree char *temporary = str_format("%s.part-%d", path, (int)getpid());
-    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return error_errno(e, errno, "%s", temporary);
-    *ret_temporary = TAKE(temporary);
-    return fd;
-}
-
 static int export_file(const struct image_store *s, const struct image *i, const char *path,
                        struct error *e)
 {
-    autofree char *temporary = NULL;
-    char self[32];
+    struct new_file f;
     if (str_equal(path, "-"))
         return image_export_tar(s, i, STDOUT_FILENO, e);
-    autoclose int fd = export_open(path, &temporary, e);
-    if (fd < 0)
-        return fd;
-    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    int r = image_export_tar(s, i, fd, e);
-    if (r == 0 && (fsync(fd) < 0 ||
-                   (temporary ? renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE)
-                              : linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) < 0))
-        r = error_errno(e, errno, "%s", path);
-    if (r < 0 && temporary)
-        unlink(temporary);
+    int r = new_file_open(&f, path, e);
+    if (r == 0)
+        r = image_export_tar(s, i, f.fd, e);
+    if (r == 0)
+        r = new_file_keep(&f, path, e);
+    new_file_done(&f);
     return r;
 }
 
@@ -96,7 +70,7 @@ int images_export(struct cli *c, struct image_store *s)
     const char *path = c->args[2];
     if (str_equal(path, "-") && isatty(STDOUT_FILENO))
         return cli_usage(c, "export: an archive is nothing for a terminal");
-    images_cancel_on_signals();
+    cancel_on_signals();
     int r = image_find(s, c->args[1], &one, &e);
     if (r == 0)
         r = image_load(s, &one.list[0], &i, &e);
@@ -177,6 +151,8 @@ static int change_collect(struct cli *c, struct image_store *s, const char *what
                            (json_int_t)freed, "cache", cache));
         return 0;
     }
+    for (size_t i = 0; i < json_array_size(cache); i++)
+        freed += (uint64_t)json_integer_value(json_object_get(json_array_get(cache, i), "freed"));
     json_decref(cache);
     images_said(c, what, names);
     char size[32];
@@ -220,6 +196,8 @@ int images_prune(struct cli *c, struct image_store *s)
     struct error e;
     struct change_removal x = {0};
     bool dry = cli_switch(c, "dry-run");
+    if (c->args_count != 1)
+        return cli_usage(c, "prune: it goes by what is needed, and by no name");
     if (!dry && image_store_edit_index(s, change_remove, &x, &e) < 0)
         return cli_fail(c, &e);
     json_t *cache = NULL;

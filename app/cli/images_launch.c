@@ -1,5 +1,6 @@
 /* From a name in the store to the facts a plan is made from. */
 #include "app/cli/images.h"
+#include "app/cli/progress.h"
 
 #include <stdio.h>
 
@@ -19,8 +20,11 @@ static int launch_unpack(struct images_launch *l, const char *name, struct error
         missing += !image_store_has_layer(l->store, how, i->config.diff_ids[n]);
     if (missing) {
         struct image_work w = {.limits = image_limits_usual, .warn = launch_say};
+        if (progress_is_wanted())
+            w.progress = images_tell;
         fprintf(stderr, "unpacking %s for these ids\n", name);
         int r = image_unpack(l->store, i, &w, e);
+        progress_over();
         if (r == 0)
             r = image_store_commit(l->store, e);
         if (r < 0)
@@ -56,7 +60,8 @@ static void launch_facts(struct images_launch *l)
     };
 }
 
-static int launch_load(struct images_launch *l, const char *name, struct error *e)
+static int launch_load(struct images_launch *l, const char *name, enum form_user user,
+                       struct error *e)
 {
     struct document_index one = {0};
     int r = image_store_hold(l->store, e);
@@ -71,21 +76,22 @@ static int launch_load(struct images_launch *l, const char *name, struct error *
         r = launch_unpack(l, name, e);
     if (r < 0)
         return r;
-    const char *user = l->image.config.user;
-    r = image_find_user(l->layers, str_empty(user) ? "0" : user, &l->user, e);
+    bool other = user == FORM_USER_ROOT || user == FORM_USER_ID;
+    const char *named = other ? NULL : l->image.config.user;
+    r = image_find_user(l->layers, str_empty(named) ? "0" : named, &l->user, e);
     return r < 0 ? error_wrap(e, "image %s", name) : 0;
 }
 
-int images_launch(const char *data, const char *name, const struct plan_host *host, bool ranges,
-                  struct images_launch *ret, struct error *e)
+int images_launch(const char *data, const char *name, const struct plan_host *host,
+                  enum form_user user, struct images_launch *ret, struct error *e)
 {
-    struct image_owner owner = images_owner(host, ranges);
+    struct image_owner owner = images_owner(host, user == FORM_USER_RANGES);
     struct images_launch l = {0};
     int r = image_store_open(data, false, &owner, &l.store, e);
     if (r == -ENOENT)
         return 1;
     if (r == 0)
-        r = launch_load(&l, name, e);
+        r = launch_load(&l, name, user, e);
     if (r != 0) {
         images_launch_done(&l);
         return r;

@@ -1,5 +1,6 @@
 /* image pull: skopeo brings registries, credentials, mirrors and signatures. */
 #include "app/cli/images.h"
+#include "app/cli/progress.h"
 #include "app/cli/pull_bars.h"
 #include "base/fd.h"
 #include "base/spawn.h"
@@ -15,6 +16,16 @@
 enum { PULL_GRACE_SECONDS = 5 };
 
 static const int pull_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
+
+static void pull_tell(const struct pull_bars *bars)
+{
+    uint64_t done, total;
+    if (!bars || bars->person >= 0)
+        return;
+    pull_sizes_sum(&bars->sizes, &done, &total);
+    if (total)
+        progress_tell("downloading", done, total);
+}
 
 /*
  * Shows what there is to see until it ends; a second word, or a while without an answer, ends it.
@@ -32,7 +43,7 @@ static void pull_watch(pid_t pid, int pidfd, struct pull_bars *bars)
         sigaddset(&held, pull_signals[i]);
     sigprocmask(SIG_BLOCK, &held, &before);
     for (bool asked = false; !p[0].revents;) {
-        if (image_cancelled && !asked) {
+        if (cancelled && !asked) {
             kill(pid, SIGTERM);
             alarm(PULL_GRACE_SECONDS);
             asked = true;
@@ -44,6 +55,7 @@ static void pull_watch(pid_t pid, int pidfd, struct pull_bars *bars)
         }
         if (p[1].revents && !pull_bars_show(bars))
             p[1].fd = FD_NONE;
+        pull_tell(bars);
     }
     while (p[1].fd >= 0 && poll(&p[1], 1, 0) > 0 && pull_bars_show(bars))
         ;
@@ -59,20 +71,21 @@ static int pull_wait(pid_t pid, int pidfd, struct pull_bars *bars, const char *f
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return error_errno(e, errno, "skopeo");
-    if (image_cancelled)
+    if (cancelled)
         return error_set(e, ECANCELED, "given up");
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0
-               ? 0
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0
+           : bars && *bars->sizes.why
+               ? error_set(e, EIO, "skopeo could not copy %s: %.300s", from, bars->sizes.why)
                : error_set(e, EIO, "skopeo could not copy %s", from);
 }
 
-/* On a terminal its bars, one for each layer; elsewhere it says a line for each. */
+/* On a terminal its bars, one for each layer, for the interface their sum; else a line for each. */
 static int pull_start(const char *const *argv, const char *from, struct error *e)
 {
     struct pull_bars bars = {.terminal = FD_NONE};
     autoclose int slave = FD_NONE, pidfd = FD_NONE;
-    bool shown = isatty(STDERR_FILENO);
-    int r = shown ? pull_bars_open(STDERR_FILENO, &bars, &slave, e) : 0;
+    bool read = progress_is_records(), shown = read || isatty(STDERR_FILENO);
+    int r = shown ? pull_bars_open(read ? FD_NONE : STDERR_FILENO, &bars, &slave, e) : 0;
     if (r < 0)
         return r;
     int out = shown ? slave : STDERR_FILENO;
@@ -167,9 +180,9 @@ int images_pull(struct cli *c, struct image_store *s)
     if (r == 0)
         r = images_work(c, &m.work, &e);
     if (r == 0) {
-        images_cancel_on_signals();
+        cancel_on_signals();
         r = pull(&m, from, &e);
-        images_work_end(&m.work);
+        progress_over();
     }
     int status = r < 0 ? cli_fail(c, &e) : images_said(c, "pulled", m.names);
     strv_free(m.names);

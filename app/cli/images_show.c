@@ -10,9 +10,23 @@ static json_t *show_digest(const char *hex)
     return json_sprintf("sha256:%s", hex);
 }
 
+/* Of blobs that images share one is counted. */
+struct list_sum {
+    char **seen; /* owned */
+    uint64_t bytes;
+};
+
+static void list_count(struct list_sum *sum, const char *hex, uint64_t size)
+{
+    if (strv_has(sum->seen, hex))
+        return;
+    strv_add(&sum->seen, hex);
+    sum->bytes += size;
+}
+
 /* What one row or one object of the list says. */
 static void list_one(struct image_store *s, const struct document_descriptor *d,
-                     struct out_table *t, json_t *array)
+                     struct out_table *t, json_t *array, struct list_sum *sum)
 {
     struct image i = {0};
     struct error e = {0};
@@ -24,6 +38,9 @@ static void list_one(struct image_store *s, const struct document_descriptor *d,
     if (r == 0) {
         str_from_size(all, sizes[0], sizeof(sizes[0]));
         str_from_size(own, sizes[1], sizeof(sizes[1]));
+        list_count(sum, i.manifest.config.hex, i.manifest.config.size);
+        for (size_t n = 0; n < i.manifest.count; n++)
+            list_count(sum, i.manifest.layers[n].hex, i.manifest.layers[n].size);
     }
     snprintf(id, sizeof(id), "%.12s", d->hex);
     const char *platform = r < 0 ? "broken" : i.config.architecture;
@@ -68,18 +85,21 @@ int images_list(struct cli *c, struct image_store *s)
     struct document_index index = {0};
     struct error e;
     struct cache_figures cache[CACHE_KINDS];
+    if (c->args_count != 1)
+        return cli_usage(c, "list: there is \"inspect\" for one image");
     if ((s && image_store_read_index(s, &index, &e) < 0) || images_count_cache(cache, &e) < 0) {
         document_index_done(&index);
         return cli_fail(c, &e);
     }
     struct out_table t = {.columns = columns};
+    struct list_sum sum = {0};
     json_t *array = json_array();
     for (size_t i = 0; i < index.count; i++) {
         if (cli_switch(c, "quiet")) {
             if (index.list[i].name)
                 out_line("%s", index.list[i].name);
         } else {
-            list_one(s, &index.list[i], &t, array);
+            list_one(s, &index.list[i], &t, array, &sum);
         }
     }
     bool text = !c->json && !cli_switch(c, "quiet");
@@ -87,7 +107,9 @@ int images_list(struct cli *c, struct image_store *s)
         out_table_print(&t);
     json_t *kept = list_cache(cache, text);
     if (c->json)
-        out_json(json_pack("{s:O, s:O}", "images", array, "cache", kept));
+        out_json(json_pack("{s:O, s:O, s:I}", "images", array, "cache", kept, "bytes",
+                           (json_int_t)sum.bytes));
+    strv_free(sum.seen);
     json_decref(kept);
     json_decref(array);
     out_table_done(&t);

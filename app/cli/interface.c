@@ -7,7 +7,6 @@
 #include "ui/model.h"
 
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* `args` with `first` before them; the vector alone is owned by the caller. */
@@ -60,7 +59,8 @@ static int interface_reporter(const char *const *args, int *ret_output, int *ret
     return interface_start(args, FD_NONE, true, ret_output, ret_pidfd, e);
 }
 
-static int interface_foreground(const char *const *args, char **ret_said, struct error *e)
+static int interface_foreground(const char *const *args, int *ret_said, int *ret_pidfd,
+                                struct error *e)
 {
     autofree const char **argv = interface_argv("/proc/self/exe", args);
     int pair[2];
@@ -71,28 +71,18 @@ static int interface_foreground(const char *const *args, char **ret_said, struct
     const int fds[] = {STDIN_FILENO, STDOUT_FILENO, writes};
     struct spawn s = {.argv = argv, .fds = fds, .fds_count = ARRAY_SIZE(fds)};
     pid_t pid;
-    r = spawn_start(&s, &pid, NULL, e);
-    if (r < 0)
-        return r;
-    fd_close(TAKE_FD(writes));
-    struct buf said = {0};
-    char data[4096];
-    ssize_t n;
-    while ((n = read(reads, data, sizeof(data))) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0 && said.used < 65536)
-            buf_add(&said, data, (size_t)n);
-    int status;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    *ret_said = buf_take(&said);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    r = spawn_start(&s, &pid, ret_pidfd, e);
+    if (r == 0)
+        *ret_said = TAKE_FD(reads);
+    return r;
 }
 
 static int interface_launch(const char *const *args, int rows, int cols, int *ret_output,
                             int *ret_pidfd, int *ret_socket, struct error *e)
 {
     const struct interface_size size = {(uint16_t)rows, (uint16_t)cols};
-    autofree const char **argv = interface_argv("launch", args);
+    autofree const char **launch = interface_argv("launch", args);
+    autofree const char **argv = interface_argv("task", launch);
     int pair[2];
     int r = fd_socketpair(pair);
     if (r < 0)

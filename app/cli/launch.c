@@ -10,25 +10,15 @@
 #include "base/fd.h"
 #include "base/module.h"
 #include "base/spawn.h"
+#include "console/state.h"
 
 #include <linux/magic.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { LAUNCH_PLAN_MAX = 1 << 20 };
-
-static int launching_random_id(char to[13], struct error *e)
-{
-    unsigned char bytes[6];
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        return error_errno(e, errno, "no random numbers");
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
-}
 
 int launching_load(struct launching *l, const char *profile, const char *workload, struct error *e)
 {
@@ -59,9 +49,13 @@ static int launching_image(struct launching *l, struct error *e)
         image = settings_text(&l->settings, KEY_FILES_IMAGE);
     if (str_equal(image, "host") || str_starts(image, "dir:") || str_starts(image, "disk:"))
         return 0;
-    bool ranges = str_equal(settings_text(&l->settings, KEY_ISOLATION_USER), "ranges");
+    const char *said = settings_text(&l->settings, KEY_ISOLATION_USER);
+    enum form_user user = FORM_USER_SELF;
+    uint32_t id = 0;
+    if (said)
+        form_user(said, &user, &id); /* what is none build_identity() refuses */
     l->image = NEW(struct images_launch);
-    int r = images_launch(l->dirs.data, image, &l->host, ranges, l->image, e);
+    int r = images_launch(l->dirs.data, image, &l->host, user, l->image, e);
     l->request.image = r == 0 ? &l->image->facts : NULL;
     return r < 0 ? r : 0;
 }
@@ -70,9 +64,14 @@ static int launching_image(struct launching *l, struct error *e)
 static int launching_whole(struct launching *l, struct error *e)
 {
     const char *release = settings_text(&l->settings, KEY_MACHINE_KERNEL);
-    const struct machine_whole w = {.uri = settings_text(&l->settings, KEY_MACHINE_URI),
-                                    .firmware = settings_text(&l->settings, KEY_MACHINE_FIRMWARE),
-                                    .release = str_empty(release) ? NULL : release};
+    const char *image = settings_text(&l->settings, KEY_FILES_IMAGE);
+    const struct machine_whole w = {
+        .uri = settings_text(&l->settings, KEY_MACHINE_URI),
+        .firmware = settings_text(&l->settings, KEY_MACHINE_FIRMWARE),
+        .disk = str_starts(image, "disk:") ? image + 5 : "",
+        .devices = settings_list(&l->settings, KEY_MACHINE_DEVICE),
+        .gpu = str_equal(settings_text(&l->settings, KEY_MACHINE_GPU), "passthrough"),
+        .release = str_empty(release) ? NULL : release};
     l->machine = NEW(struct machine_parts);
     int r = machine_find_whole(&l->dirs, &w, l->host.uid, l->request.image ? l->image : NULL,
                                l->machine, e);
@@ -90,18 +89,27 @@ static uint64_t launching_scratch(const struct settings *s)
 
 static int launching_machine(struct launching *l, struct error *e)
 {
-    if (str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "vm"))
-        return launching_whole(l, e);
-    if (!str_equal(settings_text(&l->settings, KEY_ISOLATION_BOUNDARY), "microvm"))
-        return 0;
     const struct settings *s = &l->settings;
+    const char *boundary = settings_text(s, KEY_ISOLATION_BOUNDARY);
+    bool whole = str_equal(boundary, "vm");
+    if (whole && !str_equal(settings_text(s, KEY_ISOLATION_RUNTIME), "qemu"))
+        return launching_whole(l, e);
+    if (!whole && !str_equal(boundary, "microvm"))
+        return 0;
     const char *release = settings_text(s, KEY_MACHINE_KERNEL);
+    const char *image = settings_text(s, KEY_FILES_IMAGE);
     const struct machine_wish w = {.runtime = settings_text(s, KEY_ISOLATION_RUNTIME),
+                                   .whole = whole,
+                                   .disk = whole && str_starts(image, "disk:") ? image + 5 : NULL,
+                                   .disk_size = settings_number(s, KEY_MACHINE_DISK_SIZE),
                                    .accel = settings_text(s, KEY_MACHINE_ACCEL),
                                    .type = settings_text(s, KEY_MACHINE_TYPE),
                                    .release = str_empty(release) ? NULL : release,
                                    .warm = settings_bool(s, KEY_MACHINE_WARM),
-                                   .scratch = launching_scratch(s)};
+                                   .leads_out =
+                                       str_equal(settings_text(s, KEY_NETWORK_MODE), "private"),
+                                   .scratch = launching_scratch(s),
+                                   .shares = str_equal(settings_text(s, KEY_MACHINE_SHARES), "9p")};
     l->machine = NEW(struct machine_parts);
     int r = machine_find_parts(&l->dirs, &w, l->request.image ? l->image : NULL, l->machine, e);
     l->request.parts = r < 0 ? NULL : &l->machine->parts;
@@ -138,7 +146,7 @@ static int launching_place(struct launching *l, struct error *e)
     if (r == 0)
         r = plan_host_read(&l->host, e);
     if (r == 0)
-        r = launching_random_id(l->id, e);
+        r = state_new_id(l->id, e);
     if (r == 0)
         l->scratch = str_format("%s/workloads/%s/scratch", l->dirs.state, l->id);
     return r;
@@ -191,7 +199,7 @@ int launching_renew(struct launching *l, struct plan *p, struct plan_renewal *re
 
 static const struct backend *launching_backend(const struct launching *l, struct error *e)
 {
-    const struct backend *b = backend_find(l->plan->runtime);
+    const struct backend *b = backend_find(l->plan->runtime, l->plan->boundary);
     if (b && b->boundary == l->plan->boundary)
         return b;
     b = backend_for(l->plan->boundary, e);

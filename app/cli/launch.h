@@ -51,6 +51,9 @@ int launching_load(struct launching *l, const char *profile, const char *workloa
  */
 int launching_options(struct launching *l, const struct cli *c, struct error *e);
 
+/* A path as people write it on a command line, as the settings know paths. Owned by the caller. */
+char *launching_source(const char *value);
+
 /* The flags alone, over what launching_load() has loaded. */
 int launching_flags(struct launching *l, const struct cli *c, struct error *e);
 
@@ -107,7 +110,7 @@ void launching_done(struct launching *l);
     {"memory",    'm', "SIZE", "most memory", NULL}, \
     {"cpus",       0,  "NUMBER", "most processor time", NULL}, \
     {"pids",       0,  "NUMBER", "most processes", NULL}, \
-    {"network",    0,  "MODE", "none or host", "none|private|allow-list|host"}, \
+    {"network",    0,  "MODE", "none, private or host", "none|private|allow-list|host"}, \
     {"mount",     'v', "SOURCE[:TARGET][:ro|rw]", "show files of the host inside", "file"}, \
     {"copy-in",    0,  "SOURCE[:TARGET]", "copy files of the host inside", "file"}, \
     {"time-limit", 0,  "TIME", "stop it after this time", NULL}, \

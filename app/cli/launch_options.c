@@ -29,8 +29,7 @@ static const struct {
     {"rm",         KEY_LIFECYCLE_KEEP,       "never"},
 };
 
-/* A path as people write it on a command line becomes one that mount and copy-in know. */
-static char *launch_source(const char *value)
+char *launching_source(const char *value)
 {
     if (strchr("/~.", value[0]) && value[0])
         return str_dup(value);
@@ -48,7 +47,7 @@ static int launch_flag(struct launching *l, const struct option_value *o, struct
         enum key_id key = launch_flags[i].key;
         const char *value = launch_flags[i].value ? launch_flags[i].value : o->value;
         bool source = key == KEY_FILES_MOUNT || key == KEY_FILES_COPY_IN;
-        autofree char *text = source ? launch_source(value) : str_dup(value);
+        autofree char *text = source ? launching_source(value) : str_dup(value);
         autofree char *origin = str_format("--%s", name);
         if (key == KEY_FILES_IMAGE)
             settings_set(&l->settings, KEY_WORKLOAD_IMAGE, "", origin, e);

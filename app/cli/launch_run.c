@@ -134,8 +134,8 @@ static int launch_attached(const struct cli *c, struct launching *l)
     struct attach_options options = {
         .terminal = l->plan->terminal,
         .read_only = l->read_only,
-        .detach_keys = l->detach_keys ? l->detach_keys
-                                      : settings_text(&l->settings, KEY_CONSOLE_DETACH_KEYS),
+        .detach_keys =
+            l->detach_keys ? l->detach_keys : settings_text(&l->settings, KEY_CONSOLE_DETACH_KEYS),
         .from_start = true,
         .wait = true,
     };

@@ -1,12 +1,15 @@
 #include "app/cli/machine.h"
 
 #include "backends/libvirt/libvirt.h"
+#include "backends/microvm/firecracker_acpi.h"
 #include "backends/microvm/firecracker_requests.h"
 #include "base/module.h"
 #include "images/blank.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of every guest; others are loaded by those that have the device. */
@@ -36,7 +39,7 @@ static bool machine_is_firecracker(const struct machine_parts *m)
 
 static unsigned machine_drivers_of(const struct machine_parts *m, const struct machine_wish *w)
 {
-    bool chipset = str_equal(w->type, "q35") || str_equal(w->type, "pc");
+    bool chipset = w->whole || str_equal(w->type, "q35") || str_equal(w->type, "pc");
     if (m->whole)
         return machine_drivers_chipset;
     return machine_is_firecracker(m)                               ? machine_drivers_vsock
@@ -45,7 +48,7 @@ static unsigned machine_drivers_of(const struct machine_parts *m, const struct m
                                                                    : machine_drivers;
 }
 
-/* Firecracker unpacks nothing, and not every kernel finds its devices. */
+/* Firecracker unpacks nothing, and not every kernel finds its devices. 1: it has to be told. */
 static int machine_kernel_fits(const struct machine_parts *m, const struct kernel *k,
                                const char *vmlinux, struct error *e)
 {
@@ -61,6 +64,23 @@ static int machine_kernel_fits(const struct machine_parts *m, const struct kerne
     return machine_kernel_suits(k, vmlinux, &v, e);
 }
 
+static int machine_kernel_told(const char *cache, const struct kernel *k, char **ret,
+                               struct error *e)
+{
+    autobuf tables = firecracker_acpi(&firecracker_acpi_usual);
+    const struct kernel_extra x = {.name = FIRECRACKER_ACPI_NAME,
+                                   .address = firecracker_acpi_usual.at,
+                                   .bytes = tables.data,
+                                   .size = tables.used};
+    char *told = NULL;
+    int r = kernel_vmlinux_plus(cache, k, &x, &told, e);
+    if (r < 0)
+        return r;
+    free(*ret);
+    *ret = told;
+    return 0;
+}
+
 /* A vmlinux starts a quarter of a second sooner than the kernel that unpacks itself. */
 static int machine_kernel(struct machine_parts *m, const struct dirs *d, const struct kernel *k,
                           const struct machine_wish *wish, struct error *e)
@@ -70,17 +90,21 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
     int r = kernel_vmlinux(d->cache, k, &path, &pvh, e);
     if (r < 0 && r != -ENOTSUP)
         return r;
-    if (machine_kernel_fits(m, k, path, e) < 0)
+    int fits = machine_kernel_fits(m, k, path, e);
+    if (fits > 0)
+        fits = machine_kernel_told(d->cache, k, &path, e);
+    if (fits < 0)
         return -e->code;
     m->kernel = r == 0 && (pvh || machine_is_firecracker(m)) ? TAKE(path) : str_dup(k->path);
     m->parts.kernel = m->kernel;
     m->parts.release = k->release;
     autofree char *init = module_program("cofferdam-init-readable");
-    const struct initramfs_wish w = {.cache = d->cache,
-                                     .kernel = k,
-                                     .drivers = machine_drivers_of(m, wish) |
-                                                (wish->scratch ? 1u << KERNEL_EXT4 : 0),
-                                     .init = init};
+    const struct initramfs_wish w = {
+        .cache = d->cache,
+        .kernel = k,
+        .drivers = machine_drivers_of(m, wish) | (wish->scratch ? 1u << KERNEL_EXT4 : 0) |
+                   (wish->leads_out ? 1u << KERNEL_NET : 0) | (wish->shares ? 1u << KERNEL_9P : 0),
+        .init = init};
     r = initramfs_make(&w, &m->initramfs, e);
     if (r < 0)
         return r;
@@ -114,6 +138,39 @@ static bool machine_blank(struct machine_parts *m, const struct dirs *d, uint64_
         m->parts.no_blank = m->no_blank = str_dup(e.text);
     m->parts.blank = m->blank;
     return made;
+}
+
+static char *machine_disk_path(const struct dirs *d, const char *disk)
+{
+    return str_starts(disk, "~/") ? str_join_path(d->home, disk + 2) : str_dup(disk);
+}
+
+/* A disk of somebody's, and what lies over it; what is wrong with it plan_check() says. */
+static void machine_overlay(struct machine_parts *m, const struct dirs *d,
+                            const struct machine_wish *w)
+{
+    struct disk_base base = {.fd = FD_NONE};
+    autofree char *path = machine_disk_path(d, w->disk);
+    struct error e;
+    bool made = false;
+    struct stat st;
+    int r = disk_base_open(path, &base, &e);
+    /* nothing tells whether such a one is still what a snapshot lies over */
+    if (r == 0 && fstat(base.fd, &st) == 0 && !S_ISREG(st.st_mode))
+        r = error_set(&e, EINVAL,
+                      "disk %s: QEMU by itself has a disk that is a file; mend: --runtime libvirt",
+                      path);
+    if (r == 0) {
+        m->parts.disk_format = disk_format_name(base.format);
+        m->parts.disk_size = w->disk_size ? w->disk_size : base.size;
+        r = blank_overlay_make(d->cache, &base, w->disk_size, &m->blank, &made, &e);
+    }
+    disk_base_done(&base);
+    if (r < 0)
+        m->parts.no_blank = m->no_blank = str_dup(e.text);
+    m->parts.blank = m->blank;
+    if (made)
+        images_bound_cache(d);
 }
 
 /* All that a guest of ours boots from. */
@@ -157,6 +214,10 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
         .no_kvm = m->facts.no_kvm,
         .tsc_khz = m->facts.tsc_khz,
     };
+    if (!str_empty(w->disk)) {
+        machine_overlay(m, d, w);
+        return 0;
+    }
     return machine_guest(m, d, w, image, e);
 }
 
@@ -185,6 +246,18 @@ static void machine_firmware(struct machine_parts *m, bool secure)
         }
 }
 
+/* What a system has written down when it was installed: which of its files starts it. */
+static void machine_variables(struct machine_parts *m, const struct dirs *d, const char *disk)
+{
+    autofree char *named = machine_disk_path(d, disk);
+    autofree char *path = str_format("%s.vars", named);
+    autofree char *real = m->parts.vars && *disk ? realpath(path, NULL) : NULL;
+    if (!real || access(real, R_OK) < 0)
+        return;
+    m->vars = TAKE(real);
+    m->parts.vars = m->vars;
+}
+
 static bool machine_has_iommu(void)
 {
     DIR *groups = opendir("/sys/kernel/iommu_groups");
@@ -194,6 +267,41 @@ static bool machine_has_iommu(void)
     if (groups)
         closedir(groups);
     return found;
+}
+
+static void machine_devices(struct machine_parts *m, const struct machine_whole *w)
+{
+    if (!w->gpu && (!w->devices || !w->devices[0]))
+        return;
+    autoclose int sys = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    passthrough_look(sys, w->devices, w->gpu, &m->passthrough);
+    m->parts.no_devices = m->passthrough.refused;
+    m->parts.device_notes = m->passthrough.notes;
+}
+
+/*
+ * What is there nobody has looked at: libvirt says it at the start. Root's has a folder for disks;
+ * of a person's we know no folder but one that everybody has.
+ */
+static void machine_far(struct machine_parts *m)
+{
+    autofree char *path = str_ndup(m->parts.uri, strcspn(m->parts.uri, "?"));
+    m->parts.no_kvm = NULL;
+    m->parts.tsc_khz = 0;
+    m->folder = str_dup(str_ends(path, "/system") ? "/var/lib/libvirt/images" : "/var/tmp");
+}
+
+static void machine_near(struct machine_parts *m, const struct dirs *d,
+                         const struct machine_whole *w, uint32_t uid)
+{
+    m->parts.away = libvirt_runs_as_another(m->parts.uri, uid);
+    m->folder = m->parts.away ? str_format("%s-libvirt/machines", d->state)
+                              : str_join_path(d->state, "machines");
+    m->parts.iommu = machine_has_iommu();
+    machine_devices(m, w);
+    if (!str_empty(w->firmware) && !str_equal(w->firmware, "bios"))
+        machine_firmware(m, str_equal(w->firmware, "secure-boot"));
+    machine_variables(m, d, w->disk);
 }
 
 int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint32_t uid,
@@ -209,14 +317,14 @@ int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint
         m->parts.tsc_khz = m->facts.tsc_khz;
     }
     m->client = libvirt_client_env(environ);
-    m->folder = str_join_path(d->state, "machines");
+    m->parts.uri = str_empty(w->uri) ? libvirt_default_uri(uid) : w->uri;
+    if (plan_uri_is_far(m->parts.uri))
+        machine_far(m);
+    else
+        machine_near(m, d, w, uid);
     m->parts.client = m->client;
     m->parts.folder = m->folder;
     m->parts.sockets = d->runtime;
-    m->parts.uri = str_empty(w->uri) ? libvirt_default_uri(uid) : w->uri;
-    m->parts.iommu = machine_has_iommu();
-    if (!str_empty(w->firmware) && !str_equal(w->firmware, "bios"))
-        machine_firmware(m, str_equal(w->firmware, "secure-boot"));
     const struct machine_wish guest = {.release = w->release};
     return image ? machine_guest(m, d, &guest, image, e) : 0;
 }
@@ -232,6 +340,8 @@ void machine_parts_done(struct machine_parts *m)
     free(m->blank);
     free(m->no_blank);
     free(m->folder);
+    free(m->vars);
+    passthrough_done(&m->passthrough);
     strv_free(m->client);
     free(m->choice);
     *m = (struct machine_parts){0};

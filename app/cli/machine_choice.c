@@ -44,15 +44,9 @@ int machine_kernel_suits(const struct kernel *k, const char *vmlinux,
                          "the kernel %s finds no virtio-mmio devices: it has neither ACPI "
                          "nor CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES",
                          k->release);
-    if (!line && v->minor < FIRECRACKER_ACPI)
-        return error_set(e, ENOTSUP,
-                         "the kernel %s lacks CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y, by which "
-                         "alone Firecracker 1.%u tells of its devices; 1.%d and newer tell "
-                         "by ACPI, which this kernel reads",
-                         k->release, v->minor, FIRECRACKER_ACPI);
     if (!serial)
         return error_set(e, ENOTSUP, "the kernel %s lacks CONFIG_SERIAL_8250_CONSOLE", k->release);
-    return 0;
+    return !line && v->minor < FIRECRACKER_ACPI;
 }
 
 /* --- the choice ---------------------------------------------------------------------------------
@@ -82,7 +76,7 @@ static int choice_firecracker(const struct dirs *d, const struct machine_wish *w
     if (r == 0)
         r = kernel_vmlinux(d->cache, k, &vmlinux, &pvh, e);
     if (r == 0)
-        r = machine_kernel_suits(k, vmlinux, &v, e);
+        r = MIN(machine_kernel_suits(k, vmlinux, &v, e), 0);
     kernel_list_done(&kernels);
     return r;
 }
@@ -111,6 +105,8 @@ static int choice_try(const struct choice_row *c, const struct dirs *d,
         r = error_set(e, ENOTSUP, "%s", f.no_kvm);
     if (r == 0 && w->warm && !plan_runtime_warms(c->runtime))
         r = error_set(e, ENOTSUP, "it starts from no template (machine.warm)");
+    if (r == 0 && w->leads_out && !plan_runtime_leads_out(c->runtime))
+        r = error_set(e, ENOTSUP, "it has no network here (network.mode)");
     if (r == 0 && !str_empty(w->type) && !str_equal(w->type, "auto") &&
         !str_equal(w->type, "microvm"))
         r = error_set(e, ENOTSUP, "machine.type = %s", w->type);

@@ -56,6 +56,7 @@ static void warm_shape(const struct plan *p, char to[65])
     autobuf text = {0};
     warm_add(&text, m->type);
     warm_add(&text, m->cpu_model);
+    warm_add(&text, p->network == PLAN_NETWORK_NONE ? "" : "network");
     buf_printf(&text, "1 %d %u %" PRIu64 " %" PRIu64 "\n", (int)m->accel, m->cpus, m->memory,
                m->tsc_khz);
     if (m->scratch)

@@ -1,7 +1,6 @@
 /* cofferdam: the command line, and the way into the terminal interface. */
 #include "app/cli/help.h"
 #include "app/cli/interface.h"
-#include "app/cli/options.h"
 #include "app/cli/release.h"
 #include "app/cli/verbs.h"
 #include "base/module.h"
@@ -38,23 +37,6 @@ static int main_unknown(const char *name)
     return cli_usage(NULL, "there is no verb \"%s\"", name);
 }
 
-static int main_verb(const struct verb *verb, char **argv)
-{
-    struct cli c = {.verb = verb};
-    struct error e;
-    if (options_parse(verb, argv, &c, &e) < 0) {
-        c.verb = verb;
-        return cli_usage(&c, "%s", e.text);
-    }
-    int status = 0;
-    if (cli_switch(&c, "help"))
-        help_print_verb(verb);
-    else
-        status = verb->run(&c);
-    options_done(&c);
-    return status;
-}
-
 /* Output that got lost is a failure, not a success. */
 static int main_finish(int status)
 {
@@ -78,7 +60,7 @@ int main(int argc, char **argv)
         help_print_all();
     else {
         const struct verb *verb = verb_find(word);
-        return main_finish(verb ? main_verb(verb, argv + 2) : main_unknown(word));
+        return main_finish(verb ? verb_call(verb, argv + 2) : main_unknown(word));
     }
     return main_finish(0);
 }

@@ -96,8 +96,8 @@ void pull_filter_text(struct pull_filter *f, const char *text, size_t size, stru
 /* Bars are as wide as the person's terminal is now. */
 static void bars_follow_size(const struct pull_bars *b)
 {
-    struct winsize now, was;
-    if (ioctl(b->person, TIOCGWINSZ, &now) == 0 && now.ws_col &&
+    struct winsize now = {.ws_row = 50, .ws_col = PULL_SIZES_COLS}, was;
+    if ((b->person < 0 || ioctl(b->person, TIOCGWINSZ, &now) == 0) && now.ws_col &&
         (ioctl(b->terminal, TIOCGWINSZ, &was) < 0 || memcmp(&now, &was, sizeof(now)) != 0))
         ioctl(b->terminal, TIOCSWINSZ, &now);
 }
@@ -129,7 +129,9 @@ int pull_bars_show(struct pull_bars *b)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR; /* EIO: it is closed on the other side */
     pull_filter_text(&b->filter, chunk, (size_t)n, &shown);
-    if (shown.used)
+    if (b->person < 0)
+        pull_sizes_text(&b->sizes, shown.data ? shown.data : "", shown.used);
+    else if (shown.used)
         fd_write_full(b->person, shown.data, shown.used);
     return n > 0;
 }

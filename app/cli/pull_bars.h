@@ -5,6 +5,7 @@
 #ifndef COFFERDAM_APP_CLI_PULL_BARS_H
 #define COFFERDAM_APP_CLI_PULL_BARS_H
 
+#include "app/cli/pull_sizes.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -24,7 +25,8 @@ void pull_filter_text(struct pull_filter *f, const char *text, size_t size, stru
 
 struct pull_bars {
     int terminal; /* owned; the side that is read */
-    int person;   /* borrowed: the terminal it is shown on */
+    int person;   /* borrowed: the terminal it is shown on; FD_NONE: only read for its sizes */
+    struct pull_sizes sizes;
     struct pull_filter filter;
 };
 

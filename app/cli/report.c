@@ -223,6 +223,27 @@ static void page_shortfalls(const struct page *p, const json_t *o)
     }
 }
 
+/* "mount 3 times, keyctl"; nothing where it was not counted, or none was refused. */
+static void page_refused(const struct page *p, const json_t *o)
+{
+    const json_t *list = json_object_get(o, "refused_calls");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        uint64_t count = 0, number = 0;
+        number_of(one, "count", &count);
+        number_of(one, "number", &number);
+        const char *name = text_of(one, "name");
+        autofree char *call = name ? str_escape_z(name) : str_format("call %" PRIu64, number);
+        if (i == 0)
+            page_head(p, "refused");
+        fprintf(p->to, "%s%s", i ? ", " : "", call);
+        if (count > 1)
+            fprintf(p->to, " %" PRIu64 " times", count);
+    }
+    if (json_array_size(list))
+        fputs(" (by its list of system calls)\n", p->to);
+}
+
 /* In plain words, what nobody was looking at. A machine's own words are its kernel's. */
 static void page_unseen(const struct page *p, const json_t *o)
 {
@@ -237,7 +258,9 @@ static void page_unseen(const struct page *p, const json_t *o)
         return;
     const char *const lines[] = {
         "which files it read, and what it made and deleted again",
-        "connections it tried and system calls it was refused: not recorded by this version",
+        json_is_array(json_object_get(o, "refused_calls"))
+            ? "connections it tried: not recorded by this version"
+            : "connections it tried and system calls it was refused: not recorded by this version",
         "what it changed in folders mounted writable: those are the host's own files",
         escape,
     };
@@ -260,6 +283,7 @@ void report_print(FILE *to, const json_t *report, bool colour)
     page_changes(&p, report);
     page_neutralised(&p, report);
     page_shortfalls(&p, report);
+    page_refused(&p, report);
     page_unseen(&p, report);
 }
 

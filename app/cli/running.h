@@ -18,5 +18,7 @@ int running_find(const struct dirs *d, const char *word, struct state_record *re
 typedef int workload_run(const struct cli *c, const struct dirs *d, const struct state_record *r,
                          void *data);
 int workload_verb(const struct cli *c, workload_run *run, void *data);
+/* The same for one or several, one after another; several have their names in front. */
+int workloads_verb(const struct cli *c, workload_run *run, void *data);
 
 #endif

@@ -22,6 +22,13 @@ static int start_override(const struct snapshot_start *s, struct plan *p, struct
     return 0;
 }
 
+const char *snapshot_same_inside(const struct snapshot_start *s, const struct plan *p)
+{
+    if (!s->fresh || start_kind(s->snapshot) != PLAN_SNAPSHOT_MEMORY || !plan_boots_disk(p))
+        return NULL;
+    return plan_is_by_qemu_alone(p) ? PLAN_SAME_BUT_STIRRED : PLAN_SAME_INSIDE;
+}
+
 int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struct launching *ret,
                      struct error *e)
 {
@@ -48,8 +55,15 @@ int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struc
         .snapshot = s->snapshot->id,
         .snapshot_path = path,
         .kind = start_kind(s->snapshot),
+        .disks = s->disks,
     };
     r = launching_renew(ret, p, &renewal, e);
+    const char *same = snapshot_same_inside(s, p);
+    if (r == 0 && same && p->machine.clones_fresh)
+        r = error_set(e, EPERM,
+                      "machine.clones = fresh: no clone of it is made with its memory, for %s; "
+                      "mend: start it with --set machine.clones=any",
+                      same);
     if (r == 0)
         r = start_override(s, p, e);
     return r < 0 ? r : launching_check(ret, NULL, NULL, e);

@@ -11,6 +11,7 @@ struct snapshot_start {
     bool fresh;                             /* it is another one */
     char *const *labels;                    /* beside those of the plan; may be NULL */
     char *const *command;                   /* instead of the plan's; NULL: that */
+    enum plan_disks disks;                  /* of a whole machine */
 };
 
 /*
@@ -19,5 +20,8 @@ struct snapshot_start {
  */
 int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struct launching *ret,
                      struct error *e);
+
+/* What one that is another now has of the first and cannot be told, a sentence; NULL: nothing. */
+const char *snapshot_same_inside(const struct snapshot_start *s, const struct plan *p);
 
 #endif

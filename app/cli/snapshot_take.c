@@ -3,9 +3,11 @@
 #include "app/cli/kept.h"
 #include "app/cli/live.h"
 #include "app/cli/out.h"
+#include "app/cli/progress.h"
 #include "app/cli/talk.h"
 #include "app/plan/plan.h"
 #include "backends/root/snapshot.h"
+#include "base/cancel.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "console/state_json.h"
@@ -13,7 +15,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct taking {
     bool lives, stays_held;
     unsigned kind;
     uint64_t cost;
+    int files; /* borrowed; where its runtime writes */
 };
 
 static void taking_done(struct taking *t)
@@ -163,14 +165,26 @@ static uint64_t free_room(int dir)
     return bytes - bytes / 20; /* the last of it is not for a stranger's files */
 }
 
+/* Bytes of the files that are there already. */
+static void take_tells(void *data, uint64_t bytes)
+{
+    const struct taking *t = data;
+    progress_tell("copying its files", bytes, t->cost == UINT64_MAX ? 0 : t->cost);
+}
+
 static int take_copies(struct taking *t, int scratch, struct snapshot_writer *w,
                        struct copy_counts *ret, struct error *e)
 {
     int files = snapshot_writer_files(w), r = 0;
     struct error later;
+    /* before it stands still: how much there is */
+    if (t->cost == UINT64_MAX && progress_is_wanted() &&
+        root_snapshot_take(t->plan, scratch, FD_NONE, UINT64_MAX, NULL, ret, &later) == 0)
+        t->cost = ret->bytes;
     if (t->lives && (r = talk_await(t->talk, client_hold(t->talk->client, true), e)) < 0)
         return r;
-    r = root_snapshot_take(t->plan, scratch, files, free_room(files), ret, e);
+    const struct snapshot_watch watch = {take_tells, t};
+    r = root_snapshot_take(t->plan, scratch, files, free_room(files), &watch, ret, e);
     if (r == -ENOSPC)
         error_set(e, ENOSPC, "the disk has no room for its files");
     if (!t->lives)
@@ -185,6 +199,17 @@ static int take_copies(struct taking *t, int scratch, struct snapshot_writer *w,
     return r;
 }
 
+/* What the runtime has put there by now. */
+static void take_looks(void *data)
+{
+    const struct taking *t = data;
+    struct copy_counts n;
+    struct error ignored;
+    const struct copy_wish count = {.from = t->files, .to = FD_NONE, .bytes_most = UINT64_MAX};
+    if (copy_tree(&count, &n, &ignored) == 0)
+        progress_tell("writing its memory", n.bytes, t->cost == UINT64_MAX ? 0 : t->cost);
+}
+
 static int take_by_backend(struct taking *t, struct snapshot_writer *w, struct copy_counts *ret,
                            struct error *e)
 {
@@ -197,7 +222,15 @@ static int take_by_backend(struct taking *t, struct snapshot_writer *w, struct c
     /* a guest's are a list, and no folder to be given */
     if (r == 0 && t->talk->fd >= 0 && (r = root_snapshot_give(t->plan, t->talk->fd, files, e)) < 0)
         return r;
+    t->files = files;
+    t->talk->meanwhile = progress_is_wanted() ? take_looks : NULL;
+    t->talk->data = t;
+    t->talk->whole = true; /* a runtime is never stopped half-way: its workload would be lost */
     r = talk_await(t->talk, client_snapshot(t->talk->client, t->kind, path, files), e);
+    t->talk->meanwhile = NULL;
+    t->talk->whole = false;
+    if (r == 0 && cancelled)
+        r = error_set(e, ECANCELED, "given up");
     struct copy_wish count = {.from = files, .to = FD_NONE, .bytes_most = UINT64_MAX};
     return r < 0 ? r : copy_tree(&count, ret, e);
 }
@@ -208,7 +241,7 @@ static void take_describe(const struct taking *t, struct snapshot_record *ret)
     *ret = (struct snapshot_record){
         .workload = str_dup(of->id),
         .workload_name = str_dup(of->name),
-        .parent = str_dup_or_null(t->plan->snapshot),
+        .parent = str_dup_or_null(plan_stands_on(t->plan)),
         .profile = str_dup_or_null(of->profile),
         .boundary = str_dup_or_null(of->boundary),
         .runtime = str_dup(t->plan->runtime),
@@ -219,16 +252,6 @@ static void take_describe(const struct taking *t, struct snapshot_record *ret)
         .bytes = t->cost,
         .created_ms = live_now_ms(),
     };
-}
-
-static int take_id(char to[13], struct error *e)
-{
-    unsigned char bytes[6];
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        return error_errno(e, errno, "no random numbers");
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
 }
 
 static int take_into(struct taking *t, struct snapshot_record *made, struct error *e)
@@ -245,6 +268,7 @@ static int take_into(struct taking *t, struct snapshot_record *made, struct erro
             : scratch == FD_NONE ? take_by_backend(t, w, &counts, e)
                                  : scratch;
     }
+    progress_over();
     made->bytes = counts.bytes;
     if (r == 0)
         r = snapshot_writer_publish(w, made, e);
@@ -261,7 +285,7 @@ int snapshot_take(const struct dirs *d, const struct state_record *of,
     snapshots_sweep(d, snapshot_clear, false);
     int r = taking_begin(&t, d, of, wish, e);
     if (r == 0)
-        r = take_id(id, e);
+        r = state_new_id(id, e);
     if (r == 0) {
         take_describe(&t, &made);
         made.id = str_dup(id);
@@ -304,7 +328,7 @@ int snapshot_measure(const struct dirs *d, const struct state_record *of,
     if (scratch < 0 && scratch != FD_NONE)
         r = scratch;
     if (r == 0 && scratch >= 0)
-        r = root_snapshot_take(t.plan, scratch, FD_NONE, UINT64_MAX, &counts, e);
+        r = root_snapshot_take(t.plan, scratch, FD_NONE, UINT64_MAX, NULL, &counts, e);
     if (r == 0 && scratch >= 0)
         t.cost = counts.bytes;
     if (r == 0) {

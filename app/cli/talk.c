@@ -1,10 +1,13 @@
 #include "app/cli/talk.h"
 
+#include "base/cancel.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "console/state.h"
 
 #include <poll.h>
+
+enum { TALK_EACH_MS = 250 };
 
 static void on_fd(void *data, uint32_t request, int fd)
 {
@@ -56,6 +59,15 @@ int talk_open(struct talk *t, const struct dirs *d, const char *id, struct error
     return client_connect(path, &events, t, &t->client, e);
 }
 
+static int talk_poll(const struct talk *t, struct pollfd *p)
+{
+    int most = t->meanwhile ? TALK_EACH_MS : -1;
+    if (!t->whole)
+        return cancel_poll(p, 1, most);
+    int n = poll(p, 1, most);
+    return n < 0 ? -errno : n;
+}
+
 int talk_await(struct talk *t, uint32_t request, struct error *e)
 {
     t->request = request;
@@ -64,9 +76,16 @@ int talk_await(struct talk *t, uint32_t request, struct error *e)
             .fd = client_fd(t->client),
             .events = (short)(POLLIN | (client_wants_write(t->client) ? POLLOUT : 0)),
         };
-        client_dispatch(t->client);
-        if (!t->over && poll(&p, 1, -1) < 0 && errno != EINTR)
-            error_errno(&t->error, errno, "waiting"), t->over = true;
+        /* it may have gone with the last bytes of the answer before: nobody is told twice */
+        if (client_dispatch(t->client) < 0)
+            on_closed(t, NULL);
+        int n = t->over ? 1 : talk_poll(t, &p);
+        if (n < 0 && n != -EINTR)
+            error_errno(&t->error, -n, "waiting"), t->over = true;
+        if (n == -EINTR && cancelled && !t->whole)
+            error_set(&t->error, ECANCELED, "given up"), t->over = true;
+        if (n == 0)
+            t->meanwhile(t->data);
     }
     t->over = false;
     t->request = 0;

@@ -5,6 +5,7 @@
 #include "app/cli/snapshot_take.h"
 #include "app/cli/tasks.h"
 #include "app/cli/verbs.h"
+#include "base/cancel.h"
 #include "base/fd.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ static const struct option_row clone_options[] = {
     {"number",  'n', "NUMBER", "how many (default: 1)", NULL},
     {"name",     0,  "NAME", "what they are called: NAME for one, NAME-1, NAME-2 … for more", NULL},
     {"label",   'l', "NAME=VALUE", "to find them by, beside those of the workload", NULL},
+    {"full",     0,  NULL, "whole machines: with disks that need neither the snapshot nor the disk below it", NULL},
     {"dry-run",  0,  NULL, "only say what would be done", NULL},
     {0},
 };
@@ -31,6 +33,7 @@ struct cloning {
     char **names, **ids; /* owned; of those that were started */
     struct state_record *workloads;
     size_t workloads_count;
+    const char *same; /* static; what they cannot be told; NULL: nothing */
 };
 
 static bool clone_name_is_free(const struct cloning *k, const char *name)
@@ -69,11 +72,15 @@ static int clone_one(struct cloning *k, bool dry, bool *ret_command, struct erro
         .fresh = true,
         .labels = k->labels,
         .command = k->c->command,
+        .disks = cli_switch(k->c, "full") ? PLAN_DISKS_FULL
+                 : k->ours                ? PLAN_DISKS_COPIED
+                                          : PLAN_DISKS_LINKED,
     };
     int r = snapshot_prepare(&s, k->d, &l, e);
     if (r == 0 && !dry)
         r = launch_start_detached(&l, ret_command, e);
     if (r == 0) {
+        k->same = snapshot_same_inside(&s, l.plan);
         strv_add(&k->names, name);
         strv_add(&k->ids, l.id);
     }
@@ -137,6 +144,8 @@ static int clone_all(struct cloning *k)
                        (unsigned long long)k->number);
         return command ? cli_fail_command(k->c, &e) : cli_fail(k->c, &e);
     }
+    if (k->same)
+        fprintf(stderr, "cofferdam clone: %s\n", k->same);
     clone_say(k, dry);
     return 0;
 }
@@ -154,9 +163,14 @@ static int clone_take(struct cloning *k, const struct state_record *of, struct e
     const struct snapshot_wish wish = {.kind = k->c->command ? LAUNCH_SNAPSHOT_FILES : 0};
     bool dry = cli_switch(k->c, "dry-run");
     uint64_t room;
+    if (!dry)
+        cancel_on_signals();
     int r = dry ? snapshot_measure(k->d, of, &wish, &k->snapshot, &room, e)
                 : snapshot_take(k->d, of, &wish, &k->snapshot, e);
     k->ours = r == 0 && !dry;
+    cancel_no_more();
+    if (k->ours && cancelled)
+        r = error_set(e, ECANCELED, "given up");
     return r < 0 ? error_wrap(e, "%s", of->name) : 0;
 }
 
@@ -196,6 +210,11 @@ static int clone_with(struct cloning *k)
     struct error e;
     cli_each(k->c, "label", clone_label, k, &e);
     int r = clone_find(k, &e);
+    if (r >= 0 && cli_switch(k->c, "full") && !str_equal(k->snapshot.runtime, "libvirt"))
+        r = error_set(&e, EOPNOTSUPP,
+                      "--full is for whole machines with disks of their own; this is %s's, and its "
+                      "clones keep their changes apart already",
+                      k->snapshot.runtime);
     if (r >= 0 && state_list(k->d, &k->workloads, &k->workloads_count, &e) < 0)
         r = -1;
     int status = r < 0 ? cli_fail(k->c, &e) : r ? clone_dry(k) : clone_from(k);

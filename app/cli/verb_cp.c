@@ -1,5 +1,5 @@
 /* cofferdam cp: files between the host and a running workload, as records through a pipe. */
-#include "app/cli/kept.h"
+#include "app/cli/copy_out.h"
 #include "app/cli/running.h"
 #include "app/cli/verbs.h"
 #include "base/fd.h"
@@ -22,37 +22,11 @@ static const struct option_row cp_options[] = {
 };
 // clang-format on
 
-enum { CP_FLUSH_MS = 10000 }; /* a request is a few bytes: a monitor that takes none is stuck */
-
 /* One side of the copy. */
 struct cp_side {
     char *workload; /* owned; NULL: the host */
     const char *path;
 };
-
-/* What the monitor said of the transfer. */
-struct cp_answer {
-    bool over;
-    struct error error; /* code 0: well */
-};
-
-static void cp_on_done(void *data, uint32_t request, const struct error *e)
-{
-    struct cp_answer *answer = data;
-    answer->over = true;
-    if (e)
-        answer->error = *e;
-}
-
-static void cp_on_closed(void *data, const char *why)
-{
-    struct cp_answer *answer = data;
-    if (!answer->over)
-        error_set(&answer->error, ECONNRESET, "the workload ended during the copy");
-    answer->over = true;
-}
-
-static const struct client_events cp_events = {.done = cp_on_done, .closed = cp_on_closed};
 
 /* "NAME:PATH", unless the colon stands behind a slash or the word begins with a dot. */
 static void cp_side_parse(const char *word, struct cp_side *ret)
@@ -95,19 +69,6 @@ static int cp_open_folder(const char *path, const char *leaf, struct error *e)
     return fd < 0 ? error_errno(e, errno, "%s", *parent ? parent : ".") : fd;
 }
 
-/* Waits for the monitor's word; the workload may take its time, so there is no bound but ours. */
-static void cp_await(struct client *c, struct cp_answer *answer)
-{
-    while (!answer->over) {
-        struct pollfd p = {.fd = client_fd(c),
-                           .events = (short)(POLLIN | (client_wants_write(c) ? POLLOUT : 0))};
-        if (poll(&p, 1, -1) < 0 && errno != EINTR)
-            break;
-        if (client_dispatch(c) < 0)
-            cp_on_closed(answer, NULL);
-    }
-}
-
 static int cp_own_error(int r, const char *path, const char *what, struct error *e)
 {
     autofree char *shown = str_escape_z(what);
@@ -119,7 +80,7 @@ static int cp_own_error(int r, const char *path, const char *what, struct error 
 /* --- the two ways
  * ------------------------------------------------------------------------------------ */
 
-static int cp_in(struct client *c, struct cp_answer *answer, const struct cp_side *from,
+static int cp_in(struct client *c, struct copy_answer *answer, const struct cp_side *from,
                  const struct cp_side *to, bool follow, struct error *e)
 {
     autofree char *real = follow ? realpath(from->path, NULL) : str_dup(from->path);
@@ -141,11 +102,11 @@ static int cp_in(struct client *c, struct cp_answer *answer, const struct cp_sid
         return error_errno(e, -r, "pipe");
     autoclose int out = pair[1];
     client_copy_in(c, to->path, pair[0]);
-    client_flush(c, CP_FLUSH_MS);
+    copy_flush(c);
     close(pair[0]);
     r = records_send(out, dir, leaf, what, sizeof(what), &skipped);
     out = fd_close(out);
-    cp_await(c, answer);
+    copy_await(c, answer);
     if (r < 0 && !(r == -EPIPE && answer->error.code))
         return cp_own_error(r, from->path, what, e);
     if (skipped)
@@ -223,102 +184,66 @@ static int cp_receive(int in, int dir, const char *name, char *what, size_t room
     return r;
 }
 
-static int cp_out(struct client *c, struct cp_answer *answer, const struct cp_side *from,
-                  const struct cp_side *to, struct error *e)
+static int cp_out(const struct dirs *d, const struct state_record *record,
+                  const struct cp_side *from, const struct cp_side *to, struct error *e)
 {
-    autoclose int dir = FD_NONE;
+    struct copy_out o;
+    autoclose int dir = FD_NONE, in = FD_NONE;
     autofree char *name = NULL;
+    char what[256];
     if (cp_destination(to->path, from->path, &dir, &name, e) < 0)
         return -e->code;
-    int pair[2];
-    char what[256];
-    int r = fd_pipe(pair, 0);
-    if (r < 0)
-        return error_errno(e, -r, "pipe");
-    autoclose int in = pair[0];
-    client_copy_out(c, from->path, pair[1]);
-    client_flush(c, CP_FLUSH_MS);
-    close(pair[1]);
-    r = cp_receive(in, dir, name, what, sizeof(what));
-    in = fd_close(in);
-    cp_await(c, answer);
-    /* a stream that ends too early has its reason in what the other side says */
-    if (r < 0 && !(answer->error.code && (r == -EBADMSG || answer->error.code == -r)))
-        return cp_own_error(r, to->path, what, e);
-    return 0;
+    int r = copy_out_open(&o, d, record, e);
+    if (r == 0)
+        r = copy_out_begin(&o, from->path, &in, e);
+    if (r == 0) {
+        struct error theirs = {0};
+        int got = cp_receive(in, dir, name, what, sizeof(what));
+        in = fd_close(in);
+        r = copy_out_end(&o, from->path, &theirs);
+        /* a stream that ends too early has its reason in what the other side says */
+        if (got < 0 && (r == 0 || (o.client && got != -EBADMSG && got != r)))
+            r = cp_own_error(got, to->path, what, e);
+        else if (got < 0 && !o.client)
+            r = cp_own_error(got, from->path, what, e) < 0 ? error_wrap(e, "%s", record->name) : 0;
+        else if (r < 0)
+            *e = theirs;
+    }
+    copy_out_close(&o);
+    return r;
 }
 
-/* Out of the changes that were kept of a workload that has ended: a child of ours sends them. */
-static int cp_kept(const struct dirs *d, const struct state_record *record,
-                   const struct cp_side *from, const struct cp_side *to, struct error *e)
+static int cp_in_running(const struct dirs *d, const struct state_record *record,
+                         const struct cp_side *from, const struct cp_side *to, bool follow,
+                         struct error *e)
 {
-    autoclose int dir = FD_NONE, source = FD_NONE, scratch = kept_open_scratch(d, record, e);
-    autofree char *name = NULL, *leaf = NULL;
-    if (scratch < 0 || kept_find(scratch, from->path, &source, &leaf, e) < 0)
-        return error_wrap(e, "%s", record->name);
-    if (cp_destination(to->path, from->path, &dir, &name, e) < 0)
-        return -e->code;
-    int pair[2];
-    char what[256];
-    int r = fd_pipe(pair, 0);
-    if (r < 0)
-        return error_errno(e, -r, "pipe");
-    autoclose int in = pair[0];
-    pid_t child = fork();
-    if (child == 0) {
-        uint64_t skipped;
-        close(pair[0]);
-        _exit(records_send(pair[1], source, leaf, what, sizeof(what), &skipped) < 0);
+    struct copy_answer answer = {0};
+    struct client *client = NULL;
+    autofree char *path = state_socket_path(d, record->id);
+    int r = client_connect(path, &copy_events, &answer, &client, e);
+    if (r == 0)
+        r = cp_in(client, &answer, from, to, follow, e);
+    if (r == 0 && answer.error.code) {
+        *e = answer.error;
+        r = error_wrap(e, "%s:%s", record->name, to->path);
     }
-    close(pair[1]);
-    if (child < 0)
-        return error_errno(e, errno, "a process to read with");
-    r = cp_receive(in, dir, name, what, sizeof(what));
-    in = fd_close(in);
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (r == 0 && status == 0)
-        return 0;
-    if (status == 0)
-        return cp_own_error(r, to->path, what, e);
-    cp_own_error(r < 0 ? r : -EIO, from->path, r < 0 ? what : "", e);
-    return error_wrap(e, "%s", record->name);
+    client_free(client);
+    return r;
 }
 
 static int cp_between(const struct cp_side *from, const struct cp_side *to, bool follow,
                       struct error *e)
 {
     const char *word = from->workload ? from->workload : to->workload;
-    struct cp_answer answer = {0};
     struct state_record record;
-    struct client *client = NULL;
     struct dirs d;
     int r = dirs_init(&d, e);
     if (r < 0)
         return r;
-    r = from->workload ? state_find(&d, word, &record, e) : running_find(&d, word, &record, e);
-    if (r == 0 && from->workload && record.phase == STATE_EXITED) {
-        r = cp_kept(&d, &record, from, to, e);
-        state_record_done(&record);
-        dirs_done(&d);
-        return r;
-    }
-    if (r == 0 && from->workload && record.phase != STATE_RUNNING) {
-        state_record_done(&record);
-        r = running_find(&d, word, &record, e); /* says why not */
-    }
+    r = from->workload ? copy_out_find(&d, word, &record, e) : running_find(&d, word, &record, e);
     if (r == 0) {
-        autofree char *path = state_socket_path(&d, record.id);
-        r = client_connect(path, &cp_events, &answer, &client, e);
-        if (r == 0)
-            r = from->workload ? cp_out(client, &answer, from, to, e)
-                               : cp_in(client, &answer, from, to, follow, e);
-        if (r == 0 && answer.error.code) {
-            *e = answer.error;
-            r = error_wrap(e, "%s:%s", record.name, from->workload ? from->path : to->path);
-        }
-        client_free(client);
+        r = from->workload ? cp_out(&d, &record, from, to, e)
+                           : cp_in_running(&d, &record, from, to, follow, e);
         state_record_done(&record);
     }
     dirs_done(&d);

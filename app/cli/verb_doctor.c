@@ -3,6 +3,7 @@
 #include "app/cli/verbs.h"
 #include "backends/backend.h"
 #include "backends/cgroup/scope.h"
+#include "backends/net/translator.h"
 #include "images/kernel.h"
 
 #include <stdio.h>
@@ -152,6 +153,17 @@ static void host_machines(struct backend_health *to)
     dirs_done(&d);
 }
 
+static void host_network(struct backend_health *to)
+{
+    static const char what[] = "network.mode = private: slirp4netns";
+    const char *mend = NULL;
+    struct error e;
+    if (net_probe(&mend, &e) == 0)
+        backend_health_add(to, BACKEND_GOOD, what, NULL, NULL);
+    else
+        backend_health_add(to, BACKEND_PARTLY, what, e.text, mend);
+}
+
 static void print_checks(const struct backend_health *h)
 {
     static const enum out_colour colours[] = {OUT_GREEN, OUT_YELLOW, OUT_RED};
@@ -219,6 +231,7 @@ static int doctor_run(struct cli *c)
     host_ids(&h, &host);
     host_cgroup(&h, &host);
     host_stops(&host);
+    host_network(&host);
     host_machines(&host);
     bool usable = false;
     json_t *list = c->json ? json_array() : NULL;

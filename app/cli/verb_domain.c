@@ -1,7 +1,8 @@
-/* cofferdam domain: what libvirt can do with the domains of other programs, and ours have no need
- * of. */
+/* cofferdam domain: what libvirt does with its domains, others' and ours, beside the common verbs.
+ */
 #include "app/cli/foreign.h"
 #include "app/cli/out.h"
+#include "app/cli/own_domain.h"
 #include "app/cli/verbs.h"
 
 #include "backends/libvirt/libvirt.h"
@@ -78,18 +79,12 @@ static int domain_run(struct cli *c)
     if (str_equal(c->args[0], "list"))
         return c->args_count > 1 ? cli_usage(c, "list: takes no name") : domain_list(c);
     if (c->args_count < 2)
-        return cli_usage(c, "%s: name a domain, as \"domain list\" has it", c->args[0]);
+        return cli_usage(c,
+                         "%s: name a domain, as \"domain list\" has it, or a whole machine of ours",
+                         c->args[0]);
     for (size_t i = 1; i < c->args_count; i++) {
-        struct error e;
-        int r = 0;
-        if (foreign_is(c->args[i])) {
-            r = foreign_control(c, c->args[i], c->args[0]);
-        } else {
-            error_set(&e, EINVAL,
-                      "%s is no domain of another program: these are called " FOREIGN_PREFIX "NAME",
-                      c->args[i]);
-            r = cli_fail(c, &e);
-        }
+        int r = foreign_is(c->args[i]) ? foreign_control(c, c->args[i], c->args[0])
+                                       : own_domain(c, c->args[i], c->args[0]);
         status = r ? r : status;
     }
     return status;
@@ -98,8 +93,9 @@ static int domain_run(struct cli *c)
 const struct verb verb_domain = {
     .name = "domain",
     .group = "Run",
-    .usage = "list|watch|start|reset|save|forget-save|autostart|no-autostart [libvirt:NAME…]",
-    .summary = "what libvirt can do with domains of other programs",
+    .usage =
+        "list|watch|start|reset|save|forget-save|autostart|no-autostart [libvirt:NAME|WORKLOAD…]",
+    .summary = "what libvirt does with whole machines, those of other programs too",
     .subverbs = subverbs,
     .flags = VERB_JSON | VERB_SUBVERBS,
     .run = domain_run,

@@ -58,7 +58,7 @@ static int image_run(struct cli *c)
         int r = image_rows[i].holds ? image_store_hold(s, &e) : 0;
         int status = r < 0 ? cli_fail(c, &e) : image_rows[i].run(c, s);
         image_store_free(s);
-        images_end_by_signal();
+        cancel_end();
         return status;
     }
     return cli_usage(c, "%s: not known", c->args[0]);

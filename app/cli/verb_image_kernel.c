@@ -1,6 +1,7 @@
 /* cofferdam image kernel, image disk: what machines boot from. */
 #include "app/cli/images.h"
 #include "app/cli/out.h"
+#include "app/cli/progress.h"
 #include "images/disk_image.h"
 #include "images/kernel.h"
 
@@ -161,7 +162,7 @@ int images_disk(struct cli *c, struct image_store *s)
         r = image_load(s, &found.list[0], &image, &e);
     if (r == 0)
         r = disk_of_image(s, &image, &work, d.cache, &disk, &e);
-    images_work_end(&work);
+    progress_over();
     if (r == 0 && disk.made)
         images_bound_cache(&d);
     int status = r < 0 ? cli_fail(c, &e) : disk_show(c, &disk);

@@ -1,4 +1,5 @@
 /* cofferdam inspect: a workload's state and the plan it runs by. */
+#include "app/cli/inspect_parts.h"
 #include "app/cli/live.h"
 #include "app/cli/out.h"
 #include "app/cli/plan_show.h"
@@ -6,17 +7,28 @@
 #include "console/snapshots_json.h"
 #include "console/state_json.h"
 
+#include "backends/libvirt/libvirt.h"
+#include "base/module.h"
+#include "base/spawn.h"
+
 #include <stdio.h>
-#include <time.h>
+
+// clang-format off
+static const struct option_row inspect_options[] = {
+    {"part", 0, "PART", "state, plan, mounts, network, consoles or events, and nothing else",
+     "state|plan|mounts|network|consoles|events"},
+    {0},
+};
+// clang-format on
+
+enum { INSPECT_ADDRESSES_MS = 8000, INSPECT_ADDRESSES_MOST = 65536 };
 
 static void inspect_when(const char *what, int64_t ms)
 {
+    char text[40];
     if (!ms)
         return;
-    time_t seconds = ms / 1000;
-    struct tm tm;
-    char text[40];
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", localtime_r(&seconds, &tm));
+    inspect_time(ms, text);
     printf("  %-14s %s\n", what, text);
 }
 
@@ -89,41 +101,140 @@ static json_t *inspect_snapshots(const struct dirs *d, const struct state_record
     return array;
 }
 
-/* One workload; the array gets its document with --json. */
-static int inspect_one(const struct cli *c, const struct dirs *d, const char *word, json_t *array)
+/* Of a guest that boots its own disk, where an agent in it tells: an array, the caller's. */
+static json_t *inspect_addresses(const struct state_record *s, const struct plan *p)
 {
-    struct state_record s = {0};
-    struct error e;
-    if (state_find(d, word, &s, &e) < 0)
-        return cli_fail(c, &e);
+    if (!p || !state_phase_lives(s->phase) || !plan_boots_disk(p) || plan_is_by_qemu_alone(p) ||
+        p->network == PLAN_NETWORK_NONE)
+        return json_array();
+    autofree char *program = module_program(DOMAIN_PROGRAM), *said = NULL;
+    const char *const argv[] = {program, "addresses", p->machine.uri, p->id, NULL};
+    struct error ignored;
+    int status = 0;
+    int r = spawn_run(argv, INSPECT_ADDRESSES_MS, INSPECT_ADDRESSES_MOST, &status, &said, &ignored);
+    json_t *list = r == 0 && status == 0 ? json_loads(said, 0, NULL) : NULL;
+    return json_is_array(list) ? list : json_array();
+}
+
+static void inspect_addresses_text(const struct state_record *s, const struct plan *p)
+{
+    json_t *list = inspect_addresses(s, p), *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        const char *address = json_string_value(json_object_get(one, "address"));
+        const char *name = json_string_value(json_object_get(one, "interface"));
+        autofree char *shown = out_text(address ? address : ""), *on = out_text(name ? name : "");
+        printf("  %-14s %s (%s, as the guest says)\n", i ? "" : "address", shown, on);
+    }
+    json_decref(list);
+}
+
+/* All that is known of one. */
+struct inspected {
+    const struct state_record *s;       /* borrowed */
+    const struct launch_sample *sample; /* borrowed; NULL: nothing is known */
+    struct plan *p;                     /* owned; NULL: it cannot be read, as `error` says */
+    json_t *told;                       /* owned; the monitor's own word, or NULL */
+    struct error error;
+};
+
+static void inspect_title(const char *title)
+{
+    printf("%s%s%s\n", out_colour(OUT_BOLD), title, out_colour(OUT_PLAIN));
+}
+
+static void inspect_state(const struct dirs *d, const struct inspected *i)
+{
+    inspect_state_text(i->s);
+    inspect_addresses_text(i->s, i->p);
+    json_decref(inspect_snapshots(d, i->s, false));
+}
+
+static void inspect_part(const struct dirs *d, const struct inspected *i, const char *part)
+{
+    if (str_equal(part, "state"))
+        inspect_state(d, i);
+    else if (str_equal(part, "consoles"))
+        inspect_consoles(i->s, json_object_get(i->told, "consoles"));
+    else if (str_equal(part, "events"))
+        inspect_events(i->s);
+    else if (i->p && str_equal(part, "plan"))
+        plan_show_text(i->p);
+    else if (i->p && str_equal(part, "mounts"))
+        inspect_mounts(i->p);
+    else if (i->p)
+        inspect_network(i->p, i->sample);
+}
+
+static void inspect_all(const struct dirs *d, const struct inspected *i)
+{
+    inspect_state(d, i);
+    putchar('\n');
+    inspect_part(d, i, "plan");
+    inspect_title("consoles");
+    inspect_part(d, i, "consoles");
+    inspect_title("events");
+    inspect_part(d, i, "events");
+}
+
+static json_t *inspect_json(const struct dirs *d, const struct inspected *i)
+{
+    json_t *consoles = json_object_get(i->told, "consoles");
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "state", live_record_json(i->s), "plan",
+                     i->p ? plan_show_json(i->p) : json_null(), "snapshots",
+                     inspect_snapshots(d, i->s, true), "addresses", inspect_addresses(i->s, i->p),
+                     "consoles", consoles ? json_incref(consoles) : json_array());
+}
+
+/* One workload; the array gets its document with --json. */
+static int inspect_one(const struct cli *c, const struct dirs *d, char *word, json_t *array)
+{
+    struct tasks t = {0};
+    struct live *live = NULL;
+    struct inspected i = {0};
+    const char *part = cli_option(c, "part");
     autofree char *json = NULL;
     size_t size = 0;
-    struct plan *p = NULL;
-    bool planned =
-        state_read_plan(d, s.id, &json, &size, &e) == 0 && plan_from_json(json, size, &p, &e) == 0;
-    json_t *snapshots = c->json ? inspect_snapshots(d, &s, true) : NULL;
-    if (c->json) {
-        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "state", live_record_json(&s),
-                                               "plan", planned ? plan_show_json(p) : json_null(),
-                                               "snapshots", snapshots));
-    } else {
-        inspect_state_text(&s);
-        json_decref(inspect_snapshots(d, &s, false));
-        putchar('\n');
-        if (planned)
-            plan_show_text(p);
-        else
-            cli_fail(c, &e);
-    }
-    plan_free(p);
-    state_record_done(&s);
-    return planned ? 0 : EXIT_OURS;
+    if (tasks_find(d, (char *const[]){word, NULL}, 1, &t, &i.error) < 0)
+        return cli_fail(c, &i.error);
+    live_ask(d, &t, &live);
+    i.s = &t.of[0].record;
+    i.sample = live[0].sampled ? &live[0].sample : NULL;
+    i.told = t.of[0].state ? json_loads(t.of[0].state, 0, NULL) : NULL;
+    if (state_read_plan(d, i.s->id, &json, &size, &i.error) == 0)
+        plan_from_json(json, size, &i.p, &i.error);
+    if (c->json)
+        json_array_append_new(array, inspect_json(d, &i));
+    else if (part)
+        inspect_part(d, &i, part);
+    else
+        inspect_all(d, &i);
+    int status = i.p ? 0 : EXIT_OURS;
+    if (!i.p && !c->json)
+        cli_fail(c, &i.error);
+    plan_free(i.p);
+    json_decref(i.told);
+    free(live);
+    tasks_done(&t);
+    return status;
+}
+
+static bool inspect_has(const char *part)
+{
+    autostrv char **parts = strv_split(inspect_options[0].complete, "|");
+    return strv_has(parts, part);
 }
 
 static int inspect_run(struct cli *c)
 {
     if (!c->args_count)
         return cli_usage(c, "name a workload");
+    const char *part = cli_option(c, "part");
+    if (part && !inspect_has(part))
+        return cli_usage(c, "--part: \"%s\" is none of %s", part, inspect_options[0].complete);
+    if (part && c->json)
+        return cli_usage(c, "--json has every part");
     struct dirs d;
     struct error e;
     if (dirs_init(&d, &e) < 0)
@@ -146,6 +257,7 @@ const struct verb verb_inspect = {
     .group = "Watch",
     .usage = "[OPTION…] WORKLOAD…",
     .summary = "print a workload's state and the plan it runs by",
+    .options = inspect_options,
     .flags = VERB_JSON | VERB_WORKLOADS,
     .run = inspect_run,
 };

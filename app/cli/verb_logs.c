@@ -228,13 +228,15 @@ static int logs_run(struct cli *c)
         return cli_usage(c, "--since: \"%s\" is neither a duration nor a date", when);
     if (w.kernel && cli_switch(c, "raw"))
         return cli_usage(c, "--raw is of the workload's terminal");
-    return workload_verb(c, logs_of, &w);
+    if (c->args_count > 1 && (w.follow || cli_switch(c, "raw")))
+        return cli_usage(c, "--follow and --raw are for one workload");
+    return workloads_verb(c, logs_of, &w);
 }
 
 const struct verb verb_logs = {
     .name = "logs",
     .group = "Watch",
-    .usage = "[OPTION…] WORKLOAD",
+    .usage = "[OPTION…] WORKLOAD…",
     .summary = "show what a workload has written",
     .options = logs_options,
     .flags = VERB_WORKLOADS,

@@ -168,7 +168,8 @@ static void print_json(const struct live *list, size_t count, json_t *domains)
     out_json(all);
 }
 
-static void show(const struct cli *c, const struct dirs *d, struct state_record *list, size_t count)
+static void show(const struct cli *c, const struct dirs *d, struct foreign_question *q,
+                 struct state_record *list, size_t count)
 {
     struct tasks t;
     size_t kept = 0;
@@ -184,7 +185,7 @@ static void show(const struct cli *c, const struct dirs *d, struct state_record 
     } else {
         struct live *live;
         live_ask(d, &t, &live);
-        json_t *domains = cli_option(c, "filter") ? NULL : foreign_list(c, d, false);
+        json_t *domains = q ? foreign_hear(c, d, q) : NULL;
         if (c->json)
             print_json(live, t.count, domains);
         else
@@ -206,10 +207,14 @@ static int ps_run(struct cli *c)
     if (cli_each(c, "filter", check_filter, NULL, &e) < 0 || dirs_init(&d, &e) < 0)
         return cli_fail(c, &e);
     int status = 0;
+    bool others = !cli_option(c, "filter") && !cli_switch(c, "quiet");
+    struct foreign_question *q = others ? foreign_begin(false) : NULL; /* who is the slowest */
     if (state_list(&d, &list, &count, &e) < 0)
         status = cli_fail(c, &e);
     else
-        show(c, &d, list, count);
+        show(c, &d, q, list, count);
+    fflush(stdout);
+    foreign_end(q);
     dirs_done(&d);
     return status;
 }

@@ -2,8 +2,10 @@
 #include "app/cli/out.h"
 #include "app/cli/report.h"
 #include "app/cli/verbs.h"
+#include "backends/seccomp/seccomp_module.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/module.h"
 #include "console/state.h"
 
 #include <fcntl.h>
@@ -20,7 +22,7 @@ static int report_read(const struct dirs *d, const char *word, char **ret, struc
     autofree char *path = str_format("%s/workloads/%s/report", d->state, record.id);
     r = file_read(AT_FDCWD, path, REPORT_MOST, ret, NULL);
     if (r == -ENOENT && record.phase != STATE_EXITED && record.phase != STATE_LOST)
-        r = error_set(e, EAGAIN, "%s has not ended yet: cofferdam wait %s", shown, shown);
+        r = error_set(e, EAGAIN, "%s has not ended yet, and its report is made then; until then: diff, stats", shown);
     else if (r == -ENOENT && record.phase == STATE_LOST)
         r = error_set(e, ENOENT, "%s left no report: its monitor was killed before the end", shown);
     else if (r == -ENOENT)
@@ -31,6 +33,24 @@ static int report_read(const struct dirs *d, const char *word, char **ret, struc
     return r;
 }
 
+/* The monitor knows numbers alone. */
+static void report_name_calls(json_t *o)
+{
+    json_t *list = json_object_get(o, "refused_calls"), *one;
+    struct error e;
+    size_t i;
+    const struct seccomp_module *module =
+        json_array_size(list) ? module_open(SECCOMP_MODULE_NAME, SECCOMP_MODULE_TABLE, &e) : NULL;
+    if (!module || module->version != SECCOMP_FILE_VERSION)
+        return;
+    json_array_foreach(list, i, one)
+    {
+        autofree char *name = module->name((int)json_integer_value(json_object_get(one, "number")));
+        if (name)
+            json_object_set_new(one, "name", json_string(name));
+    }
+}
+
 static int report_show(const struct cli *c, const char *text, struct error *e)
 {
     json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
@@ -38,6 +58,7 @@ static int report_show(const struct cli *c, const char *text, struct error *e)
         json_decref(o);
         return error_set(e, EBADMSG, "the report is damaged");
     }
+    report_name_calls(o);
     if (c->json) {
         out_json(o);
         return 0;

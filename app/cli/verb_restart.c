@@ -40,7 +40,8 @@ static int restart_from(const struct dirs *d, struct state_record *r,
                         bool *ret_command, char **ret_id, struct error *e)
 {
     struct launching l;
-    const struct snapshot_start start = {.snapshot = s, .name = r->name};
+    const struct snapshot_start start = {
+        .snapshot = s, .name = r->name, .disks = PLAN_DISKS_COPIED};
     autoclose int hold = snapshots_hold(d, s->id, e);
     if (hold < 0) {
         talk_close(held);

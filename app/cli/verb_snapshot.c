@@ -6,6 +6,7 @@
 #include "app/cli/snapshot_take.h"
 #include "app/cli/tasks.h"
 #include "app/cli/verbs.h"
+#include "base/cancel.h"
 #include "base/fd.h"
 #include "console/snapshots_json.h"
 
@@ -76,13 +77,18 @@ static int create_one(struct cli *c, const struct dirs *d)
         return cli_usage(c, "--files and --memory exclude each other");
     if (state_find(d, c->args[1], &of, &e) < 0)
         return cli_fail(c, &e);
+    if (!dry)
+        cancel_on_signals();
     int r = dry ? snapshot_measure(d, &of, &wish, &made, &room, &e)
                 : snapshot_take(d, &of, &wish, &made, &e);
     if (r < 0)
         error_wrap(&e, "%s", of.name);
     state_record_done(&of);
-    if (r < 0)
-        return cli_fail(c, &e);
+    if (r < 0) {
+        cli_fail(c, &e);
+        cancel_end(); /* given up: nothing is left of it */
+        return EXIT_OURS;
+    }
     create_say(c, &made, room, dry);
     snapshot_record_done(&made);
     return 0;

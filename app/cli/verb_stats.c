@@ -3,6 +3,7 @@
 #include "app/cli/live.h"
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
+#include "app/cli/watch.h"
 #include "base/loop.h"
 #include "console/state_json.h"
 
@@ -36,25 +37,30 @@ static void picture_done(struct picture *p)
     *p = (struct picture){0};
 }
 
-static int take_picture(const struct cli *c, const struct dirs *d, struct picture *ret,
-                        struct error *e)
+/* Those that live, or of these ids those that are there still. */
+static int tasks_now(const struct dirs *d, char *const *ids, struct tasks *ret, struct error *e)
+{
+    struct state_record *list;
+    size_t count, kept = 0;
+    int r = state_list(d, &list, &count, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        if (ids ? strv_has(ids, list[i].id) : state_phase_lives(list[i].phase))
+            list[kept++] = list[i];
+        else
+            state_record_done(&list[i]);
+    tasks_of(ret, list, kept);
+    return 0;
+}
+
+/* `ids`: as they were found before; NULL: they are looked for by what they were called. */
+static int take_picture(const struct cli *c, const struct dirs *d, char *const *ids,
+                        struct picture *ret, struct error *e)
 {
     struct picture p = {0};
-    int r;
-    if (c->args_count) {
-        r = tasks_find(d, c->args, c->args_count, &p.tasks, e);
-    } else {
-        struct state_record *list;
-        size_t count, living = 0;
-        r = state_list(d, &list, &count, e);
-        for (size_t i = 0; r == 0 && i < count; i++)
-            if (state_phase_lives(list[i].phase))
-                list[living++] = list[i];
-            else
-                state_record_done(&list[i]);
-        if (r == 0)
-            tasks_of(&p.tasks, list, living);
-    }
+    int r = c->args_count && !ids ? tasks_find(d, c->args, c->args_count, &p.tasks, e)
+                                  : tasks_now(d, ids, &p.tasks, e);
     if (r < 0)
         return r;
     live_ask(d, &p.tasks, &p.live);
@@ -201,34 +207,65 @@ static void print_json(const struct cli *c, const struct picture *before, const 
     fflush(stdout);
 }
 
-static int stats_loop(const struct cli *c, const struct dirs *d)
+static bool any_lives(const struct picture *p)
+{
+    for (size_t i = 0; i < p->tasks.count; i++)
+        if (state_phase_lives(p->tasks.of[i].record.phase))
+            return true;
+    return json_array_size(p->domains) > 0;
+}
+
+static void stats_show(const struct cli *c, const struct picture *before, const struct picture *now,
+                       struct watch *w)
+{
+    if (c->json) {
+        print_json(c, before, now);
+        return;
+    }
+    if (w)
+        watch_draw(w);
+    if (is_watched(c) && !any_lives(now) && !c->args_count)
+        puts("nothing runs");
+    else
+        print_table(before, now);
+    if (w)
+        watch_show(w);
+}
+
+static int stats_loop(const struct cli *c, const struct dirs *d, struct watch *w)
 {
     struct picture before = {0}, now = {0};
     struct error e;
-    bool watch = is_watched(c);
     bool once = c->verb == &verb_stats && cli_switch(c, "once");
-    if (!once && take_picture(c, d, &before, &e) < 0)
+    int status = 0;
+    autostrv char **ids = NULL; /* of what is watched: one that goes is none of them any more */
+    if (!once && take_picture(c, d, NULL, &before, &e) < 0)
         return cli_fail(c, &e);
+    for (size_t i = 0; is_watched(c) && c->args_count && i < before.tasks.count; i++)
+        strv_add(&ids, before.tasks.of[i].record.id);
     for (int ms = FIRST_MS;; ms = EVERY_MS) {
-        if (!once)
-            poll(NULL, 0, ms); /* a rate needs two looks */
-        if (take_picture(c, d, &now, &e) < 0)
+        if (!once && w && !watch_wait(w, ms))
             break;
-        if (watch && !c->json && isatty(STDOUT_FILENO))
-            fputs("\033[H\033[J", stdout);
-        if (c->json)
-            print_json(c, &before, &now);
-        else
-            print_table(&before, &now);
+        if (!once && !w)
+            poll(NULL, 0, ms); /* a rate needs two looks */
+        if (take_picture(c, d, ids, &now, &e) < 0) {
+            status = cli_fail(c, &e);
+            break;
+        }
+        if (ids && !now.tasks.count) { /* what was watched is gone: an end, too */
+            picture_done(&now);
+            break;
+        }
+        stats_show(c, &before, &now, w);
         fflush(stdout);
         picture_done(&before);
         before = now;
         now = (struct picture){0};
-        if (!watch || ferror(stdout) || (!before.tasks.count && !json_array_size(before.domains)))
+        if (!is_watched(c) || ferror(stdout) || !any_lives(&before))
             break;
     }
     picture_done(&before);
-    return 0;
+    return status;
 }
 
 static int stats_run(struct cli *c)
@@ -237,7 +274,13 @@ static int stats_run(struct cli *c)
     struct error e;
     if (dirs_init(&d, &e) < 0)
         return cli_fail(c, &e);
-    int status = stats_loop(c, &d);
+    struct watch w;
+    bool watched = is_watched(c) && !c->json;
+    if (watched)
+        watch_begin(&w);
+    int status = stats_loop(c, &d, watched ? &w : NULL);
+    if (watched)
+        watch_end(&w);
     dirs_done(&d);
     return status;
 }

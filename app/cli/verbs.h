@@ -8,7 +8,9 @@
 #include "app/cli/verbs_rows.h"
 #undef VERB
 
-const struct verb *verb_find(const char *name);    /* NULL: none */
-const char *verb_nearest(const char *name); /* a name, static, or NULL */
+const struct verb *verb_find(const char *name); /* NULL: none */
+const char *verb_nearest(const char *name);     /* a name, static, or NULL */
+/* With what stands behind it, NULL-terminated; the exit status. */
+int verb_call(const struct verb *verb, char **argv);
 
 #endif

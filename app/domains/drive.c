@@ -6,9 +6,13 @@
 #include "app/domains/domains.h"
 
 #include "backends/libvirt/domain_xml.h"
+#include "backends/libvirt/libvirt.h"
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/module.h"
+#include "base/spawn.h"
 #include "base/str.h"
+#include "init/agent.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -21,20 +25,43 @@
 #include <unistd.h>
 
 /* libvirtd tells of an end when init has reaped the process, which can take it seconds */
-enum { DRIVE_AGAIN_MS = 200, DRIVE_AGAIN_MOST_MS = 3000, DRIVE_LAST_WORD_MS = 4000 };
+enum {
+    DRIVE_AGAIN_MS = 200,
+    DRIVE_AGAIN_MOST_MS = 3000,
+    DRIVE_LAST_WORD_MS = 4000,
+    DRIVE_PTY_MS = 1200,
+    DRIVE_DRAIN_MS = 2000,
+    DRIVE_CALL_S = 10,
+    DRIVE_KILL_S = 20, /* libvirtd itself gives QEMU 15 */
+    DRIVE_SNAPSHOT_S = 60,
+    DRIVE_CLEAN_S = 25, /* before the monitor waits no longer */
+    DRIVE_NOBODY = 3,   /* how the child leaves: nothing has been made */
+};
+
+/* A process that asks the guest's agent for one. */
+struct drive_command {
+    pid_t pid; /* 0: none */
+    int pidfd; /* owned */
+    uint32_t console;
+};
 
 struct drive {
     struct plan *plan; /* owned */
     virConnectPtr connection;
     virDomainPtr domain;
-    struct domains_console *console; /* owned; of a domain of others; NULL: it is ours */
-    int pidfd;                       /* owned; QEMU's; FD_NONE */
+    struct domain_host host;
+    /* owned; of a domain of others, or of another host's; NULL: it is ours, and here */
+    struct domains_console *console;
+    struct domains_console *agent; /* owned; of a guest of ours on another host */
+    int person;                    /* owned; the console's other end, while that is away */
+    int pidfd;                     /* owned; QEMU's; FD_NONE */
     int pid_watch, again;
     unsigned again_ms;
     bool paused, serving;
     bool killed, off, over, noted; /* off: the guest has switched itself off */
     int status;
-    char why[256];
+    char why[sizeof(((struct error *)0)->text)];
+    struct drive_command commands[16];
 };
 
 /* --- words ------------------------------------------------------------------------------------ */
@@ -52,13 +79,41 @@ static void say(enum domain_word word, uint32_t number, int32_t value, const str
     say_with(&m, NULL, 0);
 }
 
+static struct drive *ending; /* whose last words are to be said, whatever hangs */
+
 static void say_it_hangs(void)
 {
     struct error e;
-    error_set(&e, ETIMEDOUT,
-              "libvirt does not answer: its daemon hangs; mend: systemctl restart libvirtd, or end "
-              "the session's libvirtd");
+    const struct plan *p = ending->plan;
+    if (plan_is_far(p))
+        error_set(&e, ETIMEDOUT, "libvirt does not answer: its daemon hangs, or the way there: %s",
+                  p->machine.uri);
+    else
+        error_set(&e, ETIMEDOUT,
+                  "libvirt does not answer: its daemon hangs; mend: systemctl restart libvirtd, or "
+                  "end the session's libvirtd");
     say(DOMAIN_FAILED, 0, 0, &e);
+}
+
+static void say_nobody_answers(void)
+{
+    say_it_hangs();
+    _exit(DRIVE_NOBODY);
+}
+
+static void say_its_end(void)
+{
+    struct error why = {0};
+    snprintf(why.text, sizeof(why.text), "%s", ending->why);
+    say(DOMAIN_ENDED, 0, ending->status, &why);
+}
+
+static void say_it_is_left(void)
+{
+    struct error e = {0};
+    if (!ending->plan->machine.watched)
+        error_set(&e, ETIMEDOUT, DOMAIN_LEFT_BEHIND, ending->plan->machine.uri);
+    say(DOMAIN_CLEANED, 0, 0, &e);
 }
 
 static int read_plan(struct plan **ret, struct error *e)
@@ -106,6 +161,11 @@ static void stopped(struct drive *d, int detail)
     }
 }
 
+static void drive_call(const struct drive *d, unsigned seconds)
+{
+    domains_call_begin(seconds, &(struct domains_call){d->plan, d->pidfd, d->killed});
+}
+
 /* As it is now: several events may have come meanwhile. */
 static void tell_paused(struct drive *d)
 {
@@ -128,8 +188,11 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr domain, int event, int det
         return 0;
     if (virDomainGetUUIDString(domain, theirs) < 0 || !str_equal(ours, theirs))
         return 0;
-    if (d->serving && (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED))
+    if (d->serving && (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED)) {
+        drive_call(d, DRIVE_CALL_S);
         tell_paused(d);
+        domains_call_end();
+    }
     if (event == VIR_DOMAIN_EVENT_SHUTDOWN)
         d->off = true;
     if (event == VIR_DOMAIN_EVENT_STOPPED && d->domain)
@@ -168,10 +231,15 @@ static int listen_to(struct drive *d, struct error *e)
     return 0;
 }
 
+/* The person at a console of another host's is kept, for when it is there again. */
 static void drive_hang_up(struct drive *d)
 {
-    domains_console_free(d->console);
-    d->console = NULL;
+    if (d->console && plan_is_far(d->plan))
+        d->person = domains_console_release(d->console);
+    else
+        domains_console_free(d->console);
+    domains_console_free(d->agent);
+    d->console = d->agent = NULL;
     if (d->domain)
         virDomainFree(d->domain);
     if (d->connection) {
@@ -182,10 +250,35 @@ static void drive_hang_up(struct drive *d)
     d->connection = NULL;
 }
 
-/* A machine outlives its daemon: we come back to it when that is there again. */
-static void on_again(int timer, void *data)
+static void on_far_end(void *data)
+{
+}
+
+static void on_far_agent_end(void *data)
 {
     struct drive *d = data;
+    domains_console_hang_up(d->agent);
+}
+
+/* What was wanted of it meanwhile, and its console. */
+static void drive_come_back(struct drive *d)
+{
+    struct error e = {0};
+    if (d->killed && virDomainDestroy(d->domain) == 0)
+        return;
+    if (d->person >= 0 && domains_console_open(d->domain, NULL, TAKE_FD(d->person), on_far_end, d,
+                                               &d->console, &e) < 0)
+        say(DOMAIN_NOTE, 0, 0, &e);
+}
+
+/* Nobody waits for a host that does not answer. */
+static void drive_give_up(struct drive *d)
+{
+    drive_over(d, 137, DOMAIN_GIVEN_UP);
+}
+
+static void drive_try_again(struct drive *d, int timer)
+{
     struct error e;
     drive_hang_up(d);
     d->connection = domains_connect(d->plan->machine.uri, &e);
@@ -199,6 +292,16 @@ static void on_again(int timer, void *data)
     d->domain = domains_find(d->connection, d->plan->id);
     if (!d->domain || virDomainIsActive(d->domain) == 0)
         drive_over(d, d->killed ? 137 : 0, "it ended while libvirt's daemon was away");
+    else
+        drive_come_back(d);
+}
+
+/* A machine outlives its daemon: we come back to it when that is there again. */
+static void on_again(int timer, void *data)
+{
+    drive_call(data, DRIVE_CALL_S);
+    drive_try_again(data, timer);
+    domains_call_end();
 }
 
 static void on_close(virConnectPtr c, int reason, void *data)
@@ -215,6 +318,8 @@ static void on_close(virConnectPtr c, int reason, void *data)
     if (!d->noted)
         say(DOMAIN_NOTE, 0, 0, &e);
     d->noted = true;
+    if (d->killed && plan_is_far(d->plan))
+        drive_give_up(d);
     d->again_ms = DRIVE_AGAIN_MS;
     d->again = virEventAddTimeout((int)d->again_ms, on_again, d, NULL);
 }
@@ -265,8 +370,11 @@ static int do_pause(struct drive *d, bool paused, struct error *e)
 static void do_kill(struct drive *d)
 {
     d->killed = true;
+    drive_call(d, DRIVE_KILL_S);
     if (d->domain && virDomainDestroy(d->domain) == 0)
         return;
+    if (plan_is_far(d->plan) && d->again >= 0)
+        drive_give_up(d);
     if (d->pidfd >= 0)
         syscall(SYS_pidfd_send_signal, d->pidfd, SIGKILL, NULL, 0);
 }
@@ -281,6 +389,68 @@ static void do_snapshot(struct drive *d, const struct domain_message *m)
     say(DOMAIN_SNAPPED, m->number, 0, &e);
 }
 
+static void command_forget(struct drive_command *c, int *ret_status)
+{
+    while (waitpid(c->pid, ret_status, 0) < 0 && errno == EINTR)
+        ;
+    c->pidfd = fd_close(c->pidfd);
+    c->pid = 0;
+}
+
+/* One that has told all leaves with 0. */
+static void on_command_end(int watch, int fd, int events, void *data)
+{
+    struct drive_command *c = data;
+    struct error e;
+    int status = 0;
+    virEventRemoveHandle(watch);
+    command_forget(c, &status);
+    if (status == 0)
+        return;
+    error_set(&e, EIO, "the process that asks its agent was ended; the command may run on");
+    say(DOMAIN_EXECED, c->console, 0, &e);
+}
+
+static struct drive_command *command_place(struct drive *d)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(d->commands); i++)
+        if (!d->commands[i].pid)
+            return &d->commands[i];
+    return NULL;
+}
+
+static int command_watch(struct drive_command *c, struct error *e)
+{
+    if (virEventAddHandle(c->pidfd, VIR_EVENT_HANDLE_READABLE, on_command_end, c, NULL) >= 0)
+        return 0;
+    kill(c->pid, SIGKILL);
+    command_forget(c, NULL);
+    return domains_error(e, "watching a command");
+}
+
+/* By a process of its own: an agent that hangs holds up nobody. */
+static void do_exec(struct drive *d, const struct domain_message *m, const int fds[DOMAIN_FDS_MAX])
+{
+    char number[16];
+    struct error e = {0};
+    snprintf(number, sizeof(number), "%u", m->number);
+    autofree char *program = module_program(DOMAIN_PROGRAM);
+    const char *const argv[] = {program, "agent", d->plan->machine.uri, d->plan->id, number, NULL};
+    const int handed[] = {FD_NONE, FD_NONE, FD_NONE, DOMAIN_FD_CONTROL, fds[0], fds[1], fds[2]};
+    struct drive_command *place = command_place(d);
+    const struct spawn s = {
+        .argv = argv, .fds = handed, .fds_count = ARRAY_SIZE(handed), .dies_with_us = true};
+    int r = fds[2] < 0 ? error_set(&e, EPROTO, "asking for a command without its streams")
+            : !place   ? error_set(&e, EAGAIN, "too many commands at once for the guest's agent")
+                       : spawn_start(&s, &place->pid, &place->pidfd, &e);
+    if (r == 0) {
+        place->console = m->number;
+        r = command_watch(place, &e);
+    }
+    if (r < 0)
+        say(DOMAIN_EXECED, m->number, 0, &e);
+}
+
 /* What is not ours is only looked at: its console ends, not the machine. */
 static void obey_watching(struct drive *d, const struct domain_message *m)
 {
@@ -290,10 +460,12 @@ static void obey_watching(struct drive *d, const struct domain_message *m)
         do_sample(d);
 }
 
-static void obey(struct drive *d, struct domain_message *m)
+static void obey(struct drive *d, struct domain_message *m, int *fds)
 {
     struct error e = {0};
     m->path[sizeof(m->path) - 1] = '\0';
+    if (m->word != DOMAIN_EXEC) /* which asks another process */
+        drive_call(d, m->word == DOMAIN_SNAPSHOT ? DRIVE_SNAPSHOT_S : DRIVE_CALL_S);
     if (d->plan->machine.watched) {
         obey_watching(d, m);
         return;
@@ -320,7 +492,12 @@ static void obey(struct drive *d, struct domain_message *m)
     case DOMAIN_SNAPSHOT:
         do_snapshot(d, m);
         break;
-    case DOMAIN_STARTED: /* ours to say */
+    case DOMAIN_EXEC:
+        do_exec(d, m, fds);
+        break;
+    case DOMAIN_EXECED: /* ours to say */
+    case DOMAIN_EXITED:
+    case DOMAIN_STARTED:
     case DOMAIN_FAILED:
     case DOMAIN_PAUSED:
     case DOMAIN_SAMPLED:
@@ -338,10 +515,16 @@ static void on_control(int watch, int fd, int events, void *data)
 {
     struct drive *d = data;
     struct domain_message m;
-    size_t none = 0;
-    ssize_t n = fd_receive(fd, &m, sizeof(m), NULL, &none);
+    int fds[DOMAIN_FDS_MAX] = {FD_NONE, FD_NONE, FD_NONE};
+    size_t count = DOMAIN_FDS_MAX;
+    ssize_t n = fd_receive(fd, &m, sizeof(m), fds, &count);
+    if (n == (ssize_t)sizeof(m))
+        obey(d, &m, fds);
+    domains_call_end();
+    for (size_t i = 0; i < DOMAIN_FDS_MAX; i++)
+        fd_close(fds[i]);
     if (n == (ssize_t)sizeof(m)) {
-        obey(d, &m);
+        return;
     } else if (n != -EAGAIN && n != -EINTR) {
         virEventRemoveHandle(watch);
         drive_over(d, 137, NULL);
@@ -356,21 +539,26 @@ static void on_nothing(int timer, void *data)
 
 static int drive_begin(struct drive *d, struct error *e)
 {
-    domains_limit(CONNECT_S, say_it_hangs);
+    domains_limit(CONNECT_S, say_nobody_answers);
     if (virEventRegisterDefaultImpl() < 0)
         return domains_error(e, "libvirt");
     const char *watched = d->plan->machine.watched;
-    int r = watched ? 0 : domains_make_disks(d->plan, e);
-    if (r < 0)
-        return r;
     d->connection = domains_connect(d->plan->machine.uri, e);
     if (!d->connection)
         return -e->code;
-    r = listen_to(d, e);
+    bool far = plan_is_far(d->plan);
+    domains_limit(CONNECT_S, say_it_hangs);
+    int r = watched || far ? 0 : domains_host(d->connection, &d->host, e);
+    if (r == 0 && !watched)
+        r = far ? domains_far_make(d->connection, d->plan, e)
+                : domains_make_disks(d->plan, &d->host, e);
+    domains_limit(CONNECT_S, say_it_hangs);
+    if (r == 0)
+        r = listen_to(d, e);
     if (r < 0)
         return r;
     d->domain = watched ? domains_lookup(d->connection, watched, e)
-                        : domains_make(d->connection, d->plan, e);
+                        : domains_make(d->connection, d->plan, &d->host, e);
     return d->domain ? 0 : -e->code;
 }
 
@@ -379,12 +567,56 @@ static void on_console_end(void *data)
     drive_over(data, 0, NULL);
 }
 
+/* Its console, or that channel of it, through libvirt. */
+static int drive_stream(struct drive *d, const char *channel, void (*ended)(void *data),
+                        struct domains_console **to, int *ret_fd, struct error *e)
+{
+    int pair[2];
+    int r = fd_socketpair(pair);
+    if (r < 0)
+        return error_errno(e, -r, "a channel for its console");
+    r = domains_console_open(d->domain, channel, pair[0], ended, d, to, e);
+    if (r < 0)
+        fd_close(pair[1]);
+    else
+        *ret_fd = pair[1];
+    return r;
+}
+
 static int drive_watch(struct drive *d, struct error *e)
 {
     autoclose int console = FD_NONE;
-    int r = domains_console_open(d->domain, on_console_end, d, &console, &d->console, e);
+    int r = drive_stream(d, NULL, on_console_end, &d->console, &console, e);
     if (r < 0)
         return r;
+    domains_limit(0, NULL);
+    struct domain_message m = {.word = DOMAIN_STARTED};
+    say_with(&m, &console, 1);
+    return 0;
+}
+
+/*
+ * QEMU looks but once a second whether somebody has opened its pty, tells nobody when it has seen
+ * that, and drops what is said until then: its processors stand still for so long.
+ */
+static void drive_await_pty(void)
+{
+    struct pollfd p = {.fd = DOMAIN_FD_CONTROL, .events = POLLIN};
+    poll(&p, 1, DRIVE_PTY_MS);
+}
+
+static int drive_release_far(struct drive *d, struct error *e)
+{
+    autoclose int console = FD_NONE;
+    int r = drive_stream(d, NULL, on_far_end, &d->console, &console, e);
+    if (r == 0 && plan_boots_image(d->plan))
+        r = domains_console_open(d->domain, AGENT_PORT_NAME, DOMAIN_FD_AGENT, on_far_agent_end, d,
+                                 &d->agent, e);
+    if (r < 0)
+        return r;
+    drive_await_pty();
+    if (virDomainResume(d->domain) < 0)
+        return domains_error(e, "starting its processors");
     domains_limit(0, NULL);
     struct domain_message m = {.word = DOMAIN_STARTED};
     say_with(&m, &console, 1);
@@ -414,6 +646,23 @@ static int drive_release(struct drive *d, struct error *e)
     return 0;
 }
 
+static void on_drained(int timer, void *data)
+{
+    bool *late = data;
+    *late = true;
+}
+
+/* The last of what it has said may come after the word that it has ended. */
+static void drive_drain(struct drive *d)
+{
+    bool late = false;
+    int timer = virEventAddTimeout(DRIVE_DRAIN_MS, on_drained, &late, NULL);
+    while (!late && !(domains_console_is_over(d->console) && domains_console_is_over(d->agent)) &&
+           virEventRunDefaultImpl() == 0)
+        ;
+    virEventRemoveTimeout(timer);
+}
+
 static void drive_serve(struct drive *d)
 {
     virEventAddHandle(DOMAIN_FD_CONTROL, VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_HANGUP,
@@ -425,42 +674,57 @@ static void drive_serve(struct drive *d)
     d->serving = true;
     while (!d->over && virEventRunDefaultImpl() == 0)
         ;
+    domains_limit(DRIVE_CLEAN_S, say_its_end);
+    if (plan_is_far(d->plan))
+        drive_drain(d);
 }
 
-/* What goes with it; a kept one's stays. */
-static const char *drive_folder(const struct plan *p)
+/* One that ended of itself has a system on its disk, as far as anybody here can know. */
+static void drive_install(struct drive *d)
 {
-    return p->scratch || !p->machine.folder ? "-" : p->machine.folder;
+    struct error e = {0};
+    if (d->status != 0 || d->why[0] || !d->domain)
+        return;
+    if (virDomainIsActive(d->domain) == 1)
+        virDomainDestroy(d->domain);
+    domains_limit(0, NULL); /* a disk may have to be copied */
+    if (domains_install_keep(d->plan, &e) == 0)
+        return;
+    d->status = 125;
+    snprintf(d->why, sizeof(d->why), "%s", e.text);
 }
 
 /* 0: told; 1: it never started, and that has been told. */
 static int drive(struct plan *p)
 {
-    struct drive d = {.plan = p, .pidfd = FD_NONE, .again = -1, .pid_watch = -1};
+    struct drive d = {.plan = p, .pidfd = FD_NONE, .again = -1, .pid_watch = -1, .person = FD_NONE};
     struct error e = {0};
+    ending = &d;
     int r = drive_begin(&d, &e);
     if (r == 0)
-        r = p->machine.watched ? drive_watch(&d, &e) : drive_release(&d, &e);
+        r = p->machine.watched ? drive_watch(&d, &e)
+            : plan_is_far(p)   ? drive_release_far(&d, &e)
+                               : drive_release(&d, &e);
     if (r < 0) {
         say(DOMAIN_FAILED, 0, 0, &e);
     } else {
         drive_serve(&d);
-        struct error why = {0};
-        snprintf(why.text, sizeof(why.text), "%s", d.why);
-        say(DOMAIN_ENDED, 0, d.status, &why);
+        if (p->machine.install)
+            drive_install(&d);
+        say_its_end();
     }
     struct error undone = {0};
+    domains_limit(DRIVE_CLEAN_S, say_it_is_left);
     if (p->machine.watched) {
         drive_hang_up(&d);
         say(DOMAIN_CLEANED, 0, 0, &undone);
         return 0;
     }
-    const char *folder = drive_folder(p);
-    domains_limit(CONNECT_S, NULL);
+    const char *folder = plan_folder_to_forget(p);
     if (!d.connection && d.again < 0) /* nobody was there to make anything */
         r = domains_forget_folder(folder, p->id, &undone);
     else if (d.connection && d.again < 0)
-        r = domains_undo(d.connection, p->id, folder, &undone);
+        r = domains_undo(d.connection, p->machine.uri, p->id, folder, &undone);
     else
         r = domains_undo_by(p->machine.uri, p->id, folder, &undone);
     say(DOMAIN_CLEANED, 0, 0, &undone);
@@ -468,7 +732,7 @@ static int drive(struct plan *p)
 }
 
 /* Whatever becomes of the child: nothing it has made stays. */
-static void clear_up(const struct plan *p, int status)
+static void clear_up(struct plan *p, int status)
 {
     struct error e = {0};
     if (WIFSIGNALED(status)) {
@@ -476,12 +740,18 @@ static void clear_up(const struct plan *p, int status)
         say(DOMAIN_ENDED, 0, 125, &e);
     }
     e = (struct error){0};
-    pid_t left = p->machine.watched ? 0 : domains_find_process(p->id);
+    pid_t left = p->machine.watched || plan_is_far(p) ? 0 : domains_find_process(p->id);
     if (left > 0)
         kill(left, SIGKILL);
-    domains_limit(CONNECT_S, NULL);
-    if (!p->machine.watched)
-        domains_undo_by(p->machine.uri, p->id, drive_folder(p), &e);
+    const char *folder = plan_folder_to_forget(p);
+    struct drive d = {.plan = p};
+    ending = &d;
+    domains_limit(DRIVE_CLEAN_S, say_it_is_left);
+    bool nobody = WIFEXITED(status) && WEXITSTATUS(status) == DRIVE_NOBODY;
+    if (nobody && !p->machine.watched)
+        domains_forget_folder(folder, p->id, &e);
+    else if (!p->machine.watched)
+        domains_undo_by(p->machine.uri, p->id, folder, &e);
     say(DOMAIN_CLEANED, 0, 0, &e);
 }
 
@@ -502,6 +772,8 @@ int domains_drive(void)
         say(DOMAIN_FAILED, 0, 0, &e);
         return 1;
     }
+    if (plan_is_far(p) && plan_boots_image(p))
+        fd_close(DOMAIN_FD_AGENT); /* the child's */
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (status != 0)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -104,10 +105,19 @@ static void place_listen(struct events_place *p)
     }
 }
 
-/* A daemon that went away is not woken: somebody else does that, or nobody. */
-static _Noreturn void place_main(const char *uri)
+/* The domains of such a line; the caller's. */
+static json_t *place_last(const char *line)
 {
-    struct events_place p = {.uri = uri, .last = json_array()};
+    json_t *j = line ? json_loads(line, 0, NULL) : NULL, *domains = json_object_get(j, "domains");
+    json_t *list = domains ? json_incref(domains) : json_array();
+    json_decref(j);
+    return list;
+}
+
+/* A daemon that went away is not woken: somebody else does that, or nobody. */
+static _Noreturn void place_main(const char *uri, const char *last)
+{
+    struct events_place p = {.uri = uri, .last = place_last(last)};
     struct error e = {0};
     unsigned again = EVENTS_AGAIN_MS;
     setenv("LIBVIRT_AUTOSTART", "0", 1);
@@ -135,11 +145,23 @@ static _Noreturn void place_main(const char *uri)
 struct events_child {
     const char *uri;
     pid_t pid;
-    int fd;    /* owned */
-    bool said; /* something, once */
+    int fd;                      /* owned */
+    bool said;                   /* something, once */
+    uint64_t begun_ms, again_ms; /* again_ms: it has ended, and begins anew then; 0: it is there */
+    unsigned wait_ms;            /* longer each time it ends soon after its begin */
     struct buf line;
     char *last; /* owned; the last whole one; NULL: none yet */
 };
+
+/* It alone begins again, and nobody else notices. */
+static void child_rest(struct events_child *c)
+{
+    uint64_t now = loop_now_ms();
+    bool soon = now - c->begun_ms < EVENTS_AGAIN_MOST_MS;
+    c->wait_ms = soon && c->wait_ms ? MIN(c->wait_ms * 2, (unsigned)EVENTS_AGAIN_MOST_MS)
+                                    : (unsigned)EVENTS_AGAIN_MS;
+    c->again_ms = now + c->wait_ms;
+}
 
 /* Nor does an ssh stay behind. */
 static void on_parents_end(int number)
@@ -147,14 +169,16 @@ static void on_parents_end(int number)
     kill(0, SIGKILL);
 }
 
-static void child_begin(struct events_child *of, size_t which, const char *uri)
+static void child_begin(struct events_child *of, size_t count, struct events_child *c)
 {
-    struct events_child *c = &of[which];
     pid_t parent = getpid();
     int pair[2];
-    *c = (struct events_child){.uri = uri, .fd = FD_NONE};
-    if (fd_pipe(pair, 0) < 0)
+    c->begun_ms = loop_now_ms();
+    c->again_ms = 0;
+    if (fd_pipe(pair, 0) < 0) {
+        child_rest(c);
         return;
+    }
     c->pid = fork();
     if (c->pid == 0) {
         setsid(); /* away from the terminal, on which an ssh would ask */
@@ -165,12 +189,16 @@ static void child_begin(struct events_child *of, size_t which, const char *uri)
         dup2(pair[1], STDOUT_FILENO);
         fd_close(pair[0]);
         fd_close(pair[1]);
-        for (size_t i = 0; i < which; i++)
+        for (size_t i = 0; i < count; i++)
             fd_close(of[i].fd);
-        place_main(uri);
+        place_main(c->uri, c->last);
     }
     fd_close(pair[1]);
     c->fd = pair[0];
+    if (c->pid < 0) {
+        c->fd = fd_close(c->fd);
+        child_rest(c);
+    }
 }
 
 static void child_end(struct events_child *c)
@@ -178,24 +206,23 @@ static void child_end(struct events_child *c)
     if (c->pid > 0) {
         kill(-c->pid, SIGKILL); /* and the ssh to another host */
         kill(c->pid, SIGKILL);
+        while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
     }
+    c->pid = 0;
     c->fd = fd_close(c->fd);
     buf_done(&c->line);
-    free(TAKE(c->last));
 }
 
 /* The domains it told of last stay known. */
 static void child_lost(struct events_child *c)
 {
-    json_t *last = c->last ? json_loads(c->last, 0, NULL) : NULL;
-    json_t *domains = json_object_get(last, "domains");
-    struct events_place p = {.uri = c->uri};
-    p.last = domains ? json_incref(domains) : json_array();
+    struct events_place p = {.uri = c->uri, .last = place_last(c->last)};
     place_say(&p, "its watcher ended");
     json_decref(p.last);
-    json_decref(last);
     c->said = true;
     child_end(c);
+    child_rest(c);
 }
 
 /* Whole lines go on as they come: two never mix. */
@@ -237,25 +264,45 @@ static void children_late(struct events_child *of, size_t count)
     }
 }
 
+/* Begins those whose time has come; when the next one's is, or `until`. */
+static uint64_t children_again(struct events_child *of, size_t count, uint64_t until)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (of[i].again_ms && loop_now_ms() >= of[i].again_ms)
+            child_begin(of, count, &of[i]);
+        if (of[i].again_ms)
+            until = MIN(until, of[i].again_ms);
+    }
+    return until;
+}
+
+static int children_wait_ms(uint64_t until)
+{
+    uint64_t now = loop_now_ms();
+    return until == UINT64_MAX ? -1 : until <= now ? 0 : (int)MIN(until - now, (uint64_t)60000);
+}
+
 int domains_watch(char *const *uris)
 {
     struct events_child of[EVENTS_MOST];
     struct pollfd p[EVENTS_MOST + 1];
     size_t count = MIN(strv_length(uris), (size_t)EVENTS_MOST);
     for (size_t i = 0; i < count; i++)
-        child_begin(of, i, uris[i]);
+        of[i] = (struct events_child){.uri = uris[i], .fd = FD_NONE};
+    for (size_t i = 0; i < count; i++)
+        child_begin(of, count, &of[i]);
     uint64_t late = loop_now_ms() + EVENTS_FIRST_MS;
     int status = 0;
     for (bool all = false;;) {
+        uint64_t until = children_again(of, count, all ? UINT64_MAX : late);
         for (size_t i = 0; i < count; i++)
             p[i] = (struct pollfd){.fd = of[i].fd, .events = POLLIN};
         p[count] = (struct pollfd){.fd = STDOUT_FILENO}; /* whoever listens leaves */
-        uint64_t now = loop_now_ms();
-        if (!all && now >= late) {
+        if (!all && loop_now_ms() >= late) {
             children_late(of, count);
             all = true;
         }
-        if (poll(p, count + 1, all ? -1 : (int)(late - now)) < 0 && errno != EINTR)
+        if (poll(p, count + 1, children_wait_ms(until)) < 0 && errno != EINTR)
             status = 1;
         if (status || p[count].revents)
             break;
@@ -263,7 +310,9 @@ int domains_watch(char *const *uris)
             if (p[i].revents)
                 child_hear(&of[i]);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         child_end(&of[i]);
+        free(of[i].last);
+    }
     return status;
 }

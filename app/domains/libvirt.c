@@ -1,6 +1,7 @@
 #include "app/domains/domains.h"
 
 #include "backends/libvirt/domain_xml.h"
+#include "base/dirs.h"
 #include "base/str.h"
 
 #include <signal.h>
@@ -47,11 +48,20 @@ void domains_limit(unsigned seconds, void (*last_word)(void))
     alarm(seconds);
 }
 
+/* Somebody else's at the same libvirt, or of another host, looks the same but has no folder here.
+ */
 bool domains_are_ours(const char *uuid)
 {
+    static struct dirs d;
     char ours[DOMAIN_UUID_SIZE];
+    struct error ignored;
     domain_uuid("", ours);
-    return str_starts(uuid, ours);
+    if (!str_starts(uuid, ours))
+        return false;
+    if (!d.runtime && dirs_init(&d, &ignored) < 0)
+        return true;
+    autofree char *folder = str_join_path(d.runtime, uuid + strlen(ours));
+    return access(folder, F_OK) == 0;
 }
 
 virDomainPtr domains_lookup(virConnectPtr c, const char *word, struct error *e)

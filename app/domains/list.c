@@ -68,19 +68,20 @@ static void list_flag(virConnectPtr c, json_t *list, unsigned flag, const char *
     size_t i;
     json_t *one;
     int count = virConnectListAllDomains(c, &of, flag);
+    json_t *has = json_object();
+    for (int k = 0; k < count; k++) {
+        char uuid[VIR_UUID_STRING_BUFLEN] = "";
+        virDomainGetUUIDString(of[k], uuid);
+        json_object_set_new(has, uuid, json_true());
+        virDomainFree(of[k]);
+    }
+    free(of);
     json_array_foreach(list, i, one)
     {
-        bool has = false;
-        for (int k = 0; k < count; k++) {
-            char uuid[VIR_UUID_STRING_BUFLEN] = "";
-            virDomainGetUUIDString(of[k], uuid);
-            has = has || str_equal(uuid, json_string_value(json_object_get(one, "uuid")));
-        }
-        json_object_set_new(one, name, json_boolean(has));
+        const char *uuid = json_string_value(json_object_get(one, "uuid"));
+        json_object_set_new(one, name, json_boolean(json_object_get(has, uuid)));
     }
-    for (int k = 0; k < count; k++)
-        virDomainFree(of[k]);
-    free(of);
+    json_decref(has);
 }
 
 static json_t *list_states(virConnectPtr c)
@@ -158,6 +159,14 @@ static json_t *list_domains(const char *uri, bool figures, struct error *e)
     return list;
 }
 
+static json_t *list_answer(const char *uri, bool figures, struct error *e)
+{
+    json_t *list = list_domains(uri, figures, e);
+    size_t named = str_starts(e->text, uri) ? strlen(uri) + 2 : 0; /* "URI: …" */
+    return list ? json_pack("{s:s, s:o}", "uri", uri, "domains", list)
+                : json_pack("{s:s, s:s}", "uri", uri, "why", e->text + named);
+}
+
 /* --- several at once: each in a process of its own, so that one that hangs holds up no other ----
  */
 
@@ -192,10 +201,7 @@ static void list_begin(struct list_child *child, const char *uri, bool figures)
         struct error e = {0};
         if (setsid() >= 0) /* also away from the terminal, on which an ssh would ask */
             domains_limit(LIST_MS / 1000 + 1, list_end_session);
-        json_t *list = list_domains(uri, figures, &e);
-        size_t named = str_starts(e.text, uri) ? strlen(uri) + 2 : 0; /* "URI: …" */
-        json_t *j = list ? json_pack("{s:s, s:o}", "uri", uri, "domains", list)
-                         : json_pack("{s:s, s:s}", "uri", uri, "why", e.text + named);
+        json_t *j = list_answer(uri, figures, &e);
         _exit(json_dumpfd(j, pair[1], JSON_COMPACT) < 0);
     }
     fd_close(pair[1]);
@@ -229,8 +235,64 @@ static void list_hear(struct list_child *of, size_t count)
     }
 }
 
+/* --- one alone: nobody else is held up, and a process is saved ----------------------------------
+ */
+
+static const char *list_alone; /* whom it is asked */
+
+static json_t *list_hung(const char *uri, bool hangs)
+{
+    return json_pack("{s:s, s:s, s:b}", "uri", uri, "why",
+                     hangs ? "its daemon hangs" : "its daemon refuses", "hangs", hangs);
+}
+
+static int list_print(json_t *all)
+{
+    json_dumpf(all, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(all);
+    return 0;
+}
+
+/* Nothing but plain writing: it comes in the midst of anything. */
+static void list_alone_hangs(void)
+{
+    static const char *const parts[] = {"[{\"uri\":\"", NULL,
+                                        "\",\"why\":\"its daemon hangs\",\"hangs\":true}]\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        const char *part = parts[i] ? parts[i] : list_alone;
+        fd_write_full(STDOUT_FILENO, part, strlen(part));
+    }
+    _exit(0);
+}
+
+/* Of this host, and as it is in JSON: with others an ssh might have to be ended. */
+static bool list_may_be_alone(const char *uri)
+{
+    for (const char *at = uri; *at; at++)
+        if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
+            return false;
+    return str_starts(uri, "qemu:///") || str_starts(uri, "qemu+unix:///");
+}
+
+static int list_one_place(const char *uri, bool figures)
+{
+    struct error e = {0};
+    list_alone = uri;
+    domains_limit(LIST_MS / 1000, list_alone_hangs);
+    json_t *answer = list_answer(uri, figures, &e);
+    domains_limit(0, NULL);
+    list_print(json_pack("[o]", answer));
+    fflush(stdout);
+    fd_close(STDOUT_FILENO); /* whoever listens goes on while this process is taken apart */
+    fd_close(STDERR_FILENO);
+    _exit(0); /* nothing here has to be taken apart */
+}
+
 int domains_list(char *const *uris, bool figures)
 {
+    if (strv_length(uris) == 1 && list_may_be_alone(uris[0]))
+        return list_one_place(uris[0], figures);
     struct list_child of[LIST_MOST];
     size_t count = MIN(strv_length(uris), (size_t)LIST_MOST);
     json_t *all = json_array();
@@ -247,14 +309,10 @@ int domains_list(char *const *uris, bool figures)
         autofree char *said = buf_take(&of[i].said);
         json_t *j = hangs ? NULL : json_loads(said, 0, NULL);
         if (!j)
-            j = json_pack("{s:s, s:s, s:b}", "uri", uris[i], "why",
-                          hangs ? "its daemon hangs" : "its daemon refuses", "hangs", hangs);
+            j = list_hung(uris[i], hangs);
         json_array_append_new(all, j);
     }
-    json_dumpf(all, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(all);
-    return 0;
+    return list_print(all);
 }
 
 static int control_start(virDomainPtr d)

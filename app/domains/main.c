@@ -1,6 +1,7 @@
 /*
- * cofferdam-domain WORD…: drive (by the monitor), probe URI, list URI…, watch URI…, control URI UUID VERB,
- * undo URI ID FOLDER (by the CLI). Prints JSON, or on failure one line and leaves with 1.
+ * cofferdam-domain WORD…: drive (by the monitor), probe URI, list URI…, watch URI…, control URI
+ * UUID VERB, agent URI ID CONSOLE (by drive), addresses URI ID, undo URI ID FOLDER (by the CLI).
+ * Prints JSON, or on failure one line and leaves with 1.
  */
 #include "app/domains/domains.h"
 
@@ -36,6 +37,10 @@ int main(int argc, char **argv)
         return domains_watch(argv + 2);
     if (argc == 5 && str_equal(argv[1], "control"))
         return domains_control(argv[2], argv[3], argv[4]);
+    if (argc == 5 && str_equal(argv[1], "agent"))
+        return domains_agent(argv[2], argv[3], argv[4]);
+    if (argc == 4 && str_equal(argv[1], "addresses"))
+        return domains_addresses(argv[2], argv[3]);
     if (argc == 5 && str_equal(argv[1], "undo"))
         return undo(argv);
     fprintf(stderr, "cofferdam-domain is started by cofferdam, not by hand\n");

@@ -8,8 +8,8 @@
 #include "base/copy.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/spawn.h"
 #include "base/str.h"
+#include "images/disk_base.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 
 #define SNAPSHOT_NAME "cofferdam"
 #define SNAPSHOT_MEMORY "memory"
-enum { SNAPSHOT_TOOL_MS = 30000, SNAPSHOT_SAID = 4096, SNAPSHOT_HEAD = 4096 };
+enum { SNAPSHOT_HEAD = 4096 };
 
 static bool snapshot_wants(void *data, const char *path, const struct stat *st)
 {
@@ -78,14 +78,22 @@ int domains_snapshot(virDomainPtr d, const struct plan *p, unsigned kind, const 
     if (virDomainGetState(d, &state, &reason, 0) < 0)
         return domains_error(e, "libvirt");
     bool running = state == VIR_DOMAIN_RUNNING;
-    if (running && virDomainSuspend(d) < 0)
-        return domains_error(e, "holding it still");
+    /* what it has in its memory is on its disks then, where somebody in it can see to that */
+    bool held = running && kind == LAUNCH_SNAPSHOT_FILES && domains_agent_hold(d);
+    if (running && virDomainSuspend(d) < 0) {
+        domains_error(e, "holding it still");
+        if (held)
+            domains_agent_let_go(d);
+        return -e->code;
+    }
     if (kind == LAUNCH_SNAPSHOT_MEMORY)
         r = snapshot_memory(d, p, path, e);
     if (r == 0)
         r = snapshot_copy(p->machine.folder, path, snapshot_wants, e);
     if (running && virDomainResume(d) < 0 && r == 0)
         r = domains_error(e, "letting it go on");
+    if (held)
+        domains_agent_let_go(d);
     return r;
 }
 
@@ -99,7 +107,6 @@ static uint64_t snapshot_big(const unsigned char *at, size_t bytes)
     return n;
 }
 
-/* The machine's program wrote it: what lies below must still be what we laid there. */
 static bool snapshot_may_lie_on(const char *name, const char *base, const char *snapshot)
 {
     autofree char *real = realpath(base, NULL);
@@ -110,7 +117,8 @@ static bool snapshot_may_lie_on(const char *name, const char *base, const char *
     return ours && strncmp(name, snapshot, ours) == 0 && !strstr(name, "/../");
 }
 
-static int snapshot_check(const char *path, const char *base, const char *snapshot, struct error *e)
+int domains_snapshot_check(const char *path, const char *base, const char *snapshot,
+                           uint64_t *ret_size, char **ret_below, struct error *e)
 {
     unsigned char head[SNAPSHOT_HEAD] = {0};
     autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -122,35 +130,48 @@ static int snapshot_check(const char *path, const char *base, const char *snapsh
     if (memcmp(head, "QFI\xfb", 4) != 0 || size >= sizeof(name) || (features & 4) ||
         (at && pread(fd, name, size, (off_t)at) != (ssize_t)size))
         return error_set(e, EBADMSG, "%s is no overlay of ours any more", path);
-    if (!at || !snapshot_may_lie_on(name, base, snapshot))
+    if (at && !snapshot_may_lie_on(name, base, snapshot))
         return error_set(e, EPERM, "%s leads to another file than its disk", path);
+    *ret_size = snapshot_big(head + 24, 8);
+    *ret_below = at ? str_dup(name) : NULL;
     return 0;
 }
 
-static int snapshot_link(const char *base, const char *overlay, struct error *e)
+static int snapshot_link(const char *base, const char *overlay, uint64_t size, struct error *e)
 {
-    const char *const argv[] = {"qemu-img", "create", "-q", "-f",    "qcow2", "-F",
-                                "qcow2",    "-b",     base, overlay, NULL};
-    autofree char *said = NULL;
-    int status = 0;
-    int r = spawn_run(argv, SNAPSHOT_TOOL_MS, SNAPSHOT_SAID, &status, &said, e);
-    if (r == 0 && status != 0) {
-        autofree char *shown = str_escape_z(said ? said : "");
-        r = error_set(e, EIO, "qemu-img: %.300s", shown);
-    }
-    return r;
+    autoclose int fd = open(overlay, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(e, errno, "%s", overlay);
+    return disk_overlay_write(fd, base, DISK_QCOW2, size, e);
 }
 
-int domains_snapshot_disks(const struct plan *p, struct error *e)
+/* Who cannot get to the snapshot, or outlives it, gets what it holds: what has changed. */
+static int snapshot_lay(const char *from, const char *to, struct error *e)
+{
+    autoclose int source = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    autoclose int target = open(to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (source < 0 || target < 0)
+        return error_errno(e, errno, "%s", source < 0 ? from : to);
+    int r = copy_content(source, target);
+    return r < 0 ? error_errno(e, -r, "%s", to) : 0;
+}
+
+int domains_snapshot_disks(const struct plan *p, const struct domain_host *h, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && p->machine.disks[i]; i++) {
         autofree char *name = str_format("disk%zu.qcow2", i);
         autofree char *base = str_join_path(p->snapshot_path, name);
         autofree char *overlay = domain_disk_path(p, i);
-        r = snapshot_check(base, p->machine.disks[i], p->snapshot_path, e);
-        if (r == 0)
-            r = snapshot_link(base, overlay, e);
+        autofree char *below = NULL;
+        uint64_t bytes = 0;
+        r = domains_snapshot_check(base, p->machine.disks[i], p->snapshot_path, &bytes, &below, e);
+        if (r == 0 && p->snapshot_disks == PLAN_DISKS_FULL)
+            r = domains_flatten(base, p->machine.disks[i], p->snapshot_path, overlay, e);
+        else if (r == 0 && (h->other || p->snapshot_disks == PLAN_DISKS_COPIED))
+            r = snapshot_lay(base, overlay, e);
+        else if (r == 0)
+            r = snapshot_link(base, overlay, bytes, e);
     }
     if (r == 0)
         r = snapshot_copy(p->snapshot_path, p->machine.folder, snapshot_wants_firmware, e);
@@ -188,10 +209,11 @@ static int snapshot_rename(int from, int to, const char *xml, struct error *e)
     return r < 0 ? error_errno(e, -r, "its memory") : 0;
 }
 
-static int snapshot_memory_of(const struct plan *p, const char *path, struct error *e)
+static int snapshot_memory_of(const struct plan *p, const struct domain_host *h, const char *path,
+                              struct error *e)
 {
     autofree char *source = str_join_path(p->snapshot_path, SNAPSHOT_MEMORY);
-    autofree char *xml = domain_xml(p);
+    autofree char *xml = domain_xml(p, h);
     autoclose int from = open(source, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     autoclose int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (from < 0 || to < 0)
@@ -199,12 +221,13 @@ static int snapshot_memory_of(const struct plan *p, const char *path, struct err
     return snapshot_rename(from, to, xml, e);
 }
 
-virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p, struct error *e)
+virDomainPtr domains_snapshot_revert(virConnectPtr c, const struct plan *p,
+                                     const struct domain_host *h, struct error *e)
 {
     autofree char *path = str_join_path(p->machine.folder, SNAPSHOT_MEMORY);
     char uuid[DOMAIN_UUID_SIZE];
     domain_uuid(p->id, uuid);
-    int r = snapshot_memory_of(p, path, e);
+    int r = snapshot_memory_of(p, h, path, e);
     if (r == 0 && virDomainRestoreFlags(c, path, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
         r = domains_error(e, "bringing it back");
     unlink(path);

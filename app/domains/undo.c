@@ -35,6 +35,8 @@ int domains_forget_folder(const char *folder, const char *id, struct error *e)
         return 0;
     if (!undo_is_ours(folder, id))
         return error_set(e, EPERM, "this is no folder of ours");
+    if (domains_lend_back(folder, id, e) < 0)
+        return -e->code;
     autofree char *parent = str_ndup(folder, strlen(folder) - strlen(id) - 1);
     autoclose int dir = open(parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
@@ -46,12 +48,15 @@ int domains_forget_folder(const char *folder, const char *id, struct error *e)
     return r < 0 ? error_errno(e, -r, "%s", folder) : 0;
 }
 
-int domains_undo(virConnectPtr c, const char *id, const char *folder, struct error *e)
+int domains_undo(virConnectPtr c, const char *uri, const char *id, const char *folder,
+                 struct error *e)
 {
     virDomainPtr d = domains_find(c, id);
     int r = d ? undo_domain(d, e) : 0;
     if (d)
         virDomainFree(d);
+    if (r == 0 && plan_uri_is_far(uri))
+        r = domains_far_undo(c, id, e);
     return r < 0 ? r : domains_forget_folder(folder, id, e);
 }
 
@@ -60,7 +65,7 @@ int domains_undo_by(const char *uri, const char *id, const char *folder, struct 
     virConnectPtr c = domains_connect(uri, e);
     if (!c)
         return -e->code;
-    int r = domains_undo(c, id, folder, e);
+    int r = domains_undo(c, uri, id, folder, e);
     virConnectClose(c);
     return r;
 }

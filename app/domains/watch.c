@@ -1,5 +1,5 @@
-/* The console of a domain that other programs made: bytes between a stream of libvirt's and a
- * socket. */
+/* The console of a domain that other programs made, or that is on another host: bytes between a
+ * stream of libvirt's and a socket. */
 #include "app/domains/domains.h"
 
 #include "base/fd.h"
@@ -113,43 +113,59 @@ static void on_person(int handle, int fd, int events, void *data)
         console_move(c);
 }
 
-int domains_console_open(virDomainPtr d, void (*ended)(void *data), void *data, int *ret_fd,
-                         struct domains_console **ret, struct error *e)
+static int console_connect(virDomainPtr d, const char *channel, virStreamPtr s, struct error *e)
 {
-    int pair[2];
+    if (channel ? virDomainOpenChannel(d, channel, s, 0) < 0
+                : virDomainOpenConsole(d, NULL, s, 0) < 0)
+        return domains_error(e, channel ? "its agent" : "its console");
+    return 0;
+}
+
+int domains_console_open(virDomainPtr d, const char *channel, int fd, void (*ended)(void *data),
+                         void *data, struct domains_console **ret, struct error *e)
+{
+    autoclose int mine = fd;
     virStreamPtr stream = virStreamNew(virDomainGetConnect(d), VIR_STREAM_NONBLOCK);
     if (!stream)
         return domains_error(e, "libvirt");
-    if (virDomainOpenConsole(d, NULL, stream, 0) < 0) {
-        domains_error(e, "its console");
+    if (console_connect(d, channel, stream, e) < 0) {
         virStreamFree(stream);
         return -e->code;
     }
-    int r = fd_socketpair(pair);
-    if (r < 0) {
-        virStreamAbort(stream);
-        virStreamFree(stream);
-        return error_errno(e, -r, "a channel for its console");
-    }
     struct domains_console *c = NEW(struct domains_console);
-    *c = (struct domains_console){.stream = stream, .fd = pair[0], .ended = ended, .data = data};
+    *c = (struct domains_console){
+        .stream = stream, .fd = TAKE_FD(mine), .ended = ended, .data = data};
     fd_nonblock(c->fd);
     c->handle = virEventAddHandle(c->fd, VIR_EVENT_HANDLE_READABLE, on_person, c, NULL);
     virStreamEventAddCallback(stream, VIR_STREAM_EVENT_READABLE, on_stream, c, NULL);
     console_wait(c);
-    *ret_fd = pair[1];
     *ret = c;
     return 0;
 }
 
-void domains_console_free(struct domains_console *c)
+bool domains_console_is_over(const struct domains_console *c)
 {
-    if (!c)
-        return;
+    return !c || c->over;
+}
+
+void domains_console_hang_up(struct domains_console *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+int domains_console_release(struct domains_console *c)
+{
+    int fd = c->fd;
     console_close(c);
     virEventRemoveHandle(c->handle);
     virStreamAbort(c->stream);
     virStreamFree(c->stream);
-    fd_close(c->fd);
     free(c);
+    return fd;
+}
+
+void domains_console_free(struct domains_console *c)
+{
+    if (c)
+        fd_close(domains_console_release(c));
 }

@@ -61,6 +61,27 @@ char *build_path_inside(const char *path)
     return buf_take(&plain);
 }
 
+char *build_path_of_image(const char *path)
+{
+    autobuf plain = {0};
+    for (size_t length; *path; path += length) {
+        path += strspn(path, "/");
+        length = strcspn(path, "/");
+        if (length == 2 && path[0] == '.' && path[1] == '.') {
+            while (plain.used && plain.data[--plain.used] != '/')
+                ;
+            if (plain.data)
+                plain.data[plain.used] = '\0';
+        } else if (length && !(length == 1 && path[0] == '.')) {
+            buf_putc(&plain, '/');
+            buf_add(&plain, path, length);
+        }
+    }
+    if (!plain.used)
+        buf_putc(&plain, '/');
+    return buf_take(&plain);
+}
+
 char *build_path_outside(const struct build *b, const char *path, struct error *e)
 {
     autofree char *whole = NULL;
@@ -201,8 +222,7 @@ static bool build_is_usual(const struct settings *s, enum key_id k)
 static void build_origins(struct build *b)
 {
     for (enum key_id k = 0; k < KEY_COUNT; k++)
-        if (!settings_is_default(b->s, k) &&
-            (plan_key_counts(b->p, k) || !build_is_usual(b->s, k)))
+        if (!settings_is_default(b->s, k) && (plan_key_counts(b->p, k) || !build_is_usual(b->s, k)))
             b->p->origins[k] = str_dup(settings_origin(b->s, k));
 }
 
@@ -212,6 +232,8 @@ static int build_root(struct build *b, struct error *e)
         return 0;
     if (plan_is_machine(b->p)) {
         build_machine_root(b);
+        if (b->r->image)
+            build_stored_folders(b);
         int r = build_home(b, e);
         return r < 0 ? r : build_wishes(b, e);
     }
@@ -247,8 +269,9 @@ static int build_all(struct build *b, struct error *e)
     if (r < 0)
         return r;
     build_life(b);
-    if (b->r->image)
-        build_stored_life(b);
+    r = b->r->image ? build_stored_life(b, e) : 0;
+    if (r < 0)
+        return r;
     build_isolation(b);
     build_limits(b);
     if (plan_is_machine(b->p))
@@ -257,7 +280,9 @@ static int build_all(struct build *b, struct error *e)
         r = build_whole(b, e);
     if (r < 0)
         return r;
-    build_command(b);
+    r = build_command(b, e);
+    if (r < 0)
+        return r;
     build_environment(b);
     build_origins(b);
     return build_root(b, e);

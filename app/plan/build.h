@@ -27,13 +27,16 @@ void build_tmpfs(struct build *b, const char *target, unsigned mode, uint64_t si
  * absolute or holds "..". Owned by the caller.
  */
 char *build_path_inside(const char *path);
+/* As an image says one: "..", which cannot lead out, and what does not begin with "/" count from
+ * it. */
+char *build_path_of_image(const char *path);
 /* A path of the host: absolute, "~…" or ".…" resolved. Owned by the caller; NULL with text. */
 char *build_path_outside(const struct build *b, const char *path, struct error *e);
 
 /* identity.c: who, id maps, home, environment. command.c: argv, cwd. */
 int build_identity(struct build *b, struct error *e);
 void build_environment(struct build *b);
-void build_command(struct build *b);
+int build_command(struct build *b, struct error *e);
 /* isolation.c: namespaces, capabilities, locks, sysctls. limits.c: limits and rlimits. life.c. */
 void build_isolation(struct build *b);
 void build_limits(struct build *b);
@@ -43,7 +46,8 @@ void build_life(struct build *b);
 bool build_is_stored(const char *image); /* a name in the store: not host, dir: or disk: */
 int build_stored_identity(struct build *b, struct error *e);
 void build_stored_command(struct build *b, char *const *argv);
-void build_stored_life(struct build *b);
+int build_stored_life(struct build *b, struct error *e);
+void build_stored_folders(struct build *b); /* behind the root's overlay */
 
 /* The root: an image's own steps, then what every root has, then the user's wishes. */
 void build_host_image(struct build *b);

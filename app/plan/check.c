@@ -1,4 +1,6 @@
 /* What stands in the way of a plan: contradictions, and what this host or this version lacks. */
+#include "app/plan/check_inner.h"
+#include "app/plan/handler.h"
 #include "app/plan/names.h"
 
 #include <linux/capability.h>
@@ -6,15 +8,7 @@
 #define CAP(n) (1ull << CAP_##n)
 #define CHECK_SCRATCH_LEAST (16ull << 20) /* bytes: less is no disk to work on */
 
-struct check {
-    const struct plan *p;
-    const struct plan_host *h;
-    struct plan_finding *list;
-    size_t count;
-};
-
-__attribute__((format(printf, 4, 5))) static void check_add(struct check *c, int weight,
-                                                            const char *mend, const char *fmt, ...)
+void check_add(struct check *c, int weight, const char *mend, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -28,8 +22,6 @@ __attribute__((format(printf, 4, 5))) static void check_add(struct check *c, int
     c->count++;
     va_end(ap);
 }
-#define check_refuse(c, mend, ...) check_add((c), PLAN_REFUSES, (mend), __VA_ARGS__)
-#define check_warn(c, mend, ...) check_add((c), PLAN_WARNS, (mend), __VA_ARGS__)
 
 /* Keys that say something and that nobody would obey. */
 static void check_keys(struct check *c)
@@ -92,14 +84,12 @@ static void check_network(struct check *c)
 {
     switch (c->p->network) {
     case PLAN_NETWORK_NONE:
+    case PLAN_NETWORK_PRIVATE: /* its backend looks for what it needs */
     case PLAN_NETWORK_HOST:
         break;
-    case PLAN_NETWORK_PRIVATE:
     case PLAN_NETWORK_ALLOW:
-        check_refuse(
-            c, "--network none, or --network host",
-            "network.mode = %s needs a network of its own, which this version does not have",
-            plan_network_names[c->p->network]);
+        check_refuse(c, "--network none, or --network private",
+                     "network.mode = allow-list: this version cannot tell one place from another");
         break;
     }
 }
@@ -166,6 +156,13 @@ static void check_limit(struct check *c, bool asked, const char *key, const char
         check_warn(c, NULL, "%s: %s; %s", key, why, instead);
 }
 
+/* On the command line of this launch, and not in a profile. */
+static bool check_is_by_name(const struct check *c, enum key_id key)
+{
+    const char *origin = c->p->origins[key];
+    return origin && str_starts(origin, "--");
+}
+
 static void check_limits(struct check *c)
 {
     const struct plan_limits *l = &c->p->limits;
@@ -179,8 +176,11 @@ static void check_limits(struct check *c)
     if (l->swap && !l->memory)
         check_refuse(c, "--set resources.memory=SIZE",
                      "resources.swap means nothing without resources.memory");
+    /* who asks for it by name has it, or hears that it cannot be */
+    bool by_name =
+        check_is_by_name(c, KEY_RESOURCES_DISK) && !check_is_by_name(c, KEY_RESOURCES_LIMITS);
     if (l->disk && c->p->scratch)
-        check_add(c, l->best_effort ? PLAN_WARNS : PLAN_REFUSES,
+        check_add(c, l->best_effort && !by_name ? PLAN_WARNS : PLAN_REFUSES,
                   "--set resources.disk=, or --set resources.limits=best-effort",
                   "resources.disk cannot be kept for a workload whose files are kept: its changes "
                   "lie in a folder, not in memory");
@@ -212,6 +212,18 @@ static void check_home(struct check *c)
             check_refuse(c, "--set files.home=read-only, or unmount it",
                          "files.home = overlay: something is mounted below %s", m->source);
     }
+}
+
+/* Only a root of ours has places in it that can be written when it cannot. */
+static void check_volumes(struct check *c)
+{
+    const struct plan *p = c->p;
+    bool ours = p->boundary == PLAN_CONTAINER && !plan_handler_is(p->runtime);
+    for (size_t i = 0; i < p->mounts_count && !ours; i++)
+        if (p->mounts[i].flags & PLAN_MOUNT_WRITABLE)
+            check_refuse(c, "--set isolation.read-only=no, or --runtime native",
+                         "isolation.read-only: with %s the image's volume %s could not be written",
+                         p->runtime, p->mounts[i].target);
 }
 
 /*
@@ -265,7 +277,7 @@ static void check_weak(struct check *c)
 /* --- machines ----------------------------------------------------------------------------------
  */
 
-static void check_machine_accel(struct check *c)
+void check_machine_accel(struct check *c)
 {
     const struct plan_machine *m = &c->p->machine;
     if (m->accel == PLAN_ACCEL_KVM && m->no_kvm)
@@ -277,18 +289,25 @@ static void check_machine_accel(struct check *c)
                    m->no_kvm ? "; " : "", m->no_kvm ? m->no_kvm : "");
 }
 
-static void check_machine_files(struct check *c)
+void check_machine_files(struct check *c)
 {
     for (size_t i = 0; i < c->p->mounts_count; i++) {
         const struct plan_mount *m = &c->p->mounts[i];
         if (!m->origin || (m->kind != PLAN_MOUNT_BIND && m->kind != PLAN_MOUNT_OVERLAY))
             continue;
+        bool shown = m->kind == PLAN_MOUNT_BIND && m->flags & PLAN_MOUNT_RO;
+        if (shown && c->p->machine.shares)
+            continue;
         autofree char *mend =
             str_equal(m->target, c->p->home)
                 ? str_dup("--set files.home=empty")
-                : str_format("--copy-in %s:%s, or --boundary container", m->source, m->target);
-        check_refuse(c, mend, "%s (%s) would be a folder of this host inside a machine", m->target,
-                     m->origin);
+                : str_format("--copy-in %s:%s, %sor --boundary container", m->source, m->target,
+                             shown && c->p->boundary == PLAN_MICROVM
+                                 ? "or --set machine.shares=9p, "
+                                 : "");
+        check_refuse(c, mend, "%s (%s) would be a folder of this host inside a machine%s",
+                     m->target, m->origin,
+                     c->p->machine.shares ? ", which may not write to it" : "");
     }
 }
 
@@ -296,7 +315,7 @@ static void check_machine_files(struct check *c)
 static void check_machine_keys(struct check *c)
 {
     const struct plan *p = c->p;
-    if (p->origins[KEY_MACHINE_DISK])
+    if (p->origins[KEY_MACHINE_DISK] && p->boundary == PLAN_MICROVM)
         check_refuse(c, "take it out", "machine.disk (%s): this version adds no further disks",
                      p->origins[KEY_MACHINE_DISK]);
     if (p->limits.nice)
@@ -306,11 +325,58 @@ static void check_machine_keys(struct check *c)
     if (p->snapshot_on_exit)
         check_refuse(c, "--set lifecycle.snapshot-on-exit=no",
                      "lifecycle.snapshot-on-exit: of machines no snapshot is taken yet");
-    if (p->keep != PLAN_KEEP_NEVER)
+    if (p->keep != PLAN_KEEP_NEVER && plan_boots_disk(p))
+        check_warn(c, "cofferdam snapshot create, while it runs, or --runtime libvirt",
+                   "lifecycle.keep: of this machine its log and report are kept; what it wrote to "
+                   "its disk goes with it");
+    else if (p->keep != PLAN_KEEP_NEVER)
         check_warn(
             c, "cofferdam cp, while it runs",
             "lifecycle.keep: of a machine its log and report are kept, with the list of what "
             "it changed; the files themselves go with it");
+}
+
+static void check_machine_shares(struct check *c)
+{
+    const struct plan_machine *m = &c->p->machine;
+    if (!m->shares)
+        return;
+    if (!str_equal(c->p->runtime, "qemu"))
+        check_refuse(c, "--runtime qemu, or --set machine.shares=none and --copy-in",
+                     "machine.shares = 9p: %s serves no folders", c->p->runtime);
+    else
+        check_warn(c, "--copy-in instead of --mount",
+                   "machine.shares = 9p: weaker than a copy, since the guest speaks to code that "
+                   "opens files of this host; no snapshots while it is so");
+    if (m->warm)
+        check_refuse(c, "--set machine.warm=no, or --set machine.shares=none",
+                     "machine.warm = yes: no template is made of a machine that has shares");
+}
+
+/* Who has the guest's kernel undoes what that kernel hides. */
+static void check_machine_hidden(struct check *c)
+{
+    const struct plan *p = c->p;
+    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++)
+        for (size_t k = 0; k < p->mounts_count; k++) {
+            const struct plan_mount *m = &p->mounts[i], *hidden = &p->mounts[k];
+            size_t n = m->kind == PLAN_MOUNT_BIND ? strlen(m->target) : 0;
+            if (n && hidden->kind == PLAN_MOUNT_MASK && !strncmp(hidden->target, m->target, n) &&
+                (hidden->target[n] == '/' || !hidden->target[n]))
+                check_refuse(c, "--set machine.shares=none and --copy-in",
+                             "%s lies in %s, which is served to the guest: what is hidden there "
+                             "its own kernel alone would hide",
+                             hidden->target, m->target);
+        }
+}
+
+static void check_machine_rates(struct check *c)
+{
+    const struct plan_machine *m = &c->p->machine;
+    if ((m->disk_bandwidth || m->disk_operations) && str_equal(c->p->runtime, "qemu"))
+        check_refuse(c, "--runtime firecracker or cloud-hypervisor, or take it out",
+                     "machine.%s: QEMU is not told to keep it here",
+                     m->disk_bandwidth ? "disk-bandwidth" : "disk-operations");
 }
 
 static void check_machine_scratch(struct check *c)
@@ -318,10 +384,7 @@ static void check_machine_scratch(struct check *c)
     const struct plan_machine *m = &c->p->machine;
     if (!m->scratch)
         return;
-    if (!str_equal(c->p->runtime, "qemu"))
-        check_refuse(c, "--runtime qemu, or --set machine.scratch=memory",
-                     "machine.scratch = disk: %s is given none here", c->p->runtime);
-    else if (c->p->limits.disk < CHECK_SCRATCH_LEAST)
+    if (c->p->limits.disk < CHECK_SCRATCH_LEAST)
         check_refuse(
             c, "--set resources.disk=2G",
             "machine.scratch = disk: resources.disk says how large it is, 16 MiB at least");
@@ -332,17 +395,44 @@ static void check_machine_scratch(struct check *c)
 }
 
 /* A guest that boots our kernel and our PID 1. */
-static void check_machine_kernel(struct check *c)
+void check_machine_kernel(struct check *c)
 {
     const struct plan_machine *m = &c->p->machine;
     if (!m->kernel || !m->initramfs)
-        check_refuse(c, "cofferdam image kernel import PACKAGE.deb…", "%s",
-                     m->no_kernel ? m->no_kernel : "there is no kernel to boot");
+        check_refuse(c,
+                     m->shares ? "--set machine.kernel=RELEASE of one that has 9p (Debian's "
+                                 "linux-image-amd64), or machine.shares=none and --copy-in"
+                               : "cofferdam image kernel import PACKAGE.deb…",
+                     "%s", m->no_kernel ? m->no_kernel : "there is no kernel to boot");
     if (m->memory < 64ull << 20)
         check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");
 }
 
-static void check_machine(struct check *c)
+/* The host's is none a guest could have: it has devices of its own. */
+static void check_machine_network(struct check *c)
+{
+    const struct plan *p = c->p;
+    switch (p->network) {
+    case PLAN_NETWORK_NONE:
+        break;
+    case PLAN_NETWORK_PRIVATE: /* its backend looks for what it needs */
+        if (!plan_runtime_leads_out(p->runtime))
+            check_refuse(c, "--runtime qemu, or --network none",
+                         "network.mode = private: %s has no network here", p->runtime);
+        break;
+    case PLAN_NETWORK_ALLOW:
+    case PLAN_NETWORK_HOST:
+        check_refuse(c,
+                     p->boundary == PLAN_VM ? "--network private, or --runtime libvirt"
+                                            : "--network none, or --network private",
+                     "network.mode = %s: %s has none, or a private one",
+                     plan_network_names[p->network],
+                     p->boundary == PLAN_VM ? "a machine on QEMU by itself" : "a microVM");
+        break;
+    }
+}
+
+void check_machine(struct check *c)
 {
     const struct plan *p = c->p;
     const struct plan_machine *m = &p->machine;
@@ -353,22 +443,28 @@ static void check_machine(struct check *c)
                          : "--runtime auto, or put the program at /usr/local/bin",
                      "the %s boundary needs %s, which is not here", plan_boundary_name(p->boundary),
                      p->runtime);
-    else
+    else if (!plan_boots_disk(p))
         check_machine_kernel(c);
     if (m->program)
         check_machine_accel(c);
     if (m->warm && !plan_runtime_warms(p->runtime))
-        check_refuse(c, "--runtime qemu or firecracker, or --set machine.warm=no",
+        check_refuse(c, "--runtime qemu, firecracker or cloud-hypervisor, or --set machine.warm=no",
                      "machine.warm = yes: %s starts from no template here", p->runtime);
     else if (m->warm && !plan_memory_is_one_piece(m))
         check_refuse(c, "--memory 2G, or --set machine.type=microvm, or --set machine.warm=no",
                      "machine.warm = yes: no template is made of a %s machine with more than 2 GiB "
                      "of memory",
                      m->type);
-    if (p->network != PLAN_NETWORK_NONE)
-        check_refuse(c, "--network none", "network.mode = %s: machines have no network yet",
-                     plan_network_names[p->network]);
+    check_machine_network(c);
     check_machine_scratch(c);
+    check_machine_shares(c);
+    check_machine_hidden(c);
+    if (p->landlock == PLAN_LANDLOCK_YES && c->h->landlock_abi < PLAN_LANDLOCK_OF_MACHINES &&
+        plan_runtime_is(p->runtime, "cloud-hypervisor"))
+        check_refuse(c, "--set isolation.landlock=auto",
+                     "isolation.landlock = yes, but what Cloud Hypervisor asks of it this kernel "
+                     "does not have (Linux 6.2)");
+    check_machine_rates(c);
     check_machine_files(c);
     check_machine_keys(c);
     if (!c->h->userns)
@@ -382,114 +478,6 @@ static void check_machine(struct check *c)
                 c->h->cgroup == PLAN_CGROUP_V1 ? "blkio" : "io", "nothing limits it");
 }
 
-/* What a whole machine could do and this version cannot express, each by its name. */
-static void check_whole_devices(struct check *c)
-{
-    const struct plan_machine *m = &c->p->machine;
-    if (str_equal(m->type, "microvm") || str_equal(m->type, "virt"))
-        check_refuse(c, "--set machine.type=q35, or --boundary microvm",
-                     "machine.type = %s: the vm boundary has q35 and pc", m->type);
-    if (!str_equal(m->firmware, "bios") && !m->loader)
-        check_refuse(c, "apt install ovmf, dnf install edk2-ovmf",
-                     "machine.firmware = %s: no UEFI firmware is here", m->firmware);
-    if (str_equal(m->firmware, "secure-boot") && !str_equal(m->type, "q35"))
-        check_refuse(c, "--set machine.type=q35", "machine.firmware = secure-boot needs q35");
-    if (str_equal(m->type, "pc") && strv_length(m->disks) + strv_length(m->cdroms) > 4)
-        check_refuse(c, "--set machine.type=q35", "machine.type = pc has room for four disks");
-    if (str_equal(m->gpu, "passthrough") || m->devices) {
-        const char *what =
-            str_equal(m->gpu, "passthrough") ? "machine.gpu = passthrough" : "machine.device";
-        check_refuse(c,
-                     m->iommu ? "--set machine.gpu=virtio"
-                              : "turn on VT-d or AMD-Vi in the firmware and intel_iommu=on "
-                                "on the kernel's command line",
-                     "%s: %s", what,
-                     m->iommu ? "this version hands no device over"
-                              : "this host has no IOMMU groups: a device handed over could "
-                                "write into all of its memory");
-    }
-}
-
-/* An image of the store is booted as a microVM boots it: of the machine it uses little. */
-static void check_whole_image(struct check *c)
-{
-    static const struct {
-        enum key_id key;
-        const char *why;
-    } disks_only[] = {
-        {KEY_MACHINE_DISK,      "nobody in it would mount them"},
-        {KEY_MACHINE_CDROM,     "nobody in it would mount it"  },
-        {KEY_MACHINE_DISK_SIZE, "what it writes is in its memory (resources.disk bounds it)"},
-        {KEY_MACHINE_FIRMWARE,  "its kernel is booted directly, and nothing verifies that"},
-        {KEY_MACHINE_DISPLAY,   "it has no screen, its console is a terminal"},
-        {KEY_MACHINE_TPM,       "nobody in it would use one"},
-    };
-    const struct plan *p = c->p;
-    const struct plan_machine *m = &p->machine;
-    const bool said[] = {m->disks != NULL,   m->cdroms != NULL, m->disk_size > 0,
-                         !str_equal(m->firmware, "bios"), m->window, m->tpm};
-    check_machine_kernel(c);
-    check_machine_files(c);
-    for (size_t i = 0; i < ARRAY_SIZE(disks_only); i++) {
-        const struct key *k = &keys[disks_only[i].key];
-        if (said[i])
-            check_refuse(c, "take it out, or --image disk:PATH",
-                         "%s.%s is for a machine that boots its own disk: with an image of the "
-                         "store %s",
-                         k->section, k->name, disks_only[i].why);
-    }
-    if (m->scratch)
-        check_refuse(c, "--set machine.scratch=memory, or --boundary microvm",
-                     "machine.scratch = disk: what an image changes in a whole machine is in its "
-                     "memory");
-    if (p->network != PLAN_NETWORK_NONE)
-        check_refuse(c, "--network none, or --image disk:PATH",
-                     "network.mode = %s: a guest made from an image has no network yet",
-                     plan_network_names[p->network]);
-}
-
-static void check_whole(struct check *c)
-{
-    const struct plan *p = c->p;
-    const struct plan_machine *m = &p->machine;
-    check_machine_accel(c);
-    check_whole_devices(c);
-    if (!m->uri)
-        check_refuse(c, "apt install libvirt-daemon libvirt-clients",
-                     "the vm boundary needs libvirt, which nobody looked for");
-    if (plan_boots_image(p))
-        check_whole_image(c);
-    else if (plan_boots_disk(p) && !str_equal(p->argv[0], "boot"))
-        check_refuse(c, "leave the command out",
-                     "a disk boots its own system: there is nobody in it to be given a command");
-    if (plan_boots_disk(p) && m->memory < 16ull << 20)
-        check_refuse(c, "--memory 64M", "resources.memory: a whole machine needs at least 16M");
-    if (m->warm)
-        check_refuse(c, "--set machine.warm=no", "machine.warm = yes is for microVMs");
-    if (p->network != PLAN_NETWORK_NONE && p->network != PLAN_NETWORK_HOST)
-        check_refuse(c, "--network none, or --network host",
-                     "network.mode = %s: a whole machine has none, or the host's through a "
-                     "translator in user space",
-                     plan_network_names[p->network]);
-    if (p->limits.cpu_milli % 1000)
-        check_refuse(c, "--cpus with a whole number",
-                     "resources.cpus: a whole machine has whole processors");
-    if (p->limits.disk && !plan_boots_image(p))
-        check_add(c, p->limits.best_effort ? PLAN_WARNS : PLAN_REFUSES,
-                  "--set resources.disk=, or --set resources.limits=best-effort",
-                  "resources.disk: what a whole machine writes is bounded by the size of its disks "
-                  "alone");
-    if (p->limits.io_weight)
-        check_refuse(
-            c, "--set resources.io-weight=", "resources.io-weight is not for the vm boundary");
-    if (p->restart != PLAN_RESTART_NO)
-        check_refuse(c, "--set lifecycle.restart=no",
-                     "lifecycle.restart is not for the vm boundary yet");
-    if (p->snapshot_on_exit)
-        check_refuse(c, "--set lifecycle.snapshot-on-exit=no",
-                     "lifecycle.snapshot-on-exit is not for the vm boundary yet");
-}
-
 int plan_check(const struct plan *p, const struct plan_host *host, struct plan_finding **ret,
                size_t *ret_count, struct error *e)
 {
@@ -500,6 +488,7 @@ int plan_check(const struct plan *p, const struct plan_host *host, struct plan_f
         return 0;
     check_keys(&c);
     check_image(&c);
+    check_volumes(&c);
     if (p->boundary == PLAN_CONTAINER || p->boundary == PLAN_SANDBOX) {
         check_network(&c);
         check_user(&c);

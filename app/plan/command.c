@@ -1,7 +1,7 @@
 /* What is run, and where it starts. */
 #include "app/plan/build.h"
 
-void build_command(struct build *b)
+int build_command(struct build *b, struct error *e)
 {
     struct plan *p = b->p;
     char *const *argv = b->r->argv;
@@ -19,13 +19,23 @@ void build_command(struct build *b)
     }
     const char *workdir = settings_text(b->s, KEY_FILES_WORKDIR);
     p->cwd = str_empty(workdir) ? NULL : build_path_inside(workdir);
-    if (!p->cwd && b->r->image)
-        p->cwd = build_path_inside(str_empty(b->r->image->workdir) ? "/" : b->r->image->workdir);
+    if (!p->cwd && b->r->image) {
+        const char *said = str_empty(b->r->image->workdir) ? "/" : b->r->image->workdir;
+        autofree char *shown = str_escape(said, strnlen(said, 200));
+        if (*said != '/')
+            return error_set(e, EINVAL,
+                             "the image's working directory %s is not absolute; mend: --workdir /",
+                             shown);
+        p->cwd = build_path_of_image(said);
+    }
     if (!p->cwd)
         p->cwd = str_dup(p->home);
+    if (!p->argv[0][0])
+        return error_set(e, EINVAL, "the command is an empty word");
 
     const char *terminal = settings_text(b->s, KEY_CONSOLE_TERMINAL);
     /* a serial line is a terminal */
     p->terminal = str_equal(terminal, "yes") ||
                   (!str_equal(terminal, "no") && (b->r->terminal_wanted || plan_boots_disk(p)));
+    return 0;
 }

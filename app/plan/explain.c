@@ -27,7 +27,7 @@ __attribute__((format(printf, 5, 6))) static void explain_add(struct explain *x,
 static void explain_kernel(struct explain *x)
 {
     const struct plan *p = x->p;
-    if (p->boundary == PLAN_VM) {
+    if (p->boundary == PLAN_VM && !plan_is_by_qemu_alone(p)) {
         bool emulated = p->machine.accel == PLAN_ACCEL_TCG;
         bool session = str_ends(p->machine.uri ? p->machine.uri : "", "/session");
         explain_add(x, emulated ? 65 : 15, "kernel", emulated ? "machine.accel = kvm" : NULL,
@@ -35,30 +35,47 @@ static void explain_kernel(struct explain *x)
                     emulated ? ", but emulated (tcg): by QEMU's own word that is no security "
                                "boundary"
                              : "",
-                    session ? "a process of yours, with QEMU's own filter and your files in reach"
-                            : "what libvirt's qemu.conf makes of it, with QEMU's own filter");
+                    plan_is_far(p) ? "what libvirt there makes of it, with QEMU's own filter"
+                    : session ? "a process of yours, with QEMU's own filter and your files in reach"
+                              : "what libvirt's qemu.conf makes of it, with QEMU's own filter");
+        if (plan_is_far(p))
+            explain_add(x, 20, "other host", "machine.uri = a libvirt of this host",
+                        "it runs at %s: its disks, and what it is made from, are copied there, and "
+                        "whoever is root there sees and changes all of it; nothing of this host is "
+                        "in its reach",
+                        p->machine.uri);
+        if (plan_is_far(p) && plan_uri_is_unverified(p->machine.uri))
+            explain_add(x, 60, "other host", "machine.uri without no_verify, known_hosts_verify",
+                        "nobody verifies which host that is: whoever is in between can be it");
+        if (p->machine.devices) {
+            autofree char *names = strv_join(p->machine.devices, " ");
+            explain_add(x, 20, "devices", "take out machine.device",
+                        "of this host, handed over: %s; the guest may change their firmware, and "
+                        "only the IOMMU keeps a PCI one from this host's memory",
+                        names);
+        }
         return;
     }
-    if (p->boundary == PLAN_MICROVM && !str_equal(p->machine.type, "microvm"))
+    if (plan_is_machine(p) && !str_equal(p->machine.type, "microvm"))
         explain_add(
-            x, 9, "devices", "machine.type = microvm",
+            x, 9, "devices",
+            p->boundary == PLAN_MICROVM ? "machine.type = microvm"
+            : plan_boots_disk(p)        ? NULL
+                                        : "isolation.boundary = microvm",
             "a chipset's (%s): far more of its program than a microvm's few, and each a way "
             "to go wrong",
             p->machine.type);
     if (plan_is_machine(p) && p->machine.accel == PLAN_ACCEL_TCG) {
         explain_add(x, 60, "kernel", "machine.accel = kvm",
                     "a kernel of its own, but emulated (tcg): by QEMU's own word that is no "
-                    "security boundary; what gets out of it is in a namespace with no right, no "
-                    "network and few files");
+                    "security boundary; what gets out of it is in a namespace with no right, %s "
+                    "and few files",
+                    x->p->network == PLAN_NETWORK_NONE ? "no network" : "its guest's network");
         return;
     }
     if (p->boundary != PLAN_CONTAINER) {
         explain_add(x, p->boundary == PLAN_SANDBOX ? 15 : 5, "kernel", NULL,
                     "a kernel of its own; the host's is reached only through it");
-        if (p->seccomp && plan_runtime_is(p->runtime, "runsc"))
-            explain_add(x, 2, "kernel", NULL,
-                        "what `exec` adds has all calls of that kernel: gVisor holds no more than "
-                        "the command itself to the list");
         return;
     }
     if (!p->seccomp)
@@ -112,6 +129,11 @@ static void explain_privileges(struct explain *x)
                     "programs with the set-user-id bit gain privileges inside");
 }
 
+static bool explain_card_is_a_tap(const struct plan *p)
+{
+    return p->boundary == PLAN_MICROVM && p->runtime && !str_equal(p->runtime, "qemu");
+}
+
 /* The only road on which a machine's program is not shut up as it else is. */
 static void explain_jailer(struct explain *x)
 {
@@ -128,6 +150,13 @@ static void explain_jailer(struct explain *x)
                     "not used (%s): a user namespace, Landlock and a filter of system calls stand "
                     "around Firecracker instead",
                     m->no_jailer);
+    if (m->program && plan_runtime_is(x->p->runtime, "cloud-hypervisor") &&
+        x->p->landlock == PLAN_LANDLOCK_NO)
+        explain_add(
+            x, 5, "landlock", NULL,
+            "Cloud Hypervisor's own Landlock is off, by isolation.landlock or since it wants "
+            "Linux 6.2; a mount namespace with nothing but its files and the "
+            "filters of system calls stand around it");
 }
 
 static void explain_network(struct explain *x)
@@ -137,16 +166,34 @@ static void explain_network(struct explain *x)
         explain_add(x, 0, "network", NULL, "nothing but a loopback interface of its own");
         break;
     case PLAN_NETWORK_PRIVATE:
-        explain_add(x, 35, "network", "network.mode = none",
-                    "the internet, and the local network behind this host");
+        explain_add(
+            x, 35, "network", "network.mode = none",
+            "the internet, and the local network behind this host, not the host itself: what it "
+            "reads can leave");
+        if (x->p->boundary == PLAN_SANDBOX)
+            explain_add(x, 12, "network", "network.mode = none",
+                        "gVisor holds the network card itself: what breaks out of its kernel can "
+                        "send to the host's own addresses, its loopback too");
+        explain_add(x, 4, "other workloads", "network.mode = none",
+                    "the translator's work, which no limit of this workload counts");
+        if (plan_is_machine(x->p))
+            explain_add(x, 6, "devices", "network.mode = none",
+                        explain_card_is_a_tap(x->p)
+                            ? "a network card, whose packets the machine's program hands to the "
+                              "host's kernel, in a network of the machine's own"
+                            : "a network card, whose packets the machine's program takes apart and "
+                              "turns into connections of its own");
         break;
     case PLAN_NETWORK_ALLOW:
         explain_add(x, 15, "network", "network.mode = none", "what network.allow names");
         break;
     case PLAN_NETWORK_HOST:
         explain_add(x, 70, "network", "network.mode = none",
-                    "all the host's networks, its services on localhost and abstract sockets "
-                    "included: what it reads can leave");
+                    plan_is_far(x->p)
+                        ? "all the networks of that host, its services on localhost included: what "
+                          "it reads can leave"
+                        : "all the host's networks, its services on localhost and abstract sockets "
+                          "included: what it reads can leave");
         break;
     }
 }
@@ -175,6 +222,11 @@ static void explain_mount(struct explain *x, const struct plan_mount *m)
     }
     bool wide = str_equal(m->source, "/") || str_equal(m->source, "/home") ||
                 str_equal(m->source, "/root") || str_equal(m->source, "/etc");
+    if (plan_is_machine(x->p) && x->p->machine.shares)
+        explain_add(x, 30, "host files", "--copy-in instead of --mount",
+                    "%s is served by the machine's program while it runs: the guest's kernel "
+                    "speaks to code that opens files of this host, which a copy spares",
+                    shown);
     explain_add(x, writable ? (wide ? 100 : 50) : (wide ? 80 : 20), "host files", close,
                 writable ? "%s of the host: read and changed there at once"
                          : "%s of the host: read, not changed",
@@ -216,6 +268,19 @@ static void explain_groups(struct explain *x)
                 "what of the folders shown only your groups may read or write (%s; see id(1)): a "
                 "single id cannot leave them",
                 p->kept_groups);
+}
+
+/* What one clone could know of another. */
+static void explain_clones(struct explain *x)
+{
+    const struct plan *p = x->p;
+    if (!plan_is_by_qemu_alone(p) || !plan_boots_disk(p))
+        return;
+    if (p->machine.clones_fresh)
+        explain_add(x, 0, "clones", NULL, "none is made of it with its memory (machine.clones)");
+    else
+        explain_add(x, p->snapshot_kind == PLAN_SNAPSHOT_MEMORY ? 25 : 4, "clones",
+                    "machine.clones = fresh", "of a clone with its memory: " PLAN_SAME_BUT_STIRRED);
 }
 
 /* What machine.warm costs. */
@@ -271,7 +336,10 @@ static void explain_others(struct explain *x)
         shown = shown || str_equal(x->list[i].subject, "display");
     if (!shown)
         explain_add(x, 0, "display", NULL, "nothing: no socket of the session is shown");
-    if (p->map_by == PLAN_MAP_PARENT)
+    if (plan_is_far(p))
+        explain_add(x, 8, "other workloads", NULL,
+                    "not seen; on that host it is counted with whatever else runs there");
+    else if (p->map_by == PLAN_MAP_PARENT)
         explain_add(x, 0, "other workloads", NULL, "nothing: its ids outside are its alone");
     else
         explain_add(
@@ -301,6 +369,7 @@ void plan_explain(const struct plan *p, struct plan_reach **ret, size_t *ret_cou
     explain_files(&x);
     explain_groups(&x);
     explain_others(&x);
+    explain_clones(&x);
     explain_resources(&x);
     explain_sort(&x);
     *ret = x.list;

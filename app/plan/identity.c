@@ -215,8 +215,13 @@ void build_identity_small(struct build *b)
     identity_file(b, "/etc/machine-id", 0444);
     identity_file(b, "/etc/hostname", 0644);
     identity_file(b, "/etc/hosts", 0644);
+    static const char translated[] = "nameserver " PLAN_TRANSLATOR_DNS "\n";
     bool out = p->network == PLAN_NETWORK_HOST && b->host->resolv_conf;
-    build_file(b, "/etc/resolv.conf", out ? b->host->resolv_conf : "", 0644);
+    build_file(b, "/etc/resolv.conf",
+               p->network == PLAN_NETWORK_PRIVATE ? translated
+               : out                              ? b->host->resolv_conf
+                                                  : "",
+               0644);
     build_step(b, PLAN_MOUNT_SYMLINK, "/proc/self/mounts", "/etc/mtab", 0);
 }
 

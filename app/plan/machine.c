@@ -42,10 +42,10 @@ static void machine_ids(struct plan *p, const struct plan_host *h)
 }
 
 /* Whole processors: what is left of the limit is the control group's. */
-static unsigned machine_cpus(const struct plan *p, const struct plan_host *h)
+static unsigned machine_cpus(const struct plan *p, const struct plan_host *h, bool far)
 {
     unsigned cpus = (p->limits.cpu_milli + 999) / 1000;
-    return MAX(MIN(cpus, h->cpus), 1u);
+    return MAX(far ? cpus : MIN(cpus, h->cpus), 1u);
 }
 
 static uint64_t machine_memory(const struct plan *p)
@@ -85,12 +85,19 @@ void build_machine(struct build *b)
     m->type = str_dup(str_empty(type) || str_equal(type, "auto") ? "microvm" : type);
     m->accel = machine_accel(b->s, parts);
     m->cpu_model = str_empty(cpu) ? NULL : str_dup(cpu);
-    m->cpus = machine_cpus(p, b->host);
+    m->cpus = machine_cpus(p, b->host, parts && plan_uri_is_far(parts->uri));
     m->memory = machine_memory(p);
     m->warm = settings_bool(b->s, KEY_MACHINE_WARM);
     m->scratch = str_equal(settings_text(b->s, KEY_MACHINE_SCRATCH), "disk");
+    m->shares = str_equal(settings_text(b->s, KEY_MACHINE_SHARES), "9p");
+    m->disk_bandwidth = settings_number(b->s, KEY_MACHINE_DISK_BANDWIDTH);
+    m->disk_operations = settings_number(b->s, KEY_MACHINE_DISK_OPERATIONS);
     machine_ids(p, b->host);
     machine_sysctls(p);
+    /* what Cloud Hypervisor asks of Landlock the kernel has or it starts no machine */
+    if (p->landlock == PLAN_LANDLOCK_AUTO && plan_runtime_is(p->runtime, "cloud-hypervisor") &&
+        b->host->landlock_abi < PLAN_LANDLOCK_OF_MACHINES)
+        p->landlock = PLAN_LANDLOCK_NO;
     if (!parts)
         return;
     m->choice = str_dup_or_null(parts->choice);

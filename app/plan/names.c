@@ -1,5 +1,7 @@
 #include "app/plan/names.h"
 
+#include "profiles/forms.h"
+
 #include <sys/resource.h>
 
 const char *const plan_boundary_names[] = {"container", "sandbox", "microvm", "vm", NULL};
@@ -7,6 +9,7 @@ const char *const plan_network_names[] = {"none", "private", "allow-list", "host
 const char *const plan_keep_names[] = {"never", "on-failure", "always", NULL};
 const char *const plan_restart_names[] = {"no", "on-failure", "always", NULL};
 const char *const plan_snapshot_names[] = {"none", "files", "memory", NULL};
+const char *const plan_disks_names[] = {"linked", "copied", "full", NULL};
 const char *const plan_namespace_names[] = {"user", "mount",  "pid",  "net", "uts",
                                             "ipc",  "cgroup", "time", NULL};
 const char *const plan_open_names[] = {"keyring", "core-dumps", "io-uring", "bpf",  "userfaultfd",
@@ -16,55 +19,10 @@ const char *const plan_mount_names[] = {
     "overlay", "bind", "tmpfs",     "proc", "sysfs",   "devpts", "mqueue", "cgroup",
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
 const char *const plan_flag_names[] = {"ro",   "nosuid", "nodev", "noexec", "optional", "owned",
-                                       "lent", "kept",   "made",  "public", NULL};
+                                       "lent", "kept",   "made",  "public",
+                                       "follow", "writable", NULL};
 const char *const plan_accel_names[] = {"kvm", "tcg", NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
-
-/* In the order of capabilities(7)'s numbers. */
-const char *const plan_capability_names[] = {
-    "chown",
-    "dac-override",
-    "dac-read-search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux-immutable",
-    "net-bind-service",
-    "net-broadcast",
-    "net-admin",
-    "net-raw",
-    "ipc-lock",
-    "ipc-owner",
-    "sys-module",
-    "sys-rawio",
-    "sys-chroot",
-    "sys-ptrace",
-    "sys-pacct",
-    "sys-admin",
-    "sys-boot",
-    "sys-nice",
-    "sys-resource",
-    "sys-time",
-    "sys-tty-config",
-    "mknod",
-    "lease",
-    "audit-write",
-    "audit-control",
-    "setfcap",
-    "mac-override",
-    "mac-admin",
-    "syslog",
-    "wake-alarm",
-    "block-suspend",
-    "audit-read",
-    "perfmon",
-    "bpf",
-    "checkpoint-restore",
-    NULL,
-};
 
 const char *const plan_rlimit_names[] = {
     "as",     "core",  "cpu", "data",   "fsize",  "locks",      "memlock", "msgqueue", "nice",
@@ -98,9 +56,20 @@ bool plan_runtime_is(const char *runtime, const char *name)
     return str_equal(runtime[0] == '/' ? slash + 1 : runtime, name);
 }
 
+static bool runtime_is_of_microvms(const char *runtime)
+{
+    return str_equal(runtime, "qemu") || plan_runtime_is(runtime, "firecracker") ||
+           plan_runtime_is(runtime, "cloud-hypervisor");
+}
+
 bool plan_runtime_warms(const char *runtime)
 {
-    return str_equal(runtime, "qemu") || plan_runtime_is(runtime, "firecracker");
+    return runtime_is_of_microvms(runtime);
+}
+
+bool plan_runtime_leads_out(const char *runtime)
+{
+    return runtime_is_of_microvms(runtime);
 }
 
 bool plan_memory_is_one_piece(const struct plan_machine *m)
@@ -144,6 +113,5 @@ const char *plan_boundary_name(enum plan_boundary b)
 
 const char *plan_capability_name(unsigned capability)
 {
-    return capability < ARRAY_SIZE(plan_capability_names) - 1 ? plan_capability_names[capability]
-                                                              : NULL;
+    return capability < FORM_CAPABILITIES ? form_capability_names[capability] : NULL;
 }

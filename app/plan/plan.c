@@ -39,9 +39,13 @@ static void plan_machine_done(struct plan_machine *m)
     free(m->loader);
     free(m->vars);
     strv_free(m->disks);
+    free(m->disk_format);
     strv_free(m->cdroms);
+    free(m->card);
     free(m->gpu);
     strv_free(m->devices);
+    strv_free(m->no_devices);
+    strv_free(m->device_notes);
     free(m->watched);
 }
 

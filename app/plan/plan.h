@@ -13,6 +13,12 @@
 #define PLAN_VERSION 1
 
 enum plan_boundary { PLAN_CONTAINER, PLAN_SANDBOX, PLAN_MICROVM, PLAN_VM };
+/* With a private network the translator itself answers here, with what the host's own servers say. */
+#define PLAN_TRANSLATOR_DNS "10.0.2.3"
+/* What a guest with such a network has and whom it asks; its machine's program answers there. */
+#define PLAN_GUEST_ADDRESS "10.0.2.15/24"
+#define PLAN_GUEST_GATEWAY "10.0.2.2"
+
 enum plan_network {
     PLAN_NETWORK_NONE,
     PLAN_NETWORK_PRIVATE,
@@ -21,6 +27,8 @@ enum plan_network {
 };
 enum plan_keep { PLAN_KEEP_NEVER, PLAN_KEEP_ON_FAILURE, PLAN_KEEP_ALWAYS };
 enum plan_snapshot { PLAN_SNAPSHOT_NONE, PLAN_SNAPSHOT_FILES, PLAN_SNAPSHOT_MEMORY };
+/* What starts from a snapshot needs that as long as it lives; what it was made from; nothing. */
+enum plan_disks { PLAN_DISKS_LINKED, PLAN_DISKS_COPIED, PLAN_DISKS_FULL };
 enum plan_restart { PLAN_RESTART_NO, PLAN_RESTART_ON_FAILURE, PLAN_RESTART_ALWAYS };
 
 /* Bits of plan.namespaces. */
@@ -106,6 +114,8 @@ enum {
     PLAN_MOUNT_MADE = 256, /* DEVICE: nothing is bound, the one who is started makes it there */
     PLAN_MOUNT_LENT = 64,     /* the files of root, who started it, are the workload's user's in it */
     PLAN_MOUNT_PUBLIC = 512,  /* OVERLAY: of its own entries only those that are for everybody */
+    PLAN_MOUNT_FOLLOW = 1024, /* DIR: the image's own links on the way are followed, inside it */
+    PLAN_MOUNT_WRITABLE = 2048, /* DIR: it can be written where the rest of the root cannot */
 };
 
 struct plan_mount {
@@ -162,7 +172,10 @@ struct plan_machine {
      */
     char *warmed;
     uint64_t warmed_bytes; /* what it takes on the disk; 0: this start makes it */
+    uint64_t disk_bandwidth;  /* bytes a second; 0: no bound */
+    uint64_t disk_operations; /* a second; 0: no bound */
     bool scratch;     /* what changes goes to a disk of limits.disk bytes, not into its memory */
+    bool shares;      /* its BINDs, all read-only, are served by its program (9p) */
     char *blank;      /* owned; what that disk begins as; the disk is made beside it, without a name */
     char *no_blank;   /* owned; why there is none, with the mend */
     char *program;    /* owned; NULL: it is not installed */
@@ -182,18 +195,26 @@ struct plan_machine {
     /* of a whole machine (the vm boundary) alone */
     char *uri;           /* owned; libvirt's, "qemu:///session" */
     char **client;       /* owned; the environment libvirt's client works in */
-    char *folder;        /* owned; made for it: overlays over the disks, variables of the firmware */
+    char *folder;        /* owned; made for it: overlays over the disks, variables of the firmware; of a
+                            kept workload its scratch, unless QEMU could not get there */
     char *sockets;       /* owned; a folder for its sockets, short */
     char *firmware;      /* owned; "bios", "uefi", "secure-boot" */
     char *loader, *vars; /* owned; UEFI's code and the template of its variables; NULL: by libvirt */
     char **disks;        /* owned; never written; the first is what it boots from */
     uint64_t disk_size;  /* bytes the first appears to have; 0: its own */
+    char *disk_format;   /* owned; what the first is, to QEMU by itself: "raw", "qcow2" */
+    bool clones_fresh;   /* no clone is made of what cannot be told who it is */
     char **cdroms;       /* owned; NULL: none */
+    char *card;          /* owned; "passt", "bridge:NAME"; NULL: user */
+    bool windows;        /* the guest's system */
+    bool install;        /* the first disk is not there yet: what the CDs make of an empty one is put there */
     char *gpu;           /* owned; "none", "virtio", "passthrough" */
     char **devices;      /* owned; NULL: none; "pci:ADDRESS", "usb:VENDOR:PRODUCT" */
     bool tpm, window;
     char *watched; /* owned; not ours to make: the domain whose console is all there is; else NULL */
     bool iommu; /* this host has one */
+    char **no_devices;   /* owned; why they cannot be handed over, a sentence each; NULL: they can */
+    char **device_notes; /* owned; what handing them over does to this host */
 };
 
 struct plan {
@@ -263,6 +284,7 @@ struct plan {
     enum plan_snapshot snapshot_kind;
     char *snapshot;      /* owned; its id; NULL: none */
     char *snapshot_path; /* owned; on the host: the folder the runtime filled; never written */
+    enum plan_disks snapshot_disks; /* of a whole machine */
 
     char *origins[KEY_COUNT]; /* owned; where each key's value came from; NULL: default */
 };
@@ -291,9 +313,13 @@ struct plan_parts {
     const char *kernel, *no_kernel, *release, *initramfs;
     const char *root, *root_type;
     const char *blank, *no_blank;
+    const char *disk_format; /* of the disk it boots, to QEMU by itself */
+    uint64_t disk_size;      /* that the guest sees, bytes */
     const char *uri, *folder, *sockets, *loader, *vars; /* of a vm; folder: where each gets its own */
     char *const *client;
     bool iommu;
+    char *const *no_devices, *const *device_notes;
+    bool away; /* of a vm: `folder` is where QEMU may get to, and no folder of ours else is */
 };
 
 /* What the command line adds to the settings. All borrowed. */
@@ -334,7 +360,11 @@ struct plan_renewal {
     const char *scratch; /* as plan_request's */
     const char *snapshot, *snapshot_path;
     enum plan_snapshot kind;
+    enum plan_disks disks;
 };
+
+/* The snapshot's id without which it cannot go on, or begin again; NULL: none. Borrowed. */
+const char *plan_stands_on(const struct plan *p);
 
 /*
  * Makes the plan of a snapshot that of a new workload which starts from it. With `fresh` the host name
@@ -343,6 +373,18 @@ struct plan_renewal {
  * workload may have changed since stays as the snapshot has it: those steps get PLAN_MOUNT_KEPT.
  */
 void plan_renew(struct plan *p, const struct plan_renewal *r);
+
+/*
+ * A sentence of what goes on as another one from a snapshot with memory and has nobody of ours in
+ * it, and of the same where the machine has a generation id.
+ */
+#define PLAN_SAME_INSIDE                                                                           \
+    "nobody tells it that it is another one now: machine-id, host name, keys, hardware address "   \
+    "and clock are those of the one it is from, and its random numbers too"
+#define PLAN_SAME_BUT_STIRRED                                                                      \
+    PLAN_SAME_INSIDE ", unless its kernel heeds the machine's generation id (Windows since 8, "    \
+                     "Linux since 5.18 where it was built with VMGENID); where it would restart it is switched " \
+                     "off"
 
 /*
  * What stands in the way: contradictions and what the host lacks, each with what is missing and how
@@ -376,12 +418,25 @@ bool plan_runtime_is(const char *runtime, const char *name);
 
 /* Machines of this runtime can begin from a template (machine.warm) and take snapshots of memory. */
 bool plan_runtime_warms(const char *runtime);
+/* A microVM of this runtime can have a network that leads out (network.mode = private). */
+bool plan_runtime_leads_out(const char *runtime);
 /* Of one with more the chipset puts it in two pieces: no template and no snapshot is made of it. */
 bool plan_memory_is_one_piece(const struct plan_machine *m);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
+/* A whole machine that QEMU runs by itself, in a jail of ours and without libvirt. */
+bool plan_is_by_qemu_alone(const struct plan *p);
 /* A whole machine that boots our kernel and our PID 1, for an image of the store. */
 bool plan_boots_image(const struct plan *p);
+/*
+ * A libvirt of another host, by its URI ("qemu+ssh://…"): what a machine is made from is brought
+ * there, into plan.machine.folder, which is a path of that host's then.
+ */
+bool plan_uri_is_far(const char *uri);
+bool plan_uri_is_unverified(const char *uri); /* libvirt is told to take whoever answers there */
+bool plan_is_far(const struct plan *p);
+/* What is removed with a whole machine; "-": that is somebody else's to do, or there is nothing. */
+const char *plan_folder_to_forget(const struct plan *p);
 /* Whether somebody here does what that key says. */
 bool plan_key_counts(const struct plan *p, enum key_id key);
 const char *plan_boundary_name(enum plan_boundary b);  /* "container" … */

@@ -1,5 +1,7 @@
 #include "app/plan/fields.h"
 
+#include "profiles/forms.h"
+
 #define AT(member) offsetof(struct plan, member)
 #define MOUNT(member) offsetof(struct plan_mount, member)
 
@@ -62,7 +64,10 @@ static const struct field machine_fields[] = {
     {"choice",    FIELD_TEXT,  MACHINE(choice), .brief = true},
     {"warmed",    FIELD_TEXT,  MACHINE(warmed)},
     {"warmed_bytes", FIELD_U64, MACHINE(warmed_bytes), .brief = true},
+    {"disk_bandwidth", FIELD_U64, MACHINE(disk_bandwidth), .brief = true},
+    {"disk_operations", FIELD_U64, MACHINE(disk_operations), .brief = true},
     {"scratch",   FIELD_BOOL,  MACHINE(scratch), .brief = true},
+    {"shares",    FIELD_BOOL,  MACHINE(shares), .brief = true},
     {"blank",     FIELD_TEXT,  MACHINE(blank), .brief = true},
     {"no_blank",  FIELD_TEXT,  MACHINE(no_blank), .brief = true},
     {"program",   FIELD_TEXT,  MACHINE(program)},
@@ -87,12 +92,19 @@ static const struct field machine_fields[] = {
     {"vars",      FIELD_TEXT,  MACHINE(vars), .brief = true},
     {"disks",     FIELD_TEXTS, MACHINE(disks), .brief = true},
     {"disk_size", FIELD_U64,   MACHINE(disk_size), .brief = true},
+    {"disk_format", FIELD_TEXT, MACHINE(disk_format), .brief = true},
+    {"clones_fresh", FIELD_BOOL, MACHINE(clones_fresh), .brief = true},
     {"cdroms",    FIELD_TEXTS, MACHINE(cdroms), .brief = true},
+    {"card",      FIELD_TEXT,  MACHINE(card), .brief = true},
+    {"windows",   FIELD_BOOL,  MACHINE(windows), .brief = true},
+    {"install",   FIELD_BOOL,  MACHINE(install), .brief = true},
     {"gpu",       FIELD_TEXT,  MACHINE(gpu), .brief = true},
     {"devices",   FIELD_TEXTS, MACHINE(devices), .brief = true},
     {"tpm",       FIELD_BOOL,  MACHINE(tpm), .brief = true},
     {"window",    FIELD_BOOL,  MACHINE(window), .brief = true},
     {"iommu",     FIELD_BOOL,  MACHINE(iommu), .brief = true},
+    {"no_devices", FIELD_TEXTS, MACHINE(no_devices), .brief = true},
+    {"device_notes", FIELD_TEXTS, MACHINE(device_notes), .brief = true},
     {"watched",   FIELD_TEXT,  MACHINE(watched), .brief = true},
     {0},
 };
@@ -127,7 +139,7 @@ const struct field plan_fields[] = {
      .count = AT(mounts_count)},
     {"read_only",   FIELD_BOOL,  AT(read_only)},
     {"scratch",     FIELD_TEXT,  AT(scratch)},
-    {"capabilities", FIELD_BITS64, AT(capabilities), .names = plan_capability_names},
+    {"capabilities", FIELD_BITS64, AT(capabilities), .names = form_capability_names},
     {"no_new_privileges", FIELD_BOOL, AT(no_new_privileges)},
     {"seccomp",     FIELD_BOOL,  AT(seccomp)},
     {"open",        FIELD_BITS,  AT(open), .names = plan_open_names},
@@ -160,6 +172,7 @@ const struct field plan_fields[] = {
     {"snapshot",    FIELD_TEXT,  AT(snapshot)},
     {"snapshot_path", FIELD_TEXT, AT(snapshot_path)},
     {"snapshot_kind", FIELD_WORD, AT(snapshot_kind), .names = plan_snapshot_names, .brief = true},
+    {"snapshot_disks", FIELD_WORD, AT(snapshot_disks), .names = plan_disks_names, .brief = true},
     {"origins",     FIELD_ORIGINS, AT(origins)},
     {0},
 };

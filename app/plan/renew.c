@@ -70,12 +70,12 @@ static void renew_place(char **path, const char *id)
     *path = new;
 }
 
-static void renew_machine(struct plan *p, const struct plan_renewal *r, bool kept)
+static void renew_machine(struct plan *p, const struct plan_renewal *r, bool in_scratch)
 {
     renew_place(&p->machine.sockets, r->id);
     if (!p->machine.folder)
         return;
-    if (kept)
+    if (in_scratch)
         renew_text(&p->machine.folder, r->scratch);
     else
         renew_place(&p->machine.folder, r->id);
@@ -84,6 +84,7 @@ static void renew_machine(struct plan *p, const struct plan_renewal *r, bool kep
 void plan_renew(struct plan *p, const struct plan_renewal *r)
 {
     bool kept = p->keep != PLAN_KEEP_NEVER || p->snapshot_on_exit;
+    bool in_scratch = kept && str_equal(p->machine.folder, p->scratch);
     if (r->fresh)
         renew_hostname(p, r);
     renew_text(&p->id, r->id);
@@ -92,7 +93,8 @@ void plan_renew(struct plan *p, const struct plan_renewal *r)
     renew_text(&p->snapshot, r->snapshot);
     renew_text(&p->snapshot_path, r->snapshot_path);
     p->snapshot_kind = r->kind;
-    renew_machine(p, r, kept);
+    p->snapshot_disks = r->disks;
+    renew_machine(p, r, in_scratch);
     for (size_t i = 0; i < p->mounts_count;) {
         struct plan_mount *m = &p->mounts[i];
         if (m->kind == PLAN_MOUNT_COPY) {
@@ -110,4 +112,10 @@ void plan_renew(struct plan *p, const struct plan_renewal *r)
         if (along && !new)
             m->flags |= PLAN_MOUNT_KEPT;
     }
+}
+
+const char *plan_stands_on(const struct plan *p)
+{
+    bool alone = p->snapshot_disks == PLAN_DISKS_FULL && p->restart == PLAN_RESTART_NO;
+    return alone ? NULL : p->snapshot;
 }

@@ -11,28 +11,44 @@ bool build_is_stored(const char *image)
 
 void build_stored_image(struct build *b)
 {
-    struct plan *p = b->p;
     const struct plan_image *image = b->r->image;
-    uint64_t disk = p->limits.disk;
-    /* Made in the layer, so that they are folders whatever the image has in their place. */
-    static const char *const made[] = {"/proc", "/sys", "/dev", "/run"};
-    for (size_t i = 0; i < ARRAY_SIZE(made); i++)
-        build_dir(b, made[i], 0755, 0);
-    build_dir(b, "/tmp", 01777, 0);
-    build_identity_small(b);
-    struct plan_mount *m = build_step(b, PLAN_MOUNT_OVERLAY, image->layers[0], "/",
-                                      PLAN_MOUNT_TAME | (p->read_only ? PLAN_MOUNT_RO : 0));
+    struct plan_mount *m = build_layered_root(b, image->layers[0], PLAN_MOUNT_TAME);
     m->layers = strv_copy(image->layers);
     m->layers_owner = image->layers_owner;
-    if (!p->read_only)
-        return;
-    build_tmpfs(b, "/tmp", 01777, disk / 2, 0);
-    build_tmpfs(b, "/run", 0755, disk / 4, PLAN_MOUNT_OWNED);
-    for (size_t i = 0; image->volumes && image->volumes[i]; i++) {
-        autofree char *path = build_path_inside(image->volumes[i]);
-        if (path && path[1])
-            build_tmpfs(b, path, 0755, disk / 4, PLAN_MOUNT_OWNED);
-    }
+    build_stored_folders(b);
+}
+
+/* The kernel's own, which are mounted over whatever the image has there. */
+static bool stored_is_ours(const char *path)
+{
+    static const char *const ours[] = {"/proc", "/sys", "/dev"};
+    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+        if (str_starts(path, ours[i]) && (!path[strlen(ours[i])] || path[strlen(ours[i])] == '/'))
+            return true;
+    return false;
+}
+
+static void stored_folder(struct build *b, const char *said, unsigned flags)
+{
+    autofree char *path = build_path_of_image(said);
+    if (path[1] && !stored_is_ours(path))
+        build_dir(b, path, 0755, PLAN_MOUNT_FOLLOW | flags);
+}
+
+/*
+ * As docker has it: where the image wants to start, and its volumes, are made where they are
+ * missing, its root's; and volumes can be written, with what the image has in them, where nothing
+ * else can.
+ */
+void build_stored_folders(struct build *b)
+{
+    const struct plan_image *image = b->r->image;
+    struct plan *p = b->p;
+    autofree char *start = image->workdir ? build_path_of_image(image->workdir) : NULL;
+    if (start && str_equal(start, p->cwd))
+        stored_folder(b, start, 0);
+    for (size_t i = 0; image->volumes && image->volumes[i]; i++)
+        stored_folder(b, image->volumes[i], p->read_only ? PLAN_MOUNT_WRITABLE : 0);
 }
 
 /* As docker has it: the entry point stands in front of whatever the command is. */
@@ -53,15 +69,22 @@ void build_stored_command(struct build *b, char *const *argv)
         strv_add(&p->argv, "/bin/sh");
 }
 
-void build_stored_life(struct build *b)
+int build_stored_life(struct build *b, struct error *e)
 {
     const struct plan_image *image = b->r->image;
     struct plan *p = b->p;
-    if (image->stop_signal && settings_is_default(b->s, KEY_LIFECYCLE_STOP_SIGNAL))
-        form_signal(image->stop_signal, &p->stop_signal);
+    const char *said =
+        settings_is_default(b->s, KEY_LIFECYCLE_STOP_SIGNAL) ? image->stop_signal : "";
+    if (!str_empty(said) && form_signal(said, &p->stop_signal) < 0) {
+        autofree char *shown = str_escape(said, strnlen(said, 60));
+        return error_set(
+            e, EINVAL, "the image's stop signal %s is none; mend: --set lifecycle.stop-signal=TERM",
+            shown);
+    }
     for (size_t i = 0; image->labels && image->labels[i]; i++)
         if (strv_find_name(p->labels, image->labels[i]) < 0)
             strv_add(&p->labels, image->labels[i]);
+    return 0;
 }
 
 /* "self" and "ranges" mean whoever the image says; root or a number is the person's own word. */

@@ -189,6 +189,11 @@ static int guest_on_copied(struct agent_host *h, const struct agent_host_events 
             return -EBADMSG;
         if (guest_transfer_lingers(h, n, code, text))
             return 0;
+        uint32_t true_code = guest_transfer_code(h, n, code, &text);
+        if (true_code != code) {
+            guest_transfer_done(h, n);
+            return agent_host_tell_copied(h, n, true_code, text, events, data);
+        }
     }
     guest_transfer_done(h, n);
     if (!changes && !h->transfers[n].setup)
@@ -477,6 +482,11 @@ int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct err
     if (held && !h->guest->still && !h->guest->barrier)
         guest_release(h);
     return 0;
+}
+
+bool agent_guest_quiet_is_due(const struct agent_host *h)
+{
+    return h->guest->quiets_asked > 0;
 }
 
 int agent_guest_move(struct agent_host *h, int socket, struct error *e)

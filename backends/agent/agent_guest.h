@@ -93,6 +93,7 @@ int agent_guest_ask_sample(struct agent_host *h, struct error *e);
  * right behind it. Other commands lose their consoles there.
  */
 int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct error *e);
+bool agent_guest_quiet_is_due(const struct agent_host *h); /* quiet() has still to answer one */
 /*
  * From quiet() to OFF: the same guest is spoken to over another connection, which is taken. Before
  * it is there the old one can be let go of (FD_NONE): nothing is heard or said then. 0 or -errno.

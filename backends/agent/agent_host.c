@@ -86,14 +86,23 @@ static void agent_host_watch_room(struct agent_host *h, bool writing)
         h->writing = writing;
 }
 
-static ssize_t agent_host_send(int socket, const char *data, size_t size, int fd)
+/* What is to be said first, and what follows without a descriptor: each packet that a guest gets
+ * takes it a turn of its own. */
+static ssize_t agent_host_send(int socket, const struct agent_out *first)
 {
+    struct iovec parts[AGENT_HOST_FRAMES_A_TURN];
+    size_t count = 0;
+    int fd = first->fd;
+    for (const struct agent_out *o = first;
+         o && count < ARRAY_SIZE(parts) && (o == first || o->fd < 0); o = o->next)
+        parts[count++] =
+            (struct iovec){.iov_base = (void *)(o->data + o->sent), .iov_len = o->size - o->sent};
+
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     if (fd >= 0) {
         message.msg_control = control.bytes;
         message.msg_controllen = sizeof(control.bytes);
@@ -110,12 +119,29 @@ static ssize_t agent_host_send(int socket, const char *data, size_t size, int fd
     return n < 0 ? -errno : n;
 }
 
+static void agent_host_sent(struct agent_host *h, size_t size)
+{
+    do {
+        struct agent_out *o = h->out;
+        size_t part = MIN(size, o->size - o->sent);
+        o->fd = fd_close(o->fd);
+        o->sent += part;
+        size -= part;
+        if (o->sent < o->size)
+            return;
+        h->out = o->next;
+        if (!h->out)
+            h->out_end = &h->out;
+        h->out_size -= o->size;
+        free(o);
+    } while (size);
+}
+
 /* An agent that is gone is noticed by reading, so nothing is reported from here. */
 void agent_host_flush(struct agent_host *h)
 {
     while (h->out) {
-        struct agent_out *o = h->out;
-        ssize_t n = agent_host_send(h->socket, o->data + o->sent, o->size - o->sent, o->fd);
+        ssize_t n = agent_host_send(h->socket, h->out);
         if (n == -EAGAIN)
             break;
         if (n < 0) {
@@ -123,17 +149,16 @@ void agent_host_flush(struct agent_host *h)
             shutdown(h->socket, SHUT_RDWR); /* half a frame is none: what has come is still read */
             break;
         }
-        o->fd = fd_close(o->fd);
-        o->sent += (size_t)n;
-        if (o->sent < o->size)
-            continue;
-        h->out = o->next;
-        if (!h->out)
-            h->out_end = &h->out;
-        h->out_size -= o->size;
-        free(o);
+        agent_host_sent(h, (size_t)n);
     }
     agent_host_watch_room(h, h->out != NULL);
+}
+
+void agent_host_cork(struct agent_host *h, bool corked)
+{
+    h->corked = corked;
+    if (!corked)
+        agent_host_flush(h);
 }
 
 struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type type, uint16_t channel,
@@ -149,6 +174,8 @@ struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type type, u
         return NULL;
     }
     /* credit is as rare as its windows are wide, and a stream would stand still without it */
+    if (h->corked && h->out_size + sizeof(struct agent_head) + size > AGENT_HOST_CORKED_MAX)
+        agent_host_flush(h);
     if (h->out_size + sizeof(struct agent_head) + size > AGENT_HOST_QUEUE_MAX &&
         type != AGENT_CREDIT) {
         error_set(e, EAGAIN, "the agent does not answer");
@@ -173,7 +200,8 @@ void agent_host_queue_now(struct agent_host *h, struct agent_out *o)
     *h->out_end = o;
     h->out_end = &o->next;
     h->out_size += o->size;
-    agent_host_flush(h);
+    if (!h->corked)
+        agent_host_flush(h);
 }
 
 int agent_host_put(struct agent_host *h, enum agent_type type, uint16_t channel,

@@ -104,6 +104,9 @@ int agent_host_copy_in(struct agent_host *h, uint32_t transfer, const char *path
 int agent_host_copy_out(struct agent_host *h, uint32_t transfer, const char *path, int fd,
                         struct error *e);
 
+/* From true to false requests are put together, as far as they fit, and travel at once. */
+void agent_host_cork(struct agent_host *h, bool corked);
+
 /* Everything inside ends, then PID 1; closed(NULL) follows. */
 int agent_host_shutdown(struct agent_host *h, struct error *e);
 

@@ -10,6 +10,7 @@
 enum {
     AGENT_HOST_PAYLOAD_MAX = 1024, /* of what an agent sends where descriptors carry the data */
     AGENT_HOST_QUEUE_MAX = 2 * (int)(AGENT_FRAME_MAX + sizeof(struct agent_head)),
+    AGENT_HOST_CORKED_MAX = 32 * 1024,
     AGENT_HOST_TRANSFERS_MAX = 16,
     AGENT_HOST_FRAMES_A_TURN = 64,
 };
@@ -62,7 +63,8 @@ struct agent_host {
     struct agent_guest *guest;         /* owned by `ops` */
     int socket, epoll;                 /* owned */
     bool writing;                      /* epoll watches for room too */
-    bool dead; /* closed() has been called, or the wait for the start failed */
+    bool corked; /* agent_host_cork() */
+    bool dead;   /* closed() has been called, or the wait for the start failed */
     bool greeted;
     bool end_is_due; /* main has exited or was never started, or a shutdown was asked for */
     struct agent_out *out, **out_end;

@@ -7,7 +7,13 @@
 
 #include <sys/stat.h>
 
-enum { GUEST_CHANGE_PATH = 4096, GUEST_CHANGES_FACTOR = 64, GUEST_CHANGES_LEAST = 100000 };
+enum {
+    GUEST_CHANGE_PATH = 4096,
+    GUEST_CHANGES_FACTOR = 64,
+    GUEST_CHANGES_LEAST = 100000,
+    GUEST_CHANGES_KEPT = 8 << 20,   /* bytes of paths; shown they can be six times as long */
+    GUEST_CHANGES_READ = 128 << 20, /* bytes of all that is said */
+};
 
 void guest_changes_done(struct guest_changes *g)
 {
@@ -45,6 +51,15 @@ static bool guest_path_is_good(const char *path, size_t size)
     return true;
 }
 
+/* As beyond `most`: what is less interesting goes. */
+static void guest_changes_fit(struct guest_changes *g, size_t most)
+{
+    changes_trim(&g->c, most);
+    g->kept = 0;
+    for (size_t i = 0; i < g->c.count; i++)
+        g->kept += strlen(g->c.list[i].path);
+}
+
 static int guest_change_add(struct guest_changes *g, const struct agent_change *a, const char *path)
 {
     mode_t type = a->mode & S_IFMT;
@@ -53,7 +68,9 @@ static int guest_change_add(struct guest_changes *g, const struct agent_change *
         return -EBADMSG;
     struct changes *c = &g->c;
     if (c->count >= 2 * g->most + 64)
-        changes_trim(c, g->most);
+        guest_changes_fit(g, g->most);
+    if (g->kept + a->name_size > GUEST_CHANGES_KEPT)
+        guest_changes_fit(g, c->count / 2);
     struct change new = {
         .kind = (enum change_kind)a->kind,
         .mode = a->mode,
@@ -65,6 +82,7 @@ static int guest_change_add(struct guest_changes *g, const struct agent_change *
         new.notes |= CHANGE_CAPABILITY;
     if (type == S_IFDIR)
         new.notes = 0;
+    g->kept += a->name_size;
     c->bytes += new.size;
     c->list = mem_grow(c->list, c->count + 1, sizeof(*c->list));
     c->list[c->count++] = new;
@@ -74,6 +92,7 @@ static int guest_change_add(struct guest_changes *g, const struct agent_change *
 int guest_changes_take(struct guest_changes *g, const char *data, size_t size)
 {
     buf_add(&g->part, data, size);
+    g->read += size;
     size_t at = 0;
     struct agent_change head;
     while (g->part.used - at >= sizeof(head)) {
@@ -82,7 +101,7 @@ int guest_changes_take(struct guest_changes *g, const char *data, size_t size)
             return -EBADMSG;
         if (g->part.used - at - sizeof(head) < head.name_size)
             break;
-        if (g->budget == 0) {
+        if (g->budget == 0 || g->read > GUEST_CHANGES_READ) {
             g->c.cut = true;
             buf_drop(&g->part, g->part.used);
             return 1;

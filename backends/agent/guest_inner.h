@@ -25,6 +25,7 @@ struct guest_out {
     struct guest_end end;
     bool ended;      /* the guest has said so */
     bool gone;       /* nobody reads here any more */
+    bool lost;       /* of what came, since it is gone */
     uint32_t credit; /* bytes the agent may still send */
     uint32_t freed;  /* bytes handed on and not granted again yet */
     char *pending;   /* owned; AGENT_WINDOW bytes, once there were any */
@@ -53,8 +54,9 @@ struct guest_transfer {
 struct guest_changes {
     bool asked;
     size_t most, budget;
-    struct changes c; /* owned */
-    struct buf part;  /* of an entry */
+    size_t kept, read; /* bytes: of the paths in `c`; of all that has come */
+    struct changes c;  /* owned */
+    struct buf part;   /* of an entry */
 };
 
 struct agent_guest {
@@ -87,6 +89,9 @@ int guest_adopted(struct agent_host *h, const struct agent_running *running,
 void guest_transfer(struct agent_host *h, uint16_t number, bool in, int fd);
 void guest_transfer_go(struct agent_host *h, uint16_t number); /* its frame is on its way */
 void guest_transfer_done(struct agent_host *h, uint16_t number);
+/* What a copy ended with here: EPIPE and a static `*text` if it is well and its reader is not. */
+uint32_t guest_transfer_code(const struct agent_host *h, uint16_t number, uint32_t code,
+                             const char **text);
 /* COPIED has come: true if the reader has not taken all yet, so that it is told later. */
 bool guest_transfer_lingers(struct agent_host *h, uint16_t number, uint32_t code, const char *text);
 void guest_pump(struct agent_host *h, const struct agent_host_events *events, void *data);

@@ -121,6 +121,7 @@ static void guest_out_free(struct agent_host *h, struct guest_out *out)
 static void guest_out_gone(struct agent_host *h, struct guest_out *out, uint16_t channel,
                            unsigned stream)
 {
+    out->lost |= out->used > out->at;
     guest_out_free(h, out);
     if (!out->gone && !out->ended)
         guest_credit(h, channel, stream, 0);
@@ -183,12 +184,15 @@ static int guest_out_take(struct agent_host *h, struct guest_out *out, const cha
         return -EBADMSG;
     out->credit -= (uint32_t)size;
     out->ended = size == 0;
-    if (out->gone)
+    if (out->gone) {
+        out->lost |= size > 0;
         return 0;
+    }
     size_t done = 0;
     if (size && !out->used) {
         ssize_t n = guest_out_write(out, data, size);
         if (n < 0) {
+            out->lost = true;
             guest_out_gone(h, out, channel, stream);
             return 0;
         }
@@ -413,6 +417,15 @@ void guest_transfer_done(struct agent_host *h, uint16_t n)
     t->busy = t->copied = false;
 }
 
+uint32_t guest_transfer_code(const struct agent_host *h, uint16_t n, uint32_t code,
+                             const char **text)
+{
+    if (code || !h->guest->transfers[n].out.lost)
+        return code;
+    *text = "whoever asked for the copy read no further";
+    return EPIPE;
+}
+
 bool guest_transfer_lingers(struct agent_host *h, uint16_t n, uint32_t code, const char *text)
 {
     struct guest_transfer *t = &h->guest->transfers[n];
@@ -533,8 +546,9 @@ static void guest_ready_transfer(struct agent_host *h, uint16_t n, unsigned stre
     if (stream == 1 && (what & (EPOLLERR | EPOLLHUP)) && t->out.end.fd >= 0)
         guest_out_gone(h, &t->out, channel, 1);
     if (t->copied && !guest_out_waits(&t->out)) {
-        autofree char *text = TAKE(t->text);
-        uint32_t code = t->code;
+        autofree char *said = TAKE(t->text);
+        const char *text = said;
+        uint32_t code = guest_transfer_code(h, n, t->code, &text);
         guest_transfer_done(h, n);
         agent_host_tell_copied(h, n, code, text, events, data);
         return;

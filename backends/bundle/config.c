@@ -130,7 +130,8 @@ static json_t *user(const struct plan *p, uint32_t uid, uint32_t gid)
 
 struct command {
     const char *const *argv, *const *env;
-    const char *cwd, *init;
+    const char *cwd;
+    const char *const *front; /* what becomes the command, or starts it; NULL: itself */
     uint32_t uid, gid;
     bool terminal;
     uint16_t rows, cols;
@@ -138,11 +139,7 @@ struct command {
 
 static json_t *process(const struct plan *p, const struct command *c)
 {
-    json_t *o = json_object(), *args = json_array(), *words = text_list(c->argv);
-    if (c->init) {
-        json_array_append_new(args, json_string(OCI_INIT_INSIDE));
-        json_array_append_new(args, json_string("--"));
-    }
+    json_t *o = json_object(), *args = text_list(c->front), *words = text_list(c->argv);
     json_array_extend(args, words);
     json_decref(words);
     put(o, "terminal", json_boolean(c->terminal));
@@ -322,6 +319,9 @@ static json_t *mounts(const struct plan *p, const struct oci_words *w)
     if (w->init)
         mount_add(a, OCI_INIT_INSIDE, "bind", w->init,
                   json_pack("[ssss]", "bind", "ro", "nosuid", "nodev"));
+    if (w->list)
+        mount_add(a, OCI_LIST_INSIDE, "bind", w->list,
+                  json_pack("[sssss]", "bind", "ro", "nosuid", "nodev", "noexec"));
     return a;
 }
 
@@ -341,12 +341,17 @@ static json_t *namespaces(const struct plan *p, const struct oci_words *w)
         {PLAN_NS_NET,    "network"},
         {PLAN_NS_CGROUP, "cgroup" },
     };
+    bool ours =
+        !w->by_hand && p->network == PLAN_NETWORK_PRIVATE; /* made, and the runtime is in it */
     json_t *a = json_array();
     if ((w->by_hand && !w->own_kernel) || (!w->by_hand && oci_nests(p, w->kind)))
         json_array_append_new(a, json_pack("{ss}", "type", "user"));
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (p->namespaces & kinds[i].bit)
+        if (p->namespaces & kinds[i].bit && !(ours && kinds[i].bit == PLAN_NS_NET))
             json_array_append_new(a, json_pack("{ss}", "type", kinds[i].name));
+    if (ours && w->kind == OCI_RUNSC) /* it would make one, unless it is told where to look */
+        json_array_append_new(a,
+                              json_pack("{ssss}", "type", "network", "path", "/proc/self/ns/net"));
     return a;
 }
 
@@ -440,7 +445,7 @@ static json_t *linux_part(const struct plan *p, const struct oci_words *w)
     put_text(o, "rootfsPropagation", "private");
     put(o, "maskedPaths", masked(p, w));
     put(o, "readonlyPaths", readonly(p, w));
-    if (p->seccomp)
+    if (p->seccomp && !w->list)
         put(o, "seccomp", oci_seccomp(p, w));
     return o;
 }
@@ -450,11 +455,15 @@ static json_t *linux_part(const struct plan *p, const struct oci_words *w)
 
 char *oci_config(const struct plan *p, const struct oci_words *w)
 {
+    static const char *const plain[] = {OCI_INIT_INSIDE, "--", NULL};
+    static const char *const held[] = {OCI_INIT_INSIDE, "list", OCI_LIST_INSIDE, "--", NULL};
     const struct command c = {
         .argv = (const char *const *)p->argv,
         .env = (const char *const *)p->env,
         .cwd = p->cwd,
-        .init = w->init,
+        .front = w->list   ? held
+                 : w->init ? plain
+                           : NULL,
         .uid = p->uid,
         .gid = p->gid,
         .terminal = p->terminal,
@@ -488,11 +497,13 @@ static char **environment(char *const *own, char *const *more)
 char *oci_process(const struct plan *p, const struct oci_words *w, const struct launch_exec *x,
                   uint32_t uid, uint32_t gid)
 {
+    static const char *const held[] = {OCI_INIT_INSIDE, "list", OCI_LIST_INSIDE, "env", "--", NULL};
     autostrv char **env = environment(p->env, x->env);
     const struct command c = {
         .argv = (const char *const *)x->argv,
         .env = (const char *const *)env,
         .cwd = x->cwd ? x->cwd : p->cwd,
+        .front = w->list ? held : NULL,
         .uid = uid,
         .gid = gid,
         .terminal = x->terminal,

@@ -25,9 +25,10 @@ struct oci_words {
     uint32_t range;    /* by hand: the first id outside, for maps that leave it to the backend */
     bool own_kernel;   /* by hand: a kernel of its own stands behind it, with users of its own */
     const char *group; /* by hand: the control group; NULL: the runtime's choice */
-    bool restored;     /* gVisor's, from memory: it goes on as one that runs as no root of the host */
-    const char *root;  /* "rootfs", or absolute */
-    const char *init;  /* cofferdam-init on the host, for PID 1; NULL: the command itself */
+    bool restored; /* gVisor's, from memory: it goes on as one that runs as no root of the host */
+    const char *root; /* "rootfs", or absolute */
+    const char *init; /* cofferdam-init on the host, for PID 1; NULL: the command itself */
+    const char *list; /* gVisor's: the compiled filter on the host; NULL: linux.seccomp says it */
     uint16_t rows, cols;
 };
 
@@ -36,6 +37,9 @@ void oci_lower_limits(struct plan *p);
 
 /* Where cofferdam-init appears inside. */
 #define OCI_INIT_INSIDE "/dev/cofferdam-init"
+/* Beside it, for gVisor, native's own filter: our program takes it on before it becomes a command.
+ */
+#define OCI_LIST_INSIDE "/dev/cofferdam-list"
 
 /* config.json, indented; owned by the caller. */
 char *oci_config(const struct plan *p, const struct oci_words *w);

@@ -237,26 +237,38 @@ static bool frozen_is(struct cgroup *c, bool v2, bool frozen)
     return strcmp(text, frozen ? "FROZEN\n" : "THAWED\n") == 0;
 }
 
+static int freeze_say(struct cgroup *c, bool v2, bool frozen)
+{
+    const char *word = v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
+    return pwrite(c->file[CGROUP_FREEZE], word, strlen(word), 0) < 0 ? -errno : 0;
+}
+
 int cgroup_freeze(struct cgroup *c, bool frozen, struct error *e)
 {
     bool v2 = cgroup_file_is_v2(c, CGROUP_FREEZE);
-    const char *word = v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
     if (c->file[CGROUP_FREEZE] < 0)
         return error_set(e, EOPNOTSUPP, "there is no freezer: no control group");
-    if (pwrite(c->file[CGROUP_FREEZE], word, strlen(word), 0) < 0)
-        return error_errno(e, errno, "%s the control group", frozen ? "freezing" : "thawing");
+    int r = freeze_say(c, v2, frozen);
+    if (r < 0)
+        return error_errno(e, -r, "%s the control group", frozen ? "freezing" : "thawing");
 
     uint64_t end = loop_now_ms() + FREEZE_MS;
     while (!frozen_is(c, v2, frozen)) {
         uint64_t now = loop_now_ms();
-        if (now >= end)
+        if (now >= end) {
+            freeze_say(c, v2, false); /* half of it would stand still for ever */
             return error_set(e, ETIMEDOUT, "a process does not stand still: it waits for a device");
+        }
         if (v2) {
             struct pollfd p = {.fd = kept_file(c, CGROUP_EVENTS), .events = POLLPRI};
             poll(&p, 1, (int)(end - now));
         } else {
-            /* The v1 freezer tells nobody; reading the state is what drives it on. */
+            /*
+             * The v1 freezer tells nobody; reading the state is what drives it on, and whoever was
+             * being born when it was told is passed over until it is told again.
+             */
             poll(NULL, 0, 1);
+            freeze_say(c, v2, frozen);
         }
     }
     return 0;

@@ -179,6 +179,10 @@ static int check_words(const struct plan *p, bool own, struct error *e)
     if (own && (p->apparmor || p->selinux))
         return error_set(e, ENOTSUP, "isolation.%s: %s has a kernel without such labels",
                          p->apparmor ? "apparmor" : "selinux", p->runtime);
+    if (p->network == PLAN_NETWORK_PRIVATE)
+        return error_set(e, ENOTSUP,
+                         "network.mode = private: containerd gives it no translator; the "
+                         "runtimes crun, runc and runsc have one");
     if (own && p->network != PLAN_NETWORK_NONE)
         return error_set(e, ENOTSUP, "network.mode: with %s only none", p->runtime);
     if (p->snapshot || p->snapshot_on_exit)

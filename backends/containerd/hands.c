@@ -342,6 +342,7 @@ static int request(struct hands *h)
     case HANDS_EXITED:
     case HANDS_COPIED:
     case HANDS_PAUSED:
+    case HANDS_REFUSED:
         break;
     }
     return 0;

@@ -67,8 +67,11 @@ static int root_step(const struct tree_maker *m, const struct plan_mount *s)
     if (root_is_below(s->target, "/proc") || root_is_below(s->target, "/dev") ||
         root_is_below(s->target, "/sys"))
         return 0;
+    autofree char *path = NULL;
+    int r = s->flags & PLAN_MOUNT_FOLLOW ? tree_follow(m->root, s->target, &path) : 0;
     if (s->kind == PLAN_MOUNT_DIR)
-        return tree_need_dir(m, s->target, s->mode ? s->mode : 0755, true);
+        return r < 0 ? r
+                     : tree_need_dir(m, path ? path : s->target, s->mode ? s->mode : 0755, true);
     if (s->kind == PLAN_MOUNT_FILE)
         return step_make_file(m, s->target, s->content, s->mode ? s->mode : 0644);
     if (s->kind == PLAN_MOUNT_SYMLINK)
@@ -95,7 +98,7 @@ static int root_fill(struct launch *l, int parent, struct error *e)
         return error_errno(e, errno, "the root");
     static struct tree_near near;
     const struct tree_maker m = {
-        .root = root, .near = &near, .prefix = "", .model = FD_NONE, .uid = first, .gid = first};
+        .root = root, .near = &near, .prefix = "", .uid = first, .gid = first};
     for (size_t i = 0; r == 0 && i < l->plan->mounts_count; i++) {
         const struct plan_mount *s = &l->plan->mounts[i];
         r = root_step(&m, s);

@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GUEST_LIMIT_MS = 120000 };
-
 /* --- copies -------------------------------------------------------------------------------------
  */
 
@@ -67,10 +65,16 @@ int guest_copies_begin(const struct plan *p, struct guest_copies *ret, struct er
     return 0;
 }
 
+struct ask_sources {
+    struct guest_copies *copies;
+    const char *shares;
+    unsigned shared;
+};
+
 /* agent_guest_sources.copy: in the order of the plan. */
 static int ask_next_copy(void *data, const struct plan_mount *m, struct error *e)
 {
-    struct guest_copies *c = data;
+    struct guest_copies *c = ((struct ask_sources *)data)->copies;
     int code = EIO, fd = FD_NONE;
     size_t count = 1;
     if (c->taken == c->count)
@@ -83,6 +87,25 @@ static int ask_next_copy(void *data, const struct plan_mount *m, struct error *e
     if (count)
         fd_close(fd);
     return error_errno(e, code < 0 ? -code : EIO, "copying %s", m->source);
+}
+
+/* --- shares -------------------------------------------------------------------------------------
+ */
+
+static int ask_share(void *data, struct agent_host *h, const struct plan_mount *m, struct error *e)
+{
+    struct ask_sources *s = data;
+    if (!s->shares || !(m->flags & PLAN_MOUNT_RO))
+        return error_set(e, ENOTSUP, "folders of the host cannot be mounted in this guest");
+    autofree char *tag = str_format("%s%u", s->shares, s->shared++);
+    return agent_guest_step(
+        h,
+        &(struct agent_guest_step){.kind = AGENT_STEP_SHARE,
+                                   .flags = AGENT_STEP_RO | AGENT_STEP_NOSUID | AGENT_STEP_NODEV,
+                                   .source = tag,
+                                   .content = "9p",
+                                   .target = m->target},
+        e);
 }
 
 /* --- what it is asked ---------------------------------------------------------------------------
@@ -105,11 +128,22 @@ static int ask_root(struct agent_host *h, const struct plan *p, const struct gue
     return r;
 }
 
-int guest_ask(struct agent_host *h, const struct plan *p, const struct guest_disks *d,
-              struct guest_copies *copies, const struct launch_env *env, struct error *e)
+static int ask_network(struct agent_host *h, const struct plan *p, struct error *e)
 {
-    const struct agent_guest_sources sources = {.copy = ask_next_copy, .data = copies};
+    const struct agent_guest_step s = {
+        .kind = AGENT_STEP_ADDRESS, .source = PLAN_GUEST_ADDRESS, .content = PLAN_GUEST_GATEWAY};
+    return p->network == PLAN_NETWORK_PRIVATE ? agent_guest_step(h, &s, e) : 0;
+}
+
+static int ask_all(struct agent_host *h, const struct plan *p, const struct guest_disks *d,
+                   struct guest_copies *copies, const struct launch_env *env, struct error *e)
+{
+    struct ask_sources s = {.copies = copies, .shares = d->shares};
+    const struct agent_guest_sources sources = {
+        .bind = ask_share, .copy = ask_next_copy, .data = &s};
     int r = agent_guest_refresh(h, p->hostname, e);
+    if (r == 0)
+        r = ask_network(h, p, e);
     if (r == 0)
         r = ask_root(h, p, d, e);
     if (r == 0)
@@ -119,12 +153,21 @@ int guest_ask(struct agent_host *h, const struct plan *p, const struct guest_dis
     return r < 0 ? r : agent_start_main(h, p, env, e);
 }
 
+int guest_ask(struct agent_host *h, const struct plan *p, const struct guest_disks *d,
+              struct guest_copies *copies, const struct launch_env *env, struct error *e)
+{
+    agent_host_cork(h, true);
+    int r = ask_all(h, p, d, copies, env, e);
+    agent_host_cork(h, false);
+    return r;
+}
+
 /* --- how long -----------------------------------------------------------------------------------
  */
 
-int guest_limit_begin(uint64_t plan_ms, unsigned *ret_s, struct error *e)
+int guest_limit_begin(uint64_t plan_ms, uint64_t most_ms, unsigned *ret_s, struct error *e)
 {
-    uint64_t ms = plan_ms ? MIN(plan_ms, (uint64_t)GUEST_LIMIT_MS) : GUEST_LIMIT_MS;
+    uint64_t ms = plan_ms ? MIN(plan_ms, most_ms) : most_ms;
     const struct itimerspec when = {
         .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}
     };

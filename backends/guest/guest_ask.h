@@ -26,6 +26,8 @@ void guest_copies_end(struct guest_copies *c); /* whoever still sends; zeroed is
 struct guest_disks {
     const char *root;
     const char *scratch, *scratch_type; /* NULL: what it changes is in its memory */
+    const char *shares;                 /* the tag of the plan's first BIND is this and "0" (9p);
+                                           NULL: it may have none */
 };
 
 /*
@@ -36,10 +38,11 @@ int guest_ask(struct agent_host *h, const struct plan *p, const struct guest_dis
               struct guest_copies *copies, const struct launch_env *env, struct error *e);
 
 /*
- * A timer for a start that goes on in dispatch(), to be watched: of the plan's limit, at most two
- * minutes. The descriptor is the caller's, and what it is in seconds; -errno.
+ * A timer for a start that goes on in dispatch(), to be watched: of the plan's limit, at most
+ * `most_ms`. The descriptor is the caller's, and what it is in seconds; -errno.
  */
-int guest_limit_begin(uint64_t plan_ms, unsigned *ret_s, struct error *e);
+enum { GUEST_LIMIT_MS = 120000 };
+int guest_limit_begin(uint64_t plan_ms, uint64_t most_ms, unsigned *ret_s, struct error *e);
 /* Whether that is over, as an error; 0: not yet. */
 int guest_limit_check(int timer, unsigned seconds, struct error *e);
 

@@ -29,7 +29,9 @@ void remote_init(struct remote *l, const char *name)
 void remote_begin(struct remote *l)
 {
     l->status = -1;
-    l->ended = l->silent = false;
+    l->why.code = 0;
+    l->ended = l->silent = l->counts_refused = false;
+    memset(l->refused, 0, sizeof(l->refused));
 }
 
 void remote_close(struct remote *l)
@@ -113,6 +115,20 @@ static void remote_event_started(struct remote_late *m, const struct launch_even
     events->started(data, m->message.number, m->message.value, &s);
 }
 
+void remote_note_refused(struct remote *l, const struct hands_message *m)
+{
+    if (m->number == HANDS_ALL)
+        l->counts_refused = true;
+    else if (m->number < HANDS_CALLS_END && m->value > 0)
+        l->refused[m->number] = (uint32_t)m->value;
+}
+
+size_t remote_refused(const struct remote *l, const uint32_t **ret)
+{
+    *ret = l->refused;
+    return l->counts_refused ? HANDS_CALLS_END : 0;
+}
+
 static void remote_event(struct remote *l, struct remote_late *m,
                          const struct launch_events *events, void *data)
 {
@@ -127,6 +143,10 @@ static void remote_event(struct remote *l, struct remote_late *m,
     case HANDS_EXITED:
         if (h->number == 0)
             l->status = h->value;
+        if (h->number == 0 && h->error.code) {
+            l->why = h->error; /* told with the end of all, which comes at once */
+            break;
+        }
         events->exited(data, h->number, h->value);
         break;
     case HANDS_COPIED:
@@ -135,6 +155,9 @@ static void remote_event(struct remote *l, struct remote_late *m,
     case HANDS_SNAPPED:
         if (events->snapshot_done)
             events->snapshot_done(data, h->number, h->error.code ? &h->error : NULL);
+        break;
+    case HANDS_REFUSED:
+        remote_note_refused(l, h);
         break;
     case HANDS_SNAPSHOT:
     case HANDS_PAUSED: /* nobody waits for it any more */
@@ -171,7 +194,13 @@ void remote_dispatch(struct remote *l, struct cgroup *cgroup, const struct launc
     l->silent = l->ended = true;
     bool killed = WIFSIGNALED(status);
     int result = l->status >= 0 ? l->status : killed ? 128 + WTERMSIG(status) : 125;
-    events->ended(data, result, l->status < 0 && !killed ? "the runtime ended unasked" : NULL);
+    struct launch_sample s = {0};
+    bool full = l->why.code && cgroup && cgroup_sample(cgroup, &s) == 0 && s.oom_kills &&
+                s.oom_kills != UINT64_MAX; /* the monitor's own words then */
+    events->ended(data, result,
+                  l->why.code && !full       ? l->why.text
+                  : l->status < 0 && !killed ? "the runtime ended unasked"
+                                             : NULL);
 }
 
 static int remote_ask(struct remote *l, const void *packet, size_t size, int fd, struct error *e)

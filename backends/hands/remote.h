@@ -23,9 +23,12 @@ struct remote {
     pid_t pid;                /* of our own process beside the workload; 0: none, or reaped */
     int pidfd, control;       /* owned */
     int status;               /* of main; -1: not known */
+    struct error why;         /* main has ended otherwise than by itself; code 0: it has not */
     int last;                 /* of that process, once it has ended, as waitpid(2) */
     bool ended, silent;       /* silent: nothing more will come from it */
     struct remote_late *late; /* owned; what came while an answer was waited for */
+    bool counts_refused;
+    uint32_t refused[HANDS_CALLS_END]; /* by the call's number: how often */
 };
 
 void remote_init(struct remote *l, const char *name);
@@ -46,6 +49,10 @@ int remote_signal(struct remote *l, uint32_t console, int signo, struct error *e
  */
 int remote_copy(struct remote *l, enum hands_word word, uint32_t transfer, const char *path, int fd,
                 struct error *e);
+/* HANDS_REFUSED, whoever hears it. */
+void remote_note_refused(struct remote *l, const struct hands_message *m);
+/* As launch_ops.refused. */
+size_t remote_refused(const struct remote *l, const uint32_t **ret);
 /* Waits for the answer; all else that comes meanwhile is kept for dispatch(). */
 int remote_pause(struct remote *l, bool frozen, struct error *e);
 

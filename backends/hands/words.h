@@ -21,12 +21,15 @@ enum hands_word {
     /* to the monitor */
     HANDS_STARTED, /* number: the console; value: its pid; descriptors: a pty, or three pipes */
     HANDS_FAILED,  /* number; error */
-    HANDS_EXITED,  /* number; value: status as the shell's */
+    HANDS_EXITED,  /* number; value: status as the shell's; error: not the command's own end */
     HANDS_SNAPPED, /* number: the transfer; error.code 0: well */
     HANDS_COPIED,  /* number: the transfer; error.code 0: well */
     HANDS_PAUSED,  /* error.code 0: well */
+    HANDS_REFUSED, /* number: a system call's, value: how often so far; HANDS_ALL: they are counted
+                    */
 };
 #define HANDS_ALL UINT32_MAX
+enum { HANDS_CALLS_END = 512 }; /* of calls that can be told apart */
 
 struct hands_message {
     uint32_t word, number;

@@ -20,9 +20,22 @@ char *domain_name(const struct plan *p); /* owned by the caller */
 /* Files in plan.machine.folder and sockets; owned by the caller. */
 char *domain_disk_path(const struct plan *p, size_t disk); /* the overlay over disks[disk] */
 char *domain_vars_path(const struct plan *p);
+/* Where it is another host's: copies of what lies here, of which only this machine is made. */
+char *domain_base_path(const struct plan *p, size_t disk); /* below disks[disk]'s overlay */
+char *domain_cd_path(const struct plan *p, size_t cd);
 char *domain_console_path(const struct plan *p);
-char *domain_agent_path(const struct plan *p);  /* of a guest of ours */
-char *domain_screen_path(const struct plan *p); /* VNC, where there is a window */
+char *domain_agent_path(const struct plan *p); /* of a guest of ours */
+/* VNC, where there is a window, as whoever looks at it is told. */
+char *domain_screen_path(const struct plan *p);
+
+/* Who QEMU is there, if not who made the plan: libvirt has it from qemu.conf. */
+struct domain_host {
+    bool other;
+    uint32_t uid, gid; /* where `other` */
+};
+/* Where `other`: in the one folder it may write in, and what it boots, copied for it. */
+char *domain_screen_away(const struct plan *p);
+char *domain_copy_path(const struct plan *p, const char *name); /* "kernel", "initramfs", "root" */
 
 /* As the guest's board has disks[disk]: "vda". */
 struct domain_disk_name {
@@ -33,6 +46,6 @@ struct domain_disk_name {
 void domain_xml_text(struct buf *b, const char *s);
 
 /* Owned by the caller. The plan is plan_check()ed. */
-char *domain_xml(const struct plan *p);
+char *domain_xml(const struct plan *p, const struct domain_host *h);
 
 #endif

@@ -2,6 +2,7 @@
 #include "backends/libvirt/launch_inner.h"
 #include "backends/libvirt/libvirt.h"
 
+#include "backends/guest/guest_serial.h"
 #include "backends/planned.h"
 #include "base/fd.h"
 #include "base/loop.h"
@@ -51,7 +52,7 @@ static int domain_open(const char *plan, size_t size, const struct launch_env *e
 {
     struct launch *l = NEW(struct launch);
     l->env = *env;
-    l->control = l->pidfd = FD_NONE;
+    l->control = l->pidfd = l->helper_end = l->far_agent = FD_NONE;
     int r = plan_from_json(plan, size, &l->plan, e);
     if (r == 0)
         r = domain_check(l->plan, e);
@@ -85,6 +86,16 @@ int domain_say(struct launch *l, enum domain_word word, uint32_t number, int32_t
     if (path)
         strcpy(m.path, path);
     int r = fd_send(l->control, &m, sizeof(m), NULL, 0);
+    return r < 0 ? error_errno(e, -r, "asking for it") : 0;
+}
+
+int domain_say_with(struct launch *l, enum domain_word word, uint32_t number, const int *fds,
+                    size_t count, struct error *e)
+{
+    struct domain_message m = {.word = word, .number = number};
+    if (l->control < 0 || l->silent || l->ended)
+        return error_set(e, ESRCH, "it is not running");
+    int r = fd_send(l->control, &m, sizeof(m), fds, count);
     return r < 0 ? error_errno(e, -r, "asking for it") : 0;
 }
 
@@ -154,37 +165,21 @@ static int domain_spawn(struct launch *l, struct error *e)
         return error_errno(e, -plan, "handing the plan on");
     autofree char *program = module_program(DOMAIN_PROGRAM);
     const char *const argv[] = {program, "drive", NULL};
-    const int fds[] = {FD_NONE, FD_NONE, FD_NONE, theirs, plan};
+    const int fds[] = {FD_NONE, FD_NONE, FD_NONE, theirs, plan, l->far_agent};
     const struct spawn s = {
         .argv = argv,
         .env = (const char *const *)l->plan->machine.client,
         .fds = fds,
-        .fds_count = ARRAY_SIZE(fds),
+        .fds_count = ARRAY_SIZE(fds) - (l->far_agent < 0),
         .new_session = true,
     };
-    int r = spawn_start(&s, &l->helper, NULL, e);
+    int r = spawn_start(&s, &l->helper, &l->helper_end, e);
     if (r == -ENOENT)
         return error_set(e, EOPNOTSUPP, "this build of cofferdam has no libvirt");
     if (r == 0)
         l->control = TAKE_FD(ours);
+    l->far_agent = fd_close(l->far_agent);
     return r;
-}
-
-static void domain_streams(struct launch *l, int console, struct launch_streams *ret)
-{
-    *ret = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
-    fd_nonblock(console);
-    if (l->plan->terminal) {
-        ret->terminal = console;
-        return;
-    }
-    int pair[2];
-    ret->in = console;
-    ret->out = fcntl(console, F_DUPFD_CLOEXEC, 0);
-    if (fd_pipe(pair, O_NONBLOCK) == 0) { /* a serial line has no second stream: it is at its end */
-        fd_close(pair[1]);
-        ret->err = pair[0];
-    }
 }
 
 static int domain_await_start(struct launch *l, struct launch_streams *ret, struct error *e)
@@ -209,7 +204,7 @@ static int domain_await_start(struct launch *l, struct launch_streams *ret, stru
             l->pidfd = count > named ? fds[named] : FD_NONE;
             if (l->guest)
                 return domain_guest_meet(l, fds[1], fds[0], e);
-            domain_streams(l, fds[0], ret);
+            guest_serial_streams(fds[0], l->plan->terminal, ret);
             return 0;
         }
         for (size_t i = 0; i < count; i++)
@@ -221,14 +216,43 @@ static int domain_await_start(struct launch *l, struct launch_streams *ret, stru
     }
 }
 
+static void domain_told_cleaned(struct launch *l, const struct domain_message *m)
+{
+    l->cleaned = true;
+    l->left = m->error;
+}
+
+/* One that hangs in libvirt is ended, and its child with it. */
+static void domain_end_helper(struct launch *l, uint64_t until)
+{
+    struct pollfd p = {.fd = l->helper_end, .events = POLLIN};
+    uint64_t now = loop_now_ms();
+    if (poll(&p, 1, now < until ? (int)(until - now) : 0) <= 0)
+        kill(-l->helper, SIGKILL);
+    while (waitpid(l->helper, NULL, 0) < 0 && errno == EINTR)
+        ;
+    l->helper_end = fd_close(l->helper_end);
+    l->helper = 0;
+}
+
+/* At the end of its socket it destroys what it has made, says so, and leaves. */
 static void domain_stop_helper(struct launch *l)
 {
+    uint64_t now = loop_now_ms(), until = now + DOMAIN_CLEAN_MS;
     if (l->helper > 0) {
-        /* at the end of its socket it destroys what it has made, and leaves */
+        if (!l->silent)
+            shutdown(l->control, SHUT_WR);
+        for (; !l->silent && (!l->cleaned || l->left.code) && now < until; now = loop_now_ms()) {
+            struct domain_message m;
+            size_t none = 0;
+            if (domain_hear(l, &m, NULL, &none, (int)(until - now)) == 1 &&
+                m.word == DOMAIN_CLEANED)
+                domain_told_cleaned(l, &m);
+        }
         l->control = fd_close(l->control);
-        while (waitpid(l->helper, NULL, 0) < 0 && errno == EINTR)
-            ;
-        l->helper = 0;
+        domain_end_helper(l, until);
+        if (!l->cleaned && !l->plan->machine.watched)
+            error_set(&l->left, ETIMEDOUT, DOMAIN_LEFT_BEHIND, l->plan->machine.uri);
     }
     l->control = fd_close(l->control);
     l->pidfd = fd_close(l->pidfd);
@@ -250,20 +274,24 @@ static int domain_start(struct launch *l, struct launch_streams *ret_streams, st
 {
     struct error mine;
     l->silent = l->ended = l->told = l->sampled = l->cleaned = false;
+    l->left = (struct error){0};
     autofree char *what =
-        str_format("%s %s %s", l->plan->machine.uri, l->plan->id,
-                   l->plan->scratch || !l->plan->machine.folder ? "-" : l->plan->machine.folder);
+        str_format("%s %s %s", l->plan->machine.uri, l->plan->id, plan_folder_to_forget(l->plan));
     bool ours = !l->plan->machine.watched;
     int r = ours ? l->env.journal(l->env.journal_data, "domain", what, &mine) : 0;
     if (r == 0 && plan_boots_image(l->plan)) /* who sends copies has no word with the helper */
         r = domain_guest_begin(l, &mine);
     if (r == 0)
         r = domain_spawn(l, &mine);
+    bool slow = plan_is_far(l->plan) || l->plan->snapshot_disks == PLAN_DISKS_FULL;
+    l->coming = r == 0 && slow && ours;
     if (r == 0) {
         if (ours && l->plan->machine.accel == PLAN_ACCEL_TCG)
             strv_add(&l->shortfalls, "emulated (tcg): by QEMU's own word no security boundary");
-        if (!l->guest)
+        if (!l->guest || l->coming)
             domain_settle(l);
+        if (l->coming)
+            return LAUNCH_UNDER_WAY;
         r = domain_await_start(l, ret_streams, &mine);
     }
     if (r == 0 && l->guest)
@@ -321,13 +349,20 @@ static void domain_event(struct launch *l, const struct domain_message *m,
         l->sample = m->sample;
         l->sampled = true;
         break;
+    case DOMAIN_EXECED:
+        domain_command_answered(l, m, events, data);
+        break;
+    case DOMAIN_EXITED:
+        domain_command_ended(l, m, events, data);
+        break;
     case DOMAIN_NOTE:
-        strv_add(&l->shortfalls, m->error.text);
+        if (!strv_has(l->shortfalls, m->error.text))
+            strv_add(&l->shortfalls, m->error.text);
         break;
     case DOMAIN_CLEANED:
-        l->cleaned = true;
+        domain_told_cleaned(l, m);
         break;
-    case DOMAIN_STARTED:
+    case DOMAIN_STARTED: /* far_event() and domain_await_start() take these */
     case DOMAIN_FAILED:
     case DOMAIN_PAUSED: /* nobody waits for it any more */
     case DOMAIN_SHUTDOWN:
@@ -336,8 +371,58 @@ static void domain_event(struct launch *l, const struct domain_message *m,
     case DOMAIN_PAUSE:
     case DOMAIN_SAMPLE:
     case DOMAIN_SNAPSHOT:
+    case DOMAIN_EXEC:
         break;
     }
+}
+
+/* A machine on another host, or with disks that are copied whole: that takes its time. */
+static void domain_far_failed(struct launch *l, const struct error *e,
+                              const struct launch_events *events, void *data)
+{
+    struct error mine = *e;
+    mine.code = mine.code ? mine.code : EIO;
+    launch_own_failure(&mine);
+    l->coming = false;
+    l->ended = true;
+    events->failed(data, 0, &mine);
+}
+
+static void domain_far_started(struct launch *l, const struct domain_message *m, int *fds,
+                               size_t count, const struct launch_events *events, void *data)
+{
+    struct launch_streams streams = {FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    struct error e;
+    l->coming = false;
+    l->pid = m->value;
+    if (!l->guest && count > 1)
+        l->pidfd = TAKE_FD(fds[1]);
+    if (count < 1) {
+        error_set(&e, EPROTO, DOMAIN_PROGRAM " has no console for it");
+        domain_far_failed(l, &e, events, data);
+    } else if (l->guest) {
+        int r = domain_guest_meet(l, FD_NONE, TAKE_FD(fds[0]), &e);
+        if (r < 0)
+            domain_far_failed(l, &e, events, data);
+    } else {
+        guest_serial_streams(TAKE_FD(fds[0]), l->plan->terminal, &streams);
+        events->started(data, 0, l->pid, &streams);
+    }
+}
+
+/* True: it was a word about its start. */
+static bool domain_far_event(struct launch *l, const struct domain_message *m, int *fds,
+                             size_t count, const struct launch_events *events, void *data)
+{
+    if (!l->coming || (m->word != DOMAIN_STARTED && m->word != DOMAIN_FAILED))
+        return false;
+    if (l->ended) /* it has been given up meanwhile */
+        return true;
+    if (m->word == DOMAIN_STARTED)
+        domain_far_started(l, m, fds, count, events, data);
+    else
+        domain_far_failed(l, &m->error, events, data);
+    return true;
 }
 
 static void domain_dispatch(struct launch *l, const struct launch_events *events, void *data)
@@ -351,13 +436,21 @@ static void domain_dispatch(struct launch *l, const struct launch_events *events
     int r = 0;
     do {
         struct domain_message m;
-        size_t none = 0;
-        r = domain_hear(l, &m, NULL, &none, 0);
-        if (r == 1)
+        int fds[DOMAIN_FDS_MAX] = {FD_NONE, FD_NONE, FD_NONE};
+        size_t count = DOMAIN_FDS_MAX;
+        r = domain_hear(l, &m, fds, &count, 0);
+        if (r == 1 && !domain_far_event(l, &m, fds, count, events, data))
             domain_event(l, &m, events, data);
+        for (size_t i = 0; i < DOMAIN_FDS_MAX; i++)
+            fd_close(fds[i]);
     } while (r == 1);
     if (l->guest && !l->ended)
         domain_guest_dispatch(l, events, data);
+    if (r < 0 && !l->ended && l->coming) {
+        struct error e;
+        error_set(&e, EPROTO, DOMAIN_PROGRAM " ended without a word");
+        domain_far_failed(l, &e, events, data);
+    }
     if (r < 0 && !l->ended)
         domain_end(l, 125, DOMAIN_PROGRAM " ended unasked; what it had made is being removed",
                    events, data);
@@ -378,8 +471,7 @@ static int domain_signal(struct launch *l, uint32_t console, int signo, struct e
         return domain_say(l, DOMAIN_RESET, 0, 0, NULL, e);
     if (signo == l->plan->stop_signal || signo == SIGTERM || signo == SIGINT || signo == SIGPWR)
         return domain_say(l, DOMAIN_SHUTDOWN, 0, 0, NULL, e);
-    return error_set(e, EINVAL,
-                     "a machine knows TERM (shut down), HUP (reset) and KILL (power off)");
+    return error_set(e, EINVAL, GUEST_SERIAL_SIGNALS);
 }
 
 static int domain_freeze(struct launch *l, bool frozen, struct error *e)
@@ -399,12 +491,13 @@ static int domain_freeze(struct launch *l, bool frozen, struct error *e)
     return r;
 }
 
-/* libvirt's figures, or, while it does not answer, its last ones. */
+/* libvirt's figures, or, while it does not answer, its last ones; another host's are under way. */
 static int domain_sample(struct launch *l, struct launch_sample *ret)
 {
     struct error ignored;
     struct domain_message m;
-    if (domain_say(l, DOMAIN_SAMPLE, 0, 0, NULL, &ignored) == 0 &&
+    bool wait = !plan_is_far(l->plan);
+    if (!l->coming && domain_say(l, DOMAIN_SAMPLE, 0, 0, NULL, &ignored) == 0 && wait &&
         domain_await(l, DOMAIN_SAMPLED, DOMAIN_SAMPLE_MS, &m, &ignored) == 0) {
         l->sample = m.sample;
         l->sampled = true;
@@ -429,10 +522,14 @@ static int domain_kill(struct launch *l, struct error *e)
 static unsigned domain_snapshots(const struct launch *l, uint64_t ret_cost[2])
 {
     ret_cost[0] = ret_cost[1] = UINT64_MAX;
-    if (l->plan->machine.watched)
+    if (l->plan->machine.watched || plan_is_far(l->plan)) /* its disks are elsewhere */
+        return 0;
+    if (l->plan->machine.install) /* there is no disk yet for them to lie over */
         return 0;
     if (l->guest) /* its changes are in its memory, and its agent would have to come back to us */
         return 0;
+    if (l->plan->machine.devices) /* what is in them nobody can write down */
+        return LAUNCH_SNAPSHOT_FILES;
     return LAUNCH_SNAPSHOT_FILES | LAUNCH_SNAPSHOT_MEMORY;
 }
 
@@ -453,29 +550,12 @@ static char *const *domain_shortfalls(const struct launch *l)
 
 static int domain_clean(struct launch *l, struct error *e)
 {
-    if (l->helper <= 0) {
-        domain_guest_done(l);
-        return 0;
-    }
-    struct error mine = {0};
-    if (!l->silent)
-        shutdown(l->control, SHUT_WR);
-    uint64_t until = loop_now_ms() + DOMAIN_CLEAN_MS;
-    while (!l->silent && !l->cleaned && loop_now_ms() < until) {
-        struct domain_message m;
-        size_t none = 0;
-        if (domain_hear(l, &m, NULL, &none, (int)(until - loop_now_ms())) == 1 &&
-            m.word == DOMAIN_CLEANED) {
-            l->cleaned = true;
-            mine = m.error;
-        }
-    }
     domain_stop_helper(l);
     domain_guest_done(l);
-    if (!mine.code)
+    if (!l->left.code)
         return 0;
-    *e = mine;
-    return -mine.code;
+    *e = l->left;
+    return -e->code;
 }
 
 static void domain_free(struct launch *l)
@@ -485,7 +565,9 @@ static void domain_free(struct launch *l)
     struct error ignored;
     domain_clean(l, &ignored);
     domain_stop_helper(l);
+    fd_close(l->far_agent);
     domain_guest_free(l);
+    domain_commands_free(l);
     strv_free(l->shortfalls);
     free(l->command);
     free(l->text);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { GUEST_LAST_WORDS = 4096 };
+enum { GUEST_LAST_WORDS = 4096, GUEST_LIMIT_FAR_MS = 30 * 60 * 1000 };
 
 struct domain_guest {
     struct agent_host *agent; /* owned; NULL: not met yet */
@@ -36,6 +36,25 @@ struct domain_guest {
 /* --- its begin and its end ----------------------------------------------------------------------
  */
 
+static int guest_hear(struct domain_guest *g, int agent, struct error *e)
+{
+    g->agent = agent_guest_new(agent);
+    if (!g->agent)
+        return error_errno(e, errno, "a channel to the guest");
+    return guest_watch(g->epoll, agent_host_fd(g->agent), e);
+}
+
+/* Of one on another host the other end is cofferdam-domain's, before there is a machine. */
+static int guest_make_channel(struct launch *l, struct error *e)
+{
+    int pair[2];
+    int r = fd_socketpair(pair);
+    if (r < 0)
+        return error_errno(e, -r, "a channel to the guest");
+    l->far_agent = pair[1];
+    return guest_hear(l->guest, pair[0], e);
+}
+
 int domain_guest_begin(struct launch *l, struct error *e)
 {
     struct domain_guest *g = l->guest = NEW(struct domain_guest);
@@ -44,12 +63,17 @@ int domain_guest_begin(struct launch *l, struct error *e)
     g->booting = true;
     int r = guest_copies_begin(l->plan, &g->copies, e);
     if (r == 0)
-        r = guest_limit_begin(l->plan->time_limit_ms, &g->limit_s, e);
+        r = guest_limit_begin(l->plan->time_limit_ms,
+                              plan_is_far(l->plan) ? GUEST_LIMIT_FAR_MS : GUEST_LIMIT_MS,
+                              &g->limit_s, e);
     if (r < 0)
         return r;
     g->limit = r;
     g->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return g->epoll < 0 ? error_errno(e, errno, "epoll") : guest_watch(g->epoll, g->limit, e);
+    if (g->epoll < 0)
+        return error_errno(e, errno, "epoll");
+    r = guest_watch(g->epoll, g->limit, e);
+    return r < 0 || !plan_is_far(l->plan) ? r : guest_make_channel(l, e);
 }
 
 int domain_guest_meet(struct launch *l, int agent, int kernel, struct error *e)
@@ -57,11 +81,8 @@ int domain_guest_meet(struct launch *l, int agent, int kernel, struct error *e)
     struct domain_guest *g = l->guest;
     fd_nonblock(kernel);
     g->kernel = kernel;
-    g->agent = agent_guest_new(agent);
-    if (!g->agent)
-        return error_errno(e, errno, "a channel to the guest");
     int r = guest_watch(g->epoll, g->kernel, e);
-    return r < 0 ? r : guest_watch(g->epoll, agent_host_fd(g->agent), e);
+    return r < 0 || agent < 0 ? r : guest_hear(g, agent, e);
 }
 
 void domain_guest_done(struct launch *l)
@@ -289,7 +310,9 @@ static int guest_check(const struct launch *l, const char *what, struct error *e
 
 int domain_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e)
 {
-    int r = guest_check(l, "cannot run a further command: attach to its console", e);
+    if (!l->guest)
+        return domain_command(l, console, x, e);
+    int r = guest_check(l, "", e);
     if (r == 0 && x->cwd)
         r = root_check_cwd(x->cwd, e);
     return r < 0 ? r : agent_start_exec(l->guest->agent, l->plan, console, x, e);

@@ -6,7 +6,8 @@
 #include "backends/launch.h"
 #include "backends/libvirt/wire.h"
 
-struct domain_guest; /* launch_guest.c */
+struct domain_guest;   /* launch_guest.c */
+struct domain_command; /* launch_agent.c */
 
 struct late {
     struct late *next;
@@ -23,13 +24,18 @@ struct launch {
     char **shortfalls;     /* owned */
 
     pid_t helper; /* 0: none, or reaped */
+    int helper_end; /* owned; its pidfd */
     int control;  /* owned */
+    int far_agent; /* owned; cofferdam-domain's end, until that is born; FD_NONE */
     pid_t pid;    /* QEMU's; 0: not known */
     int pidfd;    /* owned; QEMU's, where it can be signalled; FD_NONE */
     bool silent, ended, told, cleaned;
+    struct error left; /* code 0: nothing, of what the helper had made */
+    bool coming; /* on another host, or while disks are copied, and not begun yet */
     struct late *late; /* owned; what came while something else was waited for */
     struct launch_sample sample;
     bool sampled;
+    struct domain_command *commands; /* owned; asked of the guest's own agent, not begun yet */
     struct domain_guest *guest; /* owned; NULL: it boots a disk of somebody's */
 };
 
@@ -37,12 +43,27 @@ struct launch {
 int domain_say(struct launch *l, enum domain_word word, uint32_t number, int32_t value,
                const char *path, struct error *e);
 
+int domain_say_with(struct launch *l, enum domain_word word, uint32_t number, const int *fds,
+                    size_t count, struct error *e);
+
+/* launch_agent.c: commands through qemu-guest-agent, in a guest that boots its own disk. */
+int domain_command(struct launch *l, uint32_t console, const struct launch_exec *x,
+                   struct error *e);
+void domain_command_answered(struct launch *l, const struct domain_message *m,
+                             const struct launch_events *events, void *data);
+void domain_command_ended(struct launch *l, const struct domain_message *m,
+                          const struct launch_events *events, void *data);
+void domain_commands_free(struct launch *l);
+
 /*
  * launch_guest.c: a guest that has our kernel and our PID 1, from its first word to its last. With
  * l->guest NULL each refuses or does nothing.
  */
 int domain_guest_begin(struct launch *l, struct error *e); /* while the monitor may still all */
-/* Takes both: the agent's channel and the serial line, on which its kernel prints. */
+/*
+ * Takes both: the agent's channel (FD_NONE: it had one from the begin, on another host) and the
+ * serial line, on which its kernel prints.
+ */
 int domain_guest_meet(struct launch *l, int agent, int kernel, struct error *e);
 size_t domain_guest_watch(const struct launch *l, int fds[1]);
 void domain_guest_dispatch(struct launch *l, const struct launch_events *events, void *data);

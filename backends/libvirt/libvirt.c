@@ -35,6 +35,12 @@ const char *libvirt_default_uri(uint32_t uid)
     return uid == 0 ? "qemu:///system" : "qemu:///session";
 }
 
+bool libvirt_runs_as_another(const char *uri, uint32_t uid)
+{
+    autofree char *path = str_ndup(uri, strcspn(uri, "?"));
+    return uid == 0 && str_ends(path, "/system");
+}
+
 static const char *libvirt_mend(const struct plan_host *host)
 {
     return host->uid
@@ -77,10 +83,12 @@ static void libvirt_probe(const struct plan_host *host, struct backend_health *r
 static int libvirt_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
     const char *uri = p->machine.uri;
-    if (uri && !p->machine.watched && !str_starts(uri, "qemu:///") && !str_starts(uri, "qemu+unix:///"))
+    if (uri && !p->machine.watched && !str_starts(uri, "qemu:///") &&
+        !str_starts(uri, "qemu+unix:///") && !plan_uri_is_far(uri))
         return error_set(e, ENOTSUP,
-                         "machine.uri = %s: this version runs machines on this host alone "
-                         "(qemu:///session, qemu:///system, qemu+unix:///…?socket=PATH)",
+                         "machine.uri = %s: this version runs machines on QEMU alone, here "
+                         "(qemu:///session, qemu:///system, qemu+unix:///…?socket=PATH) or on "
+                         "another host (qemu+ssh://HOST/system, qemu+tls://HOST/system)",
                          uri);
     return 0;
 }

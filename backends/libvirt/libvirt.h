@@ -20,5 +20,10 @@ extern const struct launch_ops libvirt_launch_ops; /* what the monitor sees */
 char **libvirt_client_env(char *const *env);
 /* Who root and others talk to if nobody says. */
 const char *libvirt_default_uri(uint32_t uid);
+/*
+ * Whether QEMU may be somebody else there than whoever asks: root's libvirt gives machines to an
+ * account of their own, if qemu.conf does not say otherwise.
+ */
+bool libvirt_runs_as_another(const char *uri, uint32_t uid);
 
 #endif

@@ -27,6 +27,23 @@ void api_requests_done(struct api_requests *r)
     *r = (struct api_requests){0};
 }
 
+static json_t *api_bucket(uint64_t size)
+{
+    enum { REFILL_MS = 1000 };
+    return json_pack("{s:I, s:i}", "size", (json_int_t)MIN(size, (uint64_t)INT64_MAX),
+                     "refill_time", REFILL_MS);
+}
+
+void *api_rate_limiter(uint64_t bytes, uint64_t operations)
+{
+    json_t *o = bytes || operations ? json_object() : NULL;
+    if (bytes)
+        json_object_set_new(o, "bandwidth", api_bucket(bytes));
+    if (operations)
+        json_object_set_new(o, "ops", api_bucket(operations));
+    return o;
+}
+
 void api_requests_add(struct api_requests *r, const char *method, const char *path, void *body)
 {
     r->list = mem_grow(r->list, r->count + 1, sizeof(r->list[0]));

@@ -20,6 +20,12 @@ void api_requests_done(struct api_requests *r);
 /* Takes `body`, a json_t (or NULL). */
 void api_requests_add(struct api_requests *r, const char *method, const char *path, void *body);
 
+/*
+ * A rate limiter as Firecracker and Cloud Hypervisor have it, a json_t: as much a second, no more
+ * at once. NULL: there is no bound. Pure; the caller's.
+ */
+void *api_rate_limiter(uint64_t bytes, uint64_t operations);
+
 /* Takes `socket`, also on failure. NULL with errno. `name`: the program's, static, for errors. */
 struct api *api_new(int socket, const char *name);
 void api_free(struct api *a); /* NULL is fine */

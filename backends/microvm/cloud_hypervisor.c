@@ -22,6 +22,7 @@ static void cloud_hypervisor_probe(const struct plan_host *host, struct backend_
 {
     struct vmm_facts f = {0};
     vmm_kind_probe(&cloud_hypervisor_kind, host, ret, &f);
+    ret->can |= BACKEND_CAN_SNAPSHOT_MEMORY | BACKEND_CAN_CLONE;
     vmm_facts_done(&f);
 }
 

@@ -30,21 +30,51 @@ static int cloud_hypervisor_meet(struct api *a, const struct plan *p, struct err
     return r;
 }
 
-static int cloud_hypervisor_power_on(struct vmm_control *c, const struct plan *p, struct error *e)
+/* Takes `all`. */
+static int cloud_hypervisor_run(struct api *a, const struct plan *p, struct api_requests all,
+                                struct error *e)
 {
-    int r = cloud_hypervisor_meet(api_of(c), p, e);
-    if (r < 0)
-        return r;
-    struct api_requests all = cloud_hypervisor_boot(p);
-    r = api_run(api_of(c), &all, CLOUD_HYPERVISOR_START_MS, e);
+    int r = cloud_hypervisor_meet(a, p, e);
+    if (r == 0)
+        r = api_run(a, &all, CLOUD_HYPERVISOR_START_MS, e);
     api_requests_done(&all);
     return r;
+}
+
+static int cloud_hypervisor_power_on(struct vmm_control *c, const struct plan *p, struct error *e)
+{
+    return cloud_hypervisor_run(api_of(c), p, cloud_hypervisor_boot(p), e);
+}
+
+static int cloud_hypervisor_resume(struct vmm_control *c, const struct plan *p, int state,
+                                   struct error *e)
+{
+    return cloud_hypervisor_run(api_of(c), p, cloud_hypervisor_load(), e);
+}
+
+/* It takes as long as copying the memory does. */
+static int cloud_hypervisor_dump(struct vmm_control *c, int memory, struct error *e)
+{
+    return api_begin(api_of(c), "PUT", CLOUD_HYPERVISOR_SNAPSHOT, CLOUD_HYPERVISOR_SNAPSHOT_BODY,
+                     e);
+}
+
+static int cloud_hypervisor_dumped(const struct vmm_control *c, struct error *e)
+{
+    return api_begun((const struct api *)c, e);
 }
 
 static int cloud_hypervisor_freeze(struct vmm_control *c, bool frozen, struct error *e)
 {
     const char *path = frozen ? CLOUD_HYPERVISOR_API "vm.pause" : CLOUD_HYPERVISOR_API "vm.resume";
     return api_call(api_of(c), "PUT", path, NULL, CLOUD_HYPERVISOR_CALL_MS, NULL, e);
+}
+
+static int cloud_hypervisor_balloon(struct vmm_control *c, uint64_t bytes, struct error *e)
+{
+    autofree char *body = str_format(CLOUD_HYPERVISOR_RESIZE_BODY, bytes);
+    return api_call(api_of(c), "PUT", CLOUD_HYPERVISOR_RESIZE, body, CLOUD_HYPERVISOR_CALL_MS, NULL,
+                    e);
 }
 
 static void cloud_hypervisor_counted(void *data, const char *body)
@@ -67,6 +97,12 @@ static const struct vmm_driver cloud_hypervisor_driver = {
     .power_on = cloud_hypervisor_power_on,
     .measure = cloud_hypervisor_measure,
     .freeze = cloud_hypervisor_freeze,
+    .balloon = cloud_hypervisor_balloon,
+    .dump = cloud_hypervisor_dump,
+    .dumped = cloud_hypervisor_dumped,
+    .config = cloud_hypervisor_config,
+    .argv_resumed = cloud_hypervisor_argv,
+    .resume = cloud_hypervisor_resume,
 };
 
 static int cloud_hypervisor_open(const char *plan, size_t size, const struct launch_env *env,
@@ -76,4 +112,4 @@ static int cloud_hypervisor_open(const char *plan, size_t size, const struct lau
 }
 
 const struct launch_ops cloud_hypervisor_launch_ops =
-    VMM_LAUNCH_OPS("cloud-hypervisor", cloud_hypervisor_open);
+    VMM_LAUNCH_OPS("cloud-hypervisor", cloud_hypervisor_open, vmm_update);

@@ -1,9 +1,13 @@
 #include "backends/microvm/cloud_hypervisor_requests.h"
 
+#include "backends/net/translator.h"
+
 #include <jansson.h>
 #include <stdio.h>
 
 #define CHANCE "/dev/urandom"
+/* What is not there it takes for a device of its own making, and up to 48 gives it an address. */
+#define LOOK "/sys/class/net/" VMM_TAP
 
 int cloud_hypervisor_version_read(const char *text, struct cloud_hypervisor_version *ret,
                                   struct error *e)
@@ -25,6 +29,8 @@ struct plan *cloud_hypervisor_jail(const struct plan *p)
 {
     struct plan *j = vmm_jail_meeting(p);
     vmm_jail_device(j, CHANCE);
+    if (p->network == PLAN_NETWORK_PRIVATE)
+        vmm_jail_text(j, LOOK, "");
     return j;
 }
 
@@ -51,22 +57,54 @@ static json_t *boot_payload(void)
                      line);
 }
 
+/* Of what a guest writes it must not guess the format; from 51 on it can be told. */
+static json_t *boot_disk(const struct plan *p, const char *id, const char *path, bool read_only)
+{
+    const struct plan_machine *m = &p->machine;
+    struct cloud_hypervisor_version v;
+    struct error ignored;
+    json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "path", path, "readonly", read_only, "id", id,
+                          "serial", id);
+    json_t *limiter = api_rate_limiter(m->disk_bandwidth, m->disk_operations);
+    if (limiter)
+        json_object_set_new(o, "rate_limiter_config", limiter);
+    if (m->version && cloud_hypervisor_version_read(m->version, &v, &ignored) == 0 &&
+        v.major >= CLOUD_HYPERVISOR_IMAGE_TYPE)
+        json_object_set_new(o, "image_type", json_string("Raw"));
+    return o;
+}
+
 /*
- * Its Landlock rules are made of the files named here; the folder of its sockets is named too,
- * since it makes one there later.
+ * Its Landlock rules are made of the files named when it is created, and of this list: folders of
+ * sockets and snapshots, in which it makes files later, and what the devices need that are added.
  */
+static json_t *boot_rules(const struct plan *p)
+{
+    json_t *o = json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "path", VMM_MEET, "access", "rw",
+                          "path", VMM_SAVE_FOLDER, "access", "rw", "path", VMM_ROOT, "access", "r");
+    if (p->machine.scratch)
+        json_array_append_new(o, json_pack("{s:s, s:s}", "path", VMM_SCRATCH, "access", "rw"));
+    if (p->network != PLAN_NETWORK_NONE)
+        json_array_append_new(o, json_pack("{s:s, s:s}", "path", NET_TUN, "access", "rw"));
+    return o;
+}
+
+/* Every device has a name: a snapshot's state is of the machine that this describes again. */
 static json_t *boot_config(const struct plan *p)
 {
     const struct plan_machine *m = &p->machine;
-    json_t *o = json_pack(
-        "{s:{s:i, s:i}, s:{s:I}, s:o, s:[{s:s, s:b, s:s, s:s}], s:{s:s}, s:{s:i, s:b}, s:{s:s}, "
-        "s:{s:s}, s:{s:i, s:s}, s:b, s:[{s:s, s:s}]}",
-        "cpus", "boot_vcpus", (int)m->cpus, "max_vcpus", (int)m->cpus, "memory", "size",
-        (json_int_t)m->memory, "payload", boot_payload(), "disks", "path", VMM_ROOT, "readonly", 1,
-        "id", VMM_DISK_ROOT, "serial", VMM_DISK_ROOT, "rng", "src", CHANCE, "balloon", "size", 0,
-        "deflate_on_oom", 1, "serial", "mode", "Tty", "console", "mode", "Off", "vsock", "cid",
-        VMM_GUEST_CID, "socket", VMM_MEET_VSOCK, "landlock_enable", 1, "landlock_rules", "path",
-        VMM_MEET, "access", "rw");
+    json_t *o = json_pack("{s:{s:i, s:i}, s:{s:I}, s:o, s:[o], s:{s:s}, s:{s:i, s:b}, s:{s:s}, "
+                          "s:{s:s}, s:{s:i, s:s, s:s}, s:b, s:o}",
+                          "cpus", "boot_vcpus", (int)m->cpus, "max_vcpus", (int)m->cpus, "memory",
+                          "size", (json_int_t)m->memory, "payload", boot_payload(), "disks",
+                          boot_disk(p, VMM_DISK_ROOT, VMM_ROOT, true), "rng", "src", CHANCE,
+                          "balloon", "size", 0, "deflate_on_oom", 1, "serial", "mode", "Tty",
+                          "console", "mode", "Off", "vsock", "cid", VMM_GUEST_CID, "socket",
+                          VMM_MEET_VSOCK, "id", "vsock", "landlock_enable",
+                          p->landlock != PLAN_LANDLOCK_NO, "landlock_rules", boot_rules(p));
+    if (m->scratch)
+        json_array_append_new(json_object_get(o, "disks"),
+                              boot_disk(p, VMM_DISK_SCRATCH, VMM_SCRATCH, false));
     if (p->network != PLAN_NETWORK_NONE) {
         autofree char *mac = vmm_mac(p);
         json_object_set_new(
@@ -75,11 +113,49 @@ static json_t *boot_config(const struct plan *p)
     return o;
 }
 
+/* The caller's from then on; NULL: there is none. */
+static json_t *boot_take(json_t *from, const char *name)
+{
+    json_t *o = json_incref(json_object_get(from, name));
+    json_object_del(from, name);
+    return o;
+}
+
+/* Each device by a request of its own, so that what is refused has a name. */
 struct api_requests cloud_hypervisor_boot(const struct plan *p)
 {
     struct api_requests r = {0};
-    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.create", boot_config(p));
+    json_t *o = boot_config(p), *one;
+    json_t *disks = boot_take(o, "disks"), *net = boot_take(o, "net");
+    json_t *vsock = boot_take(o, "vsock");
+    size_t i;
+    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.create", o);
+    json_array_foreach(disks, i, one)
+        api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-disk", json_incref(one));
+    json_array_foreach(net, i, one)
+        api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-net", json_incref(one));
+    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-vsock", vsock);
+    json_decref(disks);
+    json_decref(net);
     api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.boot", NULL);
+    return r;
+}
+
+char *cloud_hypervisor_config(const struct plan *p)
+{
+    json_t *o = boot_config(p);
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+struct api_requests cloud_hypervisor_load(void)
+{
+    struct api_requests r = {0};
+    api_requests_add(
+        &r, "PUT", CLOUD_HYPERVISOR_API "vm.restore",
+        json_pack("{s:s, s:b}", "source_url", "file://" VMM_LOAD_FOLDER, "prefault", 0));
+    api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.resume", NULL);
     return r;
 }
 

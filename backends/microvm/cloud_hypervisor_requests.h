@@ -9,13 +9,19 @@
 #include "backends/microvm/api.h"
 #include "backends/microvm/vmm.h"
 
+#include <inttypes.h>
+
 #define CLOUD_HYPERVISOR_API "/api/v1/"
 
 /* The versions whose API is known: 43 (the first with Landlock) to 53. */
 struct cloud_hypervisor_version {
     unsigned major, minor;
 };
-enum { CLOUD_HYPERVISOR_OLDEST = 43, CLOUD_HYPERVISOR_NEWEST = 53 };
+enum {
+    CLOUD_HYPERVISOR_OLDEST = 43,
+    CLOUD_HYPERVISOR_IMAGE_TYPE = 51, /* of a disk can be said */
+    CLOUD_HYPERVISOR_NEWEST = 53,
+};
 
 /* "43.0", "v51.1", "52.0.0". -EPROTO: it is no version; -ENOTSUP: none that is known; with text. */
 int cloud_hypervisor_version_read(const char *text, struct cloud_hypervisor_version *ret,
@@ -29,6 +35,19 @@ char **cloud_hypervisor_argv(const struct plan *p);
 
 /* From nothing to a running guest. Pure; the caller's. */
 struct api_requests cloud_hypervisor_boot(const struct plan *p);
+
+/* The machine as a snapshot has it beside its state: what vm.create is told. Pure; owned. */
+char *cloud_hypervisor_config(const struct plan *p);
+
+/* From VMM_LOAD_FOLDER to a guest that goes on. Pure; the caller's. */
+struct api_requests cloud_hypervisor_load(void);
+/* What has all of a machine that stands still written to VMM_SAVE_FOLDER, by PUT. */
+#define CLOUD_HYPERVISOR_SNAPSHOT CLOUD_HYPERVISOR_API "vm.snapshot"
+#define CLOUD_HYPERVISOR_SNAPSHOT_BODY "{\"destination_url\":\"file://" VMM_SAVE_FOLDER "\"}"
+
+/* What has its guest give up memory, by PUT; bytes in all. */
+#define CLOUD_HYPERVISOR_RESIZE CLOUD_HYPERVISOR_API "vm.resize"
+#define CLOUD_HYPERVISOR_RESIZE_BODY "{\"desired_balloon\":%" PRIu64 "}"
 
 /*
  * What vm.counters answers, into the guest_… members of `sum` (these counters never restart). What

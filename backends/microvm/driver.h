@@ -9,13 +9,16 @@ struct vmm_control; /* a driver's own: QMP, an API's socket */
 
 enum { VMM_MEASURE_WAIT_MS = 50 };
 
+enum vmm_button { VMM_BUTTON_POWER, VMM_BUTTON_RESET };
+
 struct vmm_driver {
     const char *name;
 
     /* It takes no descriptors but makes sockets of its own (vmm.h, VMM_MEET); prints what the
      * guest's kernel prints on its standard output. */
     bool meets;
-    const char *root_device; /* as a step of the guest calls it; NULL: by serial number */
+    const char *root_device, *scratch_device; /* as a step of the guest calls them; NULL: by serial
+                                                 number */
 
     struct plan *(*jail)(const struct plan *p); /* as vmm_jail(), which NULL means */
 
@@ -42,8 +45,24 @@ struct vmm_driver {
     int (*measure)(struct vmm_control *c, struct launch_sample *sum, struct error *e);
     void (*measured)(const char *line, struct launch_sample *sum);
 
+    /* What its exit status means, where that is not all said by the number; or NULL. Static.
+     * optional */
+    const char *(*status_means)(int status);
+
     /* Stops the guest's processors or lets them go on; returns when that is so. mandatory */
     int (*freeze)(struct vmm_control *c, bool frozen, struct error *e);
+
+    /*
+     * A button of the machine is pressed: its system hears that it is to shut down, or the machine
+     * begins anew. optional
+     */
+    int (*press)(struct vmm_control *c, enum vmm_button button, struct error *e);
+
+    /*
+     * Asks the guest for so many bytes of its memory, whole MiB of them, in all: what it has given
+     * up before is counted in. It takes them back before it kills for want of them. optional
+     */
+    int (*balloon)(struct vmm_control *c, uint64_t bytes, struct error *e);
 
     /*
      * Snapshots; all or none. The processors stand still. dump() begins to write the memory as an
@@ -56,8 +75,17 @@ struct vmm_driver {
      * Who meets has files of names instead: dump() writes all to VMM_SAVE_MEMORY and
      * VMM_SAVE_STATE, devices() is NULL, resume() goes on from VMM_LOAD_MEMORY and VMM_LOAD_STATE;
      * the descriptors are FD_NONE. power_on() is for those that boot.
+     *
+     * dump_changes() is dump() of one that was resumed, whose memory is written only where it has
+     * changed since that or the last dump; elsewhere the file has holes. optional
+     *
+     * With config() it makes files of its own in VMM_SAVE_FOLDER instead, called VMM_FOLDER_…, and
+     * goes on from VMM_LOAD_FOLDER, where what config() says the machine is lies beside them: JSON,
+     * pure, owned by the caller.
      */
+    char *(*config)(const struct plan *p);
     int (*dump)(struct vmm_control *c, int memory, struct error *e);
+    int (*dump_changes)(struct vmm_control *c, struct error *e);
     int (*dumped)(const struct vmm_control *c, struct error *e);
     int (*devices)(struct vmm_control *c, int state, struct error *e);
     char **(*argv_resumed)(const struct plan *p);

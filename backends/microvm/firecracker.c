@@ -21,16 +21,8 @@ static const struct vmm_kind firecracker_kind = {
 static void firecracker_probe(const struct plan_host *host, struct backend_health *ret)
 {
     struct vmm_facts f = {0};
-    struct firecracker_version v;
-    struct error e;
-    int r = vmm_kind_probe(&firecracker_kind, host, ret, &f);
+    vmm_kind_probe(&firecracker_kind, host, ret, &f);
     ret->can |= BACKEND_CAN_SNAPSHOT_MEMORY | BACKEND_CAN_CLONE;
-    if (r == 0 && firecracker_version_read(f.version, &v, &e) == 0 && v.minor < FIRECRACKER_ACPI)
-        backend_health_add(ret, BACKEND_PARTLY, "devices by ACPI",
-                           "this version tells of devices by the kernel's command line alone, "
-                           "which distributions' kernels do not read",
-                           "Firecracker 1.8 or newer, or a kernel with "
-                           "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y");
     vmm_facts_done(&f);
 }
 

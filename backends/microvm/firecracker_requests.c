@@ -40,9 +40,16 @@ char **firecracker_argv(const struct plan *p)
  */
 char *firecracker_kernel_line(const struct plan *p)
 {
+    struct firecracker_version v;
+    struct error ignored;
+    const struct plan_machine *m = &p->machine;
+    /* before 1.8 what its kernel is told of may be more than there are (firecracker_acpi.h) */
+    bool counted = m->version && firecracker_version_read(m->version, &v, &ignored) == 0 &&
+                   v.minor < FIRECRACKER_ACPI;
+    autofree char *count = counted ? str_format("nr_cpus=%u ", m->cpus) : NULL;
     return str_format("console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux "
-                      "i8042.dumbkbd cryptomgr.notests -- agent=vsock:%d",
-                      VMM_AGENT_PORT);
+                      "i8042.dumbkbd cryptomgr.notests %s-- end=reset agent=vsock:%d",
+                      count ? count : "", VMM_AGENT_PORT);
 }
 
 static json_t *boot_machine(const struct plan_machine *m)
@@ -51,6 +58,18 @@ static json_t *boot_machine(const struct plan_machine *m)
                           (json_int_t)(m->memory >> 20), "smt", 0, "track_dirty_pages", 0);
     if (m->cpu_model && !str_equal(m->cpu_model, "host"))
         json_object_set_new(o, "cpu_template", json_string(m->cpu_model));
+    return o;
+}
+
+static json_t *boot_drive(const struct plan_machine *m, const char *id, const char *path,
+                          bool read_only)
+{
+    json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "drive_id", id, "path_on_host", path,
+                          "is_root_device", 0, "is_read_only", read_only, "cache_type", "Unsafe",
+                          "io_engine", "Sync");
+    json_t *limiter = api_rate_limiter(m->disk_bandwidth, m->disk_operations);
+    if (limiter)
+        json_object_set_new(o, "rate_limiter", limiter);
     return o;
 }
 
@@ -64,9 +83,10 @@ struct api_requests firecracker_boot(const struct plan *p)
                      json_pack("{s:s, s:s, s:s}", "kernel_image_path", VMM_KERNEL, "initrd_path",
                                VMM_INITRAMFS, "boot_args", line));
     api_requests_add(&r, "PUT", "/drives/" VMM_DISK_ROOT,
-                     json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "drive_id", VMM_DISK_ROOT,
-                               "path_on_host", VMM_ROOT, "is_root_device", 0, "is_read_only", 1,
-                               "cache_type", "Unsafe", "io_engine", "Sync"));
+                     boot_drive(&p->machine, VMM_DISK_ROOT, VMM_ROOT, true));
+    if (p->machine.scratch)
+        api_requests_add(&r, "PUT", "/drives/" VMM_DISK_SCRATCH,
+                         boot_drive(&p->machine, VMM_DISK_SCRATCH, VMM_SCRATCH, false));
     if (p->network != PLAN_NETWORK_NONE) {
         autofree char *mac = vmm_mac(p);
         api_requests_add(&r, "PUT", "/network-interfaces/eth0",
@@ -84,14 +104,25 @@ struct api_requests firecracker_boot(const struct plan *p)
     return r;
 }
 
-/* Metrics are set anew, which a snapshot does not hold; all else is in it. */
-struct api_requests firecracker_load(void)
+/*
+ * Metrics are set anew, which a snapshot does not hold; all else is in it. Where it may be said
+ * what this one's tap and socket are, that does not rest on what the snapshot says.
+ */
+struct api_requests firecracker_load(const struct plan *p, const struct firecracker_version *v)
 {
     struct api_requests r = {0};
+    const char *tracks =
+        v->minor >= FIRECRACKER_TRACKS ? "track_dirty_pages" : "enable_diff_snapshots";
+    json_t *o = json_pack("{s:s, s:{s:s, s:s}, s:b, s:b}", "snapshot_path", VMM_LOAD_STATE,
+                          "mem_backend", "backend_type", "File", "backend_path", VMM_LOAD_MEMORY,
+                          tracks, 1, "resume_vm", 1);
+    if (p->network != PLAN_NETWORK_NONE && v->minor >= FIRECRACKER_NETWORK_OVERRIDES)
+        json_object_set_new(
+            o, "network_overrides",
+            json_pack("[{s:s, s:s}]", "iface_id", "eth0", "host_dev_name", VMM_TAP));
+    if (v->minor >= FIRECRACKER_VSOCK_OVERRIDE)
+        json_object_set_new(o, "vsock_override", json_pack("{s:s}", "uds_path", VMM_MEET_VSOCK));
     api_requests_add(&r, "PUT", "/metrics", json_pack("{s:s}", "metrics_path", VMM_MEET_METRICS));
-    api_requests_add(&r, "PUT", "/snapshot/load",
-                     json_pack("{s:s, s:{s:s, s:s}, s:b}", "snapshot_path", VMM_LOAD_STATE,
-                               "mem_backend", "backend_type", "File", "backend_path",
-                               VMM_LOAD_MEMORY, "resume_vm", 1));
+    api_requests_add(&r, "PUT", "/snapshot/load", o);
     return r;
 }

@@ -6,11 +6,20 @@
 #include "backends/microvm/api.h"
 #include "backends/microvm/vmm.h"
 
+#include <inttypes.h>
+
 /* The versions whose API is known: 1.7 to 1.16. */
 struct firecracker_version {
     unsigned major, minor, patch;
 };
-enum { FIRECRACKER_OLDEST = 7, FIRECRACKER_NEWEST = 16, FIRECRACKER_ACPI = 8 };
+enum {
+    FIRECRACKER_OLDEST = 7,
+    FIRECRACKER_ACPI = 8,               /* tells of devices by it */
+    FIRECRACKER_NETWORK_OVERRIDES = 12, /* a snapshot may go on with other things of the host */
+    FIRECRACKER_TRACKS = 13,            /* calls that track_dirty_pages, as when it boots */
+    FIRECRACKER_VSOCK_OVERRIDE = 16,
+    FIRECRACKER_NEWEST = 16,
+};
 
 /* "1.14.2", "v1.7.0-dev". -EPROTO: it is no version; -ENOTSUP: none that is known; both with text.
  */
@@ -22,13 +31,24 @@ char **firecracker_argv(const struct plan *p);
 /* From nothing to a running guest. Pure; the caller's. */
 struct api_requests firecracker_boot(const struct plan *p);
 
-/* From a snapshot (VMM_LOAD_…) to a guest that goes on. Pure; the caller's. */
-struct api_requests firecracker_load(void);
-/* What has all of a machine that stands still written to VMM_SAVE_…: PUT FIRECRACKER_CREATE. */
+/*
+ * From a snapshot (VMM_LOAD_…) to a guest that goes on, of which what it changes can be told from
+ * then on, as this version wants it said. Pure; the caller's.
+ */
+struct api_requests firecracker_load(const struct plan *p, const struct firecracker_version *v);
+/*
+ * What has all of a machine that stands still written to VMM_SAVE_…: PUT FIRECRACKER_CREATE. Or
+ * what of its memory it has changed since it was loaded or last written, and all else.
+ */
 #define FIRECRACKER_CREATE "/snapshot/create"
-#define FIRECRACKER_CREATE_BODY                                             \
-    "{\"snapshot_type\":\"Full\",\"snapshot_path\":\"" VMM_SAVE_STATE "\"," \
+#define FIRECRACKER_CREATE_BODY FIRECRACKER_CREATE_BODY_OF("Full")
+#define FIRECRACKER_CREATE_CHANGES_BODY FIRECRACKER_CREATE_BODY_OF("Diff")
+#define FIRECRACKER_CREATE_BODY_OF(type)                                        \
+    "{\"snapshot_type\":\"" type "\",\"snapshot_path\":\"" VMM_SAVE_STATE "\"," \
     "\"mem_file_path\":\"" VMM_SAVE_MEMORY "\"}"
+
+/* Of PATCH /balloon; MiB in all. */
+#define FIRECRACKER_BALLOON_BODY "{\"amount_mib\":%" PRIu64 "}"
 
 /*
  * Adds a line of its metrics, which count from the line before, to the guest_… members of `sum`

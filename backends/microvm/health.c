@@ -1,5 +1,6 @@
 #include "backends/microvm/health.h"
 
+#include "backends/net/translator.h"
 #include "base/dirs.h"
 #include "base/fd.h"
 
@@ -43,8 +44,10 @@ int vmm_kind_check(const struct vmm_kind *k, const struct plan *p, struct error 
     if (m->accel != PLAN_ACCEL_KVM)
         return error_set(e, ENOTSUP, "machine.accel = tcg: %s has KVM alone; mend: --runtime qemu",
                          k->title);
-    return m->version ? k->known(m->version, e)
-                      : error_set(e, EPROTO, "%s does not say its version", m->program);
+    if (!m->version)
+        return error_set(e, EPROTO, "%s does not say its version", m->program);
+    int r = k->known(m->version, e);
+    return r < 0 ? r : net_check(p, e);
 }
 
 int vmm_kind_prepare(const struct plan *p, int *ret_filter, struct error *e)

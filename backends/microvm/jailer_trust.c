@@ -14,15 +14,23 @@
 #include <unistd.h>
 
 enum { TRUST_HEADERS = 64 };
+#define TRUST_PROGRAM "firecracker"
 
 char *jailer_beside(const char *program, struct stat *ret)
 {
     autofree char *real = realpath(program, NULL);
     if (!real)
         return NULL;
-    *strrchr(real, '/') = '\0';
+    char *name = strrchr(real, '/');
+    *name++ = '\0';
     autofree char *path = str_join_path(real, "jailer");
-    return lstat(path, ret) == 0 ? TAKE(path) : NULL;
+    if (lstat(path, ret) == 0)
+        return TAKE(path);
+    /* as a release calls them: firecracker-v1.14.2-x86_64 */
+    if (!str_starts(name, TRUST_PROGRAM "-"))
+        return NULL;
+    autofree char *other = str_format("%s/jailer%s", real, name + strlen(TRUST_PROGRAM));
+    return lstat(other, ret) == 0 ? TAKE(other) : NULL;
 }
 
 /* `away`: how many folders above the jailer; 0: itself. */
@@ -85,9 +93,13 @@ static bool trust_makes_nodes(void)
 
 int jailer_fits(const char *program, struct error *e)
 {
+    autofree char *real = realpath(program, NULL);
     autoclose int fd = open(program, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (!real || fd < 0)
         return error_errno(e, errno, "%s", program);
+    if (!strstr(strrchr(real, '/'), TRUST_PROGRAM)) /* before 1.13 it refuses */
+        return error_set(e, ENOTSUP, "the jailer takes no program without \"%s\" in its name",
+                         TRUST_PROGRAM);
     if (!trust_is_static(fd))
         return error_set(e, ENOTSUP, "%s is not a static program, and the jailer copies no more",
                          program);

@@ -3,9 +3,12 @@
 
 #include "backends/microvm/facts.h"
 #include "backends/microvm/health.h"
+#include "backends/microvm/vmm.h"
+#include "backends/net/translator.h"
 #include "base/dirs.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 static void qemu_probe(const struct plan_host *host, struct backend_health *ret)
 {
@@ -40,22 +43,54 @@ static void qemu_probe(const struct plan_host *host, struct backend_health *ret)
     vmm_facts_done(&f);
 }
 
+/* 9p has a folder as its root. */
+static int qemu_check_shares(const struct plan *p, struct error *e)
+{
+    size_t count = 0;
+    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        struct stat st;
+        if (m->kind != PLAN_MOUNT_BIND)
+            continue;
+        if (++count > VMM_SHARES_MAX)
+            return error_set(e, ENOTSUP, "a machine serves at most %d folders; --copy-in",
+                             VMM_SHARES_MAX);
+        if (stat(m->source, &st) < 0)
+            return error_errno(e, errno, "%s", m->source);
+        if (!S_ISDIR(st.st_mode))
+            return error_set(e, ENOTSUP, "%s is no folder, which alone can be served: --copy-in",
+                             m->source);
+    }
+    return 0;
+}
+
 static int qemu_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
     static const char *const types[] = {"microvm", "q35", "pc"};
-    size_t i = 0;
+    size_t i = p->boundary == PLAN_VM; /* with a chipset, or it is no whole one */
     while (i < ARRAY_SIZE(types) && !str_equal(p->machine.type, types[i]))
         i++;
     if (i == ARRAY_SIZE(types))
-        return error_set(e, ENOTSUP, "machine.type = %s: QEMU has microvm, q35 and pc here",
-                         p->machine.type);
-    return 0;
+        return error_set(e, ENOTSUP, "machine.type = %s: QEMU has %sq35 and pc here",
+                         p->machine.type, p->boundary == PLAN_VM ? "" : "microvm, ");
+    int r = qemu_check_shares(p, e);
+    return r < 0 ? r : net_check(p, e);
 }
 
 const struct backend qemu_backend = {
     .name = "qemu",
     .summary = "QEMU's microvm machine: a kernel of its own, with KVM or emulated",
     .boundary = PLAN_MICROVM,
+    .probe = qemu_probe,
+    .check = qemu_check,
+    .prepare = vmm_kind_prepare,
+};
+
+const struct backend qemu_whole_backend = {
+    .name = "qemu",
+    .summary = "whole machines on QEMU by itself: a disk or an image behind a chipset, cloned with "
+               "their memory",
+    .boundary = PLAN_VM,
     .probe = qemu_probe,
     .check = qemu_check,
     .prepare = vmm_kind_prepare,

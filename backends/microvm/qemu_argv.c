@@ -75,6 +75,84 @@ static void argv_scratch(char ***argv, const struct plan *p, const char *id, int
              argv_bus(p), id, id);
 }
 
+/*
+ * A disk of somebody's below, as it was told to be and leading nowhere else, and what is written
+ * over it, which names no file: all of it comes by descriptor. It is what the firmware boots.
+ */
+static void argv_own_disk(char ***argv, const struct plan *p)
+{
+    const char *format = p->machine.disk_format;
+    argv_add(argv, "-add-fd", "fd=%d,set=%d", VMM_FD_ROOT, VMM_FD_ROOT);
+    argv_add(argv, "-blockdev",
+             "{\"driver\":\"%s\",\"node-name\":\"" VMM_DISK_BASE "\",\"read-only\":true,"
+             "\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fdset/%d\",\"locking\":\"off\"}%s}",
+             format, VMM_FD_ROOT, str_equal(format, "qcow2") ? ",\"backing\":null" : "");
+    argv_add(argv, "-add-fd", "fd=%d,set=%d", VMM_FD_SCRATCH, VMM_FD_SCRATCH);
+    argv_add(argv, "-blockdev",
+             "driver=qcow2,node-name=" VMM_DISK_ROOT ",backing=" VMM_DISK_BASE
+             ",read-only=off,discard=unmap,cache.no-flush=on,file.driver=file,"
+             "file.filename=/dev/fdset/%d,file.locking=off,file.discard=unmap,"
+             "file.cache.no-flush=on",
+             VMM_FD_SCRATCH);
+    /* as libvirt's machines have it: what is as old as a pc knows no virtio */
+    argv_add(argv, "-device",
+             "%s,drive=" VMM_DISK_ROOT ",serial=" VMM_DISK_ROOT
+             ",bootindex=0,werror=report,rerror=report",
+             str_equal(p->machine.type, "pc") ? "ide-hd,bus=ide.0,unit=0" : "virtio-blk-pci");
+}
+
+/*
+ * For a system nobody of ours is in: true random numbers, and word of it when it is another one
+ * now, which a kernel that knows the device stirs its own by.
+ */
+static void argv_identity(char ***argv, const struct plan *p)
+{
+    argv_add(argv, "-device", "vmgenid,guid=auto");
+    argv_add(argv, "-object", "rng-builtin,id=random");
+    argv_add(argv, "-device", "virtio-rng-%s,rng=random", argv_bus(p));
+}
+
+/* The agent's port. */
+static void argv_agent(char ***argv, const struct plan *p)
+{
+    argv_channel(argv, "agent", VMM_FD_AGENT);
+    argv_add(argv, "-device", "virtio-serial-%s,max_ports=2", argv_bus(p));
+    argv_add(argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);
+}
+
+/* QEMU opens everything below with its own rights, which are those of its jail. */
+static void argv_shares(char ***argv, const struct plan *p)
+{
+    unsigned n = 0;
+    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++) {
+        if (p->mounts[i].kind != PLAN_MOUNT_BIND)
+            continue;
+        argv_add(argv, "-fsdev",
+                 "local,id=" VMM_SHARE_TAG "%u,path=" VMM_SHARE
+                 "%u,security_model=none,readonly=on,multidevs=remap",
+                 n, n);
+        argv_add(argv, "-device",
+                 "virtio-9p-%s,fsdev=" VMM_SHARE_TAG "%u,mount_tag=" VMM_SHARE_TAG "%u",
+                 argv_bus(p), n, n);
+        n++;
+    }
+}
+
+/*
+ * QEMU answers for all there is on that network and makes the connections itself: in a network
+ * namespace that has a translator of its own, where nothing else is. The name server's address is
+ * the same in both.
+ */
+static void argv_network(char ***argv, const struct plan *p)
+{
+    autofree char *mac = vmm_mac(p);
+    argv_add(argv, "-netdev",
+             "user,id=net,ipv6=off,net=%s,host=" PLAN_GUEST_GATEWAY ",dns=" PLAN_TRANSLATOR_DNS,
+             VMM_GUEST_NET);
+    argv_add(argv, "-device", "virtio-net-%s,netdev=net,mac=%s%s", argv_bus(p), mac,
+             str_equal(p->machine.type, "microvm") ? "" : ",romfile=");
+}
+
 /* `machine`: what the machine has beside its type. What follows is the same for all. */
 static char **argv_begin(const struct plan *p, const char *machine)
 {
@@ -85,7 +163,10 @@ static char **argv_begin(const struct plan *p, const char *machine)
     strv_add(&argv, "-nodefaults");
     strv_add(&argv, "-no-user-config");
     argv_add(&argv, "-display", "none");
-    strv_add(&argv, "-no-reboot");
+    /* a disk starts anew by itself; but who goes on from a snapshot has no firmware in its memory
+     */
+    if (!plan_boots_disk(p) || p->snapshot_kind == PLAN_SNAPSHOT_MEMORY)
+        strv_add(&argv, "-no-reboot");
     argv_add(&argv, "-sandbox",
              "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     /* of a chipset what nobody in the guest needs is left out */
@@ -99,12 +180,19 @@ static char **argv_begin(const struct plan *p, const char *machine)
     argv_add(&argv, "-mon", "chardev=control,mode=control");
     if (small)
         argv_add(&argv, "-global", "virtio-mmio.force-legacy=false");
-    argv_disk(&argv, p, VMM_DISK_ROOT, VMM_FD_ROOT);
+    if (plan_boots_disk(p))
+        argv_own_disk(&argv, p);
+    else
+        argv_disk(&argv, p, VMM_DISK_ROOT, VMM_FD_ROOT);
     if (m->scratch)
         argv_scratch(&argv, p, VMM_DISK_SCRATCH, VMM_FD_SCRATCH);
-    argv_channel(&argv, "agent", VMM_FD_AGENT);
-    argv_add(&argv, "-device", "virtio-serial-%s,max_ports=2", argv_bus(p));
-    argv_add(&argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);
+    argv_shares(&argv, p);
+    if (p->network == PLAN_NETWORK_PRIVATE)
+        argv_network(&argv, p);
+    if (plan_boots_disk(p))
+        argv_identity(&argv, p);
+    else
+        argv_agent(&argv, p);
     return argv;
 }
 
@@ -112,9 +200,11 @@ char **qemu_argv(const struct plan *p)
 {
     autofree char *line = guest_kernel_line(p);
     char **argv = argv_begin(p, "");
+    if (plan_boots_disk(p))
+        return argv;
     argv_add(&argv, "-kernel", VMM_KERNEL);
     argv_add(&argv, "-initrd", VMM_INITRAMFS);
-    argv_add(&argv, "-append", "%s", line);
+    argv_add(&argv, "-append", "%s -- agent=port", line);
     return argv;
 }
 

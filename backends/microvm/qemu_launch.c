@@ -60,6 +60,13 @@ static int qemu_freeze(struct vmm_control *c, bool frozen, struct error *e)
     return qmp_call(c->qmp, frozen ? "stop" : "cont", NULL, QEMU_STOP_MS, NULL, e);
 }
 
+static int qemu_press(struct vmm_control *c, enum vmm_button button, struct error *e)
+{
+    static const char *const commands[] = {
+        [VMM_BUTTON_POWER] = "system_powerdown", [VMM_BUTTON_RESET] = "system_reset"};
+    return qmp_call(c->qmp, commands[button], NULL, QEMU_STOP_MS, NULL, e);
+}
+
 static void qemu_counted(void *data, const json_t *disks)
 {
     metrics_qemu(disks, data);
@@ -129,12 +136,14 @@ static int qemu_resume(struct vmm_control *c, const struct plan *p, int state, s
 
 static const struct vmm_driver qemu_driver = {
     .name = "qemu",
+    .jail = vmm_jail_leading_out,
     .argv = qemu_argv,
     .control_new = qemu_control_new,
     .control_free = qemu_control_free,
     .control_fd = qemu_control_fd,
     .control_dispatch = qemu_control_dispatch,
     .freeze = qemu_freeze,
+    .press = qemu_press,
     .measure = qemu_count,
     .dump = qemu_dump,
     .dumped = qemu_dumped,
@@ -149,4 +158,4 @@ static int qemu_open(const char *plan, size_t size, const struct launch_env *env
     return vmm_open(&qemu_driver, plan, size, env, ret, e);
 }
 
-const struct launch_ops qemu_launch_ops = VMM_LAUNCH_OPS("qemu", qemu_open);
+const struct launch_ops qemu_launch_ops = VMM_LAUNCH_OPS("qemu", qemu_open, NULL);

@@ -1,6 +1,7 @@
 #include "backends/microvm/vmm.h"
 
 #include "backends/launch.h"
+#include "backends/net/translator.h"
 
 #include <inttypes.h>
 
@@ -26,11 +27,33 @@ void vmm_jail_device(struct plan *j, const char *path)
     jail_step(j, PLAN_MOUNT_DEVICE, path, path, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
 }
 
+void vmm_jail_text(struct plan *j, const char *target, const char *text)
+{
+    struct plan_mount *m = jail_step(j, PLAN_MOUNT_FILE, NULL, target, 0);
+    m->content = str_dup(text);
+    m->mode = 0444;
+}
+
 /* Root's own cache is closed to everybody: these are lent to the id the program runs as. */
 static void jail_file(struct plan *j, const char *source, const char *target, bool lent)
 {
     const unsigned tame = PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV;
     jail_step(j, PLAN_MOUNT_BIND, source, target, tame | (lent ? PLAN_MOUNT_LENT : 0));
+}
+
+/* What it serves: those folders and what is mounted in them, which nobody can change there. */
+static void jail_shares(struct plan *j, const struct plan *p)
+{
+    unsigned n = 0;
+    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (m->kind != PLAN_MOUNT_BIND)
+            continue;
+        autofree char *target = str_format(VMM_SHARE "%u", n++);
+        jail_step(j, PLAN_MOUNT_BIND, m->source, target,
+                  PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC |
+                      (p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0));
+    }
 }
 
 struct plan *vmm_jail(const struct plan *p)
@@ -63,28 +86,82 @@ struct plan *vmm_jail(const struct plan *p)
         for (size_t i = 0; m->files && m->files[i]; i++)
             jail_file(j, m->files[i], m->files[i], false);
     }
-    if (p->snapshot_kind != PLAN_SNAPSHOT_MEMORY) {
+    if (p->snapshot_kind != PLAN_SNAPSHOT_MEMORY && !plan_boots_disk(p)) {
         jail_file(j, m->kernel, VMM_KERNEL, root);
         jail_file(j, m->initramfs, VMM_INITRAMFS, root);
     }
+    jail_shares(j, p);
     if (m->accel == PLAN_ACCEL_KVM && !m->jailer)
         jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC | (root ? PLAN_MOUNT_LENT : 0));
     return j;
 }
 
+struct plan *vmm_jail_leading_out(const struct plan *p)
+{
+    struct plan *j = vmm_jail(p);
+    j->network = p->network;
+    if (p->network == PLAN_NETWORK_PRIVATE)
+        vmm_jail_text(j, "/etc/resolv.conf", "nameserver " PLAN_TRANSLATOR_DNS "\n");
+    return j;
+}
+
+/* Beside the root image, with a name for a moment. */
+static char *jail_path_of(const struct plan *p, const char *what)
+{
+    const char *root = p->machine.root, *name = strrchr(root, '/');
+    autofree char *folder = str_ndup(root, name ? (size_t)(name - root) : 0);
+    return str_format("%s/%s-%s" LAUNCH_FILE_ENDING, folder, p->id, what);
+}
+
+char *vmm_saving_path(const struct plan *p, size_t which)
+{
+    return jail_path_of(p, which ? VMM_SAVED_STATE : VMM_SAVED_MEMORY);
+}
+
+char *vmm_scratch_path(const struct plan *p)
+{
+    return jail_path_of(p, VMM_SAVED_SCRATCH);
+}
+
+static void jail_written(struct plan *j, const char *source, const char *target)
+{
+    jail_step(j, PLAN_MOUNT_BIND, source, target,
+              PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC);
+}
+
+bool vmm_writes(const struct plan *p)
+{
+    return p->machine.scratch || plan_boots_disk(p);
+}
+
+uint64_t vmm_file_max(const struct plan *p)
+{
+    uint64_t memory = vmm_saving_room(p);
+    return p->machine.scratch ? MAX(memory, p->limits.disk) : memory;
+}
+
 struct plan *vmm_jail_meeting(const struct plan *p)
 {
     struct plan *j = vmm_jail(p);
+    j->network = p->network;
     jail_file(j, p->machine.root, VMM_ROOT, p->map_by == PLAN_MAP_PARENT);
+    if (p->machine.scratch) {
+        autofree char *source = vmm_scratch_path(p);
+        jail_written(j, source, VMM_SCRATCH);
+    }
     if (p->machine.jailer) {
-        static const char *const nodes[] = {"/dev/kvm", "/dev/net/tun", "/dev/urandom",
+        static const char *const nodes[] = {"/dev/kvm", NET_TUN, "/dev/urandom",
                                             "/dev/userfaultfd"};
         for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
             jail_step(j, PLAN_MOUNT_DEVICE, nodes[i], nodes[i],
                       PLAN_MOUNT_MADE | PLAN_MOUNT_OPTIONAL);
         return j;
     }
+    if (p->network == PLAN_NETWORK_PRIVATE)
+        jail_step(j, PLAN_MOUNT_DEVICE, NET_TUN, NET_TUN,
+                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC |
+                      (p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0));
     struct plan_mount *m =
         jail_step(j, PLAN_MOUNT_TMPFS, NULL, VMM_MEET,
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC | PLAN_MOUNT_OWNED);
@@ -93,21 +170,12 @@ struct plan *vmm_jail_meeting(const struct plan *p)
     return j;
 }
 
-char *vmm_saving_path(const struct plan *p, size_t which)
-{
-    const char *root = p->machine.root, *name = strrchr(root, '/');
-    autofree char *folder = str_ndup(root, name ? (size_t)(name - root) : 0);
-    return str_format("%s/%s-%s" LAUNCH_FILE_ENDING, folder, p->id,
-                      which ? VMM_SAVED_STATE : VMM_SAVED_MEMORY);
-}
-
 void vmm_jail_saving(struct plan *j, const struct plan *p)
 {
     static const char *const targets[VMM_SAVES] = {VMM_SAVE_MEMORY, VMM_SAVE_STATE};
     for (size_t i = 0; i < VMM_SAVES; i++) {
         autofree char *source = vmm_saving_path(p, i);
-        jail_step(j, PLAN_MOUNT_BIND, source, targets[i],
-                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC);
+        jail_written(j, source, targets[i]);
     }
 }
 
@@ -122,6 +190,33 @@ void vmm_jail_loading(struct plan *j, const char *from)
         autofree char *source = str_join_path(from, parts[i][0]);
         jail_file(j, source, parts[i][1], false);
     }
+}
+
+uint64_t vmm_saving_room(const struct plan *p)
+{
+    return p->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX;
+}
+
+void vmm_jail_saving_folder(struct plan *j, const struct plan *p)
+{
+    struct plan_mount *m =
+        jail_step(j, PLAN_MOUNT_TMPFS, NULL, VMM_SAVE_FOLDER,
+                  PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC | PLAN_MOUNT_OWNED);
+    m->mode = 0700;
+    m->size = vmm_saving_room(p);
+}
+
+void vmm_jail_loading_folder(struct plan *j, const char *from, const char *config)
+{
+    static const char *const parts[][2] = {
+        {VMM_SAVED_MEMORY, VMM_LOAD_FOLDER "/" VMM_FOLDER_MEMORY},
+        {VMM_SAVED_STATE,  VMM_LOAD_FOLDER "/" VMM_FOLDER_STATE }
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        autofree char *source = str_join_path(from, parts[i][0]);
+        jail_file(j, source, parts[i][1], false);
+    }
+    vmm_jail_text(j, VMM_LOAD_FOLDER "/" VMM_FOLDER_CONFIG, config);
 }
 
 char *vmm_mac(const struct plan *p)
@@ -147,8 +242,7 @@ char **vmm_jailer_argv(const struct plan *p, char *const *argv, uint32_t uid, ui
                        const char *base)
 {
     autofree char *u = str_format("%u", uid), *g = str_format("%u", gid);
-    autofree char *file =
-        str_format("fsize=%" PRIu64, p->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX);
+    autofree char *file = str_format("fsize=%" PRIu64, vmm_file_max(p));
     const char *const words[] = {p->machine.jailer,
                                  "--id",
                                  p->id,

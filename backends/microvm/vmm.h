@@ -6,14 +6,16 @@
 #define COFFERDAM_BACKENDS_MICROVM_VMM_H
 
 #include "app/plan/plan.h"
+#include "backends/net/guest.h"
 
 /* Descriptors of the program; 0 is /dev/null, 1 and 2 are what it says when something is wrong. */
 enum {
     VMM_FD_AGENT = 3,   /* a stream: the other end of the guest's port */
     VMM_FD_CONTROL = 4, /* a stream: QMP, an API */
     VMM_FD_KERNEL = 5,  /* a stream: what the guest's kernel prints */
-    VMM_FD_ROOT = 6,    /* the root image, read-only */
-    VMM_FD_SCRATCH = 7, /* the scratch disk, for reading and writing; /dev/null: there is none */
+    VMM_FD_ROOT = 6,    /* the root image, or the disk it boots, read-only */
+    VMM_FD_SCRATCH = 7, /* the scratch disk, or the overlay over that, for reading and writing;
+                           /dev/null: there is none */
     VMM_FDS,
 };
 
@@ -22,6 +24,11 @@ enum {
 #define VMM_INITRAMFS "/initramfs"
 /* What a program that goes on from a snapshot opens as its memory, for reading and writing. */
 #define VMM_MEMORY "/memory"
+
+/* Where the jail shows a folder the program serves: this, and the number of the plan's BIND. */
+#define VMM_SHARE "/share"
+#define VMM_SHARE_TAG "share"
+enum { VMM_SHARES_MAX = 8 };
 
 /* Files of a snapshot: the guest's memory, everything else of the machine, and who can read it. */
 #define VMM_SAVED_MEMORY "memory"
@@ -35,6 +42,7 @@ enum {
  * turns into a connection to a socket of that port's number.
  */
 #define VMM_ROOT "/root.img"
+#define VMM_SCRATCH "/scratch.img" /* where there is one */
 #define VMM_MEET "/run"
 #define VMM_MEET_API_NAME "api.sock"
 #define VMM_MEET_API VMM_MEET "/" VMM_MEET_API_NAME
@@ -47,13 +55,22 @@ enum {
 #define VMM_SAVE_MEMORY "/saved.memory"
 #define VMM_SAVE_STATE "/saved.state"
 enum { VMM_SAVE_STATE_MAX = 64 << 20 };
-#define VMM_TAP "tap0" /* in the jail's network namespace */
+/* Or a folder in memory in which it makes files of its own names, and one it goes on from. */
+#define VMM_SAVE_FOLDER "/saved"
+#define VMM_LOAD_FOLDER "/load"
+#define VMM_FOLDER_MEMORY "memory-ranges"
+#define VMM_FOLDER_STATE "state.json"
+#define VMM_FOLDER_CONFIG "config.json"
+#define VMM_GUEST_NET "10.0.2.0/24" /* PLAN_GUEST_ADDRESS is of it */
+#define VMM_TAP NET_GUEST_TAP       /* in the jail's network namespace */
 #define VMM_AGENT_PORT_TEXT "1024"
 enum { VMM_AGENT_PORT = 1024, VMM_GUEST_CID = 3 };
 
 /* Serial numbers of the guest's disks. */
 #define VMM_DISK_ROOT "root"
 #define VMM_DISK_SCRATCH "scratch"
+#define VMM_DISK_BASE \
+    "base" /* below a disk that boots its own system, and not the guest's to see */
 #define VMM_SCRATCH_TYPE "ext4" /* as images/blank.h makes them */
 
 /* Who the program is in the jail: never root. */
@@ -66,6 +83,9 @@ enum { VMM_UID = 1000, VMM_GID = 1000 };
  */
 struct plan *vmm_jail(const struct plan *p);
 
+/* The same for one that makes its guest's connections, where the plan has a private network. */
+struct plan *vmm_jail_leading_out(const struct plan *p);
+
 /* The same for programs that make sockets of their own. */
 struct plan *vmm_jail_meeting(const struct plan *p);
 
@@ -75,11 +95,28 @@ struct plan *vmm_jail_meeting(const struct plan *p);
  */
 enum { VMM_SAVES = 2 };
 char *vmm_saving_path(const struct plan *p, size_t which); /* memory, state. Owned */
+char *vmm_scratch_path(const struct plan *p);              /* likewise, of its disk */
 void vmm_jail_saving(struct plan *j, const struct plan *p);
 void vmm_jail_loading(struct plan *j, const char *from);
 
-/* Adds a device of the host's to a jail. */
+/*
+ * The same where it makes files of its own: in memory, as much as one snapshot takes and no more,
+ * which its control group has to have for as long. What says what the machine is comes from us
+ * (`config`, JSON) and never from a snapshot.
+ */
+void vmm_jail_saving_folder(struct plan *j, const struct plan *p);
+uint64_t vmm_saving_room(const struct plan *p); /* bytes of one */
+void vmm_jail_loading_folder(struct plan *j, const char *from, const char *config);
+
+/* Whether something is written to a disk, for which VMM_FD_SCRATCH is. */
+bool vmm_writes(const struct plan *p);
+
+/* Bytes of the largest file such a program may write. */
+uint64_t vmm_file_max(const struct plan *p);
+
+/* Adds a device of the host's to a jail, or a file that anybody reads. */
 void vmm_jail_device(struct plan *j, const char *path);
+void vmm_jail_text(struct plan *j, const char *target, const char *text);
 
 /* The guest's network address: of our own making, the same for the same workload. Owned. */
 char *vmm_mac(const struct plan *p);

@@ -1,6 +1,7 @@
 /* From a plan to a program that runs a guest. */
 #include "backends/microvm/vmm_launch.h"
 
+#include "backends/guest/guest_serial.h"
 #include "backends/microvm/jailer_trust.h"
 #include "backends/microvm/vmm_call.h"
 #include "base/fd.h"
@@ -10,11 +11,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BOOT_MEET_MS = 10000, BOOT_CALL_MS = 20000 };
+enum { BOOT_MEET_MS = 10000, BOOT_CALL_MS = 20000, BOOT_OVERLAY_MORE = 16 << 20 };
 
 /* --- before the guest ---------------------------------------------------------------------------
  */
@@ -29,12 +32,13 @@ static const char *boot_from(const struct launch *l)
 struct boot_ends {
     int fds[VMM_FDS];                      /* owned; the program's */
     int agent, control, kernel, errors[2]; /* owned; ours (errors: a pipe) */
-    int saves[VMM_SAVES];                  /* owned; of a driver that meets */
+    int saves[VMM_SAVES], base;            /* owned; of a driver that meets */
 };
 
+/* To files that have a name for a moment. */
 static bool boot_saves(const struct launch *l)
 {
-    return l->driver->meets && l->driver->dump;
+    return l->driver->meets && l->driver->dump && !l->driver->config;
 }
 
 /* Only what has a name can be mounted; they have one until that is done. */
@@ -55,11 +59,16 @@ static int boot_make_saves(const struct launch *l, struct boot_ends *b, struct e
 
 static void boot_unname_saves(const struct launch *l, const struct boot_ends *b)
 {
+    if (!l->driver->meets)
+        return;
     for (size_t i = 0; i < VMM_SAVES; i++) {
         autofree char *path = vmm_saving_path(l->plan, i);
         if (b->saves[i] >= 0)
             unlink(path);
     }
+    autofree char *scratch = vmm_scratch_path(l->plan);
+    if (l->plan->machine.scratch)
+        unlink(scratch);
 }
 
 static void boot_close(struct boot_ends *b)
@@ -73,6 +82,7 @@ static void boot_close(struct boot_ends *b)
     b->errors[0] = fd_close(b->errors[0]);
     for (size_t i = 0; i < VMM_SAVES; i++)
         b->saves[i] = fd_close(b->saves[i]);
+    b->base = fd_close(b->base);
 }
 
 static int boot_pair(int *ret_ours, int *ret_theirs, struct error *e)
@@ -102,10 +112,42 @@ static int boot_open_scratch(struct launch *l, struct boot_ends *b, const struct
                              struct error *e)
 {
     int *fd = &b->fds[VMM_FD_SCRATCH];
-    if (l->plan->machine.scratch)
+    if (vmm_writes(l->plan))
         return vmm_scratch_make(l, saved->scratch, fd, e);
     *fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return *fd < 0 ? error_errno(e, errno, "/dev/null") : 0;
+}
+
+/* The same of one that opens it by a name, which it has until it is mounted. */
+static int boot_make_scratch(struct launch *l, const struct vmm_saved *saved, struct error *e)
+{
+    int fd = FD_NONE;
+    if (!l->plan->machine.scratch)
+        return 0;
+    autofree char *path = vmm_scratch_path(l->plan);
+    int r = l->env.journal ? l->env.journal(l->env.journal_data, "file", path, e) : 0;
+    if (r == 0)
+        r = vmm_scratch_make(l, saved->scratch, &fd, e);
+    if (r == 0)
+        fd_close(fd);
+    return r;
+}
+
+/* In a disk's own system there is nobody of ours. */
+static int boot_open_agent(const struct launch *l, struct boot_ends *b, struct error *e)
+{
+    if (!plan_boots_disk(l->plan))
+        return boot_pair(&b->agent, &b->fds[VMM_FD_AGENT], e);
+    b->fds[VMM_FD_AGENT] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return b->fds[VMM_FD_AGENT] < 0 ? error_errno(e, errno, "/dev/null") : 0;
+}
+
+/* Before anything looks at a snapshot or makes one: what is opened then has to be the same. */
+static int boot_over(struct launch *l, struct error *e)
+{
+    free(l->over);
+    l->over = vmm_over(l->plan, FD_NONE);
+    return l->over ? 0 : error_errno(e, errno, "%s", l->plan->machine.disks[0]);
 }
 
 static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *saved,
@@ -117,14 +159,19 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
         FD_NONE,
         FD_NONE,
         {FD_NONE, FD_NONE},
-        {FD_NONE, FD_NONE}
+        {FD_NONE, FD_NONE},
+        FD_NONE
     };
-    const char *root = l->plan->machine.root;
     *saved = (struct vmm_saved){FD_NONE, FD_NONE, FD_NONE};
     b->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    b->fds[VMM_FD_ROOT] = open(root, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (b->fds[0] < 0 || b->fds[VMM_FD_ROOT] < 0)
-        return error_errno(e, errno, "%s", b->fds[0] < 0 ? "/dev/null" : root);
+    if (b->fds[0] < 0)
+        return error_errno(e, errno, "/dev/null");
+    b->fds[VMM_FD_ROOT] = vmm_base_open(l->plan, e);
+    if (b->fds[VMM_FD_ROOT] < 0)
+        return -e->code;
+    autofree char *over = vmm_over(l->plan, b->fds[VMM_FD_ROOT]);
+    if (!str_equal(over, l->over))
+        return error_set(e, ESTALE, VMM_OVER_CHANGED, l->plan->machine.disks[0]);
     int r = fd_pipe(b->errors, O_NONBLOCK);
     if (r < 0)
         return error_errno(e, -r, "a pipe");
@@ -132,13 +179,16 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
     if (l->driver->meets && boot_from(l)) /* it opens them itself */
         r = vmm_resume_open(l, boot_from(l), saved, e);
     if (l->driver->meets) {
-        saved->memory = fd_close(saved->memory);
+        b->base = saved->memory;
+        saved->memory = FD_NONE;
         saved->state = fd_close(saved->state);
         if (r == 0)
             r = boot_make_saves(l, b, e);
+        if (r == 0)
+            r = boot_make_scratch(l, saved, e);
         return r < 0 ? r : boot_open_meeting(b, e);
     }
-    r = boot_pair(&b->agent, &b->fds[VMM_FD_AGENT], e);
+    r = boot_open_agent(l, b, e);
     if (r == 0)
         r = boot_pair(&b->control, &b->fds[VMM_FD_CONTROL], e);
     if (r == 0)
@@ -146,6 +196,21 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
     if (r == 0 && boot_from(l))
         r = vmm_resume_open(l, boot_from(l), saved, e);
     return r == 0 ? boot_open_scratch(l, b, saved, e) : r;
+}
+
+/*
+ * What it goes on from is what is still called so: the program has opened the same. And in a file
+ * of small blocks a hole is a page that was not written.
+ */
+static bool boot_tracks(const struct launch *l, const struct boot_ends *b)
+{
+    enum { PAGE = 4096 };
+    struct stat had, has, save;
+    if (!l->driver->dump_changes || !boot_from(l) || b->base < 0 || b->saves[0] < 0)
+        return false;
+    autofree char *path = str_join_path(boot_from(l), VMM_SAVED_MEMORY);
+    return fstat(b->base, &had) == 0 && stat(path, &has) == 0 && fstat(b->saves[0], &save) == 0 &&
+           had.st_dev == has.st_dev && had.st_ino == has.st_ino && save.st_blksize <= PAGE;
 }
 
 static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
@@ -161,7 +226,7 @@ static int boot_take(struct launch *l, struct boot_ends *b, struct error *e)
     l->control = l->driver->control_new(control, l->driver->name);
     if (!l->control)
         return error_errno(e, errno, "a channel to the machine");
-    if (l->driver->meets)
+    if (l->driver->meets || plan_boots_disk(l->plan))
         return 0;
     l->agent = agent_guest_new(TAKE_FD(b->agent));
     return l->agent ? 0 : error_errno(e, errno, "a channel to the guest");
@@ -186,7 +251,13 @@ static int boot_start(struct launch *l, struct boot_ends *b, struct error *e)
 {
     int r = boot_take(l, b, e);
     if (r == 0 && boot_saves(l))
-        r = vmm_hands_lend(&l->hands, b->saves, e);
+        r = vmm_hands_lend(&l->hands, b->saves, VMM_SAVES, e);
+    else if (r == 0 && l->meeting.saves >= 0)
+        r = vmm_hands_lend(&l->hands, &l->meeting.saves, 1, e);
+    l->meeting.saves = fd_close(l->meeting.saves);
+    l->tracks = l->based = r == 0 && boot_tracks(l, b);
+    if (l->based)
+        r = vmm_hands_base(&l->hands, b->base, e);
     if (r == 0 && l->driver->meets && l->resumed)
         return boot_go_on(l, e);
     if (r < 0 || !l->driver->power_on)
@@ -244,15 +315,25 @@ static void boot_jail(struct launch *l)
     l->jail = l->driver->jail ? l->driver->jail(l->plan) : vmm_jail(l->plan);
     if (boot_saves(l))
         vmm_jail_saving(l->jail, l->plan);
-    if (l->driver->meets && boot_from(l))
+    else if (l->driver->config)
+        vmm_jail_saving_folder(l->jail, l->plan);
+    if (l->driver->config && boot_from(l)) {
+        autofree char *config = l->driver->config(l->plan);
+        vmm_jail_loading_folder(l->jail, boot_from(l), config);
+    } else if (l->driver->meets && boot_from(l)) {
         vmm_jail_loading(l->jail, boot_from(l));
+    }
 }
 
 /* A scratch disk does not grow; what is written of the machine's state has a bound of its own. */
 static uint64_t boot_file_max(const struct launch *l)
 {
     if (l->driver->meets)
-        return l->plan->machine.memory + (uint64_t)VMM_SAVE_STATE_MAX;
+        return vmm_file_max(l->plan);
+    if (plan_boots_disk(l->plan)) /* all of it, and what says where it lies */
+        return MAX(l->plan->machine.disk_size + l->plan->machine.disk_size / 1024 +
+                       BOOT_OVERLAY_MORE,
+                   (uint64_t)VMM_SAVE_STATE_MAX);
     return l->plan->machine.scratch ? MAX(l->plan->limits.disk, (uint64_t)VMM_SAVE_STATE_MAX) : 0;
 }
 
@@ -269,7 +350,7 @@ static int boot_spawn(struct launch *l, struct error *e)
     if (r == 0)
         r = guest_copies_begin(l->plan, &l->copies, e);
     if (r == 0 && l->driver->dump)
-        r = vmm_hands_start(l->plan, &l->hands, e);
+        r = vmm_hands_start(l->plan, l->over, &l->hands, e);
     if (r < 0)
         return r;
     r = boot_open(l, &ends, &saved, e);
@@ -283,6 +364,10 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .argv = argv,
                          .fds = ends.fds,
                          .meets = l->driver->meets,
+                         .saves = l->driver->config != NULL,
+                         .net = &l->net,
+                         /* translated code fills few of them; they made no start faster */
+                         .small_pages = l->plan->machine.accel == PLAN_ACCEL_TCG,
                          .file_max = boot_file_max(l),
                          .memory = saved.memory};
     autofree char *base = NULL;
@@ -307,18 +392,32 @@ static int boot_spawn(struct launch *l, struct error *e)
     return r;
 }
 
+/* A machine that boots its own disk is started when it is on; its serial line is its console. */
+static void boot_is_on(struct launch *l, struct launch_streams *ret)
+{
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->kernel, NULL);
+    guest_serial_streams(TAKE_FD(l->kernel), l->plan->terminal, ret);
+    vmm_settle(l);
+    if (l->resumed)
+        strv_add(&l->shortfalls, PLAN_SAME_BUT_STIRRED);
+    l->phases[VMM_PHASE_STARTED] = loop_now_us();
+}
+
 int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error *e)
 {
     struct error mine = {0};
     l->status = -1;
-    l->agent_closed = l->reaped = l->ended = l->frozen = false;
+    l->agent_closed = l->reaped = l->ended = l->frozen = l->killed = false;
+    l->ballooned = 0;
     l->why[0] = '\0';
     l->kernel_tail = l->errors_tail = (struct guest_tail){{0}, 0, 0};
     memset(l->phases, 0, sizeof(l->phases));
     memset(&l->counts, 0xff, sizeof(l->counts));
     l->phases[VMM_PHASE_BEGIN] = loop_now_us();
-    l->resumed = l->plan->snapshot || vmm_is_warm(l);
-    int r = boot_spawn(l, &mine);
+    int r = boot_over(l, &mine);
+    l->resumed = r == 0 && (l->plan->snapshot || vmm_is_warm(l));
+    if (r == 0)
+        r = boot_spawn(l, &mine);
     if (r < 0 && l->resumed && !l->plan->snapshot) { /* a template is a help, not a condition */
         struct error ignored;
         guest_copies_end(&l->copies);
@@ -329,6 +428,10 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
     }
     if (r < 0)
         launch_own_failure(&mine);
+    if (r == 0 && plan_boots_disk(l->plan)) {
+        boot_is_on(l, ret_streams);
+        return 0;
+    }
     if (r == 0)
         r = vmm_setup_begin(l, &mine);
     if (r == 0)

@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CALL_TRY_MS = 1000, CALL_REST_MS = 5, CALL_WORD_MAX = 32 };
+enum { CALL_TRY_MS = 1000, CALL_FIRST_MS = 200, CALL_REST_MS = 5, CALL_WORD_MAX = 32 };
 
 /* 1: there is something to read; 0: not in time, or it is over. */
 static int call_poll(int fd, int alive, uint64_t until)
@@ -99,9 +99,11 @@ int vmm_call(int folder, int alive, int timeout_ms, struct error *e)
 {
     uint64_t until = loop_now_ms() + (uint64_t)timeout_ms;
     struct pollfd p = {.fd = alive, .events = POLLIN};
-    for (;;) {
+    /* the first is soon given up: a guest that has such a connection from before hears none of it
+     */
+    for (uint64_t try = CALL_FIRST_MS;; try = MIN(2 * try, (uint64_t)CALL_TRY_MS)) {
         uint64_t now = loop_now_ms();
-        int fd = call_once(folder, alive, MIN(until, now + CALL_TRY_MS));
+        int fd = call_once(folder, alive, MIN(until, now + try));
         if (fd >= 0)
             return fd;
         if (fd == -EPROTO)

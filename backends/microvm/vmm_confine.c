@@ -1,6 +1,7 @@
 #include "backends/microvm/vmm_confine.h"
 
 #include "backends/microvm/vmm.h"
+#include "backends/net/translator.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "vmm-filter.h"
@@ -10,6 +11,7 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 struct confine_rules {
     uint64_t fs, net, scoped;
 };
+enum { CONFINE_REFER = 1 << 13, CONFINE_TRUNCATE = 1 << 14 };
 enum { LOWEST_FS_BITS = 13, NET_BIND_AND_CONNECT = 3, SCOPE_SOCKETS_AND_SIGNALS = 3 };
 
 int vmm_confine_bounds(struct error *e)
@@ -37,53 +40,55 @@ static int confine_capabilities(struct error *e)
 }
 
 /* What is not there needs no rule. */
-static int confine_rule(int rules, const struct landlock_path_beneath_attr *a)
+static int confine_rule(int rules, const char *path, uint64_t access)
 {
-    return a->parent_fd < 0
-               ? 0
-               : (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, a, 0);
+    struct stat st;
+    const uint64_t of_files = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+                              LANDLOCK_ACCESS_FS_WRITE_FILE | CONFINE_TRUNCATE;
+    autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    struct landlock_path_beneath_attr a = {.allowed_access = access, .parent_fd = fd};
+    if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+        a.allowed_access &= of_files;
+    return (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0);
 }
 
 /* All that is named is what the jail shows, which is mounted read-only: said a second time here. */
-static int confine_files(bool meets, struct error *e)
+static int confine_files(bool meets, bool leads_out, struct error *e)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
         return 0; /* this kernel has none: the mounts say it */
     uint64_t known = (1ull << LOWEST_FS_BITS) - 1;
-    known |= abi >= 2 ? 1ull << 13 : 0; /* REFER */
-    known |= abi >= 3 ? 1ull << 14 : 0; /* TRUNCATE */
-    struct confine_rules set = {known, abi >= 4 ? NET_BIND_AND_CONNECT : 0,
+    known |= abi >= 2 ? CONFINE_REFER : 0;
+    known |= abi >= 3 ? CONFINE_TRUNCATE : 0;
+    struct confine_rules set = {known, abi >= 4 && (meets || !leads_out) ? NET_BIND_AND_CONNECT : 0,
                                 abi >= 6 ? SCOPE_SOCKETS_AND_SIGNALS : 0};
     size_t size = abi >= 6 ? sizeof(set) : abi >= 4 ? 16 : 8;
+    const uint64_t uses = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
+    const uint64_t saves = uses | (known & CONFINE_TRUNCATE);
+    const struct {
+        bool always;
+        const char *path;
+        uint64_t access;
+    } rows[] = {
+        {true,  "/",
+         LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR     },
+        {true,  "/dev/kvm",      uses                                                                },
+        {false, VMM_MEET,        uses | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE},
+        {false, NET_TUN,         uses                                                                },
+        {false, VMM_SCRATCH,     uses                                                                },
+        {false, VMM_SAVE_MEMORY, saves                                                               },
+        {false, VMM_SAVE_STATE,  saves                                                               },
+        {false, VMM_SAVE_FOLDER, saves | LANDLOCK_ACCESS_FS_MAKE_REG                                 },
+    };
     autoclose int rules = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
-    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    autoclose int kvm = open("/dev/kvm", O_PATH | O_CLOEXEC);
-    autoclose int meet = meets ? open(VMM_MEET, O_PATH | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
-    autoclose int memory = meets ? open(VMM_SAVE_MEMORY, O_PATH | O_CLOEXEC) : FD_NONE;
-    autoclose int state = meets ? open(VMM_SAVE_STATE, O_PATH | O_CLOEXEC) : FD_NONE;
-    struct landlock_path_beneath_attr a = {
-        .allowed_access =
-            LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-        .parent_fd = root,
-    };
-    struct landlock_path_beneath_attr device = {
-        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE,
-        .parent_fd = kvm,
-    };
-    struct landlock_path_beneath_attr place = {
-        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-                          LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE,
-        .parent_fd = meet,
-    };
-    const uint64_t saves = device.allowed_access | (known & 1ull << 14);
-    struct landlock_path_beneath_attr saved[] = {
-        {.allowed_access = saves, .parent_fd = memory},
-        {.allowed_access = saves, .parent_fd = state }
-    };
-    if (rules < 0 || confine_rule(rules, &a) < 0 || confine_rule(rules, &device) < 0 ||
-        confine_rule(rules, &place) < 0 || confine_rule(rules, &saved[0]) < 0 ||
-        confine_rule(rules, &saved[1]) < 0 || syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+    int r = rules < 0 ? -1 : 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++)
+        if (rows[i].always || meets)
+            r = confine_rule(rules, rows[i].path, rows[i].access);
+    if (r < 0 || syscall(SYS_landlock_restrict_self, rules, 0) < 0)
         return error_errno(e, errno, "Landlock");
     return 0;
 }
@@ -99,17 +104,19 @@ static int confine_filter(const struct sock_filter *filter, size_t count, struct
     return 0;
 }
 
-int vmm_confine(bool meets, struct error *e)
+int vmm_confine(bool meets, bool leads_out, struct error *e)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(e, errno, "no_new_privs");
-    int r = confine_files(meets, e);
+    int r = confine_files(meets, leads_out, e);
     if (r == 0)
         r = confine_capabilities(e);
     if (r < 0)
         return r;
-    return meets ? confine_filter(vmm_filter_meeting, ARRAY_SIZE(vmm_filter_meeting), e)
-                 : confine_filter(vmm_filter, ARRAY_SIZE(vmm_filter), e);
+    if (meets)
+        return confine_filter(vmm_filter_meeting, ARRAY_SIZE(vmm_filter_meeting), e);
+    return leads_out ? confine_filter(vmm_filter_leading_out, ARRAY_SIZE(vmm_filter_leading_out), e)
+                     : confine_filter(vmm_filter, ARRAY_SIZE(vmm_filter), e);
 }
 
 int vmm_confine_unpacking(struct error *e)

@@ -12,9 +12,10 @@ int vmm_confine_bounds(struct error *e);
 /*
  * No capability; Landlock: files are read and run, nothing is written, made or
  * removed by name; the system calls of vmm_filter_gen.c. Runs with the jail as its root. `meets`:
- * it may make sockets in VMM_MEET.
+ * it may make sockets in VMM_MEET. `leads_out`: it may make connections of IPv4, in a network
+ * namespace that says where to; or, one that meets, open the device its guest's card is of.
  */
-int vmm_confine(bool meets, struct error *e);
+int vmm_confine(bool meets, bool leads_out, struct error *e);
 
 /* No capability and no call but those that move bytes between descriptors it has: the first other
  * one is its end. */

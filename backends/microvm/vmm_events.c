@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +81,10 @@ int vmm_watch_open(struct launch *l, struct error *e)
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0)
         return error_errno(e, errno, "epoll");
+    l->patience = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (l->patience < 0)
+        return error_errno(e, errno, "a timer");
+    events_watch(l, l->patience);
     events_watch(l, l->agent ? agent_host_fd(l->agent) : l->meeting.agent);
     events_watch(l, l->pidfd);
     events_watch(l, l->kernel);
@@ -147,17 +152,22 @@ void vmm_explain_end(struct launch *l)
     autofree char *reason = guest_tail_reason(&l->kernel_tail);
     autofree char *error = guest_tail_last(&l->errors_tail);
     const char *program = l->driver->name;
+    int code = l->reaped && WIFEXITED(l->wait_status) ? WEXITSTATUS(l->wait_status) : 0;
+    const char *means = code && l->driver->status_means ? l->driver->status_means(code) : NULL;
     if (l->why[0]) {
         return;
     } else if (l->reaped && WIFSIGNALED(l->wait_status)) {
         int signo = WTERMSIG(l->wait_status);
         snprintf(l->why, sizeof(l->why), "%s was killed by signal %d (%s)", program, signo,
                  strsignal(signo));
+    } else if (means) {
+        snprintf(l->why, sizeof(l->why), "%s ended with status %d (%s)%s%s", program, code, means,
+                 error ? ": " : "", error ? error : "");
     } else if (reason) {
         snprintf(l->why, sizeof(l->why), "%s", reason);
-    } else if (l->reaped && WEXITSTATUS(l->wait_status) != 0) {
-        snprintf(l->why, sizeof(l->why), "%s ended with status %d%s%s", program,
-                 WEXITSTATUS(l->wait_status), error ? ": " : "", error ? error : "");
+    } else if (code) {
+        snprintf(l->why, sizeof(l->why), "%s ended with status %d%s%s", program, code,
+                 error ? ": " : "", error ? error : "");
     } else if (l->status < 0) {
         snprintf(l->why, sizeof(l->why), "%s",
                  l->reaped ? "the guest turned itself off or restarted"
@@ -272,7 +282,7 @@ static const struct agent_host_events relay_events = {
 static void events_end(struct launch *l, struct events_relay *r)
 {
     /* nobody writes any more; what is left in the channel is bounded */
-    for (unsigned i = 0; !l->agent_closed && i < EVENTS_LAST_WORDS; i++)
+    for (unsigned i = 0; l->agent && !l->agent_closed && i < EVENTS_LAST_WORDS; i++)
         agent_host_dispatch(l->agent, &relay_events, r);
     vmm_drain(l);
     vmm_tell_printed(l, r->events, r->data);
@@ -280,6 +290,10 @@ static void events_end(struct launch *l, struct events_relay *r)
     if (l->saving.step != SAVING_NONE) {
         vmm_saving_lost(l);
         r->events->snapshot_done(r->data, l->saving.request, &l->saving.error);
+    }
+    if (plan_boots_disk(l->plan) && WIFEXITED(l->wait_status) && !WEXITSTATUS(l->wait_status)) {
+        l->status = 0; /* it has turned itself off */
+        r->events->exited(r->data, 0, 0);
     }
     if (l->status < 0)
         vmm_explain_end(l);
@@ -333,6 +347,7 @@ void vmm_stop(struct launch *l)
     l->scratch = fd_close(l->scratch);
     buf_done(&l->metrics_line);
     buf_done(&l->printed);
+    l->patience = fd_close(l->patience);
     l->epoll = fd_close(l->epoll);
     l->pidfd = fd_close(l->pidfd);
 }

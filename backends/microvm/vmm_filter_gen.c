@@ -3,9 +3,9 @@
  * the machine that builds. Others fail with EPERM. Runs at build time only.
  *
  * QEMU's own -sandbox forbids what it knows to be dangerous; this allows what it needs, and holds
- * before QEMU's first instruction. No socket can be made, nothing can be run a second time (there
- * is nothing else to run), nobody else can be seen: a guest that takes QEMU over has these calls,
- * the descriptors of vmm.h, and a folder of libraries.
+ * before QEMU's first instruction. No socket can be made (of IPv4 by who translates), nothing can
+ * be run a second time (there is nothing else to run), nobody else can be seen: a guest that takes
+ * QEMU over has these calls, the descriptors of vmm.h, and a folder of libraries.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -186,6 +186,10 @@ static const char *const meeting[] = {
     "landlock_restrict_self",
 };
 
+/* Of those that translate what their guest sends, beside what is allowed by arguments in build().
+ */
+static const char *const leading_out[] = {"bind", "connect"};
+
 /* Of who reads what a machine's program has written of its memory (vmm_core.h). */
 static const char *const unpacking[] = {
     "read",         "pwrite64", "ftruncate",  "ftruncate64", "poll",   "ppoll",   "ppoll_time64",
@@ -227,7 +231,7 @@ static void build_unpacking(void)
     allow(unpacking, sizeof(unpacking) / sizeof(unpacking[0]));
 }
 
-static void build(int meets)
+static void build(int meets, int leads_out)
 {
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
@@ -240,6 +244,10 @@ static void build(int meets)
         allow_masked("socket", 0, 0xffffffffu, AF_UNIX);
         allow_masked("socketpair", 0, 0xffffffffu, AF_UNIX);
         allow_masked("prctl", 0, 0xffffffffu, FILTER_PR_SCHED_CORE);
+    }
+    if (leads_out) {
+        allow(leading_out, sizeof(leading_out) / sizeof(leading_out[0]));
+        allow_masked("socket", 0, 0xffffffffu, AF_INET);
     }
     /* threads, no processes: clone3's flags cannot be seen, so the C library has to fall back */
     allow_masked("clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);
@@ -272,10 +280,12 @@ static void print(const char *name)
 int main(void)
 {
     printf("/* Made by vmm_filter_gen; do not edit. */\n#include <linux/filter.h>\n");
-    build(0);
+    build(0, 0);
     print("vmm_filter");
-    build(1);
+    build(1, 0);
     print("vmm_filter_meeting");
+    build(0, 1);
+    print("vmm_filter_leading_out");
     build_unpacking();
     print("vmm_filter_unpacking");
     return fflush(stdout) == 0 ? 0 : 1;

@@ -30,39 +30,63 @@ enum {
     HANDS_PIPE = 1 << 20,
     HANDS_HALF_S = 300,
     HANDS_WRITING_MS = 600000,
-    HANDS_CALL_MS = 10000
+    HANDS_CALL_MS = 10000,
+    HANDS_DROP_MS = 10000
 };
 
 enum {
     HANDS_BEGIN = 'b',
+    HANDS_CHANGES = 'd',
+    HANDS_BASE = 'm',
     HANDS_WRITTEN = 'w',
     HANDS_ABORTED = 'a',
     HANDS_FILES = 'f',
     HANDS_CALL = 'c',
+    HANDS_DISK = 's',
+    HANDS_DROP = 'x',
 };
 
 struct hands_word {
-    enum { HANDS_DONE, HANDS_BEGUN, HANDS_CALLED } kind;
+    enum { HANDS_DONE, HANDS_BEGUN, HANDS_CALLED, HANDS_STORED } kind;
     struct error error;
 };
 
 /* The process's own. */
 struct hands {
     const struct plan *plan; /* borrowed */
+    const char *over;        /* borrowed; vmm_over() of what it runs on */
     int socket;              /* borrowed */
     int files[2];            /* owned; memory and state as the program writes them; or FD_NONE */
+    int folder;              /* owned; in which it makes them; or FD_NONE */
+    int base;                /* owned; the memory that what changes is told from; or FD_NONE */
+    bool tracks;             /* it can be told what changes */
+    bool changes;            /* that alone is written this time */
+    int dir, scratch;        /* borrowed; of the snapshot in the making; or FD_NONE */
 };
 
-char *vmm_saved_by(const struct plan *p)
+char *vmm_over(const struct plan *p, int fd)
+{
+    struct stat st;
+    if (!plan_boots_disk(p))
+        return str_dup("");
+    if ((fd < 0 ? stat(p->machine.disks[0], &st) : fstat(fd, &st)) < 0)
+        return NULL;
+    return str_format("over %ju %ju %jd %jd.%09ld %s\n", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                      (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                      p->machine.disk_format);
+}
+
+char *vmm_saved_by(const struct plan *p, const char *over)
 {
     const struct plan_machine *m = &p->machine;
     struct stat st;
     if (stat(m->program, &st) < 0)
         return NULL;
-    return str_format("1 %s %jd.%09ld %ju %s %s %s %u %" PRIu64 "\n", m->version ? m->version : "-",
-                      (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (uintmax_t)st.st_size,
-                      m->type, m->accel == PLAN_ACCEL_KVM ? "kvm" : "tcg",
-                      m->cpu_model ? m->cpu_model : "-", m->cpus, m->memory);
+    return str_format("1 %s %jd.%09ld %ju %s %s %s %u %" PRIu64 "\n%s",
+                      m->version ? m->version : "-", (intmax_t)st.st_mtim.tv_sec,
+                      st.st_mtim.tv_nsec, (uintmax_t)st.st_size, m->type,
+                      m->accel == PLAN_ACCEL_KVM ? "kvm" : "tcg", m->cpu_model ? m->cpu_model : "-",
+                      m->cpus, m->memory, over);
 }
 
 /* --- the process --------------------------------------------------------------------------------
@@ -112,6 +136,24 @@ static void hands_call(const struct hands *h, int folder)
     fd_close(folder);
 }
 
+/* While the machine stands still. */
+static int hands_disk(int scratch, int dir, struct error *e)
+{
+    autoclose int to = hands_file(dir, VMM_SAVED_SCRATCH, e);
+    if (to < 0)
+        return to;
+    int r = copy_content(scratch, to);
+    return r < 0 ? error_errno(e, -r, "the guest's disk") : 0;
+}
+
+static void hands_store(const struct hands *h)
+{
+    struct hands_word word = {.kind = HANDS_STORED};
+    if (h->scratch >= 0)
+        hands_disk(h->scratch, h->dir, &word.error);
+    fd_send(h->socket, &word, sizeof(word), NULL, 0);
+}
+
 /* The monitor's word that it is written, or that there will be none. */
 static int hands_await(const struct hands *h, struct error *e)
 {
@@ -120,7 +162,8 @@ static int hands_await(const struct hands *h, struct error *e)
         char word;
         int folder;
         size_t count = 1;
-        int r = poll(&p, 1, h->files[0] < 0 ? HANDS_SILENCE_MS : HANDS_WRITING_MS);
+        bool files = h->files[0] >= 0 || h->folder >= 0;
+        int r = poll(&p, 1, files ? HANDS_WRITING_MS : HANDS_SILENCE_MS);
         if (r < 0 && errno == EINTR)
             continue;
         ssize_t n = r > 0 ? fd_receive(h->socket, &word, 1, &folder, &count) : -ETIMEDOUT;
@@ -130,6 +173,10 @@ static int hands_await(const struct hands *h, struct error *e)
         }
         for (size_t i = 0; n == 1 && i < count; i++)
             fd_close(folder);
+        if (n == 1 && word == HANDS_DISK) {
+            hands_store(h);
+            continue;
+        }
         return n == 1 && word == HANDS_WRITTEN
                    ? 0
                    : error_set(e, n < 0 ? (int)-n : ECANCELED, "the machine's state did not come");
@@ -188,11 +235,7 @@ static int hands_scratch_disk(const struct hands_ends *from, int dir, struct err
     while (r < 0 && errno == EINTR);
     if (r <= 0 || !(p.revents & POLLIN))
         return error_set(e, ETIMEDOUT, "the guest's memory: nothing has come");
-    autoclose int to = hands_file(dir, VMM_SAVED_SCRATCH, e);
-    if (to < 0)
-        return to;
-    r = copy_content(from->scratch, to);
-    return r < 0 ? error_errno(e, -r, "the guest's disk") : 0;
+    return hands_disk(from->scratch, dir, e);
 }
 
 /* What comes through the pipes. */
@@ -210,12 +253,88 @@ static int hands_unpacked(const struct hands *h, int dir, struct hands_ends *fro
     return r;
 }
 
-/* What lies in the files, which take no room from then on. */
-static int hands_copied(const struct hands *h, int memory, int state, struct error *e)
+/* A file that the program has made, of whatever kind: only one that is what it should be is read.
+ */
+static int hands_made(const struct hands *h, const char *name, struct error *e)
+{
+    struct stat st;
+    autoclose int fd = openat(h->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_errno(e, errno, "%s of the machine", name);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+        return error_set(e, EPROTO, "%s of the machine is no file of its own", name);
+    return TAKE_FD(fd);
+}
+
+/* Whatever it has left there would be in the way of the next, and takes room. */
+static void hands_sweep(const struct hands *h)
+{
+    int copy = openat(h->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = copy < 0 ? NULL : fdopendir(copy);
+    for (const struct dirent *entry; list && (entry = readdir(list));)
+        if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
+            unlinkat(h->folder, entry->d_name, 0);
+    if (list)
+        closedir(list);
+}
+
+/* What lies in the folder. */
+static int hands_taken(const struct hands *h, int memory, int state, struct error *e)
 {
     int r = hands_await(h, e);
+    autoclose int from = r < 0 ? FD_NONE : hands_made(h, VMM_FOLDER_MEMORY, e);
+    autoclose int as = from < 0 ? FD_NONE : hands_made(h, VMM_FOLDER_STATE, e);
+    struct stat st;
     if (r == 0)
-        r = vmm_core_copy(h->files[0], memory, h->plan->machine.memory, e);
+        r = from < 0 || as < 0 ? -e->code : 0;
+    if (r == 0 && (fstat(from, &st) < 0 || (uint64_t)st.st_size != h->plan->machine.memory))
+        r = error_set(e, EPROTO, "what the machine has written is not its memory");
+    if (r == 0)
+        r = vmm_core_copy(from, memory, h->plan->machine.memory, e);
+    if (r == 0)
+        r = hands_state(as, state, e);
+    if (r == 0 && (fchmod(memory, 0444) < 0 || fchmod(state, 0444) < 0))
+        r = error_errno(e, errno, "the snapshot's files");
+    hands_sweep(h);
+    return r;
+}
+
+/* What is no hole in the file of changes takes the place of what was there. */
+static int hands_merged(const struct hands *h, int memory, struct error *e)
+{
+    struct stat st;
+    if (h->base < 0)
+        return error_set(e, EPROTO, "nobody knows what the guest's memory was before");
+    if (fstat(h->files[0], &st) < 0 || (uint64_t)st.st_size != h->plan->machine.memory)
+        return error_set(e, EPROTO, "what the machine has written is not its memory");
+    int r = copy_content(h->base, memory);
+    if (r == 0)
+        r = copy_over(h->files[0], memory);
+    return r < 0 ? error_errno(e, -r, "the guest's memory") : 0;
+}
+
+/*
+ * The next is told from this one, which may be gone from the disk by then: opened first, for a
+ * snapshot after which nobody knows what the memory was is none. FD_NONE: nothing is told from it.
+ */
+static int hands_next_base(const struct hands *h, int memory, struct error *e)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", memory);
+    int fd = h->tracks ? open(path, O_RDONLY | O_CLOEXEC) : FD_NONE;
+    return fd < 0 && h->tracks ? error_errno(e, errno, "the guest's memory, for the next one") : fd;
+}
+
+/* What lies in the files, which take no room from then on. */
+static int hands_copied(struct hands *h, int memory, int state, struct error *e)
+{
+    int r = hands_await(h, e);
+    autoclose int next = r < 0 ? FD_NONE : hands_next_base(h, memory, e);
+    if (r == 0 && next < 0 && h->tracks)
+        r = -e->code;
+    if (r == 0)
+        r = h->changes ? hands_merged(h, memory, e)
+                       : vmm_core_copy(h->files[0], memory, h->plan->machine.memory, e);
     if (r == 0)
         r = hands_state(h->files[1], state, e);
     /* nobody else gets at the folder, and the program that opens them may be of another id */
@@ -224,19 +343,29 @@ static int hands_copied(const struct hands *h, int memory, int state, struct err
     for (size_t i = 0; i < ARRAY_SIZE(h->files); i++)
         if (ftruncate(h->files[i], 0) < 0 && r == 0)
             r = error_errno(e, errno, "the machine's own copy of its memory");
+    if (r == 0 && h->tracks) {
+        fd_close(h->base);
+        h->base = TAKE_FD(next);
+    }
     return r;
 }
 
-static int hands_fill(const struct hands *h, int dir, struct hands_ends *from, struct error *e)
+static int hands_fill(struct hands *h, int dir, struct hands_ends *from, struct error *e)
 {
     const struct plan *p = h->plan;
-    autofree char *by = vmm_saved_by(p);
+    autofree char *over = vmm_over(p, FD_NONE);
+    if (!str_equal(over, h->over))
+        return error_set(e, ESTALE, VMM_OVER_CHANGED, p->machine.disks[0]);
+    autofree char *by = vmm_saved_by(p, over);
     autoclose int memory = hands_file(dir, VMM_SAVED_MEMORY, e);
     autoclose int state = memory < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_STATE, e);
     if (memory < 0 || state < 0 || !by)
         return by ? -e->code : error_set(e, ENOENT, "%s is not there", p->machine.program);
-    int r = h->files[0] < 0 ? hands_unpacked(h, dir, from, memory, state, e)
-                            : hands_copied(h, memory, state, e);
+    h->dir = dir;
+    h->scratch = from->scratch;
+    int r = h->folder >= 0     ? hands_taken(h, memory, state, e)
+            : h->files[0] >= 0 ? hands_copied(h, memory, state, e)
+                               : hands_unpacked(h, dir, from, memory, state, e);
     autoclose int note = r < 0 ? FD_NONE : hands_file(dir, VMM_SAVED_BY, e);
     if (r == 0)
         r = note < 0 ? -e->code : fd_write_full(note, by, strlen(by));
@@ -272,7 +401,7 @@ static void hands_drop_others(const char *folder, const char *kept)
 }
 
 /* The plan's template: a new folder, whole or not there. */
-static int hands_template(const struct hands *h, struct hands_ends *from, struct error *e)
+static int hands_template(struct hands *h, struct hands_ends *from, struct error *e)
 {
     const char *path = h->plan->machine.warmed;
     if (!path)
@@ -297,6 +426,16 @@ static int hands_template(const struct hands *h, struct hands_ends *from, struct
     return r;
 }
 
+static void hands_drop(const struct hands *h)
+{
+    struct hands_word word = {.kind = HANDS_DONE};
+    const char *path = h->plan->machine.warmed;
+    int r = path ? file_remove_tree(AT_FDCWD, path) : -ENOENT;
+    if (r < 0)
+        error_errno(&word.error, -r, "%s", path ? path : "the template");
+    fd_send(h->socket, &word, sizeof(word), NULL, 0);
+}
+
 /* QEMU truncates what it writes to, so it is no pipe; and it has to be open for writing alone. */
 static int hands_scratch(int ret[2])
 {
@@ -308,11 +447,11 @@ static int hands_scratch(int ret[2])
 }
 
 /* One snapshot. Takes `dir`, FD_NONE: the template, and the disk that goes with it. */
-static void hands_make(const struct hands *h, int dir, int scratch)
+static void hands_make(struct hands *h, int dir, int scratch)
 {
     int memory[2] = {FD_NONE, FD_NONE}, state[2] = {FD_NONE, FD_NONE};
     struct hands_word word = {.kind = HANDS_BEGUN};
-    bool files = h->files[0] >= 0;
+    bool files = h->files[0] >= 0 || h->folder >= 0;
     if (!files && (fd_pipe(memory, 0) < 0 || hands_scratch(state) < 0))
         _exit(1);
     if (!files)
@@ -348,11 +487,24 @@ static void hands_serve(struct hands *h)
             memcpy(h->files, fds, sizeof(fds));
             continue;
         }
-        if (kind == HANDS_BEGIN) {
+        if (kind == HANDS_FILES && count == 1 && h->folder < 0) {
+            h->folder = fds[0];
+            continue;
+        }
+        if (kind == HANDS_BASE && count == 1) {
+            fd_close(h->base);
+            h->base = fds[0];
+            h->tracks = true;
+            continue;
+        }
+        if (kind == HANDS_BEGIN || kind == HANDS_CHANGES) {
+            h->changes = kind == HANDS_CHANGES;
             hands_make(h, fds[0], fds[1]);
             continue;
         }
         fd_close(fds[1]);
+        if (kind == HANDS_DROP)
+            hands_drop(h);
         if (kind == HANDS_CALL && fds[0] >= 0)
             hands_call(h, fds[0]);
         else
@@ -360,7 +512,8 @@ static void hands_serve(struct hands *h)
     }
 }
 
-static void __attribute__((noreturn)) hands_run(const struct plan *p, int socket, pid_t parent)
+static void __attribute__((noreturn))
+hands_run(const struct plan *p, const char *over, int socket, pid_t parent)
 {
     enum { SOCKET = 3 };
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -371,7 +524,14 @@ static void __attribute__((noreturn)) hands_run(const struct plan *p, int socket
         _exit(1);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     struct hands h = {
-        .plan = p, .socket = SOCKET, .files = {FD_NONE, FD_NONE}
+        .plan = p,
+        .over = over,
+        .socket = SOCKET,
+        .files = {FD_NONE, FD_NONE},
+        .folder = FD_NONE,
+        .base = FD_NONE,
+        .dir = FD_NONE,
+        .scratch = FD_NONE,
     };
     hands_serve(&h);
     _exit(0);
@@ -380,7 +540,7 @@ static void __attribute__((noreturn)) hands_run(const struct plan *p, int socket
 /* --- the monitor --------------------------------------------------------------------------------
  */
 
-int vmm_hands_start(const struct plan *p, struct vmm_hands *ret, struct error *e)
+int vmm_hands_start(const struct plan *p, const char *over, struct vmm_hands *ret, struct error *e)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -388,7 +548,7 @@ int vmm_hands_start(const struct plan *p, struct vmm_hands *ret, struct error *e
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        hands_run(p, pair[1], parent);
+        hands_run(p, over, pair[1], parent);
     fd_close(pair[1]);
     if (pid < 0) {
         fd_close(pair[0]);
@@ -409,15 +569,14 @@ void vmm_hands_end(struct vmm_hands *h)
     *h = (struct vmm_hands){0};
 }
 
-int vmm_hands_begin(const struct vmm_hands *h, int dir, int scratch, int *ret_memory,
-                    int *ret_state, struct error *e)
+static int hands_begin(const struct vmm_hands *h, char kind, const int given[2], int *ret_memory,
+                       int *ret_state, struct error *e)
 {
-    const int given[2] = {dir, scratch};
     struct hands_word word;
     int ends[2];
     size_t count = 2;
-    if (h->pid <= 0 || fd_send(h->socket, &(char){HANDS_BEGIN}, 1, given,
-                               (dir >= 0) + (dir >= 0 && scratch >= 0)) < 0)
+    if (h->pid <= 0 ||
+        fd_send(h->socket, &kind, 1, given, (given[0] >= 0) + (given[0] >= 0 && given[1] >= 0)) < 0)
         return error_set(e, EPIPE, "who makes snapshots is gone");
     ssize_t n = fd_receive(h->socket, &word, sizeof(word), ends, &count);
     if (n == (ssize_t)sizeof(word) && word.kind == HANDS_BEGUN && count != 1) {
@@ -430,16 +589,34 @@ int vmm_hands_begin(const struct vmm_hands *h, int dir, int scratch, int *ret_me
     return error_set(e, EPIPE, "who makes snapshots is gone");
 }
 
+int vmm_hands_begin(const struct vmm_hands *h, int dir, int scratch, int *ret_memory,
+                    int *ret_state, struct error *e)
+{
+    return hands_begin(h, HANDS_BEGIN, (const int[]){dir, scratch}, ret_memory, ret_state, e);
+}
+
+int vmm_hands_begin_changes(const struct vmm_hands *h, int dir, int scratch, struct error *e)
+{
+    int none[2];
+    return hands_begin(h, HANDS_CHANGES, (const int[]){dir, scratch}, &none[0], &none[1], e);
+}
+
 void vmm_hands_tell(const struct vmm_hands *h, bool written)
 {
     if (h->pid > 0)
         fd_send(h->socket, &(char){written ? HANDS_WRITTEN : HANDS_ABORTED}, 1, NULL, 0);
 }
 
-int vmm_hands_lend(const struct vmm_hands *h, const int files[2], struct error *e)
+int vmm_hands_lend(const struct vmm_hands *h, const int *files, size_t count, struct error *e)
 {
-    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_FILES}, 1, files, 2);
+    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_FILES}, 1, files, count);
     return r < 0 ? error_errno(e, -r, "lending files to who makes snapshots") : 0;
+}
+
+int vmm_hands_base(const struct vmm_hands *h, int memory, struct error *e)
+{
+    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_BASE}, 1, &memory, 1);
+    return r < 0 ? error_errno(e, -r, "lending the memory to who makes snapshots") : 0;
 }
 
 int vmm_hands_call(const struct vmm_hands *h, int folder, struct error *e)
@@ -448,7 +625,27 @@ int vmm_hands_call(const struct vmm_hands *h, int folder, struct error *e)
     return r < 0 ? error_errno(e, -r, "having the guest called") : 0;
 }
 
-int vmm_hands_hear(const struct vmm_hands *h, int *ret_guest, struct error *e)
+int vmm_hands_store(const struct vmm_hands *h, struct error *e)
+{
+    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_DISK}, 1, NULL, 0);
+    return r < 0 ? error_errno(e, -r, "having the guest's disk copied") : 0;
+}
+
+int vmm_hands_drop_template(const struct vmm_hands *h, struct error *e)
+{
+    struct pollfd p = {.fd = h->socket, .events = POLLIN};
+    int none;
+    int r = h->pid <= 0 ? -EPIPE : fd_send(h->socket, &(char){HANDS_DROP}, 1, NULL, 0);
+    if (r == 0 && poll(&p, 1, HANDS_DROP_MS) <= 0)
+        r = -ETIMEDOUT;
+    if (r < 0)
+        return error_errno(e, -r, "having the template removed");
+    vmm_hands_hear(h, &none, e);
+    fd_close(none);
+    return -e->code;
+}
+
+enum vmm_hands_word vmm_hands_hear(const struct vmm_hands *h, int *ret_guest, struct error *e)
 {
     struct hands_word word = {0};
     int fd = FD_NONE;
@@ -459,9 +656,13 @@ int vmm_hands_hear(const struct vmm_hands *h, int *ret_guest, struct error *e)
     if (n >= 0 && count && !called)
         fd_close(fd);
     if (n != (ssize_t)sizeof(word))
-        return error_set(e, EPIPE, "who makes snapshots is gone");
+        word = (struct hands_word){.kind = HANDS_DONE, .error = {0}};
+    if (n != (ssize_t)sizeof(word))
+        error_set(&word.error, EPIPE, "who makes snapshots is gone");
     *e = word.error;
     if (called && count)
         *ret_guest = fd;
-    return called ? 1 : -word.error.code;
+    return called                      ? VMM_HANDS_CALLED
+           : word.kind == HANDS_STORED ? VMM_HANDS_STORED
+                                       : VMM_HANDS_DONE;
 }

@@ -108,10 +108,10 @@ static void __attribute__((noreturn)) jailer_stay(const struct vmm_jailer_wish *
         _exit(125);
     for (;;) {
         pid_t pid = waitpid(-1, &one, __WALL);
-        if (pid > 0)
-            status = one;
-        else if (errno != EINTR)
+        if (pid < 0 && errno != EINTR)
             break;
+        if (pid > 0 && one) /* the jailer itself ends well once its child is there */
+            status = one;
     }
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }

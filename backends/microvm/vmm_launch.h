@@ -48,7 +48,8 @@ struct launch {
 
     /* from here on: of the run that is going on, or the last one */
     struct root_ids ids;
-    struct cgroup *cgroup;       /* owned */
+    struct cgroup *cgroup; /* owned */
+    struct net_translator net;
     struct agent_host *agent;    /* owned */
     struct vmm_control *control; /* owned */
     int control_watched;         /* in l->epoll; FD_NONE: no more */
@@ -66,16 +67,22 @@ struct launch {
     struct guest_copies copies;  /* during a start */
     struct vmm_hands hands;
     struct vmm_saving saving;
+    int patience; /* owned; a timer: of `saving` */
+    char *over;   /* owned; vmm_over() of what it was started on */
     int scratch;  /* owned; of the scratch disk, for reading; FD_NONE: none */
     bool resumed; /* from a snapshot or a template, and not from nothing */
+    bool tracks;  /* what it changes of its memory can be told */
+    bool based;   /* and from what, who makes snapshots has */
     uint64_t phases[VMM_PHASES];
     uint64_t guest_us[AGENT_PHASES]; /* the agent's own word, by the guest's clock */
     struct vmm_booting *booting;     /* owned; NULL: the start is over */
     struct guest_told told;
     int status; /* of main; -1: not known */
     bool agent_closed, reaped, ended, frozen;
-    int wait_status; /* as waitpid(2), once reaped */
-    char why[320];   /* what went wrong; empty: nothing */
+    bool killed;        /* as asked for */
+    uint64_t ballooned; /* bytes of its memory that the guest has been asked for */
+    int wait_status;    /* as waitpid(2), once reaped */
+    char why[320];      /* what went wrong; empty: nothing */
 };
 
 /* vmm_boot.c: from nothing to a running command, or nothing again. launch_ops.start */
@@ -84,10 +91,14 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
 /* vmm_scratch.c: a disk that begins as the file `from` (FD_NONE: as an empty file system) and has
  * no name. `*ret` is the program's, l->scratch ours. */
 int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e);
+/* What it boots from, for reading: the image, or a disk of somebody's. Its descriptor or -errno. */
+int vmm_base_open(const struct plan *p, struct error *e);
 uint64_t vmm_scratch_bytes(const struct launch *l); /* what it takes on the host's disk now */
 
 /* vmm_setup.c: what follows, in the monitor's loop. */
 int vmm_setup_begin(struct launch *l, struct error *e);
+/* What the monitor has its freedom for is done: it gives that up. */
+void vmm_settle(struct launch *l);
 /* While l->booting: the next turn; started() or failed() of console 0 is the last. */
 void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, void *data);
 void vmm_setup_end(struct launch *l); /* wherever it is; over is fine */
@@ -136,6 +147,7 @@ int vmm_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols)
 int vmm_copy_in(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);
 int vmm_copy_out(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);
 int vmm_freeze(struct launch *l, bool frozen, struct error *e);
+int vmm_update(struct launch *l, const struct launch_limits *x, struct error *e);
 int vmm_sample(struct launch *l, struct launch_sample *ret);
 int vmm_kill(struct launch *l, struct error *e);
 int vmm_ask_changes(struct launch *l, uint32_t request, struct error *e);
@@ -146,16 +158,17 @@ size_t vmm_reach(const struct launch *l, struct launch_reach *ret, size_t most, 
 int vmm_clean(struct launch *l, struct error *e);
 void vmm_free(struct launch *l);
 
-/* What is the monitor's to see of a driver: all that is the same. */
+/* What is the monitor's to see of a driver: all that is the same, and update(): NULL, or
+ * vmm_update() of one that has a balloon(). */
 // clang-format off
-#define VMM_LAUNCH_OPS(its_name, its_open) {                                                      \
+#define VMM_LAUNCH_OPS(its_name, its_open, its_update) {                                          \
     .name = (its_name), .open = (its_open), .wishes = vmm_wishes, .start = vmm_boot,              \
     .watch = vmm_watch, .dispatch = vmm_dispatch, .pid = vmm_pid, .exec = vmm_exec,               \
     .signal = vmm_signal, .resize = vmm_resize, .copy_in = vmm_copy_in, .copy_out = vmm_copy_out, \
-    .freeze = vmm_freeze, .sample = vmm_sample, .kill = vmm_kill, .ask_changes = vmm_ask_changes, \
-    .told_changes = vmm_told_changes, .snapshots = vmm_snapshots, \
-    .snapshot = vmm_snapshot, .phases = vmm_phases, .shortfalls = vmm_shortfalls,                 \
-    .reach = vmm_reach, .clean = vmm_clean, .free = vmm_free,                                     \
+    .freeze = vmm_freeze, .update = (its_update), .sample = vmm_sample, .kill = vmm_kill,         \
+    .ask_changes = vmm_ask_changes, .told_changes = vmm_told_changes,                             \
+    .snapshots = vmm_snapshots, .snapshot = vmm_snapshot, .phases = vmm_phases,                   \
+    .shortfalls = vmm_shortfalls, .reach = vmm_reach, .clean = vmm_clean, .free = vmm_free,       \
 }
 // clang-format on
 

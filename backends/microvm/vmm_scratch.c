@@ -9,6 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* For a program of an id that is neither ours nor our group's, in a folder nobody else gets at. */
+static int scratch_named(const struct plan *p)
+{
+    autofree char *path = vmm_scratch_path(p);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || fchmod(fd, 0666) == 0)
+        return fd < 0 ? -errno : fd;
+    int code = errno;
+    unlink(path);
+    fd_close(fd);
+    return -code;
+}
+
 /* Where there can be no files without a name it has one for a moment, that nobody else may open. */
 static int scratch_new(const char *beside, const char *id)
 {
@@ -43,9 +56,12 @@ int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e)
     int source = from < 0 ? blank : from;
     if (source < 0 || fstat(source, &st) < 0)
         return error_errno(e, errno, "%s", m->blank);
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != l->plan->limits.disk / 4096 * 4096)
+    /* an overlay has what has been written to it */
+    if (!S_ISREG(st.st_mode) ||
+        (m->scratch && (uint64_t)st.st_size != l->plan->limits.disk / 4096 * 4096))
         return error_set(e, EINVAL, "that is not the scratch disk of this machine");
-    autoclose int disk = scratch_new(m->blank, l->plan->id);
+    autoclose int disk =
+        l->driver->meets ? scratch_named(l->plan) : scratch_new(m->blank, l->plan->id);
     if (disk < 0)
         return error_errno(e, -disk, "a scratch disk");
     int r = copy_content(source, disk);
@@ -56,6 +72,21 @@ int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e)
         return error_errno(e, -l->scratch, "a scratch disk");
     *ret = TAKE_FD(disk);
     return 0;
+}
+
+int vmm_base_open(const struct plan *p, struct error *e)
+{
+    const struct plan_machine *m = &p->machine;
+    const char *path = plan_boots_disk(p) ? m->disks[0] : m->root;
+    struct stat st;
+    /* a disk's name is its owner's, the image's is the cache's */
+    int how = plan_boots_disk(p) ? O_NONBLOCK | O_NOCTTY : O_NOFOLLOW;
+    autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | how);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_errno(e, errno, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, EINVAL, "%s is no file", path);
+    return TAKE_FD(fd);
 }
 
 uint64_t vmm_scratch_bytes(const struct launch *l)

@@ -10,9 +10,15 @@ static int setup_ask(struct launch *l, struct error *e)
 {
     bool scratch = l->plan->machine.scratch;
     const struct guest_disks disks = {
-        .root = l->driver->root_device ? l->driver->root_device : "serial:" VMM_DISK_ROOT,
-        .scratch = scratch ? "serial:" VMM_DISK_SCRATCH : NULL,
+        /* to look for a serial number takes an emulated guest 5 ms */
+        .root = l->driver->root_device ? l->driver->root_device
+                : scratch              ? "serial:" VMM_DISK_ROOT
+                                       : "vda",
+        .scratch = !scratch                    ? NULL
+                   : l->driver->scratch_device ? l->driver->scratch_device
+                                               : "serial:" VMM_DISK_SCRATCH,
         .scratch_type = scratch ? VMM_SCRATCH_TYPE : NULL,
+        .shares = l->plan->machine.shares ? VMM_SHARE_TAG : NULL,
     };
     return guest_ask(l->agent, l->plan, &disks, &l->copies, &l->env, e);
 }
@@ -107,7 +113,7 @@ static bool setup_spoken(const struct launch *l)
 }
 
 /* The last of what the monitor needs its freedom for; it gives that up while the guest boots. */
-static void setup_settle(struct launch *l)
+void vmm_settle(struct launch *l)
 {
     cgroup_keep(l->cgroup, l->pid);
     strv_free(l->shortfalls);
@@ -125,7 +131,7 @@ static int setup_greet(struct launch *l, struct error *e)
         return 0;
     int r = vmm_greet(l, e);
     if (l->agent)
-        setup_settle(l);
+        vmm_settle(l);
     return r;
 }
 
@@ -206,6 +212,31 @@ void vmm_setup_end(struct launch *l)
     l->booting = NULL;
 }
 
+/* Whatever the one that it was taken of had been asked for: this one has all its memory. */
+static void setup_give_back(struct launch *l)
+{
+    struct error ignored;
+    if (l->plan->snapshot && l->resumed && l->driver->balloon)
+        l->driver->balloon(l->control, 0, &ignored);
+}
+
+/*
+ * What it went on from may be the reason, and would be that of every later start: the next one
+ * boots. Here nothing can be begun any more.
+ */
+static void setup_distrust(const struct launch *l, struct error *e)
+{
+    struct error why;
+    if (!l->resumed || l->plan->snapshot || l->booting->ready || l->killed)
+        return;
+    autofree char *text = str_dup(e->text);
+    if (vmm_hands_drop_template(&l->hands, &why) == 0)
+        error_set(e, e->code,
+                  "%s; the template that it began from is removed, the next start boots", text);
+    else
+        error_set(e, e->code, "%s; the template that it began from stays: %s", text, why.text);
+}
+
 void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, void *data)
 {
     struct error e;
@@ -213,6 +244,8 @@ void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, vo
     vmm_tell_printed(l, events, data);
     if (r == 0)
         return;
+    if (r < 0)
+        setup_distrust(l, &e);
     struct vmm_booting over = *l->booting;
     l->booting->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
     if (r < 0) {
@@ -224,8 +257,11 @@ void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, vo
     }
     vmm_setup_end(l);
     events->started(data, 0, over.pid_inside, &over.streams);
+    setup_give_back(l);
     if (over.exited)
         vmm_main_exited(l, over.status, events, data);
+    else if (l->agent_closed) /* by what came with its word that the command runs */
+        vmm_switch_off(l);
 }
 
 int vmm_setup_begin(struct launch *l, struct error *e)
@@ -233,7 +269,7 @@ int vmm_setup_begin(struct launch *l, struct error *e)
     struct vmm_booting *b = l->booting = NEW(struct vmm_booting);
     b->streams = (struct launch_streams){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
     b->limit = FD_NONE;
-    int r = guest_limit_begin(l->plan->time_limit_ms, &b->limit_s, e);
+    int r = guest_limit_begin(l->plan->time_limit_ms, GUEST_LIMIT_MS, &b->limit_s, e);
     if (r < 0)
         return r;
     b->limit = r;
@@ -241,6 +277,6 @@ int vmm_setup_begin(struct launch *l, struct error *e)
     if (r < 0)
         return r;
     if (l->agent)
-        setup_settle(l);
+        vmm_settle(l);
     return l->resumed ? setup_talk(l, e) : 0; /* such a one waits for somebody to speak to */
 }

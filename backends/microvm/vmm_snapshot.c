@@ -2,16 +2,20 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { RESUME_CLOCK_S = 5 };
+/* QUIET_S: less than who reads the memory waits for the first of it (vmm_hands.c); SYNC_S: of one
+ * that writes files, for which nobody waits there */
+enum { RESUME_CLOCK_S = 5, SAVING_QUIET_S = 25, SAVING_SYNC_S = 120 };
 
 /* --- one in the making --------------------------------------------------------------------------
  */
@@ -22,6 +26,16 @@ static void saving_fail(struct launch *l, const struct error *e)
         l->saving.error = *e;
 }
 
+/* How long the guest may be silent; 0: it has nothing to say. */
+static void saving_patience(struct launch *l, unsigned seconds)
+{
+    const struct itimerspec when = {.it_value.tv_sec = seconds};
+    l->saving.patience_s = seconds;
+    l->saving.until_ms = loop_now_ms() + (uint64_t)seconds * 1000;
+    if (l->patience >= 0)
+        timerfd_settime(l->patience, 0, &when, NULL);
+}
+
 /* What is written is told of, the guest goes on. */
 static void saving_awake(struct launch *l)
 {
@@ -29,10 +43,13 @@ static void saving_awake(struct launch *l)
     struct error e;
     vmm_hands_tell(&l->hands, !s->error.code);
     s->step = SAVING_AWAKE;
+    if (!l->agent)
+        return;
     if (agent_guest_quiesce(l->agent, AGENT_QUIESCE_OFF, &e) < 0)
         saving_fail(l, &e);
     else
         s->agent_due = true;
+    saving_patience(l, s->agent_due ? SAVING_QUIET_S : 0);
 }
 
 /* Nobody could say to it any more what it has to do. */
@@ -52,11 +69,12 @@ static void saving_unreached(struct launch *l, const struct error *e)
 static void saving_wake(struct launch *l)
 {
     struct vmm_saving *s = &l->saving;
-    bool stood = s->step == SAVING_MEMORY;
+    bool stood = s->step == SAVING_MEMORY || s->step == SAVING_DISK;
     struct error e;
     s->memory = fd_close(s->memory);
     s->state = fd_close(s->state);
-    if (stood && l->driver->freeze(l->control, false, &e) < 0)
+    /* one that nobody has to be heard from never ran */
+    if (stood && (l->agent || !s->paused) && l->driver->freeze(l->control, false, &e) < 0)
         saving_fail(l, &e);
     if (!stood || !l->driver->meets) {
         saving_awake(l);
@@ -81,22 +99,49 @@ static void saving_called(struct launch *l, int guest, struct error *e)
         saving_awake(l);
 }
 
+/*
+ * What is written to memory counts as the machine's own, so its bound is wider for as long. Where
+ * there is no bound nothing has to be done.
+ */
+static int saving_bound(struct launch *l, bool wide, struct error *e)
+{
+    uint64_t memory = l->jail->limits.memory + (wide ? vmm_saving_room(l->plan) : 0);
+    const struct launch_limits x = {.which = LAUNCH_LIMIT_MEMORY, .memory = memory};
+    if (!l->driver->config || !l->jail->limits.memory || !l->cgroup)
+        return 0;
+    int r = cgroup_update(l->cgroup, &l->jail->limits, &x, e);
+    return r == -EOPNOTSUPP ? 0 : r;
+}
+
 int vmm_saving_begin(struct launch *l, int dir, struct error *e)
 {
+    struct error ignored;
     struct vmm_saving s = {.step = SAVING_QUIET,
                            .template = dir < 0,
                            .paused = l->frozen,
-                           .agent_due = true,
+                           .agent_due = l->agent != NULL,
                            .hands_due = true,
                            .memory = FD_NONE,
                            .state = FD_NONE};
     if (!plan_memory_is_one_piece(&l->plan->machine))
         return error_set(e, ENOTSUP, "a %s machine with more than 2 GiB of memory",
                          l->plan->machine.type);
-    int r = vmm_hands_begin(&l->hands, dir, dir < 0 ? FD_NONE : l->scratch, &s.memory, &s.state, e);
-    if (r < 0)
+    const int scratch = dir < 0 ? FD_NONE : l->scratch;
+    s.changes = l->based && l->driver->dump_changes;
+    l->based = false; /* until it is written whole */
+    int r = saving_bound(l, true, e);
+    if (r == 0)
+        r = s.changes ? vmm_hands_begin_changes(&l->hands, dir, scratch, e)
+                      : vmm_hands_begin(&l->hands, dir, scratch, &s.memory, &s.state, e);
+    if (r < 0) {
+        saving_bound(l, false, &ignored);
         return r;
+    }
     l->saving = s;
+    if (!l->agent) { /* nobody to write down what is not on its disk yet: it is in its memory */
+        vmm_saving_quiet(l, NULL);
+        return 0;
+    }
     if (s.paused) /* it has to hear of it */
         r = l->driver->freeze(l->control, false, e);
     if (r == 0)
@@ -105,19 +150,38 @@ int vmm_saving_begin(struct launch *l, int dir, struct error *e)
         saving_fail(l, e);
         l->saving.agent_due = false;
         saving_wake(l);
+    } else {
+        saving_patience(l, l->driver->meets ? SAVING_SYNC_S : SAVING_QUIET_S);
     }
     return 0;
+}
+
+/* It goes on without the guest's word, which may still come (vmm_snapshot()). */
+static void saving_give_up(struct launch *l)
+{
+    struct vmm_saving *s = &l->saving;
+    struct error e;
+    if (s->step == SAVING_QUIET) {
+        error_set(&e, ETIMEDOUT, "the guest has not come to rest within %u s", s->patience_s);
+        saving_fail(l, &e);
+        saving_wake(l);
+    }
+    s->agent_due = false;
+    saving_patience(l, 0);
 }
 
 void vmm_saving_quiet(struct launch *l, const struct error *why)
 {
     struct vmm_saving *s = &l->saving;
     struct error e;
-    s->agent_due = false;
+    if (s->step == SAVING_NONE) /* too late for the one that it belongs to */
+        return;
+    s->agent_due = l->agent && agent_guest_quiet_is_due(l->agent);
     if (why)
         saving_fail(l, why);
     if (s->step != SAVING_QUIET)
         return;
+    saving_patience(l, 0);
     if (s->error.code) {
         saving_wake(l);
         return;
@@ -125,7 +189,8 @@ void vmm_saving_quiet(struct launch *l, const struct error *why)
     int r = l->driver->freeze(l->control, true, &e);
     if (r == 0) {
         s->step = SAVING_MEMORY;
-        r = l->driver->dump(l->control, s->memory, &e);
+        r = s->changes ? l->driver->dump_changes(l->control, &e)
+                       : l->driver->dump(l->control, s->memory, &e);
     }
     s->memory = fd_close(s->memory);
     if (r == 0)
@@ -140,8 +205,19 @@ static void saving_devices(struct launch *l)
     int r = l->driver->dumped(l->control, &e);
     if (r == 0)
         return;
+    if (l->saving.error.code) {
+        saving_wake(l);
+        return;
+    }
     if (r > 0 && l->driver->devices)
         r = l->driver->devices(l->control, l->saving.state, &e);
+    bool disk = r > 0 && l->driver->meets && l->scratch >= 0 && !l->saving.template;
+    if (r >= 0 && disk) {
+        l->saving.step = SAVING_DISK;
+        r = vmm_hands_store(&l->hands, &e);
+        if (r == 0)
+            return;
+    }
     if (r < 0)
         saving_fail(l, &e);
     saving_wake(l);
@@ -155,20 +231,28 @@ static void saving_hands(struct launch *l)
     int guest;
     if (!s->hands_due || poll(&p, 1, 0) <= 0)
         return;
-    int r = vmm_hands_hear(&l->hands, &guest, &e);
-    if (r > 0) {
+    enum vmm_hands_word word = vmm_hands_hear(&l->hands, &guest, &e);
+    if (word == VMM_HANDS_CALLED) {
         saving_called(l, guest, &e);
         return;
     }
-    s->hands_due = false;
-    if (r == -ENOSPC || r == -EDQUOT)
+    if (e.code == ENOSPC || e.code == EDQUOT || e.code == ESTALE)
         s->error = e; /* whatever else went wrong came of it */
-    else if (r < 0)
+    else if (e.code)
         saving_fail(l, &e);
+    if (word == VMM_HANDS_STORED) {
+        if (s->step == SAVING_DISK)
+            saving_wake(l);
+        return;
+    }
+    s->hands_due = false;
     if (p.revents & POLLHUP)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->hands.socket, NULL);
     if (s->step == SAVING_CALL)
         saving_unreached(l, &s->error);
+    else if (s->step == SAVING_MEMORY && s->error.code != ETIMEDOUT &&
+             l->driver->dumped(l->control, &e) == 0)
+        return; /* it does not go on before it has seen that nobody reads: saving_devices() */
     else if (s->step != SAVING_AWAKE) /* before its time: nothing came for long */
         saving_wake(l);
 }
@@ -182,9 +266,14 @@ bool vmm_saving_turn(struct launch *l)
     if (s->step == SAVING_MEMORY)
         saving_devices(l);
     saving_hands(l);
+    if (s->patience_s && loop_now_ms() >= s->until_ms)
+        saving_give_up(l);
     if (s->step != SAVING_AWAKE || s->agent_due || s->hands_due)
         return false;
     s->step = SAVING_NONE;
+    saving_patience(l, 0);
+    saving_bound(l, false, &e); /* what was written there has been swept */
+    l->based = l->tracks && !s->error.code;
     if (s->paused && l->driver->freeze(l->control, true, &e) < 0)
         saving_fail(l, &e);
     return true;
@@ -212,7 +301,7 @@ unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2])
     ret_cost[0] = UINT64_MAX;
     ret_cost[1] = l->plan->machine.memory;
     if (!l->driver->dump || l->pid <= 0 || l->agent_closed || l->status >= 0 ||
-        !plan_memory_is_one_piece(&l->plan->machine))
+        l->plan->machine.shares || !plan_memory_is_one_piece(&l->plan->machine))
         return 0;
     if (l->cgroup && cgroup_sample(l->cgroup, &now) == 0 && now.memory != UINT64_MAX)
         ret_cost[1] = MIN(ret_cost[1], now.memory);
@@ -226,6 +315,8 @@ int vmm_snapshot(struct launch *l, uint32_t request, const struct launch_snapsho
     autoclose int dir = s->dir;
     if (l->saving.step != SAVING_NONE)
         return error_set(e, EBUSY, "a snapshot of it is being taken");
+    if (l->agent && agent_guest_quiet_is_due(l->agent)) /* or its late word would count for this */
+        return error_set(e, EBUSY, "the guest has not answered yet to the snapshot before");
     int r = vmm_saving_begin(l, dir, e);
     l->saving.request = request;
     return r;
@@ -236,10 +327,13 @@ int vmm_snapshot(struct launch *l, uint32_t request, const struct launch_snapsho
 
 static int resume_check(const struct launch *l, int dir, struct error *e)
 {
-    autofree char *by = NULL, *now = vmm_saved_by(l->plan);
+    autofree char *by = NULL, *now = vmm_saved_by(l->plan, l->over);
     int r = file_read(dir, VMM_SAVED_BY, 4096, &by, NULL);
     if (r < 0)
         return error_errno(e, -r, "who has written the snapshot");
+    if (now && strcspn(by, "\n") == strcspn(now, "\n") && !str_equal(by, now) &&
+        strncmp(by, now, strcspn(now, "\n")) == 0)
+        return error_set(e, ESTALE, VMM_OVER_CHANGED, l->plan->machine.disks[0]);
     if (!str_equal(by, now))
         return error_set(e, ESTALE,
                          "%s is not the one any more that has written this memory, and another "
@@ -271,14 +365,13 @@ int vmm_resume_open(const struct launch *l, const char *path, struct vmm_saved *
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != l->plan->machine.memory)
         return error_set(e, EINVAL, "%s: that is not the memory of this machine", path);
     autoclose int scratch = openat(dir, VMM_SAVED_SCRATCH, how);
-    if (scratch < 0 && (errno != ENOENT || (l->plan->machine.scratch && l->plan->snapshot)))
+    if (scratch < 0 && (errno != ENOENT || (vmm_writes(l->plan) && l->plan->snapshot)))
         return error_errno(e, errno, "%s", path);
     *ret = (struct vmm_saved){TAKE_FD(memory), TAKE_FD(state), TAKE_FD(scratch)};
     return 0;
 }
 
-/* What names it in its own files; a root that takes nothing keeps what it has. */
-static int resume_identity(struct launch *l, struct error *e)
+static int resume_tell(struct launch *l, struct error *e)
 {
     const struct plan *p = l->plan;
     int r = agent_guest_refresh(l->agent, p->hostname, e);
@@ -299,12 +392,33 @@ static int resume_identity(struct launch *l, struct error *e)
     return r < 0 ? r : agent_guest_end(l->agent, e);
 }
 
+/* What names it in its own files; a root that takes nothing keeps what it has. */
+static int resume_identity(struct launch *l, struct error *e)
+{
+    agent_host_cork(l->agent, true);
+    int r = resume_tell(l, e);
+    agent_host_cork(l->agent, false);
+    return r;
+}
+
+/* Its device has the address of whom the memory is from. */
+static int resume_mac(struct launch *l, struct error *e)
+{
+    if (l->plan->network == PLAN_NETWORK_NONE)
+        return 0;
+    autofree char *mac = vmm_mac(l->plan);
+    const struct agent_guest_step s = {.kind = AGENT_STEP_MAC, .source = mac};
+    return agent_guest_step(l->agent, &s, e);
+}
+
 int vmm_resume_ask(struct launch *l, struct error *e)
 {
-    if (l->plan->snapshot_kind != PLAN_SNAPSHOT_MEMORY)
-        return agent_guest_adopt_empty(l->agent, e);
-    int r = agent_guest_adopt(l->agent, l->plan->terminal, e);
-    return r < 0 ? r : resume_identity(l, e);
+    bool memory = l->plan->snapshot_kind == PLAN_SNAPSHOT_MEMORY;
+    int r = memory ? agent_guest_adopt(l->agent, l->plan->terminal, e)
+                   : agent_guest_adopt_empty(l->agent, e);
+    if (r == 0)
+        r = resume_mac(l, e);
+    return r < 0 || !memory ? r : resume_identity(l, e);
 }
 
 int vmm_resume_verify(const struct launch *l, const struct agent_ready *ready, struct error *e)
@@ -319,6 +433,9 @@ int vmm_resume_verify(const struct launch *l, const struct agent_ready *ready, s
         return error_set(e, EPROTO, "the clone's clock is %lld s off", (long long)off);
     if (!ready->seeded)
         return error_set(e, EPROTO, "the clone's random numbers are its template's");
+    autofree char *mac = p->network == PLAN_NETWORK_NONE ? NULL : vmm_mac(p);
+    if (mac && !str_equal(ready->mac, mac))
+        return error_set(e, EPROTO, "the clone's network card is still %s", ready->mac);
     for (size_t i = 0; i < p->mounts_count; i++) {
         const struct plan_mount *m = &p->mounts[i];
         size_t size = m->content ? strcspn(m->content, "\n") : 0;

@@ -15,10 +15,13 @@ struct launch;
  * guest behind vsock is called anew before it hears of it: its connection does not outlive that.
  */
 struct vmm_saving {
-    enum { SAVING_NONE, SAVING_QUIET, SAVING_MEMORY, SAVING_CALL, SAVING_AWAKE } step;
+    enum { SAVING_NONE, SAVING_QUIET, SAVING_MEMORY, SAVING_DISK, SAVING_CALL, SAVING_AWAKE } step;
     bool template;             /* nobody asked: for later starts */
+    bool changes;              /* only what has changed is written */
     bool paused;               /* as it was before */
     bool agent_due, hands_due; /* their last word is awaited */
+    unsigned patience_s;       /* that the guest has for its word; 0: it has no limit */
+    uint64_t until_ms;         /* likewise; by the clock of loop.h */
     uint32_t request;
     int memory, state;  /* owned; the pipes */
     struct error error; /* the first; code 0: none */

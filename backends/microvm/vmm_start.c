@@ -24,7 +24,7 @@
 enum {
     START_FD_LOW = 32,
     START_MEMORY_MS = 10000,
-    START_MEETING = 3,
+    START_MEETING = 4, /* or one less */
     START_TRY_US = 200,
     START_TRY_MOST_US = 5000
 };
@@ -65,7 +65,9 @@ static int start_limits(struct setup *s)
     const uint64_t most = start_wish(s)->file_max;
     const struct rlimit file = {most, most};
     if (setrlimit(RLIMIT_CORE, &core) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-        (most && setrlimit(RLIMIT_FSIZE, &file) < 0))
+        (most && setrlimit(RLIMIT_FSIZE, &file) < 0) ||
+        (start_wish(s)->small_pages && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0 &&
+         errno != EINVAL)) /* a kernel that has none */
         return setup_fail(s, "limits");
     return 0;
 }
@@ -90,7 +92,8 @@ static int start_descriptors(struct setup *s)
 
 static int start_confine(struct setup *s)
 {
-    return vmm_confine(start_wish(s)->meets, &s->error);
+    const struct vmm_wish *w = start_wish(s);
+    return vmm_confine(w->meets, w->jail->network == PLAN_NETWORK_PRIVATE, &s->error);
 }
 
 /*
@@ -113,8 +116,12 @@ static int start_meet_here(struct setup *s)
     if (fds[2] < 0 || bind(fds[1], (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fds[1], 1) < 0)
         return setup_fail(s, "a place to meet the program");
+    fds[3] =
+        start_wish(s)->saves ? open(VMM_SAVE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
+    if (start_wish(s)->saves && fds[3] < 0)
+        return setup_fail(s, "a place for its snapshots");
     struct setup_message m = {.word = SETUP_SCRATCH};
-    int r = fd_send(s->control, &m, sizeof(m), fds, ARRAY_SIZE(fds));
+    int r = fd_send(s->control, &m, sizeof(m), fds, (size_t)START_MEETING - (fds[3] < 0));
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         fd_close(fds[i]);
     errno = -r;
@@ -164,9 +171,10 @@ static int start_jailer_exec(struct setup *s)
 
 /* Ids, device nodes and the new root are the jailer's to make. */
 static int (*const start_jailer_stages[])(struct setup *s) = {
-    setup_begin,       setup_private_mounts, setup_open_sources, setup_cgroup_namespace,
-    start_jailer_root, start_meet_here,      start_limits,       start_descriptors,
-    start_announce,    start_jailer_exec,
+    setup_begin,     setup_private_mounts,   setup_open_sources,
+    setup_wait,      setup_cgroup_namespace, start_jailer_root,
+    start_meet_here, start_limits,           start_descriptors,
+    start_announce,  start_jailer_exec,
 };
 
 static void __attribute__((noreturn)) start_run(struct setup *s, void *data)
@@ -190,9 +198,10 @@ static int start_listen(int control, struct vmm_meeting *meeting, int *ret_liste
         int fds[START_MEETING];
         size_t count = ARRAY_SIZE(fds);
         ssize_t n = fd_receive(control, &m, sizeof(m), fds, &count);
-        if (n > 0 && count == ARRAY_SIZE(fds) && meeting) {
+        if (n > 0 && count + 1 >= ARRAY_SIZE(fds) && meeting) {
             vmm_meeting_done(meeting);
-            *meeting = (struct vmm_meeting){fds[0], fds[1], fds[2]};
+            *meeting = (struct vmm_meeting){fds[0], fds[1], fds[2],
+                                            count == ARRAY_SIZE(fds) ? fds[3] : FD_NONE};
         } else if (n > 0 && count == 1) {
             fd_close(*ret_listener);
             *ret_listener = fds[0];
@@ -216,7 +225,7 @@ static int start_listen(int control, struct vmm_meeting *meeting, int *ret_liste
 
 void vmm_meeting_init(struct vmm_meeting *m)
 {
-    *m = (struct vmm_meeting){FD_NONE, FD_NONE, FD_NONE};
+    *m = (struct vmm_meeting){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
 }
 
 void vmm_meeting_done(struct vmm_meeting *m)
@@ -224,6 +233,7 @@ void vmm_meeting_done(struct vmm_meeting *m)
     m->folder = fd_close(m->folder);
     m->agent = fd_close(m->agent);
     m->metrics = fd_close(m->metrics);
+    m->saves = fd_close(m->saves);
 }
 
 /*
@@ -249,6 +259,15 @@ int vmm_meet(const struct vmm_meeting *m, int pidfd, int timeout_ms, struct erro
         if (p.revents)
             return error_set(e, EPIPE, "it ended before its API was there");
     }
+}
+
+/* It finds the network standing. */
+static int start_network(void *wish, pid_t child, struct error *e)
+{
+    const struct vmm_wish *w = wish;
+    w->net->guest = w->meets; /* whose guest's card is a device of the host's */
+    int r = net_translator_start(w->net, w->jail, child, e);
+    return r < 0 ? r : net_translator_wait(w->net, e);
 }
 
 void vmm_end(pid_t pid, int pidfd)
@@ -283,6 +302,8 @@ int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *
                       CLONE_NEWUTS | CLONE_NEWIPC,
         .child = start_run,
         .data = (void *)w,
+        .before = w->jail->network == PLAN_NETWORK_PRIVATE ? start_network : NULL,
+        .before_data = (void *)w,
         .pidfd = FD_NONE,
         .control = FD_NONE,
     };

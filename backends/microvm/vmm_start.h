@@ -5,6 +5,7 @@
 #include "backends/cgroup/cgroup.h"
 #include "backends/microvm/vmm.h"
 #include "backends/microvm/vmm_jailer.h"
+#include "backends/net/translator.h"
 #include "backends/root/ids.h"
 
 /* All borrowed. */
@@ -16,10 +17,13 @@ struct vmm_wish {
     const char *program;
     const struct vmm_jailer_wish *jailer; /* NULL: the jail is ours alone */
     char *const *argv;
-    const int *fds;    /* VMM_FDS of them; become the program's descriptors */
-    bool meets;        /* it makes its sockets in VMM_MEET */
-    uint64_t file_max; /* bytes of the largest file it may write */
-    int memory;        /* what it gets when it opens VMM_MEMORY; FD_NONE: it has none of its own */
+    const int *fds;             /* VMM_FDS of them; become the program's descriptors */
+    bool meets;                 /* it makes its sockets in VMM_MEET */
+    bool saves;                 /* and snapshots in VMM_SAVE_FOLDER */
+    struct net_translator *net; /* initialised; where the jail's network leads out */
+    bool small_pages;           /* its memory is never made of huge ones */
+    uint64_t file_max;          /* bytes of the largest file it may write */
+    int memory; /* what it gets when it opens VMM_MEMORY; FD_NONE: it has none of its own */
 };
 
 /* Where to meet such a program, once it runs; zeroed by vmm_meeting_init(). */
@@ -27,6 +31,7 @@ struct vmm_meeting {
     int folder;  /* owned; VMM_MEET */
     int agent;   /* owned; listens for the guest's agent */
     int metrics; /* owned; both ends of VMM_MEET_METRICS: it can always be opened, and never ends */
+    int saves;   /* owned; VMM_SAVE_FOLDER; FD_NONE: there is none */
 };
 void vmm_meeting_init(struct vmm_meeting *m);
 void vmm_meeting_done(struct vmm_meeting *m);

@@ -128,7 +128,8 @@ int setup_heed(struct setup *s)
         return setup_wait(s);
     if (s->ids)
         return 0;
-    if (s->mother || s->plan->map_by != PLAN_MAP_SELF || native_has_copies(s->plan)) {
+    if (s->mother || s->plan->map_by != PLAN_MAP_SELF || native_has_copies(s->plan) ||
+        s->plan->network == PLAN_NETWORK_PRIVATE) {
         int r = ahead_hear(s);
         bool more = r == 0 && s->agent < 0 && native_has_copies(s->plan);
         return more ? ahead_hear(s) : r;

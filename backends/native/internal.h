@@ -6,6 +6,7 @@
 #include "backends/agent/agent_host.h"
 #include "backends/cgroup/cgroup.h"
 #include "backends/launch.h"
+#include "backends/net/translator.h"
 #include "backends/root/ids.h"
 #include "backends/root/lent.h"
 #include "backends/root/lowers.h"
@@ -27,9 +28,10 @@ struct launch {
     struct root_lent lent;     /* owned; during a start */
     int snapshot;              /* owned; during a start */
     struct cgroup *cgroup;     /* owned */
-    struct agent_host *agent;  /* owned */
-    int control; /* owned; during a start: to set-up, if PID 1 is being born already */
-    int early;   /* 0, or what went wrong with that: -errno, with early_error */
+    struct net_translator net;
+    struct agent_host *agent; /* owned */
+    int control;              /* owned; during a start: to set-up, if PID 1 is being born already */
+    int early;                /* 0, or what went wrong with that: -errno, with early_error */
     struct error early_error;
     pid_t pid;   /* 0: none, or reaped */
     int pidfd;   /* owned */

@@ -44,9 +44,10 @@ static int landlock_abi(void)
     return r < 0 ? 0 : (int)r;
 }
 
-static int landlock_allow(const struct landlock *l, const char *path, bool file_rights_only)
+static int landlock_allow(const struct landlock *l, const char *path, int how,
+                          bool file_rights_only)
 {
-    autoclose int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    autoclose int fd = open(path, O_PATH | O_CLOEXEC | how);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
     struct stat st;
@@ -67,6 +68,8 @@ static bool landlock_is_writable(const struct plan_mount *m, bool *ret_files_onl
     *ret_files_only = m->kind == PLAN_MOUNT_PROC || m->kind == PLAN_MOUNT_DEVPTS;
     if (m->flags & PLAN_MOUNT_RO)
         return false;
+    if (m->flags & PLAN_MOUNT_WRITABLE)
+        return true;
     switch (m->kind) {
     case PLAN_MOUNT_OVERLAY:
     case PLAN_MOUNT_BIND:
@@ -106,7 +109,7 @@ static int landlock_add_rules(struct setup *s, const struct landlock *l)
 {
     const struct plan *p = s->plan;
     if (!p->read_only) {
-        int r = landlock_allow(l, "/", false);
+        int r = landlock_allow(l, "/", O_NOFOLLOW, false);
         return r < 0 ? error_errno(&s->error, -r, "landlock: /") : 0;
     }
     for (size_t i = 0; i < p->mounts_count; i++) {
@@ -114,7 +117,8 @@ static int landlock_add_rules(struct setup *s, const struct landlock *l)
         if (s->skip[i] || !landlock_is_writable(&p->mounts[i], &files_only) ||
             landlock_made_read_only(p, i))
             continue;
-        int r = landlock_allow(l, p->mounts[i].target, files_only);
+        int how = p->mounts[i].flags & PLAN_MOUNT_FOLLOW ? 0 : O_NOFOLLOW;
+        int r = landlock_allow(l, p->mounts[i].target, how, files_only);
         if (r < 0)
             return error_errno(&s->error, -r, "landlock: %s", p->mounts[i].target);
     }

@@ -30,6 +30,7 @@ static int native_open(const char *plan, size_t size, const struct launch_env *e
     l->pidfd = l->scratch = l->snapshot = l->mounts = l->control = FD_NONE;
     l->status = -1;
     root_ids_init(&l->ids);
+    net_translator_init(&l->net);
     int r = plan_from_json(plan, size, &l->plan, e);
     if (r == 0)
         r = root_check_plan(l->plan, e);
@@ -196,7 +197,10 @@ static int native_freeze(struct launch *l, bool frozen, struct error *e)
 
 static int native_sample(struct launch *l, struct launch_sample *ret)
 {
-    return l->cgroup ? cgroup_sample(l->cgroup, ret) : -ENODATA;
+    int r = l->cgroup ? cgroup_sample(l->cgroup, ret) : -ENODATA;
+    if (r == 0)
+        net_translator_sample(&l->net, &ret->network_in, &ret->network_out);
+    return r;
 }
 
 /* PID 1 takes everything inside with it; the control group also gets what is still being born. */
@@ -247,6 +251,7 @@ static char *const *native_shortfalls(const struct launch *l)
 static int native_clean(struct launch *l, struct error *e)
 {
     native_end(l, NULL);
+    net_translator_end(&l->net);
     int r = cgroup_end(&l->cgroup, e);
     root_ids_release(&l->ids);
     agent_host_free(l->agent);

@@ -1,5 +1,6 @@
 /* What the CLI and the TUI see of it: what works here, and the compiled filter. */
 #include "backends/native/native.h"
+#include "backends/net/translator.h"
 #include "backends/root/check.h"
 
 #include "backends/seccomp/seccomp_cache.h"
@@ -77,6 +78,8 @@ static void native_probe(const struct plan_host *host, struct backend_health *re
 static int native_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
     int r = root_check_plan(p, e);
+    if (r == 0)
+        r = net_check(p, e);
     if (r < 0)
         return r;
     if (p->landlock == PLAN_LANDLOCK_YES && host->landlock_abi == 0)

@@ -59,7 +59,16 @@ bool native_has_copies(const struct plan *p)
 /* Whether the child has to wait for us before it goes on. */
 static bool start_has_work(const struct launch *l)
 {
-    return l->plan->map_by != PLAN_MAP_SELF;
+    return l->plan->map_by != PLAN_MAP_SELF || l->plan->network == PLAN_NETWORK_PRIVATE;
+}
+
+/* While it stands still and may still be looked at. */
+static int start_outside_work(struct launch *l, struct error *e)
+{
+    int r = net_translator_start(&l->net, l->plan, l->pid, e);
+    if (r < 0 || l->plan->map_by == PLAN_MAP_SELF)
+        return r;
+    return root_ids_write(&l->ids, l->plan->map_by, l->pid, e);
 }
 
 /* By itself and first of all: moving it from outside would wait for every processor. */
@@ -255,8 +264,10 @@ static int start_do_work(struct launch *l, struct start_channels *c, int agent_i
                          struct error *e)
 {
     int r = c->mother && !c->borne ? start_await_mother(c->control[0], e) : 0;
-    if (r == 0 && start_has_work(l) && !c->borne)
-        r = root_ids_write(&l->ids, l->plan->map_by, l->pid, e);
+    if (r == 0 && !c->borne)
+        r = start_outside_work(l, e);
+    if (r == 0)
+        r = net_translator_wait(&l->net, e);
     if (r == 0 && c->early)
         r = native_ahead_go(l, c->control[0], agent_inside, c->copies[1], c->borne, e);
     c->copies[1] = fd_close(c->copies[1]);
@@ -362,8 +373,8 @@ void native_start_early(void *launch, const struct cgroup *c)
         return;
     l->control = start_take(l);
     l->early = start_await_mother(l->control, &l->early_error);
-    if (l->early == 0 && start_has_work(l))
-        l->early = root_ids_write(&l->ids, l->plan->map_by, l->pid, &l->early_error);
+    if (l->early == 0)
+        l->early = start_outside_work(l, &l->early_error);
     if (l->early == 0)
         l->early = native_ahead_bear(l, l->control, c, &l->early_error);
 }

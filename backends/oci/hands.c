@@ -66,11 +66,19 @@ static int hands_readonly_root(struct setup *s)
     return r < 0 ? error_errno(&s->error, -r, "a read-only root") : 0;
 }
 
-/* Of our PID namespace: runtimes look for themselves there. */
+/*
+ * Of our PID namespace: runtimes look for themselves there. By what is in the folder of the
+ * network's settings runsc takes a namespace for the host's first one, and refuses it; on newer
+ * kernels every one has that.
+ */
 static int hands_proc(struct setup *s)
 {
-    return hands_mount(s, "proc", (const char *const[]){NULL}, "/proc",
-                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    const uint64_t tight = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    int r = hands_mount(s, "proc", (const char *const[]){NULL}, "/proc", tight);
+    if (r < 0 || wish->words.kind != OCI_RUNSC || wish->whole->network != PLAN_NETWORK_PRIVATE)
+        return r;
+    return hands_mount(s, "tmpfs", (const char *const[]){"size=64k", "mode=0555", NULL},
+                       "/proc/sys/net", tight);
 }
 
 static int hands_attach(struct setup *s, int tree, const char *place)
@@ -154,6 +162,9 @@ static int hands_run_folder(struct setup *s)
                          0644, false);
     if (r == 0)
         r = file_write_whole(AT_FDCWD, OCI_INIT, "", 0, 0755, false);
+    if (r == 0 && wish->words.list)
+        r = file_write_whole(AT_FDCWD, wish->words.list, wish->filter->code,
+                             wish->filter->count * sizeof(wish->filter->code[0]), 0444, false);
     if (r < 0)
         return error_errno(&s->error, -r, "the bundle");
     if (program[0])

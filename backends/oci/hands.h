@@ -24,6 +24,7 @@ struct hands_wish {
     struct oci_words words;
     const char *config; /* config.json */
     const struct launch_env *env;
+    const struct seccomp_program *filter; /* for words.list */
     bool alone; /* one id, which is not 0, and no user namespace below ours */
 };
 

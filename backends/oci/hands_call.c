@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ static const struct call call_none = {
     .listener = FD_NONE,
     .master = FD_NONE,
     .said = FD_NONE,
+    .alive = FD_NONE,
     .outer = {FD_NONE, FD_NONE, FD_NONE},
 };
 
@@ -32,6 +34,7 @@ static void call_done(struct call *c)
     fd_close(c->listener);
     fd_close(c->master);
     fd_close(c->said);
+    fd_close(c->alive);
     for (int i = 0; i < 3; i++)
         fd_close(c->outer[i]);
     const char *const files[] = {c->pid_file, c->console, c->process};
@@ -139,7 +142,7 @@ static char *call_said(struct call *c)
 static void call_reason(struct hands *h, char *text, struct error *e)
 {
     if (!text[0]) {
-        error_set(e, EIO, "%s failed without a word", h->runtime.program);
+        error_set(e, EIO, "%s failed without a word", h->w->whole->runtime);
         return;
     }
     char *line = str_reason(text);
@@ -153,7 +156,7 @@ static void call_reason(struct hands *h, char *text, struct error *e)
                                                                          : EIO;
     bool full = strstr(line, "pthread_create") || strstr(line, "new OS thread") ||
                 strstr(line, "esource temporarily unavailable");
-    error_set(e, code, "%s: %.300s%s", h->runtime.program, shown,
+    error_set(e, code, "%s: %.300s%s", h->w->whole->runtime, shown,
               full && h->w->whole->limits.pids ? " (its own threads count into resources.pids)"
                                                : "");
 }
@@ -278,6 +281,8 @@ void call_check(struct hands *h, struct call *c)
         return;
     if (c->command == 0)
         c->command = call_read_pid(c->pid_file);
+    if (c->command > 0 && c->alive < 0 && call_waits(h, c))
+        c->alive = (int)syscall(SYS_pidfd_open, c->command, 0);
     if (c->command == 0 || (!call_waits(h, c) && !c->called))
         return;
     c->state = CALL_RUNNING;
@@ -302,10 +307,54 @@ void call_check(struct hands *h, struct call *c)
     }
 }
 
+/*
+ * Which signal ended it: its parent tells that as the command's own end. linux/pidfd.h of Linux
+ * 6.15; 0: none, or an older kernel, which says nothing of who has been reaped.
+ */
+static int call_signal_of(int pidfd)
+{
+    enum { INFO_EXIT = 8 };
+    struct info {
+        uint64_t mask, cgroup;
+        uint32_t ids[11];
+        int32_t exit_code;
+    } info = {.mask = INFO_EXIT};
+    if (pidfd < 0 || ioctl(pidfd, _IOWR(0xff, 11, struct info), &info) < 0)
+        return 0;
+    return info.mask & INFO_EXIT && WIFSIGNALED(info.exit_code) ? WTERMSIG(info.exit_code) : 0;
+}
+
+/* gVisor's kernel has failed by itself, and says why in its first line; that is no command's end.
+ */
+static void call_panic(const struct hands *h, struct error *e)
+{
+    char text[1024];
+    autoclose int fd = open(OCI_PANIC, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    text[MAX(n, 0)] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (!str_starts(text, "panic: ") && !str_starts(text, "fatal error: "))
+        return;
+    autofree char *shown = str_escape_z(text);
+    error_set(e, EIO, "%s, which the workload ran in, has failed: %.300s", h->w->whole->runtime,
+              shown);
+}
+
 void call_exited(struct hands *h, struct call *c, int raw)
 {
     int status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
-    hands_tell(h->control, HANDS_EXITED, c->number, status, NULL, NULL, 0);
+    int signo = c->ended_by_us ? 0 : call_signal_of(c->alive);
+    if (call_waits(h, c) && !signo && WIFSIGNALED(raw))
+        signo = WTERMSIG(raw);
+    struct error e = {0};
+    if (signo)
+        error_set(&e, EIO, "%s, which the workload ran in, was killed by signal %d (%s)",
+                  h->w->whole->runtime, signo, strsignal(signo));
+    else if (call_waits(h, c) && !c->ended_by_us)
+        call_panic(h, &e);
+    if (c->number == 0)
+        refused_read(h, true);
+    hands_tell(h->control, HANDS_EXITED, c->number, status, &e, NULL, 0);
     if (c->number == 0)
         h->over = true;
     call_done(c);
@@ -352,7 +401,7 @@ void call_runtime_ended(struct hands *h, struct call *c, int raw)
     call_check(h, c);
     struct error e;
     if (c->state == CALL_STARTING) {
-        error_set(&e, EPROTO, "%s has not said what it started", h->runtime.program);
+        error_set(&e, EPROTO, "%s has not said what it started", h->w->whole->runtime);
         call_fail(h, c, &e);
     }
 }
@@ -373,7 +422,7 @@ void call_accept(struct hands *h, struct call *c)
     ssize_t n = fd_receive(from, word, sizeof(word), &fd, &count);
     autoclose int got = n > 0 && count ? fd : FD_NONE;
     if (got < 0 || agent_streams_check(&got, 1, true, &streams) < 0) {
-        error_set(&e, EPROTO, "%s has sent no terminal", h->runtime.program);
+        error_set(&e, EPROTO, "%s has sent no terminal", h->w->whole->runtime);
         call_fail(h, c, &e);
         return;
     }
@@ -392,5 +441,5 @@ int call_start_main(struct hands *h, struct error *e)
     autostrv char **argv = h->image >= 0 ? oci_argv_restore(&h->runtime, p->id, console)
                                          : oci_argv_run(&h->runtime, p->id, console);
     int r = call_spawn(h, c, argv, START_MS, e);
-    return r == -ENOENT ? error_set(e, ENOENT, "%s is not installed", h->runtime.program) : r;
+    return r == -ENOENT ? error_set(e, ENOENT, "%s is not installed", h->w->whole->runtime) : r;
 }

@@ -3,6 +3,7 @@
 #define COFFERDAM_BACKENDS_OCI_HANDS_INNER_H
 
 #include "backends/oci/hands.h"
+#include "backends/oci/refused.h"
 
 enum {
     CALLS_MAX = 64,
@@ -23,6 +24,8 @@ struct call {
     int master;            /* owned; the pty, until it is handed on */
     int outer[3];          /* owned; our ends, until they are handed on */
     int said;              /* owned; what the runtime says where the command's streams are a pty */
+    int alive;             /* owned; a pidfd of gVisor's own process, where that is the command */
+    bool ended_by_us;      /* it was asked to end at once */
     uint64_t late_ms;
     uint16_t rows, cols;
     char pid_file[64], console[64], process[64];
@@ -45,6 +48,8 @@ struct hands {
     struct call calls[CALLS_MAX];
     struct tool tools[TOOLS_MAX];
     bool over;
+    int calls_log; /* owned; FD_NONE: nothing is told */
+    struct refused refused;
 };
 
 /* --- hands_call.c: a command, from the runtime's start to its own end ---
@@ -93,6 +98,12 @@ bool tool_snapshots(const struct hands *h); /* whether one is being taken, or pu
 /* In a child: lets go on what a snapshot has left standing whose taker was ended. */
 void hands_let_go(const struct hands *h) __attribute__((noreturn));
 bool hands_know(const struct hands *h, pid_t pid); /* a command's, a call's or our own */
+
+/* --- hands_refused.c ---
+ */
+
+int refused_open(struct hands *h, struct error *e); /* before gVisor is started */
+void refused_read(struct hands *h, bool last);
 
 /* --- hands_request.c ---
  */

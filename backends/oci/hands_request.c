@@ -56,13 +56,17 @@ static void request_exec(struct hands *h, const struct hands_message *m, const c
 
 static void request_signal(struct hands *h, const struct hands_message *m)
 {
-    if (m->number == HANDS_ALL) {
+    bool all = m->number == HANDS_ALL;
+    struct call *c = call_find(h, all ? 0 : m->number);
+    if (all) {
+        if (c)
+            c->ended_by_us |= m->value == SIGKILL;
         kill(-1, m->value);
         return;
     }
-    struct call *c = call_find(h, m->number);
     if (!c || c->state != CALL_RUNNING)
         return;
+    c->ended_by_us |= m->value == SIGKILL;
     if (h->runtime.kind == OCI_RUNSC || (h->runtime.kind == OCI_OTHER && m->number == 0)) {
         tool_run(h, oci_argv_kill(&h->runtime, h->w->whole->id, m->value,
                                   m->number ? call_inside(c) : 0));
@@ -118,10 +122,15 @@ static void request_snapshot(struct hands *h, const struct hands_message *m, int
 /* Where there is no freezer: gVisor has one of its own, and what runs here can be stopped. */
 static void request_pause(struct hands *h, const struct hands_message *m)
 {
-    struct error e = {0};
+    struct error e = {0}, ignored;
+    const char *id = h->w->whole->id;
     if (h->runtime.kind == OCI_RUNSC) {
-        tool_wait(oci_argv_simple(&h->runtime, m->value ? "pause" : "resume", h->w->whole->id),
-                  TOOL_MS, &e);
+        int r =
+            tool_wait(oci_argv_simple(&h->runtime, m->value ? "pause" : "resume", id), TOOL_MS, &e);
+        if (r < 0 && m->value) { /* gVisor may come to it after all, and nobody would know */
+            refused_read(h, true);
+            tool_wait(oci_argv_simple(&h->runtime, "resume", id), TOOL_MS, &ignored);
+        }
     } else {
         for (int i = 0; i < 2; i++) /* the second for what was being born under another signal */
             kill(-1, m->value ? SIGSTOP : SIGCONT);
@@ -167,6 +176,7 @@ int hands_request(struct hands *h)
     case HANDS_EXITED:
     case HANDS_COPIED:
     case HANDS_PAUSED:
+    case HANDS_REFUSED:
         break;
     }
     return 0;

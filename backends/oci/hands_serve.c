@@ -81,7 +81,7 @@ static int next_deadline(struct hands *h)
         struct call *c = &h->calls[i];
         if (c->state == CALL_STARTING && now >= c->late_ms) {
             struct error e;
-            error_set(&e, ETIMEDOUT, "%s does not come to an end", h->runtime.program);
+            error_set(&e, ETIMEDOUT, "%s does not come to an end", h->w->whole->runtime);
             call_fail(h, c, &e);
         } else if (c->state == CALL_STARTING) {
             first = MIN(first, c->late_ms);
@@ -108,13 +108,14 @@ static void drain_notify(struct hands *h)
 
 static int turn(struct hands *h)
 {
-    struct pollfd fds[3 + CALLS_MAX] = {
-        {.fd = h->control, .events = POLLIN},
-        {.fd = h->signals, .events = POLLIN},
-        {.fd = h->notify,  .events = POLLIN},
+    struct pollfd fds[4 + CALLS_MAX] = {
+        {.fd = h->control,   .events = POLLIN},
+        {.fd = h->signals,   .events = POLLIN},
+        {.fd = h->notify,    .events = POLLIN},
+        {.fd = h->calls_log, .events = POLLIN},
     };
-    struct call *whose[3 + CALLS_MAX];
-    size_t count = 3;
+    struct call *whose[4 + CALLS_MAX];
+    size_t count = 4;
     int wait = next_deadline(h);
     for (size_t i = 0; i < CALLS_MAX; i++)
         if (h->calls[i].state == CALL_STARTING && h->calls[i].listener >= 0) {
@@ -123,9 +124,11 @@ static int turn(struct hands *h)
         }
     if (h->over || poll(fds, count, wait) < 0)
         return 0;
-    for (size_t i = 3; i < count; i++)
+    for (size_t i = 4; i < count; i++)
         if (fds[i].revents)
             call_accept(h, whose[i]);
+    if (fds[3].revents)
+        refused_read(h, false);
     if (fds[2].revents)
         drain_notify(h);
     if (fds[1].revents)
@@ -165,6 +168,8 @@ static int begin(struct hands *h, struct setup *s)
         if (h->image < 0)
             return setup_fail(s, "the snapshot's memory");
     }
+    if (r == 0)
+        r = refused_open(h, &s->error);
     return r < 0 ? r : call_start_main(h, &s->error);
 }
 
@@ -177,10 +182,11 @@ void hands_serve(struct setup *s, const struct hands_wish *w)
                     .program = hands_program(),
                     .platform = w->whole->platform,
                     .network_host = w->whole->network == PLAN_NETWORK_HOST,
-                    .filter = w->whole->seccomp},
+                    .network_private = w->whole->network == PLAN_NETWORK_PRIVATE},
         .control = s->control,
         .scratch = s->scratch,
         .image = FD_NONE,
+        .calls_log = FD_NONE,
     };
     if (begin(&h, s) < 0) {
         setup_tell(s, SETUP_FAILED, FD_NONE);

@@ -3,6 +3,7 @@
  * of the hands does it, which has the workload's ids; the sandbox stands still from the first step
  * to the last.
  */
+#include "backends/oci/frames.h"
 #include "backends/oci/hands_inner.h"
 
 #include "backends/root/snapshot.h"
@@ -45,6 +46,20 @@ static int snapshot_checkpoint(const struct oci_runtime *r, const char *id, int 
     const int fds[] = {FD_NONE, FD_NONE, FD_NONE, memory};
     int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds), CHECKPOINT_MS);
     return n < 0 ? error_set(e, -n, "%s could not write its memory", r->program) : 0;
+}
+
+/* So that it is read sooner. What cannot be is left as it is. */
+static void snapshot_join(int memory)
+{
+    enum { STATE_MOST = 256 * 1024 * 1024 };
+    static const char name[] = "checkpoint.img";
+    autofree char *state = NULL;
+    size_t size;
+    if (file_read(memory, name, STATE_MOST, &state, &size) < 0)
+        return;
+    size = frames_join(state, size);
+    if (size > 0)
+        file_write_whole(memory, name, state, size, 0600, false);
 }
 
 /* What has been stopped is written by what did it, so that it is known even without us. */
@@ -147,6 +162,8 @@ static int snapshot_take(const struct oci_runtime *r, const char *id, int scratc
         *e = later;
         return -later.code;
     }
+    if (n == 0)
+        snapshot_join(memory);
     return n;
 }
 

@@ -19,12 +19,14 @@ static const char *const hands_env[] = {
 
 int tool_spawn(char *const *argv, const int fds[3], int image, pid_t *ret, struct error *e)
 {
+    enum { TOOL_ROOM = 1024 }; /* gVisor puts the command's streams at 256 and up */
     const int all[4] = {fds[0], fds[1], fds[2], image};
     const struct spawn s = {
         .argv = (const char *const *)argv,
         .env = hands_env,
         .fds = all,
         .fds_count = image >= 0 ? 4 : 3,
+        .room = TOOL_ROOM,
         .new_session = true,
     };
     return spawn_start(&s, ret, NULL, e);

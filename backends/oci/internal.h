@@ -4,8 +4,10 @@
 
 #include "backends/cgroup/cgroup.h"
 #include "backends/hands/remote.h"
+#include "backends/net/translator.h"
 #include "backends/oci/hands.h"
 #include "backends/root/start.h"
+#include "backends/seccomp/seccomp_cache.h"
 
 struct launch {
     struct plan *whole; /* owned; as it was asked for */
@@ -14,7 +16,8 @@ struct launch {
     struct launch_wishes wishes;
     struct launch_env env; /* its descriptors are borrowed */
     enum oci_kind kind;
-    char **shortfalls; /* owned */
+    struct seccomp_program filter; /* owned; gVisor's, where the plan wants one */
+    char **shortfalls;             /* owned */
 
     /* from here on: of the run that is going on, or the last one */
     char *config; /* owned; during a start */
@@ -23,8 +26,9 @@ struct launch {
     struct root_lent lent;     /* owned; during a start */
     int snapshot;              /* owned; during a start */
     struct cgroup *cgroup;     /* owned */
-    struct remote far;         /* our own process beside the workload */
-    int scratch;               /* owned; the folder of backends/changes.h */
+    struct net_translator net;
+    struct remote far; /* our own process beside the workload */
+    int scratch;       /* owned; the folder of backends/changes.h */
     bool frozen;
 };
 

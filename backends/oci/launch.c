@@ -13,6 +13,15 @@
 static int oci_clean(struct launch *l, struct error *e);
 static void oci_free(struct launch *l);
 
+static int oci_open_filter(struct launch *l, struct error *e)
+{
+    if (!l->whole->seccomp || l->kind != OCI_RUNSC)
+        return 0;
+    if (l->env.filter < 0)
+        return error_set(e, ENOENT, "the system call filter is missing");
+    return seccomp_cache_read(l->env.filter, l->whole, &l->filter, e);
+}
+
 static int oci_open(const char *plan, size_t size, const struct launch_env *env,
                     struct launch **ret, struct error *e)
 {
@@ -21,6 +30,7 @@ static int oci_open(const char *plan, size_t size, const struct launch_env *env,
     remote_init(&l->far, "the runtime");
     l->scratch = l->snapshot = FD_NONE;
     root_ids_init(&l->ids);
+    net_translator_init(&l->net);
     int r = plan_from_json(plan, size, &l->whole, e);
     if (r == 0)
         r = root_check_plan(l->whole, e);
@@ -32,6 +42,11 @@ static int oci_open(const char *plan, size_t size, const struct launch_env *env,
     }
     l->far.name = l->whole->runtime;
     l->kind = oci_kind_of(l->whole->runtime);
+    r = oci_open_filter(l, e);
+    if (r < 0) {
+        oci_free(l);
+        return r;
+    }
     oci_lower_limits(l->whole);
     oci_share_plan(l->plan, l->kind);
     l->command = strv_join(l->whole->argv, " ");
@@ -45,10 +60,13 @@ static const struct launch_wishes *oci_wishes(const struct launch *l)
     return &l->wishes;
 }
 
-/* gVisor refuses to restore for one that is not root in its own namespace. */
+/*
+ * gVisor refuses to restore for one that is not root in its own namespace; of a network that leads
+ * out it would bring back what its peers have forgotten.
+ */
 static bool oci_keeps_memory(const struct launch *l)
 {
-    return l->kind == OCI_RUNSC &&
+    return l->kind == OCI_RUNSC && l->whole->network != PLAN_NETWORK_PRIVATE &&
            root_ids_outside(l->plan->uid_map, l->plan->uid_map_count, 0, NULL);
 }
 
@@ -57,8 +75,10 @@ static int oci_open_snapshot(struct launch *l, struct error *e)
     bool memory = l->plan->snapshot_kind == PLAN_SNAPSHOT_MEMORY;
     if (memory && !oci_keeps_memory(l))
         return error_set(e, ENOTSUP, "%s starts from no memory%s", l->whole->runtime,
-                         l->kind == OCI_RUNSC ? " without an id 0 inside: isolation.user = root"
-                                              : "");
+                         l->kind != OCI_RUNSC ? ""
+                         : l->whole->network == PLAN_NETWORK_PRIVATE
+                             ? " with a network that leads out: --network none"
+                             : " without an id 0 inside: isolation.user = root");
     int fd = root_snapshot_open(l->plan, &l->ids, memory, e);
     if (fd < 0 && fd != FD_NONE)
         return fd;
@@ -154,7 +174,10 @@ static int oci_freeze(struct launch *l, bool frozen, struct error *e)
 
 static int oci_sample(struct launch *l, struct launch_sample *ret)
 {
-    return l->cgroup ? cgroup_sample(l->cgroup, ret) : -ENODATA;
+    int r = l->cgroup ? cgroup_sample(l->cgroup, ret) : -ENODATA;
+    if (r == 0)
+        net_translator_sample(&l->net, &ret->network_in, &ret->network_out);
+    return r;
 }
 
 static int oci_kill(struct launch *l, struct error *e)
@@ -212,6 +235,11 @@ static size_t oci_reach(const struct launch *l, struct launch_reach *ret, size_t
     return cgroup_reach(l->cgroup, ret, most, ret_proc);
 }
 
+static size_t oci_refused(const struct launch *l, const uint32_t **ret)
+{
+    return remote_refused(&l->far, ret);
+}
+
 static char *const *oci_shortfalls(const struct launch *l)
 {
     static char *const none[] = {NULL};
@@ -221,6 +249,7 @@ static char *const *oci_shortfalls(const struct launch *l)
 static int oci_clean(struct launch *l, struct error *e)
 {
     oci_end(l, NULL);
+    net_translator_end(&l->net);
     int r = cgroup_end(&l->cgroup, e);
     root_ids_release(&l->ids);
     remote_close(&l->far);
@@ -238,6 +267,7 @@ static void oci_free(struct launch *l)
     strv_free(l->shortfalls);
     free(l->command);
     free(l->config);
+    seccomp_program_done(&l->filter);
     plan_free(l->plan);
     plan_free(l->whole);
     free(l);
@@ -263,6 +293,7 @@ const struct launch_ops oci_launch_ops = {
     .changes = oci_changes,
     .snapshots = oci_snapshots,
     .snapshot = oci_snapshot,
+    .refused = oci_refused,
     .shortfalls = oci_shortfalls,
     .reach = oci_reach,
     .clean = oci_clean,

@@ -2,8 +2,10 @@
 #include "backends/oci/oci.h"
 
 #include "backends/kvm_probe.h"
+#include "backends/net/translator.h"
 #include "backends/oci/runtime.h"
 #include "backends/root/check.h"
+#include "backends/seccomp/seccomp_cache.h"
 #include "base/fd.h"
 #include "base/spawn.h"
 
@@ -11,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -177,8 +180,11 @@ static const char *const oci_folders[] = {"/usr/local/sbin", "/usr/local/bin", "
 static int oci_check_program(const struct plan *p, enum oci_kind kind, struct error *e)
 {
     if (p->runtime[0] == '/') {
-        if (access(p->runtime, X_OK) < 0)
+        struct stat st;
+        if (stat(p->runtime, &st) < 0 || access(p->runtime, X_OK) < 0)
             return error_errno(e, errno, "isolation.runtime = %s", p->runtime);
+        if (!S_ISREG(st.st_mode))
+            return error_set(e, EINVAL, "isolation.runtime = %s: it is no program", p->runtime);
         return 0;
     }
     for (size_t i = 0; i < ARRAY_SIZE(oci_folders); i++) {
@@ -201,14 +207,18 @@ static int oci_check(const struct plan *p, const struct plan_host *host, struct 
         r = oci_check_program(p, kind, e);
     if (r == 0)
         r = oci_check_platform(p, e);
+    if (r == 0)
+        r = net_check(p, e);
     if (r < 0)
         return r;
     return root_check_host(p, host, e);
 }
 
-/* The runtime compiles its filter itself. */
+/* Others compile theirs themselves; gVisor's exec knows of none, so our own program installs it. */
 static int oci_prepare(const struct plan *p, int *ret_filter, struct error *e)
 {
+    if (oci_kind_of(p->runtime) == OCI_RUNSC)
+        return seccomp_cache_open(p, ret_filter, e);
     *ret_filter = FD_NONE;
     return 0;
 }

@@ -60,6 +60,8 @@ void oci_share_plan(struct plan *p, enum oci_kind kind)
     p->mounts_count = kept;
     if (kind == OCI_RUNSC) /* made by its gofer, else, and seen as a change */
         share_need(p, OCI_INIT_INSIDE, PLAN_MOUNT_FILE, 0755);
+    if (kind == OCI_RUNSC && p->seccomp)
+        share_need(p, OCI_LIST_INSIDE, PLAN_MOUNT_FILE, 0444);
     share_need(p, "/proc", PLAN_MOUNT_DIR, 0755);
     share_need(p, "/dev", PLAN_MOUNT_DIR, 0755);
     share_need(p, "/sys", PLAN_MOUNT_DIR, 0755);

@@ -48,12 +48,13 @@ static char **argv_begin(const struct oci_runtime *r)
     case OCI_OTHER:
         break;
     case OCI_RUNSC:
-        if (!r->restored) /* what it does for the rootless has been done by us */
+        /* what it does for the rootless has been done by us, and it denies them some things */
+        if (!r->restored && !r->network_private)
             ADD(argv, "--rootless");
         ADD(argv, "--ignore-cgroups", "--file-access=shared");
-        ADD(argv, r->network_host ? "--network=host" : "--network=none");
-        if (r->filter)
-            ADD(argv, "--oci-seccomp");
+        ADD(argv, r->network_host      ? "--network=host"
+                  : r->network_private ? "--network=sandbox"
+                                       : "--network=none");
         if (r->platform)
             ADD(argv, "--platform", r->platform);
         if (!r->old)
@@ -63,9 +64,18 @@ static char **argv_begin(const struct oci_runtime *r)
     return argv;
 }
 
+static void argv_log(const struct oci_runtime *r, char ***argv)
+{
+    if (r->kind == OCI_RUNSC && !r->old)
+        ADD(*argv, "--panic-log", OCI_PANIC);
+    if (r->calls) /* what gVisor refuses is said on this level alone */
+        ADD(*argv, "--debug", "--debug-command=boot", "--debug-log", r->calls);
+}
+
 char **oci_argv_run(const struct oci_runtime *r, const char *id, const char *console)
 {
     char **argv = argv_begin(r);
+    argv_log(r, &argv);
     ADD(argv, "run", "--bundle", OCI_BUNDLE, "--pid-file", OCI_PID_FILE);
     if (r->kind != OCI_RUNSC)
         ADD(argv, "--detach");
@@ -129,8 +139,9 @@ char **oci_argv_checkpoint(const struct oci_runtime *r, const char *id)
 char **oci_argv_restore(const struct oci_runtime *r, const char *id, const char *console)
 {
     char **argv = argv_begin(r);
-    ADD(argv, "--allow-flag-override", "restore", "--bundle", OCI_BUNDLE, "--pid-file", OCI_PID_FILE,
-        "--image-path=/proc/self/fd/3");
+    argv_log(r, &argv);
+    ADD(argv, "--allow-flag-override", "restore", "--bundle", OCI_BUNDLE, "--pid-file",
+        OCI_PID_FILE, "--image-path=/proc/self/fd/3");
     if (console)
         ADD(argv, "--console-socket", console);
     ADD(argv, id);

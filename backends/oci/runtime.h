@@ -12,6 +12,9 @@ enum oci_kind oci_kind_of(const char *runtime);
 #define OCI_BUNDLE OCI_RUN "/bundle"
 #define OCI_STATE OCI_RUN "/state"
 #define OCI_INIT OCI_RUN "/init"
+#define OCI_LIST OCI_RUN "/list"
+#define OCI_CALLS OCI_RUN "/calls" /* gVisor's log, a FIFO */
+#define OCI_PANIC OCI_RUN "/panic" /* what Go says of gVisor's own failure */
 #define OCI_PID_FILE OCI_RUN "/pids/main"
 #define OCI_PID_INSIDE ".inside" /* behind a pid file's name: gVisor's own number */
 
@@ -28,9 +31,9 @@ struct oci_runtime {
     const char *program; /* borrowed: a name, or an absolute path */
     bool old;            /* a runsc that has no overlay of its own, and so no word against it */
     bool restored;       /* from memory, which it refuses to one that calls itself rootless */
-    bool network_host;
+    bool network_host, network_private;
+    const char *calls;    /* borrowed; gVisor's log goes there; NULL: there is none */
     const char *platform; /* borrowed; gVisor's; NULL: its own choice */
-    bool filter;          /* the plan wants one */
 };
 
 /*

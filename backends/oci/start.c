@@ -59,6 +59,10 @@ static int start_packet(struct launch *l, const union start_packet *m, size_t si
         return error_set(e, EPROTO, "set-up cannot be understood");
     if (m->hands.word == HANDS_FAILED)
         return error_take(e, &m->hands.error);
+    if (m->hands.word == HANDS_REFUSED) {
+        remote_note_refused(&l->far, &m->hands);
+        return 0;
+    }
     if (m->hands.word != HANDS_STARTED)
         return error_set(e, EPROTO, "set-up cannot be understood");
     if (agent_streams_check(fds, count, l->whole->terminal, ret) < 0)
@@ -93,6 +97,14 @@ static int start_listen(struct launch *l, struct launch_streams *ret, struct err
     }
 }
 
+/* A runtime finds the network standing: gVisor takes over what it has then. */
+static int start_network(void *launch, pid_t child, struct error *e)
+{
+    struct launch *l = launch;
+    int r = net_translator_start(&l->net, l->whole, child, e);
+    return r < 0 ? r : net_translator_wait(&l->net, e);
+}
+
 static int start_config(struct launch *l, struct hands_wish *w, struct error *e)
 {
     w->words = (struct oci_words){
@@ -100,6 +112,7 @@ static int start_config(struct launch *l, struct hands_wish *w, struct error *e)
         .restored = l->whole->snapshot_kind == PLAN_SNAPSHOT_MEMORY,
         .root = OCI_BUNDLE "/rootfs",
         .init = OCI_INIT,
+        .list = l->filter.count ? OCI_LIST : NULL,
         .rows = l->env.rows,
         .cols = l->env.cols,
     };
@@ -111,7 +124,8 @@ static int start_config(struct launch *l, struct hands_wish *w, struct error *e)
 
 int oci_start_workload(struct launch *l, struct launch_streams *ret, struct error *e)
 {
-    struct hands_wish wish = {.plan = l->plan, .whole = l->whole, .env = &l->env};
+    struct hands_wish wish = {
+        .plan = l->plan, .whole = l->whole, .env = &l->env, .filter = &l->filter};
     int r = start_config(l, &wish, e);
     if (r < 0)
         return r;
@@ -128,6 +142,11 @@ int oci_start_workload(struct launch *l, struct launch_streams *ret, struct erro
         .child = start_child,
         .data = &wish,
     };
+    if (l->whole->network == PLAN_NETWORK_PRIVATE) {
+        s.namespaces |= CLONE_NEWNET;
+        s.before = start_network;
+        s.before_data = l;
+    }
     r = root_start_clone(&s, e);
     l->far.pid = s.pid;
     l->far.pidfd = s.pidfd;

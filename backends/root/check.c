@@ -50,10 +50,10 @@ int root_check_plan(const struct plan *p, struct error *e)
     uint32_t must = PLAN_NS_USER | PLAN_NS_MOUNT | PLAN_NS_PID | PLAN_NS_IPC | PLAN_NS_UTS;
     if ((p->namespaces & must) != must)
         return error_set(e, EINVAL, "a container without all of its namespaces is none");
-    if (p->network != PLAN_NETWORK_NONE && p->network != PLAN_NETWORK_HOST)
-        return error_set(e, ENOTSUP, "network.mode: only none and host in this version");
-    if (p->network == PLAN_NETWORK_NONE && !(p->namespaces & PLAN_NS_NET))
-        return error_set(e, EINVAL, "no network needs a network namespace");
+    if (p->network == PLAN_NETWORK_ALLOW)
+        return error_set(e, ENOTSUP, "network.mode: no allow-list in this version");
+    if (p->network != PLAN_NETWORK_HOST && !(p->namespaces & PLAN_NS_NET))
+        return error_set(e, EINVAL, "a network of its own needs a network namespace");
     if (!p->argv || !p->argv[0])
         return error_set(e, EINVAL, "there is no command");
     int r = root_check_cwd(p->cwd, e);

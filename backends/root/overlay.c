@@ -30,7 +30,9 @@ static const char *overlay_below(const char *path, const char *under)
 
 /* Its own entries are read once: most of what is to be hidden is not there. */
 struct overlay_lower {
-    int folder;            /* borrowed */
+    int folder;        /* borrowed */
+    const int *layers; /* borrowed; an image's, the lowest first; NULL: `folder` alone */
+    size_t layers_count;
     struct tree_near near; /* of `folder` */
     struct buf names;      /* owned; each a byte d_type, the name, a NUL; sorted by `index` */
     char **index;          /* owned; into names.data, at the names */
@@ -126,6 +128,10 @@ static int overlay_lower_type(struct overlay_lower *l, const char *path)
     while (*path == '/')
         path++;
     struct stat st;
+    if (l->layers) {
+        int r = tree_find(l->layers, l->layers_count, path, &st);
+        return r == 0 ? (int)(st.st_mode & S_IFMT) : r == -ENOENT || r == -ENOTDIR ? 0 : r;
+    }
     const char *slash = strrchr(path, '/');
     int type = slash ? -EAGAIN : overlay_listed_type(l, path);
     if (type != -EAGAIN || overlay_is_closed(l, path))
@@ -260,8 +266,8 @@ static int overlay_open_parent(const struct tree_maker *m, const char *path)
     memcpy(parent, path, size);
     parent[size] = '\0';
     struct stat st;
-    autoclose int lower = tree_open(m->model, parent, O_PATH | O_DIRECTORY);
-    if (lower >= 0 && fstat(lower, &st) == 0 && st.st_uid == geteuid())
+    if (tree_find(m->models, m->models_count, parent, &st) == 0 && S_ISDIR(st.st_mode) &&
+        (st.st_uid == geteuid() || m->keeps))
         return 0;
     return tree_need_dir(m, parent, 0, true);
 }
@@ -276,7 +282,8 @@ static int overlay_make_place(const struct setup *s, const struct tree_maker *m,
     const struct plan_mount *d = &s->plan->mounts[i];
     if (d->kind == PLAN_MOUNT_FILE || d->kind == PLAN_MOUNT_SYMLINK || d->kind == PLAN_MOUNT_COPY)
         return d->flags & PLAN_MOUNT_OPTIONAL ? 0 : overlay_open_parent(m, path);
-    bool folder = d->kind == PLAN_MOUNT_DIR && !(d->flags & PLAN_MOUNT_OPTIONAL);
+    bool folder =
+        d->kind == PLAN_MOUNT_DIR && !(d->flags & (PLAN_MOUNT_OPTIONAL | PLAN_MOUNT_FOLLOW));
     if (!folder && !plan_mount_is_one(d->kind))
         return 0;
     int type = overlay_lower_type(lower, path);
@@ -337,13 +344,19 @@ static int overlay_fill_upper(struct setup *s, const struct plan_mount *o, int u
     size_t overlay = (size_t)(o - s->plan->mounts);
     bool other = s->plan->uid != geteuid() || s->plan->gid != getegid();
     struct tree_near in_upper = {0};
-    struct overlay_lower in_lower = {.folder = lower};
+    struct overlay_lower in_lower = {
+        .folder = lower,
+        .layers = o->layers ? s->lowers : NULL,
+        .layers_count = s->lowers_count,
+    };
     struct tree_maker m = {
         .root = upper,
         .near = &in_upper,
         .prefix = str_equal(o->target, "/") ? "" : o->target,
         .made = &s->made,
-        .model = lower,
+        .models = o->layers ? s->lowers : &lower,
+        .models_count = o->layers ? s->lowers_count : 1,
+        .keeps = o->layers != NULL,
     };
     int r = 0;
     bool public = o->flags & PLAN_MOUNT_PUBLIC;

@@ -15,14 +15,21 @@
 #include "backends/root/setup.h"
 #include "base/copy.h"
 
+/* Who waits for it: hears how many bytes are behind it; `cancelled` (base/cancel.h) ends it. */
+struct snapshot_watch {
+    void (*tells)(void *data, uint64_t bytes);
+    void *data;
+};
+
 /*
  * For the CLI: copies from `scratch` into the empty folder `to`, in a process of its own that has
  * the ids of the workload (their range, seen at what it has made) and no others, so that it may
  * read whatever the workload could hide, and nothing it makes is root's. `to` FD_NONE: only counts.
- * -ENOSPC: more than `bytes_most`.
+ * -ENOSPC: more than `bytes_most`; -ECANCELED: given up. `watch` may be NULL.
  */
 int root_snapshot_take(const struct plan *p, int scratch, int to, uint64_t bytes_most,
-                       struct copy_counts *ret, struct error *e);
+                       const struct snapshot_watch *watch, struct copy_counts *ret,
+                       struct error *e);
 
 /* The same in a process that has the workload's ids already, while the workload stands still. */
 int root_snapshot_copy(int scratch, int to, uint64_t bytes_most, struct copy_counts *ret,

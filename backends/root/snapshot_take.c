@@ -2,8 +2,10 @@
 #include "backends/root/snapshot.h"
 
 #include "backends/root/snapshot_made.h"
+#include "base/cancel.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -16,10 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TAKE_GO = 'g' };
+enum { TAKE_GO = 'g', TAKE_TELL_MS = 100 };
 
-/* What the child has to say in the end. */
+/* What the child has to say, in the end and now and then. */
 struct take_report {
+    bool goes_on;
     struct error error;
     struct copy_counts counts;
 };
@@ -28,6 +31,9 @@ struct take {
     const struct plan *plan;
     int from, to;
     uint64_t bytes_most;
+    const struct snapshot_watch *watch; /* borrowed or NULL */
+    int control;                        /* of the child's; how far it is goes there */
+    uint64_t told_ms;
     int (*run)(struct take *t, struct take_report *report);
     struct made made;
     struct buf changed, inside; /* owned */
@@ -51,12 +57,30 @@ static bool take_wants(void *data, const char *path, const struct stat *st)
     return true;
 }
 
+static void take_tells(void *data, uint64_t bytes)
+{
+    struct take *t = data;
+    uint64_t now = loop_now_ms();
+    if (now - t->told_ms < TAKE_TELL_MS)
+        return;
+    t->told_ms = now;
+    const struct take_report report = {.goes_on = true, .counts.bytes = bytes};
+    fd_write_full(t->control, &report, sizeof(report)); /* it will be missed at the end */
+}
+
 static int take_copy(struct take *t, struct take_report *report)
 {
     int r = made_read(t->from, &t->made, &report->error);
     if (r < 0)
         return r;
-    struct copy_wish w = {t->from, t->to, t->bytes_most, take_wants, t};
+    const struct copy_wish w = {
+        .from = t->from,
+        .to = t->to,
+        .bytes_most = t->bytes_most,
+        .wants = take_wants,
+        .tells = t->watch ? take_tells : NULL,
+        .data = t,
+    };
     r = copy_tree(&w, &report->counts, &report->error);
     if (r < 0 || t->to < 0)
         return r;
@@ -142,6 +166,7 @@ take_child(struct take *t, const struct root_ids *ids, int control)
 {
     struct take_report report = {0};
     umask(077);
+    t->control = control;
     if (take_become(t, ids, control, &report.error) == 0 && t->run(t, &report) == 0)
         report.error.code = 0;
     _exit(fd_write_full(control, &report, sizeof(report)) < 0);
@@ -170,6 +195,25 @@ static int take_ids(const struct plan *p, int scratch, struct root_ids *ret, str
     return 0;
 }
 
+/* Its last word; what it says before that is passed on. */
+static int take_hear(const struct take *t, int control, struct take_report *report, struct error *e)
+{
+    struct pollfd p = {.fd = control, .events = POLLIN};
+    do {
+        int r = cancel_poll(&p, 1, -1);
+        if (r == -EINTR && cancelled)
+            return error_set(e, ECANCELED, "given up");
+        if (r == -EINTR)
+            continue;
+        r = fd_read_full(control, report, sizeof(*report));
+        if (r < 0)
+            return error_set(e, EPROTO, "the copying process ended without a word (killed?)");
+        if (report->goes_on && t->watch)
+            t->watch->tells(t->watch->data, report->counts.bytes);
+    } while (report->goes_on);
+    return report->error.code == 0 ? 0 : error_take(e, &report->error);
+}
+
 static int take_talk(struct take *t, const struct root_ids *ids, pid_t pid, int control,
                      struct take_report *report, struct error *e)
 {
@@ -179,17 +223,14 @@ static int take_talk(struct take *t, const struct root_ids *ids, pid_t pid, int 
         return r;
     if (t->plan->map_by != PLAN_MAP_SELF && (r = fd_send(control, &go, 1, NULL, 0)) < 0)
         return error_errno(e, -r, "a channel to the copying process");
-    r = fd_read_full(control, report, sizeof(*report));
-    if (r < 0)
-        return error_set(e, EPROTO, "the copying process ended without a word (killed?)");
-    return report->error.code == 0 ? 0 : error_take(e, &report->error);
+    return take_hear(t, control, report, e);
 }
 
 static int take_run(struct take *t, const struct root_ids *ids, struct copy_counts *ret,
                     struct error *e)
 {
     int pair[2];
-    struct take_report report;
+    struct take_report report = {.goes_on = true};
     int r = fd_socketpair(pair);
     if (r < 0)
         return error_errno(e, -r, "a channel to the copying process");
@@ -241,10 +282,16 @@ int root_snapshot_give(const struct plan *p, int scratch, int to, struct error *
 }
 
 int root_snapshot_take(const struct plan *p, int scratch, int to, uint64_t bytes_most,
-                       struct copy_counts *ret, struct error *e)
+                       const struct snapshot_watch *watch, struct copy_counts *ret, struct error *e)
 {
     struct take t = {
-        .plan = p, .from = scratch, .to = to, .bytes_most = bytes_most, .run = take_copy};
+        .plan = p,
+        .from = scratch,
+        .to = to,
+        .bytes_most = bytes_most,
+        .watch = watch,
+        .run = take_copy,
+    };
     struct root_ids ids;
     int r = take_ids(p, scratch, &ids, e);
     if (r == 0 && to >= 0)

@@ -25,7 +25,7 @@ static bool start_has_copies(const struct plan *p)
 /* Whether the child has to wait for us before it goes on. */
 static bool start_has_work(const struct root_start *r)
 {
-    return r->plan->map_by != PLAN_MAP_SELF;
+    return r->plan->map_by != PLAN_MAP_SELF || r->before;
 }
 
 /* By itself and first of all: moving it from outside would wait for every processor. */
@@ -122,7 +122,9 @@ static int start_do_work(struct root_start *r, struct error *e)
 {
     if (!start_has_work(r))
         return 0;
-    int n = root_ids_write(r->ids, r->plan->map_by, r->pid, e);
+    int n = r->before ? r->before(r->before_data, r->pid, e) : 0;
+    if (n == 0 && r->plan->map_by != PLAN_MAP_SELF)
+        n = root_ids_write(r->ids, r->plan->map_by, r->pid, e);
     if (n < 0)
         return n;
     char go = SETUP_GO;

@@ -20,6 +20,9 @@ struct root_start {
     /* In the child, single-threaded, with `s` filled in but for what is the caller's own. */
     void (*child)(struct setup *s, void *data) __attribute__((noreturn));
     void *data;
+    /* Outside, while the child waits in its namespaces; NULL: nothing. 0 or -errno */
+    int (*before)(void *data, pid_t child, struct error *e);
+    void *before_data;
 
     /* what it has come to; the caller's */
     pid_t pid;    /* 0: none */

@@ -39,7 +39,6 @@ struct tree_maker step_maker(struct setup *s, const struct plan_mount *m)
         .near = &s->near,
         .prefix = "",
         .made = &s->made,
-        .model = FD_NONE,
         .uid = -1,
         .gid = -1,
     };
@@ -241,8 +240,29 @@ static int step_readonly(struct setup *s, const struct plan_mount *m)
     return r < 0 ? r : tree_attach(tree, place);
 }
 
+/* A folder an image counts on: over itself if it has to stay writable when the root is no more. */
+static int step_image_dir(struct setup *s, const struct plan_mount *m)
+{
+    struct tree_maker maker = step_maker(s, m);
+    autofree char *path = NULL;
+    int r = tree_follow(s->root, m->target, &path);
+    if (r < 0 || !path[1])
+        return r;
+    autoclose int place = tree_make_dir(&maker, path, m->mode, true);
+    if (place == -ENOTDIR)
+        return error_set(&s->error, ENOTDIR, "the image wants a folder, and has something else");
+    if (place < 0 || !(m->flags & PLAN_MOUNT_WRITABLE))
+        return place < 0 ? place : 0;
+    autoclose int tree = tree_clone(place, "", true);
+    r = tree < 0 ? tree : tree_attach(tree, place);
+    tree_forget(&s->near);
+    return r;
+}
+
 static int step_dir(struct setup *s, const struct plan_mount *m)
 {
+    if (m->flags & PLAN_MOUNT_FOLLOW)
+        return step_image_dir(s, m);
     struct tree_maker maker = step_maker(s, NULL);
     if (m->flags & PLAN_MOUNT_OPTIONAL) /* as below an overlay: only where there is one already */
         return 0;
@@ -334,9 +354,11 @@ static int step_copy(struct setup *s, const struct plan_mount *m)
     return m->flags & PLAN_MOUNT_OWNED ? step_own_tree(dir, leaf, s->plan->uid, s->plan->gid) : 0;
 }
 
+/* The root itself becomes read-only when all that belongs in it is there. */
 static uint64_t step_overlay_attributes(const struct plan_mount *m)
 {
-    return step_attributes(m) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    uint64_t set = step_attributes(m) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    return str_equal(m->target, "/") ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set;
 }
 
 static int step_overlay_loudly(struct setup *s, const struct plan_mount *m)

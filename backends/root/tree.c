@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+enum { TREE_LINKS_MAX = 40 };
 
 int tree_open(int root, const char *path, int flags)
 {
@@ -17,6 +20,61 @@ int tree_open(int root, const char *path, int flags)
         path++;
     return fd_openat2(root, *path ? path : ".", flags | O_NOFOLLOW, 0,
                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+}
+
+/* One part more, or one less. */
+static void tree_go(struct buf *way, const char *part, size_t size)
+{
+    if (size == 2 && part[0] == '.' && part[1] == '.') {
+        while (way->used && way->data[--way->used] != '/')
+            ;
+        if (way->data)
+            way->data[way->used] = '\0';
+    } else if (size && !(size == 1 && part[0] == '.')) {
+        buf_putc(way, '/');
+        buf_add(way, part, size);
+    }
+}
+
+/* The size of what the link there says; -EINVAL if it is none, -ENOENT if nothing is there. */
+static ssize_t tree_read_link(int root, const char *path, char *to, size_t room)
+{
+    autoclose int fd = tree_open(root, path, O_PATH);
+    ssize_t n = fd < 0 ? fd : readlinkat(fd, "", to, room - 1);
+    if (fd < 0 || n < 0)
+        return fd < 0 ? fd : errno == ENOENT ? -EINVAL : -errno;
+    to[n] = '\0';
+    return n;
+}
+
+int tree_follow(int root, const char *path, char **ret)
+{
+    autobuf way = {0};
+    autofree char *rest = str_dup(path);
+    char link[4096];
+    int links = 0;
+    buf_puts(&way, "");
+    for (const char *p = rest; *p;) {
+        p += strspn(p, "/");
+        size_t size = strcspn(p, "/"), before = way.used;
+        tree_go(&way, p, size);
+        p += size;
+        ssize_t n =
+            way.used > before ? tree_read_link(root, way.data, link, sizeof(link)) : -EINVAL;
+        if (n == -EINVAL || n == -ENOENT)
+            continue;
+        if (n < 0)
+            return (int)n;
+        if (++links > TREE_LINKS_MAX)
+            return -ELOOP;
+        way.used = *link == '/' ? 0 : before;
+        way.data[way.used] = '\0';
+        char *longer = str_format("%s/%s", link, p);
+        free(rest);
+        p = rest = longer;
+    }
+    *ret = way.used ? buf_take(&way) : str_dup("/");
+    return 0;
 }
 
 void tree_forget(struct tree_near *n)
@@ -67,33 +125,86 @@ void tree_note(const struct tree_maker *m, const char *path)
     buf_add(m->made, "", 1);
 }
 
+static bool tree_is_whiteout(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+static bool tree_is_opaque(int fd)
+{
+    char self[48], value[2];
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    return getxattr(self, "user.overlay.opaque", value, sizeof(value)) == 1 && value[0] == 'y';
+}
+
+/* 1: what lies below this layer at `path`, which it does not have, is hidden by it. */
+static int tree_hides(int layer, const char *path)
+{
+    char part[4096];
+    if (strlen(path) >= sizeof(part))
+        return -ENAMETOOLONG;
+    for (const char *slash = path; (slash = strchr(slash + 1, '/'));) {
+        struct stat st;
+        memcpy(part, path, (size_t)(slash - path));
+        part[slash - path] = '\0';
+        autoclose int fd = tree_open(layer, part, O_PATH);
+        if (fd < 0 || fstat(fd, &st) < 0)
+            return fd == -ENOENT ? 0 : fd < 0 ? fd : -errno;
+        if (!S_ISDIR(st.st_mode))
+            return tree_is_whiteout(&st) ? 1 : S_ISLNK(st.st_mode) ? -ELOOP : -ENOTDIR;
+        if (tree_is_opaque(fd))
+            return 1;
+    }
+    return 0;
+}
+
+int tree_find(const int *layers, size_t count, const char *path, struct stat *ret)
+{
+    while (*path == '/')
+        path++;
+    for (size_t i = count; i-- > 0;) {
+        struct stat st;
+        autoclose int fd = tree_open(layers[i], path, O_PATH);
+        if (fd >= 0 && fstat(fd, &st) < 0)
+            return -errno;
+        if (fd >= 0 && !tree_is_whiteout(&st)) {
+            *ret = st;
+            return 0;
+        }
+        if (fd >= 0 || i == 0)
+            return fd < 0 ? fd : -ENOENT;
+        int hides =
+            fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? tree_hides(layers[i], path) : fd;
+        if (hides != 0)
+            return hides < 0 ? hides : -ENOENT;
+    }
+    return -ENOENT;
+}
+
 static int tree_model(const struct tree_maker *m, const char *path, size_t size, struct stat *ret)
 {
-    if (m->model < 0)
-        return -ENOENT;
     char part[4096];
     if (size >= sizeof(part))
         return -ENAMETOOLONG;
     memcpy(part, path, size);
     part[size] = '\0';
-    autoclose int fd = tree_open(m->model, part, O_PATH);
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, ret) < 0)
-        return -errno;
-    return S_ISDIR(ret->st_mode) ? 0 : -ENOTDIR;
+    int r = tree_find(m->models, m->models_count, part, ret);
+    return r < 0 || S_ISDIR(ret->st_mode) ? r : -ENOTDIR;
 }
 
+/* `like`: the image's own folder of that name, whose owner and bits it keeps; or NULL. */
 static int tree_make_one(const struct tree_maker *m, int dir, const char *name, mode_t mode,
-                         bool owned)
+                         bool owned, const struct stat *like)
 {
     if (mkdirat(dir, name, mode & 07777) < 0)
         return -errno;
-    /* mkdir(2) lets no set-gid or sticky bit through everywhere */
-    if ((mode & 07000) && fchmodat(dir, name, mode & 01777, 0) < 0)
+    uid_t uid = like ? like->st_uid : owned ? m->uid : (uid_t)-1;
+    gid_t gid = like ? like->st_gid : m->gid;
+    if (uid != (uid_t)-1 && (!like || uid != geteuid() || gid != getegid()) &&
+        fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    if (owned && m->uid != (uid_t)-1 &&
-        fchownat(dir, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW) < 0)
+    /* mkdir(2) lets no set-gid or sticky bit through everywhere */
+    if ((mode & 07000) && fchmodat(dir, name, mode & (like ? 03777 : 01777), 0) < 0)
         return -errno;
     return 0;
 }
@@ -112,14 +223,16 @@ static int tree_make_leaf(const struct tree_maker *m, int at, const char *path, 
                           mode_t mode, bool owned)
 {
     mode_t with = mode;
+    const struct stat *like = NULL;
+    struct stat st;
     if (!mode) {
-        struct stat st;
         int r = tree_model(m, path, strlen(path), &st);
         if (r < 0 && r != -ENOENT && tree_model_has_parent(m, path))
             return r; /* it would silently take the place of something that is no folder */
         with = r == 0 ? st.st_mode : 0755;
+        like = r == 0 && m->keeps ? &st : NULL;
     }
-    int r = tree_make_one(m, at, name, with, owned);
+    int r = tree_make_one(m, at, name, with, owned, like);
     if (r == 0)
         tree_note(m, path);
     return r;

@@ -5,10 +5,24 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Descriptors or -errno. `path` counts from `root` and can neither leave it nor pass a link. */
 int tree_open(int root, const char *path, int flags);
+
+/*
+ * What an overlay of these folders, the lowest first, shows at `path`. -ENOENT: nothing; -ENOTDIR,
+ * -ELOOP: a file or a link is in the way.
+ */
+int tree_find(const int *layers, size_t count, const char *path, struct stat *ret);
+
+/*
+ * Where `path` leads in `root`, the links on its way followed and none of them out of it: absolute,
+ * without links or dots, owned by the caller. What is missing stands as it is said. -ELOOP: links
+ * in a ring; -ENOTDIR: a file is in the way.
+ */
+int tree_follow(int root, const char *path, char **ret);
 
 /*
  * The folder that was looked up last, for things made one beside the other. It has to be forgotten
@@ -34,7 +48,11 @@ struct tree_maker {
     struct tree_near *near; /* borrowed; of `root` */
     const char *prefix;     /* "" or the overlay's target */
     struct buf *made;       /* borrowed; NULL: not noted */
-    int model; /* modes of new parents are taken from here if it has them; or FD_NONE */
+    /* Modes of new parents are taken from what these folders show, if they have them; of an image
+     * (`keeps`) owners too. */
+    const int *models; /* borrowed; the lowest first */
+    size_t models_count;
+    bool keeps;
     uid_t uid;
     gid_t gid;
 };

@@ -321,6 +321,11 @@ static int build_compile(const struct seccomp_wish *w, struct seccomp_program *r
     return 0;
 }
 
+static char *build_name(int number)
+{
+    return seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+}
+
 #define BUILD_TEXT_(x) #x
 #define BUILD_TEXT(x) BUILD_TEXT_(x)
 
@@ -329,4 +334,5 @@ __attribute__((visibility("default"))) const struct seccomp_module seccomp_modul
     .library =
         BUILD_TEXT(SCMP_VER_MAJOR) "." BUILD_TEXT(SCMP_VER_MINOR) "." BUILD_TEXT(SCMP_VER_MICRO),
     .compile = build_compile,
+    .name = build_name,
 };

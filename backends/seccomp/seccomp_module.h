@@ -18,6 +18,9 @@ struct seccomp_module {
      */
     int (*compile)(const struct seccomp_wish *w, struct seccomp_program *ret, struct buf *notes,
                    struct error *e);
+
+    /* What this machine calls that number; owned by the caller. NULL: it has none. */
+    char *(*name)(int number);
 };
 
 #endif

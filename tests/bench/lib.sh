@@ -29,6 +29,15 @@ CLEANUP+=(forget_workloads)
 left_out() { echo "left out: $*" >&2; }
 has() { command -v "$1" >/dev/null || { left_out "$1: not installed"; return 1; }; }
 
+# What machines boot, in the store.
+# shellcheck source=tests/system/kernel.sh
+. "$SOURCE_DIR/tests/system/kernel.sh"
+import_kernel() {
+    local package
+    package=$(cd "$T" && kernel_package) || { left_out "no package of Debian's kernel for clouds"; return 1; }
+    "$COFFERDAM" image kernel import "$package" >/dev/null
+}
+
 # A root file system holding `true`, `sleep` and what they link to, for the OCI runtimes.
 make_rootfs() {
     local program file

@@ -3,6 +3,7 @@
 A program may be a command line with blanks.
 """
 import fcntl
+import json
 import os
 import pty
 import random
@@ -28,20 +29,23 @@ def start(program):
 
 
 def read_for(fd, seconds):
-    """Reads and forgets; the time of the first byte and of the last, or None."""
+    """Reads and forgets; the time of the first byte and of the last, or None; how many there were."""
     first = last = None
+    count = 0
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if not select.select([fd], [], [], left)[0]:
             break
         try:
-            if not os.read(fd, 65536):
-                break
+            data = os.read(fd, 65536)
         except OSError:
             break
+        if not data:
+            break
+        count += len(data)
         last = time.monotonic()
         first = first or last
-    return first, last
+    return first, last, count
 
 
 def stop(pid, fd):
@@ -77,17 +81,39 @@ def ticks_of(pid):
     return sum(map(int, fields[11:15])) + sum(map(ticks_of, children))
 
 
+def monitors():
+    """The processes that keep the workloads, which answer while they are watched."""
+    place, found = os.environ["XDG_RUNTIME_DIR"] + "/cofferdam", []
+    for one in os.listdir(place):
+        try:
+            found.append(json.load(open(f"{place}/{one}/state"))["monitor_pid"])
+        except (OSError, ValueError, KeyError):
+            pass
+    return found
+
+
+def used_by(pids):
+    """Milliseconds; a thread each, and no children worth counting."""
+    return sum(int(open(f"/proc/{p}/schedstat").read().split()[0]) for p in pids) / 1e6
+
+
 def idle(seconds, programs):
     for program in programs:
+        name = "podman stats" if "podman" in program else os.path.basename(program.split()[0])
+        ours = monitors() if name == "cofferdam" else []
         pid, fd, _ = start(program)
         read_for(fd, 2)
-        before = ticks_of(pid)
+        if name == "cofferdam":
+            os.write(fd, b">>>>")  # sorted by what changes: then every one is asked each second, seen or not
+            read_for(fd, 2)
+        before, others, drawn = ticks_of(pid), used_by(ours), 0
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            read_for(fd, left)
+            drawn += read_for(fd, left)[2]
         used = (ticks_of(pid) - before) * 1000 / os.sysconf("SC_CLK_TCK")
-        name = "podman stats" if "podman" in program else os.path.basename(program)
-        print(f"  {name:<12} {used:8.0f}", flush=True)
+        print(f"  {name:<12} {used:8.0f}   {drawn / seconds:8.0f} bytes drawn a second", flush=True)
+        if ours:
+            print(f"  {'':<12} {used_by(ours) - others:8.0f}   in its {len(ours)} monitors, which count for it", flush=True)
         stop(pid, fd)
 
 

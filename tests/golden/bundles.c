@@ -1,6 +1,7 @@
 /*
- * Plans of expected/ → config.json for each runtime, compared with expected/oci/, byte for byte;
- * and each holds what the specification's schema demands. `--update` writes the files anew instead.
+ * Plans of expected/ → config.json for each runtime, compared with expected/oci/, laid out for
+ * reading; and each holds what the specification's schema demands. `--update` writes the files anew
+ * instead.
  */
 #include "backends/bundle/config.h"
 #include "backends/oci/runtime.h"
@@ -13,17 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const plans[] = {"host",           "host-root", "host-read-only",
-                                    "image-of-store", "limits",    "dir"};
+static const char *const plans[] = {"host",   "host-root", "host-read-only", "image-of-store",
+                                    "limits", "dir",       "network-private"};
 static const struct {
     const char *name;
     enum oci_kind kind;
     bool by_hand;
+    const char *calls; /* where its list of them stands */
 } kinds[] = {
-    {"crun",  OCI_CRUN,  false},
-    {"runc",  OCI_RUNC,  false},
-    {"runsc", OCI_RUNSC, false},
-    {"hand",  OCI_OTHER, true },
+    {"crun",  OCI_CRUN,  false, "calls-errno.json"},
+    {"runc",  OCI_RUNC,  false, "calls-errno.json"},
+    {"runsc", OCI_RUNSC, false, "calls.json"      },
+    {"hand",  OCI_OTHER, true,  "calls.json"      },
 };
 static int number;
 
@@ -92,6 +94,28 @@ static bool is_valid(const char *text)
     return good;
 }
 
+/*
+ * The list of calls has two thousand lines and is the same in most: it stands in a file of its own,
+ * of which the others say the name.
+ */
+static char *shorten(const char *folder, const char *text, const char *name, bool update)
+{
+    json_t *o = json_loads(text, 0, NULL), *l = json_object_get(o, "linux");
+    json_t *calls = json_object_get(l, "seccomp");
+    autofree char *file = str_format("%s/oci/%s", folder, name), *kept = NULL, *line = NULL;
+    autofree char *list = calls ? json_dumps(calls, JSON_INDENT(2)) : NULL;
+    if (list) {
+        line = str_format("%s\n", list);
+        if (update)
+            file_write_whole(AT_FDCWD, file, line, strlen(line), 0644, false);
+        if (file_read(AT_FDCWD, file, 1 << 20, &kept, NULL) == 0 && str_equal(kept, line))
+            json_object_set_new(l, "seccomp", json_string(name));
+    }
+    autofree char *whole = json_dumps(o, JSON_INDENT(2));
+    json_decref(o);
+    return str_format("%s\n", whole);
+}
+
 static void compare(const char *folder, const char *plan, size_t k, bool update)
 {
     struct error e;
@@ -114,7 +138,7 @@ static void compare(const char *folder, const char *plan, size_t k, bool update)
         .cols = 80,
     };
     autofree char *got = oci_config(p, &words);
-    autofree char *line = str_format("%s\n", got);
+    autofree char *line = shorten(folder, got, kinds[k].calls, update);
     plan_free(p);
     if (update)
         file_write_whole(AT_FDCWD, file, line, strlen(line), 0644, false);

@@ -39,8 +39,8 @@ static const struct plan_image stored = {
 };
 
 /* What machines are put together from. */
-static char *const vmm_files[] = {"/lib/ld.so", "/lib/libglib.so", "/usr/share/qemu/bios-microvm.bin",
-                                  NULL};
+static char *const vmm_files[] = {"/lib/ld.so", "/lib/libglib.so",
+                                  "/usr/share/qemu/bios-microvm.bin", NULL};
 static const struct plan_parts parts_kvm = {
     .program = "/usr/bin/qemu-system-x86_64",
     .version = "7.2.22",
@@ -65,7 +65,8 @@ static const struct plan_parts parts_bare = {
 };
 
 /* Where whole machines are made. */
-static char *const client_env[] = {"PATH=/usr/bin:/bin", "HOME=/home/ann", "XDG_RUNTIME_DIR=/run/user/1000", NULL};
+static char *const client_env[] = {"PATH=/usr/bin:/bin", "HOME=/home/ann",
+                                   "XDG_RUNTIME_DIR=/run/user/1000", NULL};
 static const struct plan_parts parts_vm = {
     .program = "/usr/bin/qemu-system-x86_64",
     .version = "7.2.22",
@@ -90,6 +91,109 @@ static const struct plan_parts parts_vm_image = {
     .root = "/cache/disks/d & e.squashfs",
     .root_type = "squashfs",
 };
+/* A disk of somebody's, on QEMU by itself. */
+static const struct plan_parts parts_disk = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .runtime = "qemu",
+    .files = vmm_files,
+    .tsc_khz = 2700000,
+    .blank = "/cache/blanks/1073741824.qcow2",
+    .disk_format = "qcow2",
+    .disk_size = 1 << 30,
+};
+static const struct plan_parts parts_no_disk = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .runtime = "qemu",
+    .files = vmm_files,
+    .no_kvm = "/dev/kvm: Permission denied",
+    .no_blank = "disk /d.vmdk: it is a VMware disk (vmdk): qemu-img convert -O qcow2 makes one to use",
+};
+/* Root's libvirt, where QEMU is an account of its own. */
+static const struct plan_parts parts_vm_system = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu:///system",
+    .client = client_env,
+    .folder = "/var/lib/cofferdam-libvirt/machines",
+    .away = true,
+    .sockets = "/run/cofferdam",
+    .kernel = "/cache/vmlinux/k.vmlinux",
+    .release = "6.1.0-1-cloud-amd64",
+    .initramfs = "/cache/initramfs/i.cpio",
+};
+static const struct plan_parts parts_vm_system_image = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu:///system",
+    .client = client_env,
+    .folder = "/var/lib/cofferdam-libvirt/machines",
+    .away = true,
+    .sockets = "/run/cofferdam",
+    .kernel = "/cache/vmlinux/k.vmlinux",
+    .release = "6.1.0-1-cloud-amd64",
+    .initramfs = "/cache/initramfs/i.cpio",
+    .root = "/cache/disks/d.squashfs",
+    .root_type = "squashfs",
+};
+/* Another host's. */
+static const struct plan_parts parts_vm_far = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu+ssh://ann@big.example/system?keyfile=/k",
+    .client = client_env,
+    .folder = "/var/lib/libvirt/images",
+    .sockets = "/run/user/1000/cofferdam",
+};
+static const struct plan_parts parts_vm_far_image = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu+tls://big.example/session",
+    .client = client_env,
+    .folder = "/var/tmp",
+    .sockets = "/run/user/1000/cofferdam",
+    .kernel = "/cache/vmlinux/k.vmlinux",
+    .release = "6.1.0-1-cloud-amd64",
+    .initramfs = "/cache/initramfs/i.cpio",
+    .root = "/cache/disks/d.squashfs",
+    .root_type = "squashfs",
+};
+static const struct plan_parts parts_vm_far_open = {
+    .uri = "qemu+tcp://big.example/system?socket=/s&no_verify=1",
+    .client = client_env,
+    .folder = "/var/lib/libvirt/images",
+    .sockets = "/run/user/1000/cofferdam",
+};
+/* With a card and its sound, alone in their group. */
+static char *const card_notes[] = {"pci:0000:01:00.0 is taken from its driver nouveau while the machine runs, and "
+                                   "given to vfio-pci", NULL};
+static char *const card_no[] = {"pci:0000:01:00.0: IOMMU group 7 has others in it, which could write into what has "
+                                "it: hand over these too, or none: pci:0000:01:00.1", NULL};
+static const struct plan_parts parts_vm_card = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .uri = "qemu:///system",
+    .client = client_env,
+    .folder = "/var/lib/cofferdam-libvirt/machines",
+    .away = true,
+    .sockets = "/run/cofferdam",
+    .loader = "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    .vars = "/usr/share/OVMF/OVMF_VARS_4M.fd",
+    .iommu = true,
+    .device_notes = card_notes,
+};
+static const struct plan_parts parts_vm_half_a_card = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .no_kvm = "/dev/kvm: Permission denied",
+    .uri = "qemu:///session",
+    .client = client_env,
+    .folder = "/home/ann/.local/state/cofferdam/machines",
+    .sockets = "/run/user/1000/cofferdam",
+    .iommu = true,
+    .no_devices = card_no,
+};
 static const struct plan_parts parts_vm_bare = {
     .no_kvm = "/dev/kvm: Permission denied",
     .uri = "qemu:///system",
@@ -97,10 +201,14 @@ static const struct plan_parts parts_vm_bare = {
     .sockets = "/run/cofferdam",
 };
 
+/* As whoever asks. */
+static const struct domain_host qemu_here;
+static const struct domain_host qemu_away = {.other = true, .uid = 64055, .gid = 64055};
+
 struct golden_case {
     const char *name;
     const struct plan_host *(*host)(void);
-    const char *settings[12]; /* SECTION.KEY=VALUE, ends with NULL */
+    const char *settings[20]; /* SECTION.KEY=VALUE, ends with NULL */
     const char *argv[8];      /* empty: none given */
     const char *env[4];
     const char *label; /* the workload's name, NULL: made up */
@@ -304,6 +412,18 @@ static const struct golden_case cases[] = {
      "resources.disk=2G"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-chipset", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.type=q35"}, {"id"},
      .image = &stored, .parts = &parts_kvm},
+    {"microvm-shares", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=9p",
+     "files.mount=.:/src:ro"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-shares-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=9p",
+     "machine.warm=yes", "files.mount=.:/src:rw"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-shares-hidden", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=9p",
+     "files.mount=.:/src:ro", "files.hide=/src/.env"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-no-shares", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:ro"},
+     {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-network", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "network.mode=private"}, {"id"},
+     .image = &stored, .parts = &parts_kvm},
+    {"microvm-network-tap", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "network.mode=private",
+     "isolation.runtime=firecracker"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-scratch-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1",
      "machine.scratch=disk", "resources.disk="}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-warm-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.type=q35",
@@ -318,14 +438,53 @@ static const struct golden_case cases[] = {
     {"vm-uefi", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.firmware=secure-boot",
      "machine.tpm=yes", "machine.disk=/data.qcow2", "machine.cdrom=/cd.iso", "machine.gpu=virtio",
      "machine.cpus-model=max", "machine.accel=tcg"}, {NULL}, .parts = &parts_vm, .scratch = "/state/w/scratch"},
+    {"vm-system", host_root, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.cdrom=/cd.iso",
+     "machine.display=window", "lifecycle.keep=always"}, {NULL}, .parts = &parts_vm_system, .scratch = "/state/w/scratch"},
+    {"vm-system-image", host_root, {"isolation.boundary=vm", "files.image=web:1", "resources.memory=256M"},
+     {NULL}, .image = &stored, .parts = &parts_vm_system_image},
+    {"vm-card", host_root, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.gpu=passthrough",
+     "machine.device=pci:01:00.0 pci:0000:01:00.1 usb:046d:c52b", "machine.firmware=uefi"}, {NULL}, .parts = &parts_vm_card},
+    {"vm-card-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.device=pci:01:00.0"},
+     {NULL}, .parts = &parts_vm_half_a_card},
     {"vm-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.type=microvm",
      "machine.gpu=passthrough", "machine.firmware=uefi", "network.mode=private", "resources.cpus=0.5"}, {"id"},
      .parts = &parts_vm_bare},
+    {"vm-windows", host_desk, {"isolation.boundary=vm", "files.image=disk:/w.qcow2", "machine.cdrom=/w.iso /virtio-win.iso",
+     "machine.guest=windows", "machine.firmware=secure-boot", "machine.tpm=yes", "machine.install=yes",
+     "machine.card=bridge:br0", "network.mode=host"}, {NULL}, .parts = &parts_vm},
+    {"vm-passt", host_desk, {"isolation.boundary=vm", "files.image=disk:/w.qcow2", "machine.guest=windows", "machine.accel=tcg",
+     "machine.card=passt", "network.mode=host"}, {NULL}, .parts = &parts_vm},
+    {"vm-card-unknown", host_desk, {"isolation.boundary=vm", "files.image=disk:/w.qcow2", "machine.card=bridge:"}, {NULL},
+     .parts = &parts_vm},
+    {"vm-install", host_desk, {"isolation.boundary=vm", "files.image=disk:/new.qcow2", "machine.cdrom=/cd.iso",
+     "machine.install=yes"}, {NULL}, .parts = &parts_vm},
+    {"vm-install-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/new.qcow2", "machine.install=yes"},
+     {NULL}, .parts = &parts_vm_far},
+    {"vm-far", host_desk, {"isolation.boundary=vm", "files.image=disk:/d & e.img", "machine.disk=/data.qcow2",
+     "machine.cdrom=/cd.iso", "machine.firmware=secure-boot", "machine.tpm=yes", "resources.cpus=32",
+     "machine.disk-size=4G", "network.mode=host"}, {NULL}, .parts = &parts_vm_far, .scratch = "/state/w/scratch"},
+    {"vm-far-image", host_desk, {"isolation.boundary=vm", "files.image=web:1", "resources.memory=256M",
+     "machine.accel=tcg"}, {"id"}, .image = &stored, .parts = &parts_vm_far_image},
+    {"vm-far-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.display=window",
+     "machine.device=usb:046d:c52b", "lifecycle.keep=always"}, {NULL}, .parts = &parts_vm_far_open},
     {"vm-image", host_desk, {"isolation.boundary=vm", "files.image=web:1", "resources.memory=256M",
      "resources.disk=64M", "files.tmpfs=/scratch:8M", "machine.accel=tcg"}, {NULL}, .image = &stored, .parts = &parts_vm_image},
     {"vm-image-refused", host_desk, {"isolation.boundary=vm", "files.image=web:1", "machine.firmware=uefi",
      "machine.disk=/d.img", "machine.cdrom=/cd.iso", "machine.tpm=yes", "network.mode=host", "files.mount=.:/src"}, {"id"},
      .image = &stored, .parts = &parts_vm_image},
+    {"vm-qemu", host_desk, {"isolation.boundary=vm", "isolation.runtime=qemu", "files.image=disk:./d & e.qcow2",
+     "resources.memory=1G", "resources.cpus=2", "resources.disk="}, {NULL}, .parts = &parts_disk},
+    {"vm-qemu-old", host_root, {"isolation.boundary=vm", "isolation.runtime=qemu", "files.image=disk:/d.qcow2",
+     "machine.type=pc", "machine.accel=tcg", "machine.clones=fresh", "network.mode=private", "lifecycle.keep=always"},
+     {NULL}, .parts = &parts_disk, .scratch = "/state/w/scratch"},
+    {"vm-qemu-refused", host_desk, {"isolation.boundary=vm", "isolation.runtime=qemu", "files.image=disk:/d.vmdk",
+     "machine.type=microvm", "machine.firmware=uefi", "machine.disk=/data.qcow2", "machine.cdrom=/cd.iso",
+     "machine.install=yes", "machine.guest=windows", "machine.card=passt", "machine.gpu=virtio",
+     "machine.device=usb:046d:c52b", "machine.tpm=yes", "machine.display=window", "machine.uri=qemu:///session",
+     "machine.warm=yes", "files.copy-in=./x:/y", "network.mode=host", "lifecycle.restart=always"}, {"id"},
+     .parts = &parts_no_disk},
+    {"vm-qemu-image", host_desk, {"isolation.boundary=vm", "isolation.runtime=qemu", "files.image=web:1",
+     "resources.memory=256M", "resources.disk=64M", "machine.warm=yes"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"vm-host", host_desk, {"isolation.boundary=vm"}, {"id"}, .parts = &parts_vm},
     {"wrong-runtime", host_desk, {"isolation.runtime=qemu"}, {"true"}},
     {"wrong-name", host_desk, {NULL}, {"true"}, .label = "../up"},
@@ -377,17 +536,21 @@ static void golden_reach(const struct plan *p, struct buf *to)
 static void golden_machine(const struct plan *p, struct buf *to)
 {
     if (p->boundary == PLAN_VM && (plan_boots_disk(p) || plan_boots_image(p)) && p->machine.uri) {
-        autofree char *xml = domain_xml(p);
+        autofree char *xml = domain_xml(
+            p, strstr(p->machine.folder ? p->machine.folder : "", "-libvirt/") ? &qemu_away
+                                                                               : &qemu_here);
         buf_printf(to, "domain:\n%s", xml);
         return;
     }
-    if (!p->machine.program || !p->machine.kernel || !p->machine.initramfs)
+    bool whole = plan_boots_disk(p) ? p->machine.disk_format != NULL
+                                    : p->machine.kernel && p->machine.initramfs;
+    if (!p->machine.program || !whole)
         return;
     autostrv char **argv = qemu_argv(p);
     buf_puts(to, "arguments:");
     for (size_t i = 0; argv[i]; i++)
         buf_printf(to, "%s%s", argv[i][0] == '-' ? "\n  " : " ", argv[i]);
-    struct plan *jail = vmm_jail(p);
+    struct plan *jail = vmm_jail_leading_out(p);
     autofree char *json = plan_to_json(jail, true);
     buf_printf(to, "\njail:\n%s", json);
     plan_free(jail);

@@ -26,9 +26,7 @@ test_typing_resizing_detaching() {
     screen_keys Enter
     see "24 80"
     screen_size 100 30
-    screen_type 'clear; stty size'
-    screen_keys Enter
-    see "30 100"
+    (await "$SCREEN_WAIT" is_as_large 30 100) || { screen_text; fail "it was not told of its size"; }
     screen_keys C-] '?'
     see "ctrl-] d detaches"
     screen_keys C-] d
@@ -41,6 +39,13 @@ test_typing_resizing_detaching() {
     see "y/n"
     screen_keys y
     see "no workloads"
+}
+
+# The size goes another way than what is typed: that may be there first.
+is_as_large() {
+    screen_type 'clear; stty size'
+    screen_keys Enter
+    (SCREEN_WAIT=2 && see "$1 $2") >/dev/null
 }
 
 # The shell behind the program reads whole lines and echoes again.
@@ -75,7 +80,7 @@ test_a_monitor_killed_gives_the_terminal_back() {
     kill -KILL "$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')"
     expect_end 125
     see "monitor is gone"
-    await 5 stty_is_sane
+    await "$SCREEN_WAIT" stty_is_sane
     cofferdam prune --force >/dev/null
 }
 

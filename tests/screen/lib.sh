@@ -9,17 +9,20 @@
 #         see "some text"
 #     }
 #
-# Nothing sleeps: see() and see_no() look until the text is there, or gone, or ten seconds are over.
+# Nothing sleeps: see() and see_no() look until the text is there, or gone, or half a minute is over: a busy machine
+# is slow, and who waits for nothing is not held up. What is waited for has to be new on the screen: a key that is
+# sent before the page it is for may reach the page before it.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh"
 
+SCREEN_WAIT=30 # seconds
 SCREEN_LOCALE=C.UTF-8
 SCREEN_TERM=xterm-256color
 SCREEN_ENV=()
 SCREEN_TOUR=no # yes: as at the very first start
 
 # A server for each terminal: the one before may still be on its way out. Its socket's path has to be short.
-SCREEN_SOCKET=''
+SCREEN_SOCKET='' SCREEN_COUNT=0
 screen_tmux() { tmux -u -S "$RUN/t/$SCREEN_SOCKET" -f /dev/null "$@"; }
 
 # screen_start COLUMNS ROWS COMMAND…: on a new terminal; $T/status holds its status when it has ended.
@@ -27,7 +30,8 @@ screen_start() {
     local cols=$1 rows=$2
     shift 2
     screen_stop
-    SCREEN_SOCKET=tmux$RANDOM
+    SCREEN_COUNT=$((SCREEN_COUNT + 1))
+    SCREEN_SOCKET=tmux$BASHPID.$SCREEN_COUNT
     rm -f "$T/status"
     [ "$SCREEN_TOUR" = yes ] || mkdir -p "$XDG_STATE_HOME/cofferdam/toured"
     [ "$1" != cofferdam ] || set -- "$COFFERDAM" "${@:2}"
@@ -50,12 +54,12 @@ screen_looks() { screen_tmux capture-pane -e -p; } # with the escape sequences o
 
 screen_has() { screen_text | grep -qF -e "$1"; }
 screen_lacks() { ! screen_has "$1"; }
-see() { (await 10 screen_has "$1") || { screen_text; fail "the screen lacks: $1"; }; }
-see_no() { (await 10 screen_lacks "$1") || { screen_text; fail "the screen has: $1"; }; }
+see() { (await "$SCREEN_WAIT" screen_has "$1") || { screen_text; fail "the screen lacks: $1"; }; }
+see_no() { (await "$SCREEN_WAIT" screen_lacks "$1") || { screen_text; fail "the screen has: $1"; }; }
 
 has_ended() { [ -e "$T/status" ]; }
 expect_end() {
-    await 10 has_ended
+    (await "$SCREEN_WAIT" has_ended) || { screen_text; fail "it does not end"; }
     expect_equal "$(cat "$T/status")" "$1" status
 }
 
@@ -71,4 +75,15 @@ kill_all() {
     for folder in "$XDG_RUNTIME_DIR"/cofferdam/*/; do
         [ ! -e "$folder/lock" ] || cofferdam rm --force "$(basename "$folder")" >/dev/null 2>&1 || :
     done
+}
+
+# A shell called "there"; that it can be typed into, as the only one; and back to the list.
+one_shell() { cofferdam run --detach --tty --name there -- sh >/dev/null; }
+see_its_console() {
+    see "1 running of 1"
+    screen_keys Enter
+    see "── there"
+    screen_type 'echo 4$((1+1))-typed'
+    screen_keys Enter
+    see "42-typed"
 }

@@ -7,6 +7,38 @@
 
 SIZE=100x30
 
+# at_every_size TEXT: which stays in sight.
+at_every_size() {
+    local size
+    for size in 40x12 200x50 400x120 80x24; do
+        screen_size "${size%x*}" "${size#*x}"
+        see "cofferdam"
+        see "$1"
+        expect_ascii
+    done
+}
+
+# in_every_colour BOUNDARY TEXT: all colours there are, 256, 8, none; each at every size: the list, and its console.
+in_every_colour() {
+    local term before=$SCREEN_TERM
+    for term in xterm-direct xterm-256color xterm vt100; do
+        infocmp "$term" >/dev/null 2>&1 || continue
+        SCREEN_TERM=$term
+        screen_start "${SIZE%x*}" "${SIZE#*x}" cofferdam
+        see "1 running of 1"
+        see " $1"
+        at_every_size "running  "
+        screen_keys Enter
+        see "$2"
+        at_every_size "$2"
+        screen_keys C-] Tab
+        see "Tab console"
+        screen_keys q
+        expect_end 0
+    done
+    SCREEN_TERM=$before
+}
+
 # walk BOUNDARY OPTION…: one of its kind, through the pages of one workload.
 walk() {
     local boundary=$1
@@ -21,15 +53,23 @@ walk() {
     screen_type 'echo 4$((3+4))-typed'
     screen_keys Enter
     see "47-typed"
-    screen_size 80 24
-    see "47-typed"
+    at_every_size "47-typed"
     screen_keys C-] Tab
     see "Tab console"
+    screen_keys q
+    expect_end 0
+    in_every_colour "$boundary" "47-typed"
+    screen_start "${SIZE%x*}" "${SIZE#*x}" cofferdam
+    see "1 running of 1"
     screen_keys i
     see "boundary $boundary"
     see "start     " # how that went
     expect_ascii
+    at_every_size "created"
     screen_keys 5
+    see "memory  "
+    at_every_size "processor  "
+    screen_keys 6
     see "MEMORY"
     screen_keys Escape
     see "NAME"
@@ -47,8 +87,16 @@ walk() {
 }
 
 test_a_container_of_ours() { walk container --runtime native; }
-test_a_container_of_crun() { need crun; walk container --runtime crun; }
-test_a_container_of_runc() { need runc; walk container --runtime runc; }
+test_a_container_of_crun_in_8_colours() {
+    need crun
+    SCREEN_TERM=xterm
+    walk container --runtime crun
+}
+test_a_container_of_runc_without_colours() {
+    need runc
+    SCREEN_TERM=vt100
+    walk container --runtime runc
+}
 test_a_sandbox_in_ascii() {
     need runsc
     SCREEN_LOCALE=C
@@ -69,6 +117,7 @@ test_a_whole_machine() {
     need_libvirt
     cofferdam run --detach --tty --name whole --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.type=pc \
         --memory 32M --image "disk:$RUN/disk" >/dev/null
+    in_every_colour vm "boot sector is here"
     screen_start 100 30 cofferdam
     see "1 running of 1"
     see " vm"
@@ -76,8 +125,12 @@ test_a_whole_machine() {
     see "boot sector is here"
     screen_type nnn
     see "123"
-    screen_keys C-] Tab i
+    at_every_size "123"
+    screen_keys C-] Tab
+    see "Tab console"
+    screen_keys i
     see "boundary vm"
+    at_every_size "created"
     screen_keys Escape
     see "NAME"
     screen_keys K

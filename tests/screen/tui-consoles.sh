@@ -34,7 +34,7 @@ test_the_pane_of_plain_streams() {
         screen_keys / ; screen_type 'INE-17' ; screen_keys Enter
         see "line-179" # the newest of those
         screen_keys g
-        await 10 is_shown 1
+        await "$SCREEN_WAIT" is_shown 1
         ! is_shown 179 || fail "not its oldest lines"
         screen_keys V y
         see "copied"
@@ -117,6 +117,7 @@ test_copy_paste_and_save() {
     kill_all
 }
 
+both_answer() { [ "$(screen_text | grep -c '^42-both')" = 2 ]; }
 test_typed_into_all_that_are_marked() {
     need tmux userns
     start_two
@@ -124,15 +125,15 @@ test_typed_into_all_that_are_marked() {
     see "2 running of 2"
     screen_keys '*'
     see "2 marked"
-    screen_keys g Enter
+    screen_keys g Enter # attaches to each that is marked
     see "── second"
+    see "▸ first"
     screen_keys C-] b
     see "typing to all marked"
     screen_type 'echo 4$((1+1))-both' ; screen_keys Enter
-    see "42-both"
-    screen_keys C-] b C-] Tab j Enter
-    see "── first"
-    see "42-both"
+    await "$SCREEN_WAIT" both_answer
+    screen_keys C-] b
+    see "goes to this one alone"
     screen_keys C-] Tab q
     expect_end 0
     kill_all

@@ -158,7 +158,16 @@ test_stopped_and_gone_on() {
     screen_type "fg"
     screen_keys Enter
     see "cofferdam  workloads"
-    screen_keys Escape q
+    screen_keys Escape C-z # the key does it, too
+    see_no "cofferdam  workloads"
+    screen_type 'echo $((40 + 3))-typed'
+    screen_keys Enter
+    see "43-typed"
+    screen_type "fg"
+    screen_keys Enter
+    see_no "43-typed"
+    see "cofferdam  workloads"
+    screen_keys q
     see_no "cofferdam  workloads"
     screen_type "exit 0"
     screen_keys Enter
@@ -200,6 +209,15 @@ test_a_hostile_workload_stays_in_its_pane() {
     kill_it
 }
 
+# turn_to PROFILE KEY: one by one, each seen before the next.
+turn_to() {
+    local now
+    while now=$(screen_text | grep -o '< [a-z-]* >' | head -1) && [ "$now" != "< $1 >" ]; do
+        screen_keys "$2"
+        see_no "$now"
+    done
+}
+
 test_a_refused_launch_can_be_mended() {
     need tmux userns
     screen_start 80 24 cofferdam
@@ -208,18 +226,12 @@ test_a_refused_launch_can_be_mended() {
     see "< contained >"
     screen_type "sh -c 'echo 4\$((1+1))-inside; exec sh'"
     screen_keys Down Down # past the dial, to the profiles
-    until screen_has "< legacy-os >"; do
-        screen_keys Right
-        see "<"
-    done
+    turn_to legacy-os Right
     see "It cannot be started here" # said before it is tried
     screen_keys Enter
     see "disk:PATH" # the end of it, however long it is
     see "-inside"            # and what was typed is still there
-    until screen_has "< contained >"; do
-        screen_keys Left
-        see "<"
-    done
+    turn_to contained Left
     screen_keys Enter
     see "42-inside"
     screen_keys C-] Tab
@@ -420,7 +432,7 @@ test_removing_what_lives_and_what_is_lost() {
     cofferdam run --detach --tty --name alive -- sleep 1000 >/dev/null
     screen_start 80 24 cofferdam
     see "alive"
-    screen_keys x
+    screen_keys X
     see "will be killed"
     screen_keys y
     see "no workloads"
@@ -428,7 +440,7 @@ test_removing_what_lives_and_what_is_lost() {
     see "orphan"
     kill -KILL "$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')"
     see "lost"
-    screen_keys x
+    screen_keys X
     see "y/n"
     screen_keys y
     see "no workloads"
@@ -564,6 +576,12 @@ test_a_strangers_first_five_minutes() {
     see "o  open a strange file"
     screen_keys o
     see "a file to open"
+    touch "$T/other"{1,2,3,4,5,6,7,8}
+    screen_type "$T/oth"
+    screen_keys Tab
+    see "and 2 more"
+    expect_equal "$(screen_text | grep -c '/other[1-8]$')" 6 "paths that are shown"
+    screen_keys C-u
     screen_type "$T/stra"
     screen_keys Tab
     see "strange.sh"
@@ -629,12 +647,12 @@ test_a_strangers_first_five_minutes() {
     see "since is lost"
     see "y/n"
     screen_keys y
-    (await 15 hangs_from_its_snapshot) || { screen_text; fail "it did not come back"; }
+    (await "$SCREEN_WAIT" hangs_from_its_snapshot) || { screen_text; fail "it did not come back"; }
     screen_keys G R
-    see "report"
+    see "[2 report]"
     screen_keys Escape
     see "NAME"
-    screen_keys '*' x
+    screen_keys '*' X
     see "y/n"
     screen_keys y
     see "0 running of 0"
@@ -706,6 +724,20 @@ test_keys_and_colours_of_the_person() {
     screen_start 80 24 cofferdam
     see '"quitt"' # where it stands, and what may be meant
     screen_keys Escape q
+    expect_end 0
+    interface_settings '[keys]' 'kill = a' 'stop = a'
+    screen_start 200 24 cofferdam
+    see 'already the key of kill'
+    see 'interface.ini:5'
+    screen_keys Escape q
+    expect_end 0
+    interface_settings '[keys]' 'profile-check = z' 'restart = q'
+    screen_start 200 24 cofferdam
+    see 'leaves quit without a key'
+    see 'interface.ini:5'
+    screen_keys Escape P
+    see "z check" # and not c
+    screen_keys Escape F10
     expect_end 0
     interface_settings
 }

@@ -109,6 +109,9 @@ int main(int argc, char **argv)
         return 125;
     }
     if (script == 0) {
+        const int usual[] = {SIGHUP, SIGINT, SIGQUIT}; /* nohup(1) may have had them ignored */
+        for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+            signal(usual[i], SIG_DFL);
         execvp(argv[2], argv + 2);
         perror(argv[2]);
         _exit(127);

@@ -75,7 +75,7 @@ test_runsc_runs_it() {
 # As the specification's own schema has it, which a package of Debian's carries.
 test_the_schema_accepts_it() {
     need python3
-    local schema=/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema status=0 python found=''
+    local schema=/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema status=0 python found='' file
     for python in python3 /usr/bin/python3; do # Debian's modules are for Debian's
         [ -n "$found" ] || ! "$python" -c 'import jsonschema' 2>/dev/null || found=$python
     done
@@ -98,7 +98,12 @@ test_the_schema_accepts_it() {
     plan_one --network host --memory 128M --cpus 1.5 --pids 100 --set resources.io-weight=50
     plan_one --set isolation.read-only=yes --set isolation.capabilities=chown
     plan_one --mount "$PWD/root:/mnt/shown" --env A=B --workdir /bin
-    "$found" "$SOURCE_DIR/tests/system/schema.py" "$schema" bundle-*/config.json || status=$?
+    local golden=()
+    for file in "$SOURCE_DIR"/tests/golden/expected/oci/*.json; do
+        case $file in */calls*) ;; *) golden+=("$file") ;; esac
+    done
+    [ "${#golden[@]}" -ge 28 ] || fail "golden documents: ${#golden[@]}"
+    "$found" "$SOURCE_DIR/tests/system/schema.py" "$schema" bundle-*/config.json "${golden[@]}" || status=$?
     expect_equal "$status" 0 'misfits'
     # and it can refuse
     sed 's/"ociVersion": "[^"]*"/"ociVersion": 3/' bundle-1/config.json >broken.json
@@ -117,6 +122,31 @@ test_what_is_no_bundle_is_refused() {
     expect_status 125
     expect_err_has 'no folder of its own'
     expect_no_file bundle
+}
+
+# A file of that name is no runtime yet: each is asked, and has five seconds for it.
+test_what_only_looks_like_a_runtime() {
+    need userns
+    mkdir -p bad/runsc
+    printf '#!/bin/sh\necho no; exit 3\n' >bad/crun
+    printf '#!/bin/sh\nexec /bin/sleep 1000\n' >bad/runc
+    printf '#!/bin/sh\necho "no runtime at all"\n' >bad/says
+    chmod 0755 . bad bad/crun bad/runc bad/says
+    chmod a+x ..
+    PATH=$PWD/bad LIBVIRT_AUTOSTART=0 capture "$COFFERDAM" doctor
+    grep -qE '^ +it ends with 3$' "$T/out" || fail "crun: $(cat "$T/out")"
+    grep -qE '^ +it does not answer$' "$T/out" || fail "runc: $(cat "$T/out")"
+    grep -qE '^ +it is not installed$' "$T/out" || fail "runsc: $(cat "$T/out")"
+    expect_out_has 'apt install runsc'
+    refuses() {
+        capture cofferdam run --set resources.limits=best-effort --runtime "$PWD/$1" -- true
+        expect_status 125
+        expect_err_has "$PWD/$1$2"
+    }
+    refuses bad ': it is no program'
+    refuses none ': No such file'
+    refuses bad/says ' has not said what it started'
+    refuses bad/crun ' failed without a word'
 }
 
 run_tests "$@"

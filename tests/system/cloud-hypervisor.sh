@@ -3,10 +3,11 @@
 # stand-in serves the API as published (tests/tools/fake-cloud-hypervisor.c) with a made-up guest.
 # shellcheck disable=SC2034 # all of these are read by vmm-api.sh
 {
-    VMM=cloud-hypervisor WORDS='--api-socket path=/run/api.sock' OTHER=50.2 FILTERS=1 WRITES=
-    REQUESTS=(/api/v1/vmm.ping /api/v1/vm.create /api/v1/vm.boot)
+    VMM=cloud-hypervisor WORDS='--api-socket path=/run/api.sock' OTHER=50.2 FILTERS=1 WRITES=' /saved'
+    CLONING=(/api/v1/vmm.ping /api/v1/vm.restore /api/v1/vm.resume) SAVING=/api/v1/vm.snapshot
+    REQUESTS=(/api/v1/vmm.ping /api/v1/vm.create /api/v1/vm.add-disk /api/v1/vm.add-vsock /api/v1/vm.boot)
     FAULT='Error from API: The VM could not boot: made up (500)'
-    OWN='test_every_version_that_is_known test_the_choice'
+    OWN='test_every_version_that_is_known test_the_choice test_room_for_a_snapshot'
 }
 
 test_every_version_that_is_known() {
@@ -23,6 +24,34 @@ test_every_version_that_is_known() {
         expect_status 125
         expect_err_has "known here are 43 to 53"
     done
+}
+
+# Its control group has room for a second memory while that is written, and not before or behind it.
+bound() { # bytes it may have
+    local group
+    group=$(sed -n 's/^[0-9]*:[a-z,]*memory[a-z,]*:/\/sys\/fs\/cgroup\/memory/p; s/^0::/\/sys\/fs\/cgroup/p' "/proc/$1/cgroup")
+    for group in $group; do
+        cat "$group/memory.max" "$group/memory.limit_in_bytes" 2>/dev/null || :
+    done | grep -v max | head -n 1
+}
+is_bound_by() { [ "$(bound "$PID")" = "$1" ]; }
+test_room_for_a_snapshot() {
+    need root cgroup
+    fake
+    fc --detach --name first -- sleep 600 >id
+    PID=$(vmm_of_this)
+    expect_equal "$(bound "$PID")" $((384 << 20)) "before"
+    HANDS=$(pgrep -x snapshots -P "$(sed -n 's/^PPid:\t//p' "/proc/$PID/status")")
+    kill -STOP "$HANDS"
+    cofferdam snapshot create first --name mem >out 2>err &
+    CLIENT=$!
+    await 10 is_bound_by $((384 + 192 + 64 << 20))
+    kill -CONT "$HANDS"
+    wait $CLIENT
+    await 10 is_bound_by $((384 << 20))
+    cofferdam kill first
+    cofferdam snapshot rm --force mem
+    await 5 nothing_runs
 }
 
 test_the_choice() {

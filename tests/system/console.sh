@@ -67,6 +67,22 @@ test_attach_shows_the_screen_and_leaves_with_the_chord() {
     cofferdam kill shown
 }
 
+# Typed before anybody asks for it, and left at once.
+test_what_is_typed_in_a_hurry_arrives() {
+    need userns script
+    cofferdam run -d --tty --name hurry -- sh -c 'echo greetings; exec cat' >/dev/null
+    await 10 says hurry greetings
+    mkfifo keys
+    exec 7<>keys
+    for word in one two three four five; do
+        printf '%s,\035d' "$word" >&7
+        TERM=xterm timeout 60 script -qfec "$COFFERDAM attach hurry" /dev/null <&7 >typed
+    done
+    exec 7>&-
+    await 10 says hurry 'one,two,three,four,five,'
+    cofferdam kill hurry
+}
+
 test_a_stopped_viewer_costs_nothing() {
     need userns
     cofferdam run --name held -- sh -c 'echo up; read x </dev/null; sleep 1000' >out &

@@ -80,7 +80,7 @@ behind_words() {
 }
 
 behind_exec() {
-    box --detach --keep always --name "$BOX" -- sleep 100 >/dev/null
+    box --detach --keep always --name "$BOX" -- sleep 1000 >/dev/null
     capture cofferdam exec "$BOX" -- sh -c 'echo in; exit 3'
     expect_status 3
     expect_out in
@@ -101,7 +101,7 @@ behind_exec() {
 }
 
 behind_terminal() {
-    box --detach --tty --keep always --name "$BOX" -- sh -c 'stty size; sleep 100' >/dev/null
+    box --detach --tty --keep always --name "$BOX" -- sh -c 'stty size; sleep 1000' >/dev/null
     await 30 says '24 80'
     cofferdam rm --force "$BOX" >/dev/null
     nothing_there
@@ -120,7 +120,7 @@ shim_pid() { sed -n 's/^PPid:\t//p' "/proc/$(task_pid)/status"; }
 
 struck() {
     local victim
-    box --detach --keep always --name "$BOX" -- sleep 100 >/dev/null
+    box --detach --keep always --name "$BOX" -- sleep 1000 >/dev/null
     victim=$("$@")
     [ "${victim:-0}" -gt 1 ] || fail "there is none: $*"
     kill -9 "$victim"
@@ -158,7 +158,7 @@ test_starts_are_struck() {
 # Nothing is asked of the container's files while it runs, and that is said.
 test_what_it_cannot_do_is_refused() {
     begin runc
-    box --detach --keep always --name "$BOX" -- sleep 100 >/dev/null
+    box --detach --keep always --name "$BOX" -- sleep 1000 >/dev/null
     echo x >file
     capture cofferdam cp file "$BOX:/file"
     expect_status 125

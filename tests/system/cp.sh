@@ -33,6 +33,19 @@ test_a_tree_there_and_back() {
     expect_equal "$(stat -c %Y back/data)" "$(stat -c %Y tree/data)" time
 }
 
+# Each copy is an event in its record, which stays short enough to be read, whatever the names.
+test_names_that_grow_when_shown() {
+    begin
+    local odd
+    odd=$(printf '\001%.0s' {1..240})
+    echo one >one
+    for _ in {1..101}; do cofferdam cp one "$W:/tmp/$odd"; done
+    expect_equal "$(cofferdam ps --quiet | wc -l)" 1 'living workloads'
+    cofferdam pause "$W"
+    cofferdam ps | grep -q paused
+    cofferdam resume "$W"
+}
+
 test_files_and_names() {
     begin
     echo one >one
@@ -178,6 +191,65 @@ test_what_was_kept_comes_out_after_the_end() {
     expect_status 125
     expect_equal "$(ls -A kept)" "$(printf '2\nd')" "what came out"
     cofferdam rm -f over
+}
+
+test_what_was_changed_as_a_tar() {
+    need userns
+    cofferdam run -d --keep always --name changes -- sh -c 'mkdir -p /srv/new/deep ~/mine; echo one >/srv/new/deep/f; chmod 750 /srv/new/deep/f
+        ln -s / /srv/new/up; mkfifo /srv/pipe; echo two >/etc/two; rm -f /etc/profile; echo there >~/mine/g; echo no >/etc/.wh.two; : >/srv/new/.wh..wh..opq; : >/tmp/ready; exec sleep 1000' >/dev/null
+    await 10 sh -c "\"$COFFERDAM\" exec changes -- test -e /tmp/ready"
+    cofferdam export changes living.tar >said
+    grep -q 'changed files.*left out: 3 of special kinds' said || fail "it says: $(cat said)"
+    check_changes living.tar
+    capture cofferdam export changes living.tar
+    expect_status 125
+    expect_err_has "living.tar is there already"
+    cofferdam export changes - 2>/dev/null >piped.tar
+    expect_equal "$(tar tf piped.tar | sort)" "$(tar tf living.tar | sort)" "members"
+    cofferdam kill changes >/dev/null
+    cofferdam export changes ended.tar >/dev/null
+    check_changes ended.tar
+    cofferdam rm -f changes >/dev/null
+    capture cofferdam export changes gone.tar
+    expect_status 125
+    expect_no_file gone.tar
+}
+check_changes() {
+    local into=${1%.tar}
+    mkdir "$into"
+    tar -C "$into" -xf "$1"
+    expect_equal "$(cat "$into/srv/new/deep/f" "$into/etc/two" "$(find "$into" -name g)" | xargs)" "one two there" "$1"
+    expect_equal "$(stat -c %a "$into/srv/new/deep/f") $(readlink "$into/srv/new/up")" "750 /" "$1"
+    expect_no_file "$into/srv/pipe"
+    expect_no_file "$into/etc/.wh.two" # it would mean that two was deleted
+    expect_no_file "$into/srv/new/.wh..wh..opq"
+    [ ! -e /etc/profile ] || expect_file "$into/etc/.wh.profile"
+}
+
+# What a workload claims to be larger than the disk leaves nothing, and neither does what is given up.
+test_an_export_that_fails_leaves_nothing() {
+    local status=0 pid
+    need userns
+    cofferdam run -d --name claims -- sh -c '(truncate -s 1000T /tmp/huge || truncate -s 15T /tmp/huge) 2>/dev/null; : >/tmp/ready; exec sleep 1000' >/dev/null
+    await 10 sh -c "\"$COFFERDAM\" exec claims -- test -e /tmp/ready"
+    mkdir into
+    capture cofferdam export claims into/x.tar
+    expect_status 125
+    expect_err_has "not as much room"
+    expect_equal "$(ls -A into)" "" "what is left"
+    cofferdam kill claims >/dev/null
+    cofferdam run -d --name endless -- sh -c 'truncate -s 8G /tmp/sparse; exec sleep 1000' >/dev/null
+    await 10 sh -c "\"$COFFERDAM\" exec endless -- test -e /tmp/sparse"
+    mkfifo slow
+    "$COFFERDAM" export endless - >slow 2>/dev/null &
+    pid=$!
+    exec 9<slow
+    head -c 1000000 <&9 >/dev/null # it is at it
+    kill -TERM $pid
+    exec 9<&-
+    wait $pid || status=$?
+    expect_equal $status 143 status
+    cofferdam kill endless >/dev/null
 }
 
 run_tests "$@"

@@ -82,7 +82,7 @@ strike_each_below() {
         kill -9 "$victim"
         await 10 is_dead "$victim"
         # whether it could go on is the runtime's affair; what is said must be so
-        if ! (await 3 has_ended "$BOX") 2>/dev/null; then
+        if ! within 3 has_ended "$BOX"; then
             cofferdam exec "$BOX" -- true || : # it may find out by this
             ! has_ended "$BOX" || is_dead "$hands" || fail "said to have ended, and runs"
         fi
@@ -99,8 +99,7 @@ after_strike() {
     ! grep -qE '"phase": "(running|starting|paused|stopping|restarting)"' listed ||
         complain "$what" "ps says it lives: $(grep phase listed)"
     cofferdam prune --force >/dev/null 2>errors || complain "$what" "prune: $(cat errors)"
-    left=$(find "$RUN/run" "$RUN/state" ! -type d ! -name .names; list_mounts
-        comm -13 <(echo "$CGROUPS_BEFORE") <(list_cgroups))
+    left=$(find "$RUN/run" "$RUN/state" ! -type d ! -name .names; lasting)
     [ -z "$left" ] || complain "$what" "left behind: $left"
 }
 

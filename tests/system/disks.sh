@@ -205,6 +205,10 @@ test_a_cache_is_pruned() {
     expect_file "$DISK"
     cofferdam image prune --cache 2>out
     expect_no_file "$DISK"
+    # the last line is the sum of all of them
+    ! grep -qx '0 B freed' out || { cat out; fail 'what the cache had is not counted'; }
+    capture cofferdam image prune stays:1
+    expect_status 125
 }
 
 # Above a size the one that was used longest ago goes first; what has just been used stays.

@@ -220,6 +220,12 @@ PYTHON
     expect_equal "$(cofferdam run --image many:1 -- cat /etc/old)" old
     cofferdam image import layout other:1 --platform linux/arm/v7 >said
     cofferdam image inspect --json other:1 | grep -q '"architecture": "arm"' || fail 'another machine'
+    capture cofferdam image import layout third:1 --platform linux/arm/v6
+    expect_status 125
+    case $(uname -m) in
+    x86_64) cofferdam image import layout usual:1 --platform linux/amd64/v1 >said ;;
+    aarch64) cofferdam image import layout usual:1 --platform linux/arm64/v8 >said ;;
+    esac
     capture cofferdam image import layout third:1 --platform linux/vax
     expect_status 125
     expect_err_has 'arm, '

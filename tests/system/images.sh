@@ -158,6 +158,12 @@ test_owners_are_those_of_the_layer() {
         capture cofferdam run --image two:1 -- sh -c 'touch /srv/new && stat -c %u:%g /srv/new; stat -c %u:%g:%a / /etc; touch /tmp/x; touch /etc/new'
         expect_out $'1000:1000\n0:0:755\n0:0:755'
         expect_err_has 'Permission denied'
+        # what is put into a folder leaves it to whom it belongs, whichever layer it is of
+        mkdir lent && echo lent >lent/file
+        capture cofferdam run --image two:1 --mount ./lent:/srv/closed/lent --copy-in ./lent/file:/srv/closed/copy -- \
+            sh -c 'stat -c %n:%u:%g:%a /srv /srv/closed; touch /srv/closed/new'
+        expect_status 0
+        expect_out $'/srv:1000:100:700\n/srv/closed:1000:100:700'
     fi
     if [ "$COFFERDAM_TEST_AS" = ranges ]; then
         local layer
@@ -167,6 +173,148 @@ test_owners_are_those_of_the_layer() {
     fi
     cofferdam image rm two:1 >said 2>&1
     expect_equal "$(find "$STORE/layers" -mindepth 2)" '' 'layers of others'
+}
+
+# wants NAME CONFIG [LAYER.tar…]: an image NAME:1 of rootfs.tar and those, with that configuration.
+wants() {
+    rm -rf wanted
+    make_layout wanted "$1:1" "$2" rootfs.tar "${@:3}"
+    cofferdam image import wanted >said
+}
+
+# Volumes and the folder to start in are made where they are missing, through the image's own links; what
+# is there keeps its owner and bits, and can be written where the rest cannot.
+test_folders_an_image_counts_on() {
+    need userns busybox
+    new_store
+    make_rootfs
+    mkdir -p rootfs/srv/kept
+    chmod 2750 rootfs/srv/kept
+    echo seed >rootfs/srv/kept/seed
+    ln -s /srv rootfs/short
+    ln -s ../../../new rootfs/dangling
+    tar -C rootfs --owner=0 --group=0 --numeric-owner --sort=name -cf rootfs.tar .
+    local runtime readonly
+    for runtime in native crun runc runsc; do
+        [ $runtime = native ] || type -P $runtime >"$T/null" || continue
+        wants folders '{"Volumes":{"/srv/kept":{},"/a/b/":{},"/short/../short/kept/in":{},"/dangling":{},"/":{},"relative":{},"/proc/x":{}},"WorkingDir":"/short/../../short/work"}'
+        # shellcheck disable=SC2016 # for the shell inside
+        capture cofferdam run --runtime $runtime --set resources.limits=best-effort --image folders:1 -- \
+            sh -c 'pwd; cat /srv/kept/seed; stat -c %n:%a /srv/kept /srv/kept/in /a/b /new /relative /srv/work; touch /a/b/x /srv/work/x /etc/x'
+        [ $STATUS != 125 ] || [ $runtime = native ] || continue # what cannot start here has tests of its own
+        expect_status 0
+        expect_out $'/srv/work\nseed\n/srv/kept:2750\n/srv/kept/in:2755\n/a/b:755\n/new:755\n/relative:755\n/srv/work:755'
+        # shellcheck disable=SC2016
+        capture cofferdam run --runtime $runtime --set resources.limits=best-effort --set isolation.read-only=yes --image folders:1 -- \
+            sh -c 'cat /srv/kept/seed; for d in /srv/kept /srv/kept/in /a/b /new /relative; do touch $d/x || echo $d; done; touch /etc/x /srv/x /srv/work/x'
+        if [ $runtime = runsc ]; then
+            expect_status 125
+            expect_err_has 'isolation.read-only'
+            continue
+        fi
+        expect_out seed
+        [ "$(grep -c 'Read-only file system' "$T/err")" = 3 ] || { show_capture; fail "$runtime: what is read-only"; }
+        wants file '{"Volumes":{"/etc/old":{}}}'
+        capture cofferdam run --runtime $runtime --set resources.limits=best-effort --image file:1 -- sh -c :
+        expect_status 125
+        expect_err_has '/etc/old: the image wants a folder'
+    done
+    cofferdam run --name changed --keep always --set resources.limits=best-effort --image folders:1 -- sh -c 'echo x >/a/b/mine' 2>said
+    capture cofferdam diff changed
+    expect_out_has /a/b/mine
+    expect_out_lacks relative
+    cofferdam rm --force changed
+    wants relative '{"WorkingDir":"srv"}'
+    capture cofferdam run --image relative:1 -- sh -c :
+    expect_status 125
+    expect_err_has 'srv is not absolute'
+    expect_equal "$(cofferdam run --image relative:1 -w /srv -- sh -c pwd)" /srv
+}
+
+# Names are looked up in the image's own plain files: of a link, which could lead anywhere, it says so.
+test_a_list_of_users_that_is_a_link_is_not_followed() {
+    need userns busybox
+    new_store
+    make_rootfs
+    mkdir -p linked/etc
+    echo app:x:0:0::/:/bin/sh >linked/etc/real
+    ln -s real linked/etc/passwd
+    tar -C linked --owner=0 --group=0 --numeric-owner -cf linked.tar .
+    wants linked '{"User":"app"}' linked.tar
+    capture cofferdam run --image linked:1 -- id -u
+    expect_status 125
+    expect_err_has "user app is not in its /etc/passwd, which is a link"
+    capture cofferdam run --image linked:1 --user root -- id -u
+    expect_status 0
+    expect_out 0
+}
+
+# The words of an image that make sense to docker make the same sense here; the others are refused by name.
+test_a_disk_limit_holds_or_is_refused() {
+    need userns busybox
+    new_store
+    make_rootfs
+    cofferdam image import rootfs.tar limited:1 >said
+    local runtime
+    for runtime in native crun runc runsc; do
+        [ $runtime = native ] || type -P $runtime >"$T/null" || continue
+        # shellcheck disable=SC2016 # for the shell inside
+        capture cofferdam run --runtime $runtime --set resources.limits=best-effort --set resources.disk=4M --image limited:1 -- \
+            sh -c 'i=0; while [ $i -lt 8 ] && cat /bin/busybox >/etc/$i; do i=$((i + 1)); done; [ $i -lt 8 ]; s=$?; rm -f /etc/?; exit $s'
+        [ $STATUS != 125 ] || [ $runtime = native ] || continue
+        expect_status 0
+        expect_err_has 'No space left'
+        capture cofferdam run --runtime $runtime --keep always --set resources.disk=4M --image limited:1 -- sh -c :
+        expect_status 125
+        expect_err_has 'resources.disk'
+    done
+}
+
+test_odd_words_of_an_image() {
+    need userns busybox
+    new_store
+    make_rootfs
+    sed -i 's/^app:x:1000:$/app:x:1000:\nextra:x:50:app/' rootfs/etc/group
+    tar -C rootfs --owner=0 --group=0 --numeric-owner --sort=name -cf rootfs.tar .
+    local row said want signal
+    # shellcheck disable=SC2016 # for the shell inside
+    for row in app=1000:1000:/var/data 1000=1000:1000:/var/data 01000=1000:1000:/var/data app:extra=1000:50:/var/data app:=1000:1000:/var/data \
+        :50=0:50:/root =0:0:/root 4321=4321:0:/ 4321:99=4321:99:/; do
+        said=${row%%=*} want=${row#*=}
+        wants user "{\"User\":\"$said\"}"
+        expect_equal "$(cofferdam run --image user:1 -- sh -c 'echo $(id -u):$(id -g):$HOME')" "$want" "user $said"
+    done
+    for said in nobody app:nogroup -1 +5 0x10 4294967295 99999999999 ' app' 1:2:3 '\u001b[2J'; do
+        wants user "{\"User\":\"$said\"}"
+        capture cofferdam run --image user:1 -- sh -c :
+        expect_status 125
+        expect_err_has "the image's"
+        ! grep -q $'\033' "$T/err" || fail 'control characters'
+    done
+    for row in SIGRTMIN+3=37 rtmin=34 RTMAX-1=63 9=9 QUIT=3 sigint=2 64=64 =15; do
+        wants signal "{\"StopSignal\":\"${row%%=*}\"}"
+        signal=$(cofferdam plan --json --image signal:1 | json 'd["plan"]["stop_signal"]')
+        expect_equal "$signal" "${row#*=}" "stop signal ${row%%=*}"
+    done
+    for said in bogus 0 65 -1 RTMIN+ RTMIN-1 RTMAX+1 RTMIN+31 'RTMIN+ 3' ' 9'; do
+        wants signal "{\"StopSignal\":\"$said\"}"
+        capture cofferdam run --image signal:1 -- sh -c :
+        expect_status 125
+        expect_err_has 'stop signal'
+        capture cofferdam run --set lifecycle.stop-signal=TERM --image signal:1 -- sh -c :
+        expect_status 0
+    done
+    wants command '{"Env":["NAKED","=x","A=","B=a=b","A=2","C= s "],"Entrypoint":[],"Cmd":["sh","-c","env"]}'
+    capture cofferdam run --image command:1
+    expect_status 0
+    for row in A=2 B=a=b 'C= s '; do grep -qxF -e "$row" "$T/out" || { show_capture; fail "no $row"; }; done
+    ! grep -qE '^(NAKED|=x|A=)$' "$T/out" || { show_capture; fail 'variables that are none'; }
+    for said in '{"Cmd":[""]}' '{"Entrypoint":[""],"Cmd":["ls"]}'; do
+        wants command "$said"
+        capture cofferdam run --image command:1
+        expect_status 125
+        expect_err_has 'empty word'
+    done
 }
 
 test_a_docker_archive() {
@@ -256,7 +404,7 @@ test_a_registry() {
     openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 -subj /CN=localhost \
         -addext subjectAltName=DNS:localhost 2>"$T/null"
     local port certs=$HOME/.config/containers/certs.d
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     # a password as bcrypt, which is all this registry takes
     python3 -W ignore -c 'import crypt; print("ann:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH)))' >htpasswd 2>"$T/null" ||
         { echo 'needs python3 with crypt' >"$T/skip"; exit 77; }
@@ -340,6 +488,20 @@ test_hostile_images_do_nothing() {
     done
     capture cofferdam image list --quiet
     expect_out ''
+    while read -r name words; do
+        case $name in *.tar*) set -- bad:1 ;; *) set -- ;; esac
+        capture cofferdam image import "corpus/refuse/$name" "$@"
+        expect_err_has "$words"
+    done <<'EOF'
+layout-values-many-objects index.json: a document of more than 131072 values
+layout-index-fifo index.json is no regular file
+archive-docker-two-of-one-name two images in it are called bad:1
+archive-docker-config-empty the name of a file is empty
+archive-docker-config-absolute /c.json would lead out of the image
+unknown-type.tar member file: the tar stream is broken near byte 512: a member of an unknown type
+empty-link.tar member l: it is a link to nothing
+global-owner.tar a global header says what only a member's own may
+EOF
     for path in corpus/safe/*; do
         name=${path##*/}
         capture timeout 60 "$COFFERDAM" image import "$path" "safe-${name%%.*}:1"

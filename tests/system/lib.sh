@@ -100,16 +100,32 @@ expect_equal() { [ "$1" = "$2" ] || fail "${3:-value}: '$1', not '$2'"; }
 expect_file() { [ -e "$1" ] || fail "there is no $1"; }
 expect_no_file() { [ ! -e "$1" ] || fail "there is a $1"; }
 
-# await SECONDS COMMAND…: until it succeeds. For what gives no event; prefer `cofferdam wait`.
-await() {
-    local until=$((SECONDS + $1)) pause
+# within SECONDS COMMAND…: whether it succeeds in that time.
+within() {
+    local until=$((SECONDS + $1)) pause status=0
     shift
     exec {pause}<> <(:)
     until "$@"; do
-        [ $SECONDS -lt $until ] || fail "in vain: $*"
+        [ $SECONDS -lt $until ] || { status=1; break; }
         read -rt 0.02 -u "$pause" || :
     done
     exec {pause}>&-
+    return $status
+}
+
+# await SECONDS COMMAND…: until it succeeds. For what gives no event; prefer `cofferdam wait`. The time is that of
+# an idle machine: one that has other work gets a multiple of it before that is a failure.
+await() { within $(($1 * 4)) "${@:2}" || fail "in vain: ${*:2}"; }
+
+# free_port: one of this host that nobody listens at, and below those the kernel gives away by itself.
+free_port() {
+    local port first
+    read -r first _ </proc/sys/net/ipv4/ip_local_port_range
+    [ "$first" -gt 11000 ] || first=32768
+    while :; do
+        port=$((10000 + RANDOM % (first - 10000)))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
 }
 
 # ---- users and folders -----------------------------------------------------------------------------
@@ -200,6 +216,7 @@ start_over() {
         XDG_CACHE_HOME="$RUN/cache" XDG_CONFIG_HOME="$RUN/config" TMPDIR="$RUN/t" \
         COFFERDAM_MUST="$COFFERDAM_MUST" COFFERDAM_BUILD="$BUILD_DIR" COFFERDAM="$COFFERDAM" \
         COFFERDAM_LONG="${COFFERDAM_LONG:-}" COFFERDAM_STRIDE="${COFFERDAM_STRIDE:-}" \
+        COFFERDAM_VMLINUX="${COFFERDAM_VMLINUX:+$(realpath "$COFFERDAM_VMLINUX")}" \
         ONLY="${ONLY:-}" OFFSET="${OFFSET:-}" ACCEPT_RUNTIMES="${ACCEPT_RUNTIMES:-}" ACCEPT_IMAGE="${ACCEPT_IMAGE:-}" \
         RUN="$RUN" COFFERDAM_TEST_AS="$who" "${SANITIZER_ENV[@]}" \
         "$ATTEND" 5000 bash "$script" "$who" "$@" || status=$?
@@ -221,6 +238,14 @@ list_cgroups() {
         done
 }
 
+# What came since the tests began, and stays: others may be at work on this machine.
+lasting() {
+    local left
+    left=$({ list_mounts; list_cgroups; } | sort | comm -13 <(echo "$HOST_BEFORE") -)
+    goes() { left=$({ list_mounts; list_cgroups; } | sort | comm -12 <(echo "$left") -) && [ -z "$left" ]; }
+    within 5 goes || echo "$left"
+}
+
 # Files that no disposable may leave: anything but folders in run/ and state/, our temporary ones, and
 # the empty file that is locked while a name is taken. libvirt's session daemon is not ours: who asks it,
 # as doctor does, starts it, and it stays for two minutes.
@@ -233,7 +258,7 @@ list_files() {
 
 ground_is_clean() {
     local left
-    left=$(list_mounts; comm -13 <(echo "$CGROUPS_BEFORE") <(list_cgroups); list_files)
+    left=$(lasting; list_files)
     [ -z "$left" ] || { echo "$left" >"$RUN/t/left"; return 1; }
 }
 
@@ -300,9 +325,9 @@ run_tests() {
         fi
     fi
     SANITIZER_ENV=(ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}")
-    [ "${COFFERDAM_TEST_AS:-}" = "$who" ] || start_over "$@"
+    [ "${COFFERDAM_TEST_AS:-}" = "$who" ] || start_over "$who" "${@:2}"
 
-    CGROUPS_BEFORE=$(list_cgroups)
+    HOST_BEFORE=$({ list_mounts; list_cgroups; } | sort)
     FAILURES=0
     # In the order of the file, or of TESTS where a table makes them; the search of the ground last.
     names=${TESTS:-$(sed -n 's/^\(test_[a-z0-9_]*\)() *{.*/\1/p' "$0")}

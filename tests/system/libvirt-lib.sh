@@ -1,14 +1,67 @@
 # shellcheck shell=bash
-# What the scripts about whole machines share: a libvirtd of the run's own, and disks to boot.
+# What the scripts about libvirt share: a libvirtd of the run's own.
+
+# shellcheck source=tests/system/whole.sh
+. "$(dirname "${BASH_SOURCE[0]}")/whole.sh"
 export LIBVIRT_AUTOSTART=0 # the daemon is the test's own
 
 # A libvirtd with folders of its own, once for the run; root's in a mount namespace of its own.
 need_libvirt() {
-    need libvirtd virsh qemu-system-x86_64 qemu-img
+    need libvirtd virsh qemu-system-x86_64 qemu-img script
     [ "$(uname -m)" = x86_64 ] || { echo "needs an x86_64 machine" >"$T/skip"; exit 77; }
     [ -x "$(dirname "$COFFERDAM")/cofferdam-domain" ] || { echo "needs a build with libvirt" >"$T/skip"; exit 77; }
     start_libvirtd
     [ -e "$RUN/disk" ] || boot_sector >"$RUN/disk"
+}
+
+# root_libvirtd FOLDER CONF [ARGUMENT…]: one in a mount namespace of its own. CONF says what stands in its qemu.conf.
+root_libvirtd() {
+    setsid unshare -m --propagation private bash -c '
+        B=$1 C=$2
+        shift 2
+        mkdir -p "$B"/{etc,run,lib,cache,log} /run/libvirt /var/{lib,cache,log}/libvirt
+        [ ! -d /etc/libvirt ] || cp -a /etc/libvirt/. "$B/etc/"
+        mkdir -p /etc/libvirt
+        printf "%s" "$C" >"$B/etc/qemu.conf"
+        for d in etc:/etc/libvirt run:/run/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
+            mount --bind "$B/${d%%:*}" "${d#*:}"
+        done
+        # Debian makes this account with its units, and its libvirtd does not begin without it
+        for f in passwd group; do
+            cp "/etc/$f" "$B/$f"
+            mount --bind "$B/$f" "/etc/$f"
+        done
+        grep -q ^libvirt-qemu: /etc/passwd || echo "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin" >>/etc/passwd
+        for g in libvirt-qemu kvm; do
+            grep -q "^$g:" /etc/group || echo "$g:x:6405${#g}:" >>/etc/group
+        done
+        [ -n "$C" ] || virtlogd -d -p "$B/logpid" # by default it keeps what QEMU says
+        unset TMPDIR # which is ours alone
+        exec libvirtd -p "$B/pid" "$@"' bash "$@" >"$RUN/t/libvirtd.log" 2>&1 </dev/null &
+}
+
+# As Debian ships it: machines are the account libvirt-qemu's. URI is its then.
+start_default_libvirtd() {
+    need root virtlogd
+    LV=$RUN/lvd
+    URI="qemu+unix:///system?socket=$LV/run/libvirt-sock"
+    chmod 0711 "$RUN/state" # as /var/lib is
+    root_libvirtd "$LV" ""
+    await 20 test -S "$LV/run/libvirt-sock"
+    await 60 virsh -c "$URI" list >/dev/null 2>&1
+}
+stop_default_libvirtd() {
+    kill "$(cat "$LV/pid")" "$(cat "$LV/logpid")"
+    await 10 daemons_end "$(cat "$LV/pid")" "$(cat "$LV/logpid")"
+    chmod 0700 "$RUN/state"
+    rm -rf "$LV" "$RUN/state/cofferdam-libvirt"
+}
+daemons_end() { ! kill -0 "$@" 2>/dev/null; }
+
+# Where root's machines are root, and nothing of the host's is asked.
+plain_qemu_conf() {
+    printf '%s\n' 'user = "root"' 'group = "root"' 'dynamic_ownership = 0' 'remember_owner = 0' \
+        'security_driver = "none"' 'cgroup_controllers = [ ]' 'namespaces = [ ]' 'stdio_handler = "file"'
 }
 
 start_libvirtd() {
@@ -21,27 +74,7 @@ start_libvirtd() {
     fi
     [ ! -e "$RUN/libvirtd.pid" ] || return 0
     if [ "$(id -u)" = 0 ]; then
-        setsid unshare -m --propagation private bash -c '
-            B=$1/lv
-            mkdir -p "$B"/{etc,run,lib,cache,log} /run/libvirt /var/{lib,cache,log}/libvirt
-            [ ! -d /etc/libvirt ] || cp -a /etc/libvirt/. "$B/etc/"
-            mkdir -p /etc/libvirt
-            printf "%s\n" "user = \"root\"" "group = \"root\"" "dynamic_ownership = 0" "remember_owner = 0" \
-                "security_driver = \"none\"" "cgroup_controllers = [ ]" "namespaces = [ ]" \
-                "stdio_handler = \"file\"" >"$B/etc/qemu.conf"
-            for d in etc:/etc/libvirt run:/run/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
-                mount --bind "$B/${d%%:*}" "${d#*:}"
-            done
-            # Debian makes this account with its units, and its libvirtd does not begin without it
-            for f in passwd group; do
-                cp "/etc/$f" "$B/$f"
-                mount --bind "$B/$f" "/etc/$f"
-            done
-            grep -q ^libvirt-qemu: /etc/passwd || echo "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin" >>/etc/passwd
-            for g in libvirt-qemu kvm; do
-                grep -q "^$g:" /etc/group || echo "$g:x:6405${#g}:" >>/etc/group
-            done
-            exec libvirtd -p "$B/pid"' bash "$RUN" >"$RUN/t/libvirtd.log" 2>&1 </dev/null &
+        root_libvirtd "$RUN/lv" "$(plain_qemu_conf)"
     else
         mkdir -p "$XDG_CONFIG_HOME/libvirt"
         echo 'stdio_handler = "file"' >"$XDG_CONFIG_HOME/libvirt/qemu.conf"
@@ -58,12 +91,75 @@ stop_libvirtd() {
     rm -f "$RUN/libvirtd.pid"
 }
 
-boot_sector() {
-    local code=fa31c08ed88ed0bc007cea0f7c0000be597cac84c07405e83000ebf6bafd03eca80174f8baf803ec3c7174153c6e7405e81700ebe7fe066f7ca06f7ce80b00ebdbba0406b80020efebd250bafd03eca82074fb58baf803eec3626f6f7420736563746f7220697320686572650d0a0030
-    local i bytes=
-    for ((i = 0; i < ${#code}; i += 2)); do bytes+="\\x${code:i:2}"; done
-    { printf '%b' "$bytes"; head -c 510 /dev/zero; } | head -c 510
-    printf '\x55\xaa'
+# An sshd for whoever runs the test, with keys of its own, in the folder one is in; over_ssh is the way
+# through it to the libvirtd of the test.
+start_sshd() {
+    need sshd ssh ssh-keygen nc
+    SSH_PORT=$(free_port)
+    ssh-keygen -q -t ed25519 -N '' -f host
+    ssh-keygen -q -t ed25519 -N '' -f key
+    cp key.pub allowed
+    chmod 0600 host key
+    cat >sshd_config <<END
+Port $SSH_PORT
+ListenAddress 127.0.0.1
+HostKey $PWD/host
+PidFile $PWD/sshd.pid
+AuthorizedKeysFile $PWD/allowed
+PasswordAuthentication no
+UsePAM no
+StrictModes no
+END
+    # not in anybody's own list of hosts
+    printf '#!/bin/sh\nexec ssh -o UserKnownHostsFile="%s/known" "$@"\n' "$PWD" >ssh
+    chmod 0755 ssh
+    run_sshd
+}
+run_sshd() {
+    local sshd
+    sshd=$(command -v sshd)
+    rm -f sshd.pid
+    if have root; then # its folder below /run is in a mount namespace of its own
+        unshare -m --propagation private bash -c '
+            [ -d /run/sshd ] || { mount -t tmpfs none /run && mkdir -m 0755 /run/sshd; }
+            exec "$1" -f sshd_config -E sshd.log' bash "$sshd"
+    else
+        "$sshd" -r -f sshd_config -E sshd.log # who it would start anew expects to be root's
+    fi
+    await 10 test -s sshd.pid
+}
+stop_sshd() {
+    local pid
+    pid=$(cat sshd.pid) || return 0
+    pgrep -P "$pid" | xargs -r kill || : # those who are in
+    kill "$pid"
+}
+over_ssh() {
+    local kind=session
+    ! have root || kind=system
+    echo "qemu+ssh://$(id -un)@127.0.0.1:$SSH_PORT/$kind?command=$PWD/ssh&keyfile=$PWD/key&no_verify=1&proxy=netcat&socket=$SOCKET"
+}
+
+# A CD that boots (El Torito, no emulation): asked with "i" at its serial line it writes the boot sector
+# of above to the first disk, by the BIOS, and restarts the machine.
+boot_cd() {
+    {
+        sector fa31c08ed88ec08ed0bc007cea117c0000fbbe787ce83600bafd03eca80174f8baf803ec3c6975f0b80043b280be687ccd137212be957ce81400baf90cb002eeb006eef4ebfdbea17ce80200ebcaac84c0741288c3bafd03eca82074f8baf80388d8eeebe9c3669010000100007e0000000000000000000074686520434420697320686572652c206920696e7374616c6c730d0a00696e7374616c6c65640d0a006e6f206469736b0d0a00
+        boot_sector
+    } >boot.image
+    python3 - boot.image <<'END'
+import struct, sys
+cd = bytearray(2048 * 24)
+def put(sector, data): cd[sector * 2048:sector * 2048 + len(data)] = data
+put(16, b"\x01CD001\x01")
+put(17, b"\x00CD001\x01EL TORITO SPECIFICATION".ljust(71, b"\0") + struct.pack("<I", 19))
+put(18, b"\xffCD001\x01")
+check = bytearray(struct.pack("<BBH24sHBB", 1, 0, 0, b"", 0, 0x55, 0xaa))
+struct.pack_into("<H", check, 28, -sum(struct.unpack("<16H", check)) & 0xffff)
+put(19, check + struct.pack("<BBHBBHI", 0x88, 0, 0, 0, 0, 4, 20))
+put(20, open(sys.argv[1], "rb").read())
+sys.stdout.buffer.write(cd)
+END
 }
 
 vm() {
@@ -71,18 +167,28 @@ vm() {
         --image "disk:$RUN/disk" "$@"
 }
 
-# type_to NAME TEXT: at its console; who is at it leaves without an end of file, which a shell obeys.
-type_to() {
-    rm -f keys
-    mkfifo keys
-    exec {keys}<>keys
-    printf '%s' "$2" >&$keys
-    { timeout -s KILL 1 "$COFFERDAM" attach "$1" <&$keys >/dev/null; } 2>/dev/null || :
-    exec {keys}>&-
+# echoing NAME: a domain as another program makes it, that echoes its serial line.
+echoing() {
+    cp "$RUN/disk" "$1.img"
+    virsh -c "$URI" define /dev/stdin <<XML >/dev/null
+<domain type='qemu'><name>$1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$PWD/$1.img'/><target dev='hda' bus='ide'/></disk>
+<serial type='pty'/></devices></domain>
+XML
 }
-pauses() { cofferdam pause "$1" 2>/dev/null; }
-says() { cofferdam logs "$1" 2>/dev/null | tr -d '\r\n' | grep -qF -e "$2"; }
-field() { cofferdam inspect --json "$1" | sed -n "s/.*\"$2\": *\"\\{0,1\\}\\([0-9a-f]*\\).*/\\1/p" | head -n 1; }
+# at FILE WORD [ATTACH…]: an attach of its own, held open; its pid in FILE.pid, what it shows in FILE.
+at() {
+    rm -f "$1.keys"
+    mkfifo "$1.keys"
+    script -qfec "'$COFFERDAM' attach $2" /dev/null <"$1.keys" >"$1" 2>&1 &
+    echo $! >"$1.pid"
+}
+shows() { tr -d '\r\n' <"$1" | grep -qF -e "$2"; }
+watched() { cofferdam ps 2>/dev/null | grep -c 'console-theirs' | grep -q "^$1\$"; }
+
+answers() { printf '%s' "$3" >&"$1"; shows "$2" "$4"; }
+
 domains() { virsh -c "$URI" list --all --name | grep . || :; }
 no_domains() { [ -z "$(domains)" ]; }
 no_machines() { [ -z "$(find "$XDG_STATE_HOME/cofferdam/machines" -mindepth 1 2>/dev/null)" ]; }

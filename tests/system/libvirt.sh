@@ -53,13 +53,61 @@ test_stop_and_kill() {
     vm --detach --name two >out
     capture cofferdam kill two
     expect_status 0
-    vm --detach --name three --keep always >out
+    ID=$(vm --detach --name three --keep always)
+    await 10 says three "boot sector is here"
     type_to three q
     await 10 state_is_exited three
+    expect_file "$XDG_STATE_HOME/cofferdam/workloads/$ID/scratch/disk0.qcow2"
+    no_folders_away || fail "its other folder is left"
     cofferdam rm -f three
     await 10 all_gone
 }
+no_folders_away() { [ -z "$(ls -A "$XDG_STATE_HOME/cofferdam-libvirt/machines" 2>/dev/null)" ]; }
 state_is_exited() { cofferdam ps -a | grep -q "$1 *exited 0"; }
+
+# What a kept one gets back goes on where an earlier turn was cut off, and stays where it cannot.
+test_its_disks_come_back() {
+    need virsh
+    local domain id=0123456789ab kept away
+    domain=$(dirname "$COFFERDAM")/cofferdam-domain
+    [ -x "$domain" ] || { echo "needs a build with libvirt" >"$T/skip"; exit 77; }
+    kept=$PWD/cofferdam/workloads/$id/scratch away=$PWD/cofferdam-libvirt/machines/$id
+    give_back() { "$domain" undo test:///default "$id" "$away"; }
+    mkdir -p "$kept" "$away/own"
+    echo first >"$kept/disk0.qcow2" # moved before
+    echo second >"$away/disk1.qcow2"
+    echo third >"$away/disk12.qcow2"
+    echo other >"$away/disk.qcow2"
+    give_back
+    expect_equal "$(cat "$kept/disk0.qcow2" "$kept/disk1.qcow2" "$kept/disk12.qcow2")" $'first\nsecond\nthird' "the disks"
+    expect_no_file "$kept/disk.qcow2"
+    expect_no_file "$away"
+    # where it belongs cannot be opened: nothing is lost
+    mkdir -p "$away"
+    echo fourth >"$away/disk0.qcow2"
+    mv "$kept" elsewhere
+    ln -s "$PWD/elsewhere" "$kept"
+    capture give_back
+    expect_status 1
+    expect_err_has "workloads/$id/scratch"
+    expect_equal "$(cat "$away/disk0.qcow2")" fourth "the disk"
+    # another file system
+    rm "$kept"
+    mkdir "$kept"
+    if have root; then
+        unshare --mount --propagation private bash -ec \
+            'mount -t tmpfs none "$1"; "$2" undo test:///default "$3" "$4"; cat "$1/disk0.qcow2"; ls "$1"' \
+            bash "$kept" "$domain" "$id" "$away" >out
+        expect_equal "$(cat out)" $'fourth\ndisk0.qcow2' "what was carried over"
+        expect_no_file "$away"
+    fi
+    # not kept
+    mkdir -p "$away"
+    echo fifth >"$away/disk0.qcow2"
+    rmdir "$kept"
+    give_back
+    expect_no_file "$away"
+}
 
 test_refused() {
     need_libvirt
@@ -72,9 +120,15 @@ test_refused() {
     capture vm --set machine.gpu=passthrough
     expect_status 125
     expect_err_has "machine.gpu"
-    capture vm --set machine.uri=qemu+ssh://elsewhere/system
+    capture vm --set machine.uri=xen:///system
     expect_status 125
-    expect_err_has "this host alone"
+    expect_err_has "QEMU alone"
+    capture vm --set machine.uri=qemu+tcp://elsewhere/system
+    expect_status 125
+    expect_err_has "encrypted"
+    capture vm --set machine.uri=qemu+ssh://elsewhere/system --set machine.display=window
+    expect_status 125
+    expect_err_has "machine.display"
     capture vm --network private
     expect_status 125
     capture vm --set "machine.uri=qemu+unix:///system?socket=$PWD/nowhere"
@@ -104,6 +158,101 @@ print(s.recv(3).decode())' "$XDG_RUNTIME_DIR/cofferdam/$ID/screen")" RFB "what a
     expect_err_has "machine.display=window"
     cofferdam kill blind
     await 10 all_gone
+}
+
+install() {
+    cofferdam install --accel tcg --set "machine.uri=$URI" --memory 32M --size 8M "$@"
+}
+
+# A system from a CD onto a disk that was not there, at its console; it boots afterwards.
+test_a_system_is_installed() {
+    need_libvirt
+    need python3
+    boot_cd >cd.iso
+    capture install cd.iso "$RUN/disk"
+    expect_status 125
+    expect_err_has "is there already"
+    capture install cd.iso "$PWD/nowhere/new.disk"
+    expect_status 125
+    expect_err_has nowhere
+    capture install none.iso new.disk
+    expect_status 125
+    expect_err_has none.iso
+    capture vm --set machine.install=yes
+    expect_status 125
+    expect_err_has "there is no CD"
+    await 10 all_gone
+    for board in pc q35; do
+        install --set machine.type=$board --detach --name installs cd.iso $board.disk >out 2>err
+        await 20 says installs "i installs"
+        expect_no_file $board.disk
+        capture cofferdam snapshot create installs
+        expect_status 125
+        type_to installs i
+        await 15 all_gone
+        expect_file $board.disk
+    done
+    cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.type=pc --memory 32M \
+        --image disk:./pc.disk --detach --name installed >out
+    await 10 says installed "boot sector is here"
+    type_to installed q
+    await 15 all_gone
+    # at a terminal of one's own, with its screen in a window
+    printf 'i' >typed
+    STATUS=0
+    timeout 60 "$COFFERDAM" install --accel tcg --set "machine.uri=$URI" --memory 32M --set machine.type=pc --size 8M \
+        --set console.terminal=no --set machine.display=window cd.iso "./with space.disk" <typed >out 2>err || STATUS=$?
+    expect_equal "$STATUS" 0 status
+    grep -q "cofferdam view" err || { cat err; fail "its screen is not told of"; }
+    grep -q installed out || { cat out; fail "it has not spoken"; }
+    expect_file "with space.disk"
+    # nothing stays of one that was killed, and nothing is overwritten
+    install --set machine.type=pc --detach --name killed cd.iso killed.disk >out 2>err
+    await 20 says killed "i installs"
+    cofferdam kill killed
+    await 15 all_gone
+    expect_no_file killed.disk
+    ID=$(install --set machine.type=pc --detach --name late cd.iso late.disk 2>err)
+    await 20 says late "i installs"
+    echo mine >late.disk
+    type_to late i
+    await 15 all_gone
+    expect_equal "$(cat late.disk)" mine "what was put there meanwhile"
+    expect_file "late.disk.$ID"
+}
+
+# The same from the interface: the launch sheet's file is the CD.
+test_a_system_is_installed_from_the_interface() {
+    need_libvirt
+    need python3 tmux
+    boot_cd >cd.iso
+    mkdir -p "$XDG_CONFIG_HOME/cofferdam/profiles"
+    printf '[profile]\ninherit = contained\n[machine]\nuri = %s\naccel = tcg\ntype = pc\n[resources]\nmemory = 32M\n' \
+        "$URI" >"$XDG_CONFIG_HOME/cofferdam/profiles/cds.ini"
+    screen_start 100 40 cofferdam
+    see "no workloads"
+    screen_keys o
+    see "< contained >"
+    screen_type "./cd.iso"
+    screen_keys Enter
+    see "advice: "
+    screen_keys Down
+    until screen_has "< cds >"; do
+        screen_keys Right
+        see "<"
+    done
+    until screen_has ">install to"; do screen_keys Down && see ">"; done
+    screen_type "./new.disk 8M"
+    screen_keys Enter
+    see "i installs"
+    screen_keys i
+    see "installed"
+    await 15 all_gone
+    expect_file new.disk
+    screen_keys C-] Tab
+    screen_keys q
+    expect_end 0
+    rm "$XDG_CONFIG_HOME/cofferdam/profiles/cds.ini"
 }
 
 test_kill_9_of_everybody() {
@@ -301,26 +450,6 @@ XML
     rm "$profiles/there.ini"
 }
 
-# echoing NAME: a domain as another program makes it, that echoes its serial line.
-echoing() {
-    cp "$RUN/disk" "$1.img"
-    virsh -c "$URI" define /dev/stdin <<XML >/dev/null
-<domain type='qemu'><name>$1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
-<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$PWD/$1.img'/><target dev='hda' bus='ide'/></disk>
-<serial type='pty'/></devices></domain>
-XML
-}
-# at FILE WORD [ATTACH…]: an attach of its own, held open; its pid in FILE.pid, what it shows in FILE.
-at() {
-    rm -f "$1.keys"
-    mkfifo "$1.keys"
-    script -qfec "'$COFFERDAM' attach $2" /dev/null <"$1.keys" >"$1" 2>&1 &
-    echo $! >"$1.pid"
-}
-shows() { tr -d '\r\n' <"$1" | grep -qF -e "$2"; }
-watched() { cofferdam ps 2>/dev/null | grep -c 'console-theirs' | grep -q "^$1\$"; }
-
 # The console of a domain of others: two people at it, one monitor, and nothing of it stays.
 test_the_console_of_a_domain_of_others() {
     need_libvirt
@@ -370,8 +499,6 @@ test_the_console_of_a_domain_of_others() {
     await 10 no_domains
 }
 attached() { cofferdam ps 2>/dev/null | grep -q 'console-far'; }
-gone_pid() { ! kill -0 "$1" 2>/dev/null; }
-answers() { printf '%s' "$3" >&"$1"; shows "$2" "$4"; }
 
 virsh_soon() { timeout 10 virsh -c "$URI" "$@"; }
 watcher_of() { pgrep -o -u "$(id -u)" -f "^$(dirname "$COFFERDAM")/cofferdam-domain watch ${URI//[+?]/.}"; }
@@ -430,6 +557,48 @@ test_domains_of_others_in_the_interface() {
     expect_end 0
     await 10 gone_pid "$watcher"
     interface_settings
+    await 10 no_domains
+}
+
+# told FILE WORD: what its last line says; of_place FILE: the process that watches, and no other.
+told() { tail -n 1 "$1" | grep -qF -e "$2"; }
+# said FILE WORD TIMES: in so many lines; the last one may be another by the time one looks.
+said() { [ "$(grep -cF -e "$2" "$1")" -ge "$3" ]; }
+not_told() { told "$1" '"theirs"' && ! told "$1" '"why"'; }
+of_place() { pgrep -P "$1" -f 'cofferdam-domain watch'; }
+another_than() { [ -n "$(of_place "$1")" ] && [ "$(of_place "$1")" != "$2" ]; }
+
+# The process that watches one libvirt begins again by itself; what it knew stays, with the reason.
+test_a_watcher_of_one_place_begins_again() {
+    need_libvirt
+    need pgrep
+    export LIBVIRT_DEFAULT_URI=$URI
+    local watcher first
+    defined theirs
+    "$COFFERDAM" domain watch >lines &
+    watcher=$!
+    # shellcheck disable=SC2064 # this one
+    trap "kill -CONT $(cat "$RUN/libvirtd.pid"); kill $watcher || :" EXIT # others need it
+    await 10 told lines '"theirs"'
+    first=$(of_place $watcher)
+    kill -9 "$first"
+    await 10 another_than $watcher "$first"
+    grep '"its watcher ended"' lines | grep -q '"theirs"' || { cat lines; fail "its rows went with it"; }
+    await 10 not_told lines
+    virsh -c "$URI" start theirs >out
+    await 10 told lines '"running"'
+    # with nobody to ask it begins again as well, and still knows them
+    kill -STOP "$(cat "$RUN/libvirtd.pid")"
+    await 10 said lines "went away" 1
+    kill -9 "$(of_place $watcher)"
+    await 10 said lines '"its watcher ended"' 2
+    expect_equal "$(grep -c 'its watcher ended.*"theirs"\|"theirs".*its watcher ended' lines)" 2 "its rows went with it"
+    kill -CONT "$(cat "$RUN/libvirtd.pid")"
+    await 20 not_told lines
+    kill $watcher
+    wait $watcher || :
+    virsh -c "$URI" destroy theirs >out
+    virsh -c "$URI" undefine theirs >out
     await 10 no_domains
 }
 
@@ -586,31 +755,12 @@ test_the_life_of_a_domain_of_others() {
 
 # A daemon on "another host": this one's, through an sshd of the test's own; named by a profile.
 test_another_host_over_ssh() {
-    need root sshd ssh ssh-keygen nc # an sshd of anybody else cannot become who comes in
+    need root # a user's is asked as this host's session as well
     need_libvirt
-    local port=$((20000 + RANDOM % 20000)) sshd remote
-    sshd=$(command -v sshd)
-    ssh-keygen -q -t ed25519 -N '' -f host
-    ssh-keygen -q -t ed25519 -N '' -f key
-    cp key.pub allowed
-    chmod 0600 host key
-    cat >sshd_config <<END
-Port $port
-ListenAddress 127.0.0.1
-HostKey $PWD/host
-PidFile $PWD/sshd.pid
-AuthorizedKeysFile $PWD/allowed
-PasswordAuthentication no
-UsePAM no
-StrictModes no
-END
-    # its folder below /run is in a mount namespace of its own
-    unshare -m --propagation private bash -c '
-        [ -d /run/sshd ] || { mount -t tmpfs none /run && mkdir -m 0755 /run/sshd; }
-        exec "$1" -f sshd_config -E sshd.log' bash "$sshd"
-    await 10 test -s sshd.pid
+    local remote
+    start_sshd
     mkdir -p "$XDG_CONFIG_HOME/cofferdam/profiles"
-    remote="qemu+ssh://$(id -un)@127.0.0.1:$port/system?keyfile=$PWD/key&no_verify=1&proxy=netcat&socket=$SOCKET"
+    remote=$(over_ssh)
     printf '[profile]\ninherit = contained\n[machine]\nuri = %s\n' "$remote" >"$XDG_CONFIG_HOME/cofferdam/profiles/team.ini"
     defined far
     capture cofferdam ps
@@ -630,9 +780,6 @@ END
     expect_equal "$(virsh -c "$URI" domstate far | head -n 1)" running "after its console was left"
     cofferdam pause "libvirt:far@$remote"
     cofferdam resume "libvirt:far@$remote"
-    capture cofferdam run --profile team --boundary vm --accel tcg --image "disk:$RUN/disk"
-    expect_status 125
-    expect_err_has "this host alone"
     expect_equal "$(domain_state far)" running "over there"
     # it goes away: its rows stay, with the reason, and nothing else waits for it
     kill "$(cat sshd.pid)"

@@ -2,21 +2,11 @@
 # shellcheck disable=SC2016 # what is quoted is for the shell inside
 # What the scripts about machines share: a kernel from its package, an image that it boots.
 
-# kernel_package [KIND]: the package of Debian's kernel for clouds, or of another kind ("" is the one
-# for everything), fetched once for the build.
-kernel_package() {
-    local kind=${1-cloud-} package cache=$BUILD_DIR/guest
-    package=$(find "$cache" -maxdepth 1 -name "linux-image-[0-9.-]*-${kind}amd64_*.deb" 2>/dev/null | head -n 1)
-    if [ -z "$package" ]; then
-        package=$(apt-cache depends "linux-image-${kind}amd64" 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
-        [ -n "$package" ] && apt-get download -q "$package" >apt.log 2>&1 || return 1
-        package=$(echo "$PWD/$package"_*.deb)
-        mkdir -p "$cache" 2>/dev/null && cp "$package" "$cache" 2>/dev/null || :
-    fi
-    echo "$package"
-}
+# shellcheck source=tests/system/kernel.sh
+. "$(dirname "${BASH_SOURCE[0]}")/kernel.sh"
 
-# need_machine_of RUNTIME: the program, what it needs of this machine, a kernel and an image.
+# need_machine_of RUNTIME: the program, what it needs of this machine, a kernel and an image. COFFERDAM_VMLINUX is a
+# kernel with all drivers built in, to be taken instead of Debian's.
 need_machine_of() {
     case $1 in
     qemu) need_machine ;;
@@ -41,6 +31,31 @@ our_machines() {
             }
         }'
 }
+# The program that runs the machine of this workload.
+qemu_of() {
+    local pid
+    for pid in $(pgrep -f "^[^ ]*qemu-system-x86_64 -name cofferdam-$1 "); do echo "$pid"; done | head -n 1
+}
+# prove_jail PID ROOT: what QEMU is allowed, seen from outside; ROOT is all that it sees.
+prove_jail() {
+    local ns
+    if [ "$(id -u)" = 0 ]; then
+        expect_equal "$(stat -c %u "/proc/$1")" "$(awk '/^Uid:/ { print $2 }' "/proc/$1/status")" owner
+        [ "$(awk '/^Uid:/ { print $2 }' "/proc/$1/status")" != 0 ] || fail "it is root"
+        expect_equal "$(ls "/proc/$1/root" | tr '\n' ' ')" "$2" "its root"
+        for ns in user mnt pid net ipc uts cgroup; do
+            [ "$(readlink "/proc/$1/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || fail "the host's $ns namespace"
+        done
+        expect_equal "$(grep -c ' rw' "/proc/$1/mounts" || :)" 0 "writable mounts"
+    fi
+    expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$1/status")" 0000000000000000 CapEff
+    expect_equal "$(awk '/^CapBnd:/ { print $2 }' "/proc/$1/status")" 0000000000000000 CapBnd
+    expect_equal "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$1/status")" 1 NoNewPrivs
+    expect_equal "$(awk '/^Seccomp:/ { print $2 }' "/proc/$1/status")" 2 Seccomp
+    # translated code fills no huge page
+    ! grep -q 'tcg,' "/proc/$1/cmdline" ||
+        expect_equal "$(awk '/^THP_enabled:/ { print $2 }' "/proc/$1/status")" 0 THP_enabled
+}
 nothing_runs() { [ -z "$(our_machines)" ]; }
 
 # need_kernel KIND [PROGRAM…]: what a machine boots is in the store, once for the run.
@@ -50,7 +65,8 @@ need_kernel() {
     need userns tar2sqfs apt-get busybox "${@:-qemu-system-x86_64}"
     [ "$(uname -m)" = x86_64 ] || { echo "needs an x86_64 machine" >"$T/skip"; exit 77; }
     [ ! -e "$RUN/kernel-$kind" ] || return 0
-    package=$(kernel_package "$kind") || { echo "needs the package linux-image-${kind}amd64" >"$T/skip"; exit 77; }
+    package=${COFFERDAM_VMLINUX:-}
+    [ -n "$package" ] || package=$(kernel_package "$kind") || { echo "needs the package linux-image-${kind}amd64" >"$T/skip"; exit 77; }
     cofferdam image kernel import "$package" >out
     touch "$RUN/kernel-$kind"
 }
@@ -154,6 +170,41 @@ prove_clones() { # MODE of a snapshot's files
     expect_equal "$(find "$XDG_STATE_HOME/cofferdam/snapshots" -name memory)" "" "what is left"
 }
 
+# its_release: of the kernel a machine boots here.
+its_release() {
+    cofferdam plan --json --boundary microvm --runtime "${REAL:-qemu}" --image small -- true |
+        sed -n 's/^ *"release": "\([^"]*\)".*/\1/p' | head -n 1
+}
+
+# Its card's frames come to this host and back: the gateway is known, who translates has answered.
+prove_card() {
+    need slirp4netns
+    [ -w /dev/net/tun ] || { echo "needs a /dev/net/tun that can be opened" >"$T/skip"; exit 77; }
+    machine --network private --detach --name card -- \
+        sh -c 'for at in "10.0.2.2 9" "10.0.2.3 53"; do busybox nc -w 2 $at </dev/null; done; cat /proc/net/arp; echo ready; exec sleep 600' >ids
+    await 30 is_ready card
+    capture cofferdam logs card
+    expect_out_has 52:55:0a:00:02:02
+    capture cofferdam stats --json card
+    expect_status 0
+    json 'min(d["stats"][0][k] for k in ("network_in", "network_out")) > 0' <out | grep -q True || { cat out; fail "nothing came through"; }
+    cofferdam kill card
+}
+
+# More than its memory holds.
+prove_scratch() {
+    [ -x /usr/sbin/mke2fs ] || need mke2fs
+    capture machine --set machine.scratch=disk --set resources.disk=300M -- sh -c \
+        'dd if=/dev/zero of=/root/x bs=1M count=210 2>/dev/null && echo it fits; dd if=/dev/zero of=/root/y bs=1M count=200 2>/dev/null || echo no further'
+    expect_status 0
+    expect_out "it fits
+no further"
+}
+
+# Its kernel has printed nothing: there is no such phase of its start.
+was_booted() { cofferdam inspect "$1" | grep -q '^ *console  *[0-9.]* ms'; }
+was_not_booted() { ! was_booted "$1" || fail "it was booted"; }
+
 # The first start makes the template, before the guest has heard a word of what it is for.
 prove_warm() { # MODE of its file
     local n
@@ -178,7 +229,6 @@ prove_warm() { # MODE of its file
     expect_equal "$(sort -u ids | wc -l) $(sort -u random | wc -l)" "3 3" "machine-ids and random numbers"
     sha256sum -c --quiet before || fail "the template was written to"
     ID=$(warm --detach -- sleep 600)
-    capture cofferdam inspect "$ID"
-    expect_out_lacks console # its kernel has printed nothing: it was not booted
+    was_not_booted "$ID"
     cofferdam kill "$ID"
 }

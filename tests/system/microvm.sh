@@ -6,11 +6,7 @@
 
 machine() { cofferdam run --boundary microvm --image small --memory 192M --cpus 1 "$@"; }
 
-# The program that runs the machine of this workload.
-vmm_of() {
-    local pid
-    for pid in $(pgrep -f "^[^ ]*qemu-system-x86_64 -name cofferdam-$1 "); do echo "$pid"; done | head -n 1
-}
+vmm_of() { qemu_of "$@"; }
 
 test_a_command() {
     need_machine
@@ -144,19 +140,7 @@ test_the_jail() {
     ID=$(machine --detach --name jailed -- sleep 600)
     PID=$(vmm_of "$ID")
     [ -n "$PID" ] || fail "no QEMU"
-    if [ "$(id -u)" = 0 ]; then
-        expect_equal "$(stat -c %u "/proc/$PID")" "$(awk '/^Uid:/ { print $2 }' "/proc/$PID/status")" owner
-        [ "$(awk '/^Uid:/ { print $2 }' "/proc/$PID/status")" != 0 ] || fail "it is root"
-        expect_equal "$(ls "/proc/$PID/root" | tr '\n' ' ')" "etc initramfs kernel lib lib64 usr " "its root"
-        for ns in user mnt pid net ipc uts cgroup; do
-            [ "$(readlink "/proc/$PID/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || fail "the host's $ns namespace"
-        done
-        expect_equal "$(grep -c ' rw' "/proc/$PID/mounts" || :)" 0 "writable mounts"
-    fi
-    expect_equal "$(awk '/^CapEff:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapEff
-    expect_equal "$(awk '/^CapBnd:/ { print $2 }' "/proc/$PID/status")" 0000000000000000 CapBnd
-    expect_equal "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$PID/status")" 1 NoNewPrivs
-    expect_equal "$(awk '/^Seccomp:/ { print $2 }' "/proc/$PID/status")" 2 Seccomp
+    prove_jail "$PID" "etc initramfs kernel lib lib64 usr "
     cofferdam kill jailed
 }
 
@@ -230,7 +214,8 @@ test_a_snapshot_of_a_paused_one_and_of_another_qemu() {
 is_booting() { cofferdam ps 2>/dev/null | grep -q "$1 *starting"; }
 test_while_it_boots() {
     need_machine
-    machine --name early -- sleep 600 >out 2>err &
+    programs_with hostile-init-0 # it boots for ever
+    bad/cofferdam run --boundary microvm --image small --memory 192M --cpus 1 --name early -- sleep 600 >out 2>err &
     CLIENT=$!
     await 30 is_booting early
     capture timeout 10 "$COFFERDAM" inspect early
@@ -288,6 +273,19 @@ test_warm() {
     capture warm --memory 160M -- echo on
     expect_status 0
     expect_out on
+    # nor one of which nobody can live: it fails once
+    MEMORY=$(find "$WARM" -name memory)
+    chmod 600 "$MEMORY"
+    truncate -s 0 "$MEMORY"
+    truncate -s 160M "$MEMORY"
+    capture warm --memory 160M -- echo on
+    expect_status 125
+    expect_err_has "the next start boots"
+    [ ! -e "$MEMORY" ] || fail "it is still there"
+    capture warm --memory 160M -- echo on
+    expect_status 0
+    expect_out on
+    [ -s "$MEMORY" ] || fail "no new one"
 }
 
 # The same with a chipset: it boots, and what it remembers is cloned as fast.
@@ -318,6 +316,62 @@ $n"
     expect_err_has "machine.type = virt"
 }
 chipped_is_ready() { cofferdam exec chipped -- cat /root/f 2>/dev/null | grep -q mine; }
+
+# A Debian with systemd: PID 1 of namespaces of its own inside, with their control groups. What has booted
+# for seconds is there again at once, each of them somebody else; README.md says how one is started.
+debian_starts() {
+    sed -n '/^    exec unshare/,/^    *exec .*init/s/^    //p' "$SOURCE_DIR/README.md" >start-systemd
+    machine --image debian-systemd --memory 512M --set machine.type=q35 --user root --pids 4096 \
+        --set "isolation.capabilities=$(sed -n 's/.*isolation.capabilities="\([^"]*\)".*/\1/p' "$SOURCE_DIR/README.md")" \
+        --copy-in start-systemd:/start-systemd --detach --name debian -- sh /start-systemd >id
+}
+# in_debian NAME COMMAND…: where its systemd is PID 1.
+# shellcheck disable=SC2016 # for the shell inside
+in_debian() {
+    local name=$1
+    shift
+    cofferdam exec "$name" -- sh -c 'for p in /proc/[0-9]*; do
+        [ "$(readlink "$p/exe")" != /usr/lib/systemd/systemd ] || exec nsenter -t "${p#/proc/}" -p -m -C -- "$@"
+    done' in "$@"
+}
+debian_is_up() { [ "$(in_debian debian systemctl is-system-running)" = running ]; }
+test_a_debian_with_systemd() {
+    [ -n "${COFFERDAM_LONG:-}" ] || { echo "needs --long" >"$T/skip"; exit 77; }
+    need mmdebstrap
+    need_machine
+    local suite begin n how=(--mode=root)
+    # shellcheck disable=SC1091
+    suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    [ "$(id -u)" = 0 ] || { need fakeroot fakechroot && how=(--mode=fakechroot); }
+    mmdebstrap --quiet --variant=minbase "${how[@]}" --include=systemd-sysv,dbus "$suite" given.tar >"$T/mmdebstrap.log" 2>&1 ||
+        { tail -n 1 "$T/mmdebstrap.log" >"$T/skip"; exit 77; }
+    cofferdam image import given.tar debian-systemd >out 2>said
+    rm given.tar
+    debian_starts
+    await 240 debian_is_up
+    in_debian debian systemctl is-active dbus.service systemd-journald.service >out
+    expect_equal "$(sort -u out)" active services
+    in_debian debian systemd-run --quiet --unit=lasting sleep 3600
+    capture cofferdam snapshot create debian --name of-debian
+    expect_status 0
+    begin=${EPOCHREALTIME/[.,]/}
+    cofferdam clone of-debian --number 2 >ids
+    echo "# two clones: $(((${EPOCHREALTIME/[.,]/} - begin) / 1000)) ms"
+    for n in debian debian-1 debian-2; do
+        capture in_debian "$n" sh -c 'systemctl is-system-running; systemctl is-active lasting; hostname'
+        expect_out "running
+active
+$n"
+        in_debian "$n" cat /etc/machine-id >>machine-ids
+    done
+    expect_equal "$(sort -u machine-ids | wc -l)" 3 machine-ids
+    in_debian debian-1 systemctl stop lasting
+    capture in_debian debian-2 systemctl is-active lasting
+    expect_out active
+    cofferdam ps --quiet | xargs "$COFFERDAM" kill >/dev/null
+    await 5 nothing_runs
+    cofferdam snapshot rm --force of-debian
+}
 
 # What it changes goes to a disk without a name: more than its memory holds, no more than was said, alone in
 # each clone, and gone with it.
@@ -373,18 +427,68 @@ f"
 }
 disked_is_ready() { cofferdam logs disked | grep -q ready; }
 
-# hostile MODE SECONDS: our programs with another PID 1 for guests.
-hostile() {
-    local mode=$1 limit=$2
+# programs_with TOOL: ours in bad/, with another PID 1 for guests.
+programs_with() {
     rm -rf bad
     mkdir -p bad/share
     find "$(dirname "$COFFERDAM")" -maxdepth 1 -type f -name 'cofferdam*' ! -name cofferdam-init -exec cp -t bad {} +
     cp -r "$SOURCE_DIR/profiles/shipped" bad/share/profiles
-    cp "$BUILD_DIR/tests/tools/hostile-init-$mode" bad/cofferdam-init-readable
+    cp "$BUILD_DIR/tests/tools/$1" bad/cofferdam-init-readable
+}
+
+# hostile MODE SECONDS: a machine with that one.
+hostile() {
+    programs_with "hostile-init-$1"
     capture timeout 120 bad/cofferdam run --boundary microvm --image small --memory 192M --cpus 1 \
-        --time-limit "$limit" -- true
+        --time-limit "$2" -- true
     expect_status 125
     await 5 nothing_runs
+}
+
+# A folder of the host is there as long as the machine is, and cannot be written to; nothing beside it is there.
+test_shares() {
+    need_kernel ''
+    need_machine
+    local release cloud
+    release=$(cofferdam image kernel list | awk '$1 ~ /[0-9]-amd64$/ { print $1 }')
+    cloud=$(cofferdam image kernel list | awk '$1 ~ /cloud-amd64$/ { print $1 }')
+    mkdir -p "$T/shared/sub" "$T/shared-not"
+    echo one >"$T/shared/file"
+    echo secret >"$T/shared-not/secret"
+    ln -s "$T/shared-not/secret" "$T/shared/out"
+    ln -s ../../shared-not/secret "$T/shared/sub/up"
+    share=(--set machine.shares=9p --set "machine.kernel=$release" --mount "$T/shared:/src")
+    capture machine --set "machine.kernel=$release" --mount "$T/shared:/src" -- true
+    expect_status 125
+    expect_err_has "machine.shares=9p"
+    capture machine --set machine.shares=9p --set "machine.kernel=$cloud" --mount "$T/shared:/src" -- true
+    expect_status 125
+    expect_err_has "9p"
+    capture machine --set machine.shares=9p --set "machine.kernel=$release" --mount "$T/shared:/src:rw" -- true
+    expect_status 125
+    expect_err_has "may not write"
+    capture machine --set machine.shares=9p --set "machine.kernel=$release" --mount "$T/shared/file:/src" -- true
+    expect_status 125
+    expect_err_has "is no folder"
+    capture cofferdam plan --boundary microvm --image small "${share[@]}" -- true
+    expect_out_has "weaker than a copy"
+    "$COFFERDAM" run --detach --boundary microvm --image small --memory 192M --cpus 1 "${share[@]}" --name sharing -- sleep 600
+    capture cofferdam exec sharing -- sh -c 'cat /src/file; cat /src/out /src/sub/up 2>/dev/null | grep -c secret'
+    expect_out "one
+0"
+    echo two >"$T/shared/later"
+    capture cofferdam exec sharing -- cat /src/later
+    expect_out "two"
+    capture cofferdam exec sharing -- sh -c 'echo x >/src/new; mount -o remount,rw /src; echo x >/src/new; rm -f /src/file; ls /src'
+    [ ! -e "$T/shared/new" ] && [ -e "$T/shared/file" ] || fail "it was written to"
+    capture cofferdam snapshot create sharing --name of-sharing
+    [ "$STATUS" != 0 ] || fail "a snapshot of a machine with shares"
+    cofferdam kill sharing
+    await 5 nothing_runs
+    # with so many devices before it the agent's has a number of two digits
+    for n in 1 2 3 4 5 6 7; do share+=(--mount "$T/shared:/src$n"); done
+    capture machine "${share[@]}" --set machine.scratch=disk --time-limit 60s -- cat /src7/file
+    expect_out one
 }
 
 test_guests_that_never_answer() {
@@ -414,6 +518,64 @@ test_guests_that_lie() {
         hostile $mode 60s
         expect_err_has "protocol"
     done
+}
+
+# Its lie comes with its word that the command runs, before anybody has heard of either.
+test_a_guest_that_lies_when_it_starts() {
+    need_machine
+    programs_with lying-init
+    capture timeout 60 bad/cofferdam run --boundary microvm --image small --memory 192M --cpus 1 -- lie twice
+    expect_status 137
+    expect_err_has "protocol"
+    await 5 nothing_runs
+}
+
+lies_are_named() { cofferdam inspect liar | grep -q "broke the protocol"; }
+
+# All of it to one machine, but for what ends it.
+test_a_guest_that_lies_of_what_it_is_asked() {
+    need_machine
+    programs_with lying-init
+    local how
+    bad/cofferdam run --detach --keep always --name liar --boundary microvm --image small --memory 192M --cpus 1 -- lie not >id
+    for how in cut device up absolute nul through nothing error; do
+        capture timeout 20 "$COFFERDAM" cp "liar:/$how" "came-$how"
+        expect_status 125
+        ! grep -q $'\033' err || fail "its escape sequences come through"
+    done
+    [ ! -e up ] && [ ! -e came-through/up ] && [ ! -e /tmp/up ] || fail "a name has led elsewhere"
+    expect_equal "$(find came-* ! -type d ! -type l | wc -l)" 0 files
+    capture timeout 20 "$COFFERDAM" exec liar -- lie cannot
+    expect_status 125
+    ! grep -q $'\033' err || fail "its escape sequences come through"
+    capture timeout 20 "$COFFERDAM" exec liar -- lie ends
+    expect_status 5
+    capture timeout 20 "$COFFERDAM" stats liar
+    expect_status 0
+    expect_out_lacks 18446744073709551615
+    capture timeout 20 "$COFFERDAM" exec liar -- lie twice
+    await 5 nothing_runs
+    await 5 lies_are_named
+    cofferdam rm --force liar
+}
+
+# It is waited for, but not for ever; what it says later is no answer to anything else.
+test_a_guest_that_never_rests() {
+    [ -n "${COFFERDAM_LONG:-}" ] || { echo "needs --long" >"$T/skip"; exit 77; }
+    need_machine
+    programs_with lying-init
+    bad/cofferdam run --detach --name mute --boundary microvm --image small --memory 192M --cpus 1 -- lie not >id
+    capture timeout 100 "$COFFERDAM" snapshot create mute --name of-mute
+    expect_status 125
+    expect_err_has "has not come to rest within 25 s"
+    capture timeout 20 "$COFFERDAM" snapshot create mute --name of-mute
+    expect_status 125
+    expect_err_has "has not answered yet"
+    capture cofferdam snapshot list
+    expect_out_lacks of-mute
+    capture timeout 20 "$COFFERDAM" exec mute -- lie ends
+    expect_status 5
+    cofferdam rm --force mute
 }
 
 test_a_guest_that_leaves() {

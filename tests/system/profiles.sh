@@ -12,7 +12,7 @@ put() {
 test_the_dial_is_listed() {
     capture cofferdam profile list --quiet
     expect_status 0
-    for name in build contained develop gpu legacy-os strong trusted untrusted; do
+    for name in build contained develop gpu legacy-os strong trusted untrusted windows; do
         grep -qx "$name" "$T/out" || fail "no $name"
     done
     capture cofferdam profile list --json

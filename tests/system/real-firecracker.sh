@@ -4,13 +4,13 @@
 # ACCEPT_RUNTIMES=qemu runs the same on QEMU, emulated or not: the script itself can be tried where there is neither.
 # shellcheck disable=SC2034 # read by what is sourced
 REAL=${ACCEPT_RUNTIMES:-firecracker} ACCEPT_RUNTIMES=${ACCEPT_RUNTIMES:-firecracker} TESTS="test_it_is_the_choice test_large_streams
-test_its_own_kernel test_its_metrics test_kill_9_of_init_inside test_a_full_disk test_clones test_warm"
+test_its_own_kernel test_its_metrics test_kill_9_of_init_inside test_a_full_disk test_a_scratch_disk test_a_card test_clones test_warm"
 
 machine() { cofferdam run --boundary microvm --runtime "$REAL" --image small --memory 192M --cpus 1 "$@"; }
 vmm_of() { pgrep -f "(--id|cofferdam-)[ ]?$1" | head -n 1; }
 files_mode() { case $REAL in qemu) echo 400 ;; *) echo 444 ;; esac }
-# its jailer says its --id first
-nothing_runs() { ! pgrep -f 'firecracker (--id [0-9a-f]+ )?--api-sock /run/api.sock' >pids; }
+# its jailer says its --id first, and times
+nothing_runs() { ! pgrep -f 'firecracker[^ ]* (--id [0-9a-f]+ .*)?--api-sock /run/api.sock' >pids; }
 
 test_it_is_the_choice() {
     need_machine_of "$REAL"
@@ -29,7 +29,7 @@ test_its_own_kernel() {
     need_machine_of "$REAL"
     capture machine --name its-own -- sh -c 'uname -r; hostname; id -u'
     expect_status 0
-    expect_out_has "-cloud-amd64"
+    expect_out_has "$(its_release)"
     expect_out_has "its-own"
     await 5 nothing_runs
 }
@@ -55,6 +55,17 @@ test_a_full_disk() {
     capture machine --set resources.disk=8M -- sh -c 'dd if=/dev/zero of=/root/x bs=1M count=64 2>/dev/null; echo $?'
     expect_status 0
     expect_out 1
+}
+
+test_a_scratch_disk() {
+    need_machine_of "$REAL"
+    prove_scratch
+}
+
+test_a_card() {
+    need_machine_of "$REAL"
+    prove_card
+    await 5 nothing_runs
 }
 
 # What runs goes on in clones over connections of their own, the source too.

@@ -299,7 +299,7 @@ test_a_refused_plan_says_why_and_the_mend() {
     # the one that is not active here
     label=apparmor
     ! grep -qs Y /sys/module/apparmor/parameters/enabled || label=selinux
-    for wrong in '--network private' '--image debian:12' '--boundary vm' '--set machine.tpm=yes' \
+    for wrong in '--network allow-list' '--image debian:12' '--boundary vm' '--set machine.tpm=yes' \
         '--set network.publish=80' "--set isolation.$label=no-such-label"; do
         # shellcheck disable=SC2086 # words
         capture cofferdam plan $wrong -- true

@@ -463,6 +463,13 @@ PY
     await 10 has_come g 10
     cofferdam snapshot create g --name mem >out
     grep -q "files and memory of g" out
+    # what gVisor wrote in frames of a byte is one frame, which is read in less time
+    python3 - "$XDG_STATE_HOME"/cofferdam/snapshots/*/files/memory/checkpoint.img <<'PY'
+import struct, sys
+state = open(sys.argv[1], "rb").read()
+at = 16 + struct.unpack(">Q", state[8:16])[0] + 32
+assert struct.unpack(">I", state[at:at + 4])[0] == len(state) - at - 4 > 10000
+PY
     local n at
     at=$(cofferdam logs g | grep -c '^at')
     await 10 has_come g $((at + 5)) # the source goes on
@@ -552,7 +559,8 @@ test_memory_behind_gvisor_is_let_go_or_ended() {
 }
 nothing_runs() { [ -z "$(cofferdam ps --quiet)" ]; }
 
-# Who is stopped while it stops the others keeps nobody waiting for ever; nor is a clone made of such a one.
+# Who is stopped while it stops the others keeps nobody waiting for ever; nor is a clone made of such a one. (gVisor may
+# list a process that is just going as /proc/0, which has no command line, and kill(2) takes 0 for one's own group.)
 test_memory_behind_gvisor_of_a_hostile_root() {
     need userns runsc
     trap end_all EXIT
@@ -560,17 +568,14 @@ test_memory_behind_gvisor_of_a_hostile_root() {
     cofferdam run --boundary sandbox --set resources.limits=best-effort --user root --name g --detach -- bash -c '
         (n=0; while :; do n=$((n+1)); sleep 0.1; echo at $n; done) &
         echo ready; while :; do for p in /proc/[0-9]*; do
-            read -r line 2>/dev/null <$p/cmdline; case $line in *cofferdam-init*still*) kill -STOP ${p#/proc/};; esac; done; done' >/dev/null
+            line=; read -r line 2>/dev/null <$p/cmdline; case $line in *cofferdam-init*still*) kill -STOP ${p#/proc/};; esac; done; done' >/dev/null
     await 30 is_ready g
     capture timeout 60 "$COFFERDAM" snapshot create g --name s
     case $STATUS in 0 | 125) ;; *) fail "status $STATUS" ;; esac
     [ "$STATUS" = 0 ] || expect_equal "$(cofferdam snapshot list --quiet)" ""
-    # who fights what holds it may stand still for it, but is not let go of
     cofferdam exec g -- true
-    cofferdam kill g
-    await 30 has_ended
+    advances g # one that stands by
 }
-has_ended() { [ -z "$(cofferdam ps --quiet)" ]; }
 advances() {
     local n
     n=$(cofferdam logs "$1" | grep -c '^at') || :

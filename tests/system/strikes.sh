@@ -5,9 +5,10 @@
 #     after_strike WHAT ACTION      complains (complain WHAT TEXT) about what does not
 #     before_strike                 if there is something to make ready
 #
-# The short ring takes samples. COFFERDAM_LONG=1 takes every step as far as COFFERDAM_SWEEP_SECONDS (150) for
-# a sweep allow, else every n-th from one by chance on, so that some nights take all; with COFFERDAM_STRIDE=n
-# every n-th, however long it lasts.
+# The short ring takes samples, the same ones each time, so that what it finds is what a change has done; from
+# OFFSET on if that is set. COFFERDAM_LONG=1 takes every step as far as COFFERDAM_SWEEP_SECONDS (150) for a
+# sweep allow, else every n-th from one by chance on, so that some nights take all; with COFFERDAM_STRIDE=n every
+# n-th, however long it lasts.
 
 KILL_AT=$BUILD_DIR/tests/tools/kill-at
 
@@ -57,8 +58,9 @@ sweep() {
         most=$("$KILL_AT" "$role" 0 count "$COFFERDAM" "$@" <"${STRIKE_INPUT:-/dev/null}" 2>/dev/null | tail -1)
         after_strike "no call" count
         [ -z "${COFFERDAM_LONG:-}" ] || stride=${COFFERDAM_STRIDE:-$(fitting_stride "$most" "$begun")}
-        # not always the same ones
-        n=$((1 + ${OFFSET:-$RANDOM} % stride))
+        n=${OFFSET:-$((stride / 2))}
+        [ -z "${COFFERDAM_LONG:-}" ] || n=${OFFSET:-$RANDOM}
+        n=$((1 + n % stride))
         while [ "$n" -le "$most" ]; do
             status=0
             before_strike

@@ -299,16 +299,16 @@ test_no_core_dump_leaves() {
 
 test_the_monitors_end_is_everybodys() {
     need userns pgrep
-    local before=$((1000 + RANDOM)) pid
-    cofferdam run -d --time-limit 60s -- sleep "$before" >"$T/id"
-    pid=$(pgrep -u "$(id -u)" -f "^$(dirname "$COFFERDAM")/cofferdam-monitor $RUN/run/cofferdam")
-    [ "$(echo "$pid" | wc -w)" = 1 ] || fail "monitors: $pid"
+    local before=1000.$$ pid
+    cofferdam run -d --time-limit 300s -- sleep "$before" >"$T/id"
+    pid=$(cofferdam inspect --json "$(cat "$T/id")" | json "d['workloads'][0]['state']['monitor_pid']")
+    pgrep -f "^sleep $before\$" >pids || fail "it does not run"
     kill -9 "$pid"
-    await 5 sh -c "! pgrep -f '^sleep $before'"
+    await 5 sh -c "! pgrep -f '^sleep $before\$'"
 }
 
 # The same attempts behind the OCI runtimes: what holds there is not native's own doing alone.
-# An image whose /proc or /dev is a link does not start there at all.
+# An image whose /proc, /dev or /etc is a link does not start there at all.
 behind() {
     need userns "$1"
     BEHIND=$1
@@ -318,17 +318,64 @@ behind() {
 }
 SHARED='nothing_inside_is_root_outside nothing_of_the_person_is_seen what_of_etc_is_not_for_everybody_is_not_there
 no_descriptor_of_ours_gets_in changes_stay_inside links_of_a_copied_tree_stay_links read_only_mounts_are
-the_hosts_processes_cannot_be_mounted no_working_directory_below_proc no_core_dump_leaves'
+the_hosts_processes_cannot_be_mounted no_working_directory_below_proc no_core_dump_leaves
+every_attempt_is_refused the_locks_are_on set_id_bits_do_not_come_in ancient_programs_find_no_way_round
+loopback_is_private_and_the_only_way pools_of_the_kernel_are_not_emptied
+lent_folders_give_no_more_than_asked a_namespace_cannot_be_made_even_without_the_filter'
 # a user's map is told there as our process above it sees it; the monitor's end: crash-runtimes.sh
 have root || SHARED=${SHARED#* }
 TESTS=$(sed -n 's/^\(test_[a-z0-9_]*\)() *{.*/\1/p' "$0")
+# Each link alone: what a runtime would mount there is refused by name before it is called, or made
+# in the image's own folder; nothing is made or read where the link leads.
+refuses_links_of_an_image() {
+    behind "$1"
+    hostile_image
+    local name
+    rm -f image/tmp image/etc/{up,hosts,resolv.conf}
+    mkdir -m 0755 image/tmp
+    for name in proc sys dev; do rm "image/$name" && mkdir -m 0755 "image/$name"; done
+    for name in proc dev etc sys; do
+        mv "image/$name" kept
+        ln -s "$T/victim" "image/$name"
+        capture cofferdam run --image "dir:$T/image" -- sh -c 'cat /proc/self/comm; cat /sys/file'
+        if [ "$name" = sys ]; then
+            expect_out cat
+        else
+            expect_status 125
+            expect_err_has "/$name"
+            expect_err_has 'Not a directory'
+        fi
+        rm "image/$name"
+        mv kept "image/$name"
+    done
+    expect_equal "$(ls victim)" file "what the links lead to"
+    expect_equal "$(cat victim/file)" untouched content
+    capture cofferdam run --image "dir:$T/image" -- cat /proc/self/comm # without them it starts
+    expect_status 0
+}
 for runtime in crun runc runsc; do
+    TESTS="$TESTS test_links_of_an_image_behind_$runtime"
+    eval "test_links_of_an_image_behind_$runtime() { refuses_links_of_an_image $runtime; }"
     for name in $SHARED; do
-        # gVisor shows maps and mounts of its own making, which say nothing of the host's
-        case $runtime$name in runscnothing_inside_* | runscread_only_*) continue ;; esac
+        # gVisor shows maps and mounts of its own making, which say nothing of the host's, and no
+        # ambient set; terminals and namespaces are its own kernel's and bounded with its memory
+        case $runtime$name in
+        runscnothing_inside_* | runscread_only_* | runscevery_* | runscthe_locks_* | runscpools_* | runsca_namespace_*) continue ;;
+        esac
         TESTS="$TESTS test_${name}_behind_$runtime"
         eval "test_${name}_behind_$runtime() { behind $runtime && test_$name; }"
     done
 done
+
+# What is gVisor's own there is not the host's: a trigger that does nothing, a PID 1 that has the workload's
+# environment and /dev/null alone, a /dev in its memory. Everything else is refused.
+test_every_attempt_on_the_host_is_refused_behind_runsc() {
+    behind runsc
+    poke all
+    expect_equal "$(sed -n 's/: WORKED.*//p' "$T/out" | tr '\n' ' ')" 'sysrq init-environment init-descriptors device-folder ' \
+        'what worked'
+    [ "$(grep -c refused "$T/out")" -ge 26 ] || fail "too few attempts: $(cat "$T/out")"
+}
+TESTS="$TESTS test_every_attempt_on_the_host_is_refused_behind_runsc"
 
 run_tests "$@"

@@ -17,7 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-volatile char fake_settings[] = "FAKE version=51.1   ;die=00;fault=00;mute=0;kvm=1;time=0;";
+volatile char fake_settings[] =
+    "FAKE version=51.1   ;die=00;fault=00;mute=0;kvm=1;time=0;create=0;";
 
 static unsigned fake_major(void)
 {
@@ -35,13 +36,18 @@ static const struct field memory_fields[] = {
 static const struct field payload_fields[] = {
     {"kernel", TEXT, 0, 0, NULL}, {"initramfs", TEXT, 0, 0, NULL}, {"cmdline", TEXT, 0, 0, NULL},
     {"firmware", TEXT, 0, 0, NULL}, {0}};
+static const struct field bucket_fields[] = {
+    {"size", NUMBER, 0, 1, NULL}, {"one_time_burst", NUMBER, 0, 0, NULL}, {"refill_time", NUMBER, 0, 1, NULL}, {0}};
+static const struct field limiter_fields[] = {
+    {"bandwidth", OBJECT, 0, 0, bucket_fields}, {"ops", OBJECT, 0, 0, bucket_fields}, {0}};
 static const struct field disk_fields[] = {
     {"path", TEXT, 0, 0, NULL}, {"readonly", FLAG, 0, 0, NULL}, {"direct", FLAG, 0, 0, NULL}, {"id", TEXT, 0, 0, NULL},
     {"serial", TEXT, 0, 0, NULL}, {"num_queues", NUMBER, 0, 0, NULL}, {"queue_size", NUMBER, 0, 0, NULL},
-    {"rate_limiter_config", OBJECT, 0, 0, NULL}, {0}};
+    {"image_type", TEXT, 51, 0, NULL},
+    {"rate_limiter_config", OBJECT, 0, 0, limiter_fields}, {0}};
 static const struct field net_fields[] = {
     {"id", TEXT, 0, 0, NULL}, {"tap", TEXT, 0, 0, NULL}, {"mac", TEXT, 0, 0, NULL}, {"mtu", NUMBER, 0, 0, NULL},
-    {"rate_limiter_config", OBJECT, 0, 0, NULL}, {0}};
+    {"rate_limiter_config", OBJECT, 0, 0, limiter_fields}, {0}};
 static const struct field rng_fields[] = {{"src", TEXT, 0, 1, NULL}, {"iommu", FLAG, 0, 0, NULL}, {0}};
 static const struct field balloon_fields[] = {
     {"size", NUMBER, 0, 1, NULL}, {"deflate_on_oom", FLAG, 0, 0, NULL}, {"free_page_reporting", FLAG, 0, 0, NULL}, {0}};
@@ -58,28 +64,48 @@ static const struct field config_fields[] = {
     {"vsock", OBJECT, 0, 0, vsock_fields}, {"landlock_enable", FLAG, 0, 0, NULL},
     {"landlock_rules", LIST, 0, 0, rule_fields}, {"pvpanic", FLAG, 0, 0, NULL}, {"watchdog", FLAG, 0, 0, NULL}, {0}};
 
+static const struct field resize_fields[] = {
+    {"desired_vcpus", NUMBER, 0, 0, NULL}, {"desired_ram", NUMBER, 0, 0, NULL},
+    {"desired_balloon", NUMBER, 0, 0, NULL}, {0}};
+static const struct field snapshot_fields[] = {{"destination_url", TEXT, 0, 0, NULL}, {0}};
+static const struct field restore_fields[] = {
+    {"source_url", TEXT, 0, 1, NULL}, {"prefault", FLAG, 0, 0, NULL}, {"memory_restore_mode", TEXT, 52, 0, NULL},
+    {"resume", FLAG, 52, 0, NULL}, {0}};
+
 static void on_ping(const json_t *body, struct answer *a);
 static void on_create(const json_t *body, struct answer *a);
+static void on_add_disk(const json_t *body, struct answer *a);
+static void on_add_net(const json_t *body, struct answer *a);
+static void on_add_vsock(const json_t *body, struct answer *a);
 static void on_boot(const json_t *body, struct answer *a);
 static void on_pause(const json_t *body, struct answer *a);
 static void on_resume(const json_t *body, struct answer *a);
 static void on_counters(const json_t *body, struct answer *a);
+static void on_resize(const json_t *body, struct answer *a);
+static void on_snapshot(const json_t *body, struct answer *a);
+static void on_restore(const json_t *body, struct answer *a);
 
 enum { ALWAYS = NOTHING | CREATED | STARTED };
 #define API "/api/v1/"
 static const struct endpoint endpoints[] = {
     {"GET", API "vmm.ping",    NULL,          ALWAYS,  NULL, on_ping},
     {"PUT", API "vm.create",   config_fields, NOTHING, NULL, on_create},
+    {"PUT", API "vm.add-disk", disk_fields,   CREATED, NULL, on_add_disk},
+    {"PUT", API "vm.add-net",  net_fields,    CREATED, NULL, on_add_net},
+    {"PUT", API "vm.add-vsock", vsock_fields, CREATED, NULL, on_add_vsock},
     {"PUT", API "vm.boot",     NULL,          CREATED, NULL, on_boot},
     {"PUT", API "vm.pause",    NULL,          STARTED, NULL, on_pause},
     {"PUT", API "vm.resume",   NULL,          STARTED, NULL, on_resume},
+    {"PUT", API "vm.resize",   resize_fields, STARTED, NULL, on_resize},
     {"GET", API "vm.counters", NULL,          STARTED, NULL, on_counters},
+    {"PUT", API "vm.snapshot", snapshot_fields, STARTED, NULL, on_snapshot},
+    {"PUT", API "vm.restore",  restore_fields, NOTHING, NULL, on_restore},
     {0},
 };
 // clang-format on
 
-static char initramfs[256], disk[256], vsock[108];
-static int disk_read_only, lock;
+static char initramfs[256], vsock[108];
+static int lock;
 static const char *self; /* a file that no machine names */
 
 static void on_ping(const json_t *body, struct answer *a)
@@ -132,6 +158,8 @@ static int lock_files(const json_t *config)
     json_array_foreach(json_object_get(config, "disks"), i, one)
         lock_path(rules, text_of(one, "path"), "rw");
     lock_path(rules, text_of(json_object_get(config, "rng"), "src"), "r");
+    if (json_object_get(config, "net"))
+        lock_path(rules, "/dev/net/tun", "rw");
     lock_path(rules, text_of(json_object_get(config, "vsock"), "socket"), "rw");
     lock_path(rules, text_of(payload, "kernel"), "r");
     lock_path(rules, text_of(payload, "initramfs"), "r");
@@ -150,25 +178,18 @@ static void keep(char *to, size_t size, const char *text)
     snprintf(to, size, "%s", text ? text : "");
 }
 
+static json_t *machine; /* what it is */
+
 static void on_create(const json_t *body, struct answer *a)
 {
     const json_t *cpus = json_object_get(body, "cpus"), *payload = json_object_get(body, "payload");
-    const json_t *first = json_array_get(json_object_get(body, "disks"), 0);
-    const json_t *console = json_object_get(body, "vsock");
     json_int_t boot = json_integer_value(json_object_get(cpus, "boot_vcpus"));
     if (boot > json_integer_value(json_object_get(cpus, "max_vcpus"))) {
         fault(a, "The VM config is invalid: Max CPUs lower than boot CPUs");
         return;
     }
-    if (json_integer_value(json_object_get(console, "cid")) < 3) {
-        fault(a, "The VM config is invalid: Invalid vsock cid");
-        return;
-    }
     keep(vm.kernel, sizeof(vm.kernel), text_of(payload, "kernel"));
     keep(initramfs, sizeof(initramfs), text_of(payload, "initramfs"));
-    keep(disk, sizeof(disk), text_of(first, "path"));
-    keep(vsock, sizeof(vsock), text_of(console, "socket"));
-    disk_read_only = json_is_true(json_object_get(first, "readonly"));
     lock = json_is_true(json_object_get(body, "landlock_enable"));
     int kvm = kvm_open(); /* before the files are locked */
     int chance = can_open(text_of(json_object_get(body, "rng"), "src"), O_RDONLY);
@@ -177,12 +198,90 @@ static void on_create(const json_t *body, struct answer *a)
         fault(a, "The VM could not be created: %s", os_error(r < 0 ? r : chance));
     else
         vm.state = CREATED;
+    machine = json_deep_copy(body);
+}
+
+/* Before it boots that makes the description longer, and no more; what is in there twice is
+ * refused. */
+static void add_to(const char *list, const json_t *body, struct answer *a)
+{
+    const char *id = text_of(body, "id");
+    const json_t *one;
+    size_t i;
+    json_array_foreach(json_object_get(machine, list), i, one)
+    {
+        if (id && text_of(one, "id") && strcmp(id, text_of(one, "id")) == 0) {
+            fault(
+                a,
+                "Error from API: The %s could not be added to the VM: Identifier %s is not unique",
+                *list == 'd' ? "disk" : "network device", id);
+            return;
+        }
+    }
+    if (!json_object_get(machine, list))
+        json_object_set_new(machine, list, json_array());
+    json_array_append_new(json_object_get(machine, list), json_deep_copy(body));
+}
+
+static void on_add_disk(const json_t *body, struct answer *a)
+{
+    add_to("disks", body, a);
+}
+
+static void on_add_net(const json_t *body, struct answer *a)
+{
+    add_to("net", body, a);
+    keep(vm.tap, sizeof(vm.tap), text_of(body, "tap"));
+}
+
+static void on_add_vsock(const json_t *body, struct answer *a)
+{
+    static const char could[] = "Error from API: The vsock device could not be added to the VM: ";
+    if (json_object_get(machine, "vsock"))
+        fault(a, "%sToo many virtio-vsock devices", could);
+    else if (json_integer_value(json_object_get(body, "cid")) < 3)
+        fault(a, "%s%d is a special VSOCK CID", could,
+              (int)json_integer_value(json_object_get(body, "cid")));
+    else
+        json_object_set_new(machine, "vsock", json_deep_copy(body));
+    keep(vsock, sizeof(vsock), text_of(body, "socket"));
+}
+
+/* Up to 48 a device that it does not see in /sys is given an address, which takes a socket of IPv4.
+ */
+static int card_open(void)
+{
+    char seen[64];
+    snprintf(seen, sizeof(seen), "/sys/class/net/%s", vm.tap);
+    int r = tap_open(vm.tap);
+    if (r == 0 && fake_major() <= 48 && access(seen, F_OK) < 0)
+        r = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0 ? -errno : -EPERM;
+    return r < 0 ? r : tap_is_up(vm.tap);
+}
+
+/* What is written to has to be told what it is, or its first sector is none to write to. */
+static int disks_open(void)
+{
+    const json_t *one;
+    size_t i;
+    int r = 0;
+    json_array_foreach(json_object_get(machine, "disks"), i, one)
+    {
+        bool reads = json_is_true(json_object_get(one, "readonly"));
+        const char *type = text_of(one, "image_type");
+        if (!reads && fake_major() >= 51 && (!type || strcmp(type, "Raw") != 0))
+            return -EROFS;
+        if (r == 0)
+            r = can_open(text_of(one, "path"), reads ? O_RDONLY : O_RDWR);
+    }
+    return r;
 }
 
 static void on_boot(const json_t *body, struct answer *a)
 {
     int r = kernel_begins(vm.kernel, "\177ELF\2", 5);
-    int i = can_open(initramfs, O_RDONLY), d = can_open(disk, disk_read_only ? O_RDONLY : O_RDWR);
+    int card = *vm.tap ? card_open() : 0;
+    int i = can_open(initramfs, O_RDONLY), d = disks_open();
     if (r < 0)
         fault(a, "Error from API: The VM could not boot: Cannot load the kernel into memory: %s",
               os_error(r));
@@ -194,6 +293,11 @@ static void on_boot(const json_t *body, struct answer *a)
               "Error from API: The VM could not boot: Error from device manager: Cannot open "
               "disk path: %s",
               os_error(d));
+    else if (card < 0)
+        fault(a,
+              "Error from API: The VM could not boot: Error from device manager: Cannot create "
+              "virtio-net device: Failed to open taps: %s",
+              os_error(card));
     else if (vsock_open(vsock) < 0)
         fault(a,
               "Error from API: The VM could not boot: Error from device manager: Cannot create "
@@ -218,10 +322,137 @@ static void on_pause(const json_t *body, struct answer *a)
 
 static void on_resume(const json_t *body, struct answer *a)
 {
+    if (vm.paused && vm.saved && fake_number("create=") == 4)
+        _exit(1);
     if (!vm.paused)
         fault(a, "Error from API: The VM could not resume: Invalid transition: "
                  "InvalidStateTransition(Running, Running)");
     vm.paused = 0;
+}
+
+/* "file:///PATH", which has to be a folder; NULL: it is not. */
+static const char *folder_of(const char *url)
+{
+    struct stat st;
+    bool file = url && strncmp(url, "file://", 7) == 0;
+    return file && stat(url + 7, &st) == 0 && S_ISDIR(st.st_mode) ? url + 7 : NULL;
+}
+
+/* Its files are new ones; what the machine is, is in two of them. */
+static int save(const char *folder)
+{
+    char memory[128], state[128], config[128];
+    snprintf(memory, sizeof(memory), "%s/memory-ranges", folder);
+    snprintf(state, sizeof(state), "%s/state.json", folder);
+    snprintf(config, sizeof(config), "%s/config.json", folder);
+    json_int_t size =
+        json_integer_value(json_object_get(json_object_get(machine, "memory"), "size"));
+    if (access(memory, F_OK) == 0)
+        return -EEXIST;
+    int r = guest_save(state, memory, (size_t)size, false);
+    FILE *into = r < 0 ? NULL : fopen(state, "a");
+    bool good = into && json_dumpf(machine, into, JSON_COMPACT) == 0 && fclose(into) == 0 &&
+                json_dump_file(machine, config, JSON_COMPACT) == 0;
+    vm.cut = 0; /* who was connected to the guest still is */
+    return r < 0 ? r : good ? 0 : -EIO;
+}
+
+static void on_snapshot(const json_t *body, struct answer *a)
+{
+    static const char could[] = "Error from API: The VM could not be snapshotted: ";
+    const char *folder = folder_of(text_of(body, "destination_url"));
+    unsigned made_up = fake_number("create=");
+    if (made_up == 1 && !vm.saved++) {
+        fault(a, "%smade up", fake_vmm.made_up);
+        return;
+    }
+    if (!vm.paused) {
+        fault(a, "%sFailed to snapshot VM: Trying to snapshot while VM is running", could);
+        return;
+    }
+    if (!folder) {
+        fault(a, "%sDestination is not a directory", could);
+        return;
+    }
+    if (made_up == 2)
+        _exit(1);
+    int r = save(folder);
+    vm.saved = 1;
+    if (r < 0)
+        fault(a, "%sFailed to send migratable component snapshot: %s", could, os_error(r));
+    if (made_up == 3)
+        _exit(1);
+}
+
+/* A card's address is in the state and is not looked at in what is described beside it. */
+static json_t *no_mac(const json_t *o)
+{
+    json_t *copy = json_deep_copy(o), *one;
+    size_t i;
+    json_array_foreach(json_object_get(copy, "net"), i, one) json_object_del(one, "mac");
+    return copy;
+}
+
+/* What its state is of has to be the machine that is described beside it. */
+static int load_machine(const char *folder, struct answer *a)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/config.json", folder);
+    machine = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(machine))
+        return -ENOENT;
+    check_fields(machine, config_fields, a);
+    snprintf(path, sizeof(path), "%s/state.json", folder);
+    FILE *from = fopen(path, "r");
+    if (!from || fseek(from, (long)guest_size(), SEEK_SET) < 0)
+        return -ENOENT;
+    json_t *then = json_loadf(from, 0, NULL);
+    fclose(from);
+    json_t *is = no_mac(machine), *was = no_mac(then);
+    int r = json_equal(is, was) ? 0 : -EBADMSG;
+    json_decref(is);
+    json_decref(was);
+    json_decref(then);
+    return r;
+}
+
+static void on_restore(const json_t *body, struct answer *a)
+{
+    const char *folder = folder_of(text_of(body, "source_url"));
+    char memory[128], state[128];
+    int r = folder ? load_machine(folder, a) : -ENOTDIR;
+    if (a->status >= 400)
+        return;
+    snprintf(memory, sizeof(memory), "%s/memory-ranges", folder ? folder : "");
+    snprintf(state, sizeof(state), "%s/state.json", folder ? folder : "");
+    if (r == 0)
+        r = kvm_open();
+    if (r == 0)
+        r = guest_load(state, memory);
+    vm.cut = 0;
+    lock = json_is_true(json_object_get(machine, "landlock_enable"));
+    if (r == 0 && lock)
+        r = lock_files(machine);
+    if (r < 0) {
+        fault(a, "Error from API: The VM could not be restored: Failed to restore VM: %s",
+              os_error(r));
+        return;
+    }
+    vm.state = STARTED;
+    vm.paused = !json_is_true(json_object_get(body, "resume"));
+}
+
+static void on_resize(const json_t *body, struct answer *a)
+{
+    const json_t *balloon = json_object_get(body, "desired_balloon");
+    json_int_t memory =
+        json_integer_value(json_object_get(json_object_get(machine, "memory"), "size"));
+    if (!balloon || !json_object_get(machine, "balloon"))
+        fault(a, "Error from API: The VM could not be resized: Cannot resize memory");
+    else if (json_integer_value(balloon) > memory)
+        fault(a, "Error from API: The VM could not be resized: Balloon bigger than RAM");
+    else
+        guest_prints_balloon((size_t)json_integer_value(balloon) >> 20);
 }
 
 static void on_counters(const json_t *body, struct answer *a)
@@ -264,7 +495,8 @@ const struct fake_vmm fake_vmm = {
     .server = "Cloud Hypervisor API",
     .serde = "Error deserializing the json: ",
     .made_up = "Error from API: The VM could not boot: ",
-    .root = "serial:root",
+    .root = "vda",
+    .scratch = "serial:scratch",
     .refusal = 500,
     .endpoints = endpoints,
     .version = fake_major,

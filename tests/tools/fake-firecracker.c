@@ -15,7 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-volatile char fake_settings[] = "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;time=0;create=0;";
+volatile char fake_settings[] =
+    "FAKE version=1.14.2 ;die=00;fault=00;mute=0;kvm=1;time=0;create=0;";
 
 static unsigned fake_minor(void)
 {
@@ -36,30 +37,37 @@ static const struct field machine_fields[] = {
     {"cpu_template", TEXT, 0, 0}, {"track_dirty_pages", FLAG, 0, 0}, {"huge_pages", TEXT, 0, 0}, {0}};
 static const struct field boot_fields[] = {
     {"kernel_image_path", TEXT, 0, 1}, {"initrd_path", TEXT, 0, 0}, {"boot_args", TEXT, 0, 0}, {0}};
+static const struct field bucket_fields[] = {
+    {"size", NUMBER, 0, 1}, {"one_time_burst", NUMBER, 0, 0}, {"refill_time", NUMBER, 0, 1}, {0}};
+static const struct field limiter_fields[] = {
+    {"bandwidth", OBJECT, 0, 0, bucket_fields}, {"ops", OBJECT, 0, 0, bucket_fields}, {0}};
 static const struct field drive_fields[] = {
     {"drive_id", TEXT, 0, 1}, {"partuuid", TEXT, 0, 0}, {"is_root_device", FLAG, 0, 1},
     {"cache_type", TEXT, 0, 0}, {"is_read_only", FLAG, 0, 0}, {"path_on_host", TEXT, 0, 0},
-    {"rate_limiter", OBJECT, 0, 0}, {"io_engine", TEXT, 0, 0}, {"socket", TEXT, 0, 0}, {0}};
+    {"rate_limiter", OBJECT, 0, 0, limiter_fields}, {"io_engine", TEXT, 0, 0}, {"socket", TEXT, 0, 0}, {0}};
 static const struct field net_fields[] = {
     {"iface_id", TEXT, 0, 1}, {"host_dev_name", TEXT, 0, 1}, {"guest_mac", TEXT, 0, 0},
-    {"rx_rate_limiter", OBJECT, 0, 0}, {"tx_rate_limiter", OBJECT, 0, 0}, {0}};
+    {"rx_rate_limiter", OBJECT, 0, 0, limiter_fields}, {"tx_rate_limiter", OBJECT, 0, 0, limiter_fields}, {0}};
 static const struct field vsock_fields[] = {
     {"guest_cid", NUMBER, 0, 1}, {"uds_path", TEXT, 0, 1}, {"vsock_id", TEXT, 0, 0}, {0}};
-static const struct field entropy_fields[] = {{"rate_limiter", OBJECT, 0, 0}, {0}};
+static const struct field entropy_fields[] = {{"rate_limiter", OBJECT, 0, 0, limiter_fields}, {0}};
 static const struct field balloon_fields[] = {
     {"amount_mib", NUMBER, 0, 1}, {"deflate_on_oom", FLAG, 0, 1},
     {"stats_polling_interval_s", NUMBER, 0, 0}, {"free_page_hinting", FLAG, 14, 0},
     {"free_page_reporting", FLAG, 14, 0}, {0}};
+static const struct field amount_fields[] = {{"amount_mib", NUMBER, 0, 1}, {0}};
 static const struct field metrics_fields[] = {{"metrics_path", TEXT, 0, 1}, {0}};
 static const struct field vm_fields[] = {{"state", TEXT, 0, 1}, {0}};
 static const struct field create_fields[] = {
     {"mem_file_path", TEXT, 0, 1}, {"snapshot_path", TEXT, 0, 1}, {"snapshot_type", TEXT, 0, 0}, {0}};
 static const struct field backend_fields[] = {
     {"backend_type", TEXT, 0, 1}, {"backend_path", TEXT, 0, 1}, {0}};
+static const struct field override_fields[] = {
+    {"iface_id", TEXT, 0, 1}, {"host_dev_name", TEXT, 0, 1}, {0}};
 static const struct field load_fields[] = {
     {"snapshot_path", TEXT, 0, 1}, {"mem_backend", OBJECT, 0, 0, backend_fields}, {"mem_file_path", TEXT, 0, 0},
     {"enable_diff_snapshots", FLAG, 0, 0}, {"track_dirty_pages", FLAG, 13, 0},
-    {"resume_vm", FLAG, 0, 0}, {"network_overrides", LIST, 12, 0},
+    {"resume_vm", FLAG, 0, 0}, {"network_overrides", LIST, 12, 0, override_fields},
     {"vsock_override", OBJECT, 16, 0}, {"clock_realtime", FLAG, 16, 0}, {0}};
 
 static void on_version(const json_t *body, struct answer *a);
@@ -67,9 +75,11 @@ static void on_metrics(const json_t *body, struct answer *a);
 static void on_machine(const json_t *body, struct answer *a);
 static void on_boot(const json_t *body, struct answer *a);
 static void on_drive(const json_t *body, struct answer *a);
+static void on_net(const json_t *body, struct answer *a);
 static void on_vsock(const json_t *body, struct answer *a);
 static void on_plain(const json_t *body, struct answer *a);
 static void on_action(const json_t *body, struct answer *a);
+static void on_balloon(const json_t *body, struct answer *a);
 static void on_vm(const json_t *body, struct answer *a);
 static void on_create(const json_t *body, struct answer *a);
 static void on_load(const json_t *body, struct answer *a);
@@ -80,11 +90,12 @@ static const struct endpoint endpoints[] = {
     {"PUT",   "/machine-config",      machine_fields, BEFORE,         NULL,       on_machine},
     {"PUT",   "/boot-source",         boot_fields,    BEFORE,         NULL,       on_boot},
     {"PUT",   "/drives/",             drive_fields,   BEFORE,         "drive_id", on_drive},
-    {"PUT",   "/network-interfaces/", net_fields,     BEFORE,         "iface_id", on_plain},
+    {"PUT",   "/network-interfaces/", net_fields,     BEFORE,         "iface_id", on_net},
     {"PUT",   "/vsock",               vsock_fields,   BEFORE,         NULL,       on_vsock},
     {"PUT",   "/entropy",             entropy_fields, BEFORE,         NULL,       on_plain},
     {"PUT",   "/balloon",             balloon_fields, BEFORE,         NULL,       on_plain},
     {"PUT",   "/actions",             action_fields,  BEFORE | AFTER, NULL,       on_action},
+    {"PATCH", "/balloon",             amount_fields,  AFTER,          NULL,       on_balloon},
     {"PATCH", "/vm",                  vm_fields,      AFTER,          NULL,       on_vm},
     {"PUT",   "/snapshot/create",     create_fields,  AFTER,          NULL,       on_create},
     {"PUT",   "/snapshot/load",       load_fields,    BEFORE,         NULL,       on_load},
@@ -92,7 +103,7 @@ static const struct endpoint endpoints[] = {
 };
 // clang-format on
 
-static int root_devices, configured;
+static int root_devices, configured, tracks;
 static size_t memory_size;
 
 static void on_version(const json_t *body, struct answer *a)
@@ -132,6 +143,7 @@ static void on_machine(const json_t *body, struct answer *a)
               "Machine config error: The memory size (MiB) is either 0, or not a multiple of the "
               "configured page size.");
     memory_size = (size_t)json_integer_value(json_object_get(body, "mem_size_mib")) << 20;
+    tracks = json_is_true(json_object_get(body, "track_dirty_pages"));
     configured = 1;
 }
 
@@ -166,6 +178,18 @@ static void on_drive(const json_t *body, struct answer *a)
               os_error(r), path ? path : "");
     else if (json_is_true(json_object_get(body, "is_root_device")) && root_devices++)
         fault(a, "Drive config error: A root block device already exists!");
+}
+
+static void on_net(const json_t *body, struct answer *a)
+{
+    snprintf(vm.tap, sizeof(vm.tap), "%s", text_of(body, "host_dev_name"));
+    int r = tap_open(vm.tap);
+    if (r < 0)
+        fault(a,
+              "Network config error: Open tap device failed: Error while creating ifreq structure: "
+              "%s. Invalid TUN/TAP Backend provided by %s. Check our documentation on setting up "
+              "the network devices.",
+              os_error(r), vm.tap);
 }
 
 static void on_vsock(const json_t *body, struct answer *a)
@@ -235,6 +259,16 @@ static void on_action(const json_t *body, struct answer *a)
     }
 }
 
+/* What its guest says to it. */
+static void on_balloon(const json_t *body, struct answer *a)
+{
+    json_int_t amount = json_integer_value(json_object_get(body, "amount_mib"));
+    if ((size_t)amount << 20 > memory_size)
+        fault(a, "Balloon device error: Amount of pages requested cannot exceed guest's memory.");
+    else
+        guest_prints_balloon((size_t)amount);
+}
+
 static void on_vm(const json_t *body, struct answer *a)
 {
     const char *state = text_of(body, "state");
@@ -256,6 +290,11 @@ static void on_create(const json_t *body, struct answer *a)
     else if (!vm.paused)
         fault(a, "Create snapshot error: Cannot save the microVM state: Operation not allowed: "
                  "save/restore unavailable while running");
+    bool changes = type && strcmp(type, "Diff") == 0;
+    if (a->status < 400 && !changes && tracks && fake_number("create=") == 5)
+        fault(a, "%sall of it was asked for", fake_vmm.made_up);
+    if (a->status < 400 && changes && !tracks)
+        fault(a, "Create snapshot error: Cannot get dirty bitmap: %s", os_error(-ENOENT));
     unsigned made_up = fake_number("create=");
     static bool refused;
     if (a->status < 400 && made_up == 1 && !refused) {
@@ -266,7 +305,8 @@ static void on_create(const json_t *body, struct answer *a)
         return;
     if (made_up == 2)
         _exit(1);
-    int r = guest_save(text_of(body, "snapshot_path"), text_of(body, "mem_file_path"), memory_size);
+    int r = guest_save(text_of(body, "snapshot_path"), text_of(body, "mem_file_path"), memory_size,
+                       changes);
     if (r < 0)
         fault(a, "Create snapshot error: Cannot perform open on the snapshot backing file: %s",
               os_error(r));
@@ -290,8 +330,11 @@ static void on_load(const json_t *body, struct answer *a)
                       : "missing field: either `mem_backend` or `mem_file_path` is required");
         return;
     }
-    int r = guest_load(text_of(body, "snapshot_path"), backend ? text_of(backend, "backend_path")
-                                                               : text_of(body, "mem_file_path"));
+    const json_t *card = json_array_get(json_object_get(body, "network_overrides"), 0);
+    if (card)
+        snprintf(vm.tap, sizeof(vm.tap), "%s", text_of(card, "host_dev_name"));
+    int r = guest_load(text_of(body, "snapshot_path"),
+                       backend ? text_of(backend, "backend_path") : text_of(body, "mem_file_path"));
     if (r == 0)
         r = kvm_open();
     if (r < 0)
@@ -300,6 +343,8 @@ static void on_load(const json_t *body, struct answer *a)
         vm.state = STARTED;
     vm.paused = r == 0 && !json_is_true(json_object_get(body, "resume_vm"));
     memory_size = r < 0 ? 0 : guest_memory();
+    tracks = json_is_true(json_object_get(body, "enable_diff_snapshots")) ||
+             json_is_true(json_object_get(body, "track_dirty_pages"));
 }
 
 /* --- the program --------------------------------------------------------------------------------
@@ -326,6 +371,7 @@ const struct fake_vmm fake_vmm = {
     .serde = serde,
     .made_up = "Start microvm error: Internal error while starting microVM: ",
     .root = "vda",
+    .scratch = "vdb",
     .refusal = 400,
     .endpoints = endpoints,
     .version = fake_minor,
@@ -346,6 +392,10 @@ static const char *arguments(int argc, char **argv)
             socket_path = argv[++i];
         } else if ((strcmp(argv[i], "--id") == 0 || strcmp(argv[i], "--level") == 0) &&
                    i + 1 < argc) {
+            i++;
+        } else if ((strncmp(argv[i], "--start-time-", 13) == 0 ||
+                    strcmp(argv[i], "--parent-cpu-time-us") == 0) &&
+                   i + 1 < argc && strspn(argv[i + 1], "0123456789") == strlen(argv[i + 1])) {
             i++;
         } else {
             fprintf(stderr, "Error: ParseArguments(UnexpectedArgument(\"%s\"))\n", argv[i]);

@@ -1,7 +1,6 @@
 /*
- * A stand-in for Firecracker's jailer, after its published docs/jailer.md: it takes the same
- * arguments and does the same things in the same order, as root of the host alone can, and refuses
- * others.
+ * A stand-in for Firecracker's jailer, after its published sources: it takes the same arguments and
+ * does the same things in the same order, as root of the host alone can, and refuses others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +30,8 @@ static void must(int good, const char *what)
 {
     if (good)
         return;
-    fprintf(stderr, "Error: %s: %s (os error %d)\n", what, strerror(errno), errno);
-    exit(1);
+    fprintf(stderr, "Jailer error: %s: %s (os error %d)\n", what, strerror(errno), errno);
+    exit(101); /* it panics */
 }
 
 static void arguments(int argc, char **argv)
@@ -94,34 +93,71 @@ static void change_root(const char *path)
     must(umount2("old_root", MNT_DETACH) == 0 && rmdir("old_root") == 0, "old_root");
 }
 
-static void furnish(uid_t uid, gid_t gid)
+/* Its number is the kernel's to choose; 0: this one has none. */
+static unsigned uffd_minor(void)
+{
+    char line[64], name[32];
+    unsigned minor = 0, found = 0;
+    FILE *f = fopen("/proc/misc", "re");
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "%u %31s", &minor, name) == 2 && strcmp(name, "userfaultfd") == 0)
+            found = minor;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static void make_node(const char *path, unsigned major, unsigned minor, uid_t uid, gid_t gid)
+{
+    must(mknod(path, S_IFCHR | 0600, makedev(major, minor)) == 0 && chown(path, uid, gid) == 0,
+         path);
+}
+
+static void furnish(uid_t uid, gid_t gid, unsigned uffd)
 {
     static const char *const folders[] = {"/", "/dev", "/dev/net", "/run"};
-    static const struct {
-        const char *path;
-        unsigned major, minor;
-    } nodes[] = {
-        {"/dev/net/tun", 10, 200},
-        {"/dev/kvm",     10, 232},
-        {"/dev/urandom", 1,  9  },
-    };
     for (size_t i = 0; i < 4; i++) {
         must(mkdir(folders[i], 0700) == 0 || errno == EEXIST, folders[i]);
         must(chmod(folders[i], 0700) == 0 && chown(folders[i], uid, gid) == 0, folders[i]);
     }
-    for (size_t i = 0; i < 3; i++)
-        must(mknod(nodes[i].path, S_IFCHR | 0600, makedev(nodes[i].major, nodes[i].minor)) == 0 &&
-                 chown(nodes[i].path, uid, gid) == 0,
-             nodes[i].path);
+    make_node("/dev/net/tun", 10, 200, uid, gid);
+    make_node("/dev/kvm", 10, 232, uid, gid);
+    make_node("/dev/urandom", 1, 9, uid, gid);
+    if (uffd)
+        make_node("/dev/userfaultfd", 10, uffd, uid, gid);
+}
+
+static void write_pid(const char *program, long pid)
+{
+    char path[300], number[16];
+    snprintf(path, sizeof(path), "%s.pid", program);
+    int size = snprintf(number, sizeof(number), "%ld", pid);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    must(fd >= 0 && write(fd, number, (size_t)size) == size, path);
+    close(fd);
 }
 
 int main(int argc, char **argv)
 {
-    char path[4096], inside[256], *words[32] = {inside, (char *)"--id"};
+    char path[4096], inside[256];
+    char *words[32] = {inside,
+                       (char *)"--id",
+                       NULL,
+                       (char *)"--start-time-us",
+                       (char *)"123456789",
+                       (char *)"--start-time-cpu-us",
+                       (char *)"0",
+                       (char *)"--parent-cpu-time-us",
+                       (char *)"789"};
+    must(syscall(SYS_close_range, 3, ~0u, 0) == 0 && clearenv() == 0, "sanitize");
     arguments(argc, argv);
     errno = EINVAL;
     must(wish.id && wish.program && wish.uid && wish.gid && wish.base && wish.rest, "arguments");
-    must(syscall(SYS_close_range, 3, ~0u, 0) == 0 && clearenv() == 0, "sanitize");
+    must(strlen(wish.id) <= 64 &&
+             strspn(wish.id, "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
+                 strlen(wish.id),
+         "id");
+    unsigned uffd = uffd_minor();
     char *program = realpath(wish.program, NULL);
     must(program != NULL, wish.program);
     const char *name = strrchr(program, '/') + 1;
@@ -139,16 +175,21 @@ int main(int argc, char **argv)
         must(setrlimit(files ? RLIMIT_NOFILE : RLIMIT_FSIZE, &l) == 0, "setrlimit");
     }
     change_root(path);
-    furnish((uid_t)atoi(wish.uid), (gid_t)atoi(wish.gid));
+    furnish((uid_t)atoi(wish.uid), (gid_t)atoi(wish.gid), uffd);
     words[2] = (char *)wish.id;
-    for (int i = 0; wish.rest[i] && i < 28; i++)
-        words[3 + i] = wish.rest[i];
+    for (int i = 0; wish.rest[i] && i < 22; i++)
+        words[9 + i] = wish.rest[i];
     if (wish.new_pid_ns) {
+        bool leads = getsid(0) == getpid();
         long pid = syscall(SYS_clone, CLONE_NEWPID, NULL, NULL, NULL, NULL);
         must(pid >= 0, "clone");
-        if (pid > 0)
+        if (pid > 0) {
+            write_pid(inside, pid);
             return 0;
-        must(setsid() > 0, "setsid");
+        }
+        must(!leads || setsid() > 0, "setsid");
+    } else {
+        write_pid(inside, getpid());
     }
     must(syscall(SYS_setgroups, 0, NULL) == 0 && setgid((gid_t)atoi(wish.gid)) == 0 &&
              setuid((uid_t)atoi(wish.uid)) == 0,

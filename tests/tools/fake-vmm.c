@@ -265,8 +265,10 @@ static struct {
 /* All that a snapshot of it has to hold. */
 static struct guest {
     char mark[8];
+    char tap[16];
     char vsock[108];
     size_t memory;
+    unsigned changes; /* so often it was written down as what had changed */
     int cat[AGENT_CHANNELS_MAX], asleep[AGENT_CHANNELS_MAX];
     int terminal; /* main's */
     struct agent_ready ready;
@@ -317,6 +319,12 @@ static void guest_start(const struct agent_frame *f)
         guest.cat[f->channel] = 1;
     } else if (strcmp(word, "sleep") == 0) {
         guest.asleep[f->channel] = 1;
+    } else if (strcmp(word, "ask") == 0) {
+        char text[64];
+        tap_ask(rest, text, sizeof(text) - 1);
+        strcat(text, "\n");
+        guest_print(f->channel, 1, text, strlen(text));
+        guest_end(f->channel, 0);
     } else if (strcmp(word, "exit") == 0) {
         guest_end(f->channel, (uint32_t)atoi(rest));
     } else {
@@ -334,13 +342,22 @@ static void guest_step(const struct agent_frame *f)
     char payload[64] = {0};
     if (agent_decode_step(f, &v) < 0)
         _exit(5);
-    if (v.head.kind == AGENT_STEP_LOWER && strcmp(v.source, fake_vmm.root) != 0) {
+    bool serial =
+        strncmp(fake_vmm.scratch, "serial:", 7) == 0 && strcmp(v.source, "serial:root") == 0;
+    if (v.head.kind == AGENT_STEP_LOWER && !serial && strcmp(v.source, fake_vmm.root) != 0) {
         payload[0] = ENODEV;
         snprintf(payload + 4, 40, "lower");
         guest_say(AGENT_BROKEN, 0, payload, 4 + 6);
     }
+    if (v.head.kind == AGENT_STEP_UPPER && *v.source && strcmp(v.source, fake_vmm.scratch) != 0) {
+        payload[0] = ENODEV;
+        snprintf(payload + 4, 40, "upper");
+        guest_say(AGENT_BROKEN, 0, payload, 4 + 6);
+    }
     if (v.head.kind == AGENT_STEP_HOSTNAME)
         snprintf(guest.ready.hostname, sizeof(guest.ready.hostname), "%.60s", v.source);
+    if (v.head.kind == AGENT_STEP_MAC)
+        snprintf(guest.ready.mac, sizeof(guest.ready.mac), "%.17s", v.source);
     if (v.head.kind == AGENT_STEP_CLOCK)
         guest.ready.realtime_ns = v.head.number;
     if (v.head.kind == AGENT_STEP_SEED)
@@ -447,15 +464,33 @@ static void guest_read(void)
     }
 }
 
-int guest_save(const char *state, const char *memory, size_t size)
+/* What never changes is in the middle, what always does a quarter before that. */
+static bool guest_write(int fd, bool changes)
+{
+    guest.changes += changes;
+    return (changes || pwrite(fd, guest.mark, 8, (off_t)guest.memory / 2) == 8) &&
+           pwrite(fd, &guest.changes, sizeof(guest.changes), (off_t)guest.memory / 4) ==
+               sizeof(guest.changes);
+}
+
+static bool guest_stands(int fd, const struct guest *g)
+{
+    char mark[8];
+    unsigned changes;
+    return pread(fd, mark, 8, (off_t)g->memory / 2) == 8 && memcmp(mark, g->mark, 8) == 0 &&
+           pread(fd, &changes, sizeof(changes), (off_t)g->memory / 4) == sizeof(changes) &&
+           changes == g->changes;
+}
+
+int guest_save(const char *state, const char *memory, size_t size, bool changes)
 {
     int s = open(state, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int m = open(memory, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     guest.memory = size;
     snprintf(guest.vsock, sizeof(guest.vsock), "%s", vm.vsock);
-    bool good = s >= 0 && m >= 0 && write(s, &guest, sizeof(guest)) == sizeof(guest) &&
-                ftruncate(m, (off_t)size) == 0 && fsync(m) == 0 &&
-                pwrite(m, guest.mark, 8, (off_t)size / 2) == 8;
+    snprintf(guest.tap, sizeof(guest.tap), "%s", vm.tap);
+    bool good = s >= 0 && m >= 0 && ftruncate(m, (off_t)size) == 0 && fsync(m) == 0 &&
+                guest_write(m, changes) && write(s, &guest, sizeof(guest)) == sizeof(guest);
     int r = good ? 0 : -errno;
     close(s);
     close(m);
@@ -467,25 +502,36 @@ int guest_load(const char *state, const char *memory)
 {
     struct guest g;
     struct stat st;
-    char mark[8];
     int s = open(state, O_RDONLY | O_CLOEXEC), m = open(memory, O_RDONLY | O_CLOEXEC);
     if (s < 0 || m < 0)
         return -errno;
     bool good = read(s, &g, sizeof(g)) == sizeof(g) && memcmp(g.mark, guest.mark, 8) == 0 &&
-                fstat(m, &st) == 0 && (size_t)st.st_size == g.memory &&
-                pread(m, mark, 8, (off_t)g.memory / 2) == 8 && memcmp(mark, g.mark, 8) == 0;
+                fstat(m, &st) == 0 && (size_t)st.st_size == g.memory && guest_stands(m, &g);
     close(s);
     close(m);
     if (!good)
         return -EBADMSG;
     guest = g;
     vm.cut = vm.quiet = 1;
-    return vsock_open(g.vsock) < 0 ? vm.home : 0;
+    if (!*vm.tap)
+        snprintf(vm.tap, sizeof(vm.tap), "%s", g.tap);
+    int card = *vm.tap ? tap_open(vm.tap) : 0;
+    return card < 0 ? card : vsock_open(g.vsock) < 0 ? vm.home : 0;
 }
 
 size_t guest_memory(void)
 {
     return guest.memory;
+}
+
+size_t guest_size(void)
+{
+    return sizeof(guest);
+}
+
+void guest_prints_balloon(size_t mib)
+{
+    dprintf(1, "balloon: %zu MiB given up\n", mib);
 }
 
 static void guest_greet(int fd)

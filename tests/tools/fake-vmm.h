@@ -15,8 +15,9 @@
  * Changed in copies of the program (with sed): "FAKE version=43.0   ;die=00;fault=00;mute=0;kvm=1;
  * time=0;". "die=" and "fault=": the number of the request at which it ends, or refuses; "mute=1":
  * a guest that never calls; "kvm=0": the device of KVM is not opened; "time=1": a refusal tells
- * when it was asked, in microseconds of CLOCK_MONOTONIC. "create=": of Firecracker's snapshots the
- * first is refused (1), or it ends when asked for one (2), when it is written (3), behind it (4).
+ * when it was asked, in microseconds of CLOCK_MONOTONIC. "create=": of its snapshots the
+ * first is refused (1), or it ends when asked for one (2), when it is written (3), behind it (4);
+ * one of all that is there is refused where what changes is known (5).
  */
 extern volatile char fake_settings[];
 unsigned fake_number(const char *name);
@@ -55,7 +56,7 @@ extern const struct fake_vmm {
     const char *server;               /* as the header says it */
     const char *serde;                /* before what is wrong with a body */
     const char *made_up;              /* before a made-up fault */
-    const char *root;                 /* the disk as the agent is told of it */
+    const char *root, *scratch;       /* the disks as the agent is told of them */
     int refusal;                      /* HTTP's number of most refusals */
     const struct endpoint *endpoints; /* the last without a method */
     unsigned (*version)(void);        /* what `since` counts */
@@ -70,8 +71,9 @@ extern struct fake_vm {
     int paused;
     int quiet; /* the guest holds still: another may call it */
     int cut;   /* what the guest was connected to is so no more: a snapshot was taken */
+    int saved; /* one was asked for */
     unsigned requests;
-    char kernel[256], vsock[108];
+    char kernel[256], vsock[108], tap[16]; /* tap: its card's, where it has one */
 } vm;
 
 const char *text_of(const json_t *body, const char *name);
@@ -83,10 +85,18 @@ int kernel_begins(const char *path, const char *mark, size_t size);
 int kvm_open(void);
 /* The made-up guest and its memory, in two files; 0 or -errno. After a load it waits to be called.
  */
-int guest_save(const char *state, const char *memory, size_t size);
+int guest_save(const char *state, const char *memory, size_t size, bool changes);
 int guest_load(const char *state, const char *memory);
 size_t guest_memory(void); /* of the one that was loaded */
+size_t guest_size(void);   /* of its state's file */
+void guest_prints_balloon(size_t mib);
 void guest_begin(void);    /* as a guest's connection to port 1024 of the host arrives */
+
+/* Its card, by the tap of this name, and whether that is up or can be made so; 0 or -errno. */
+int tap_open(const char *name);
+int tap_is_up(const char *name);
+/* Through it: the address of a name, or what does not answer. */
+void tap_ask(const char *name, char *ret, size_t room);
 
 int fake_main(const char *path); /* an errno, if there can be no socket */
 

@@ -5,7 +5,8 @@
  * says it has started what nobody asked for, 7 turns the machine off, 8 floods the port with
  * greetings.
  */
-#include <dirent.h>
+#include "tests/tools/guest-port.h"
+
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,37 +15,6 @@
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-static void load_modules(void)
-{
-    char line[256];
-    FILE *list = fopen("/modules/load", "re");
-    while (list && fgets(line, sizeof(line), list)) {
-        char path[300];
-        line[strcspn(line, "\n")] = '\0';
-        snprintf(path, sizeof(path), "/modules/%s", line);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        syscall(SYS_finit_module, fd, "", 0);
-        close(fd);
-    }
-    if (list)
-        fclose(list);
-}
-
-static int open_port(void)
-{
-    for (;; usleep(10000)) {
-        DIR *dev = opendir("/dev");
-        for (struct dirent *d; dev && (d = readdir(dev));) {
-            int fd = strncmp(d->d_name, "vport", 5) == 0
-                         ? openat(dirfd(dev), d->d_name, O_RDWR | O_CLOEXEC)
-                         : -1;
-            if (fd >= 0)
-                return fd;
-        }
-        closedir(dev);
-    }
-}
 
 static void say(int fd, uint32_t size, uint16_t type, uint16_t channel, const void *payload)
 {

@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ struct peer {
     struct launch_streams streams[4];
     int status[4], failed[4];
     int ready, quiet, changes_count;
+    bool changes_cut;
+    size_t changes_bytes; /* of paths */
     char first_change[64];
     struct error broken;
     int copied; /* how often told */
@@ -72,6 +75,10 @@ static void on_changes(void *data, struct changes *c, const struct error *e)
 {
     struct peer *p = data;
     p->changes_count = e ? -e->code : (int)c->count;
+    p->changes_cut = c->cut;
+    p->changes_bytes = 0;
+    for (size_t i = 0; i < c->count; i++)
+        p->changes_bytes += strlen(c->list[i].path);
     if (c->count)
         snprintf(p->first_change, sizeof(p->first_change), "%s", c->list[0].path);
 }
@@ -393,6 +400,38 @@ static void test_a_slow_reader_of_a_copy(void **state)
     assert_true(p->closed);
 }
 
+/* Who reads no further has not got the whole of it, unless that was all there was. */
+static void test_a_reader_of_a_copy_that_hangs_up(void **state)
+{
+    struct peer *p = *state;
+    static char bytes[AGENT_DATA_MAX];
+    struct agent_head head;
+    struct error e;
+    char payload[64];
+    int pair[2];
+    signal(SIGPIPE, SIG_IGN); /* as the monitor has it */
+    greet(p);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(fd_pipe(pair, 0), 0);
+        assert_int_equal(fcntl(pair[1], F_SETPIPE_SZ, 4096), 4096);
+        assert_int_equal(agent_host_copy_out(p->host, 7, "/x", pair[1], &e), 0);
+        while (hear(p, payload, sizeof(payload), &head) != AGENT_COPY_OUT)
+            ;
+        /* what waits here is lost; what comes later is lost; nothing is lost */
+        if (round == 0)
+            say_data(p, AGENT_TRANSFER, 1, bytes, sizeof(bytes));
+        fd_close(pair[0]);
+        turn(p);
+        if (round == 1)
+            say_data(p, AGENT_TRANSFER, 1, bytes, sizeof(bytes));
+        say_data(p, AGENT_TRANSFER, 1, "", 0);
+        say_result(p, AGENT_COPIED, 0, 0);
+        assert_int_equal(p->copied, round + 1);
+        assert_int_equal(p->copy_code, round < 2 ? EPIPE : 0);
+    }
+    assert_false(p->closed);
+}
+
 /* --- what nobody asked for ---------------------------------------------------------------------
  */
 
@@ -555,6 +594,42 @@ static void test_changes_that_lead_elsewhere(void **state)
     }
 }
 
+static void say_change(struct peer *p, const char *path, size_t size, uint32_t mode)
+{
+    const struct agent_change c = {.kind = 0, .name_size = (uint16_t)size, .mode = mode};
+    char bytes[sizeof(c) + 4096], heard[4096];
+    memcpy(bytes, &c, sizeof(c));
+    memcpy(bytes + sizeof(c), path, size);
+    say_data(p, AGENT_TRANSFER, 1, bytes, sizeof(c) + size);
+    while (recv(p->socket, heard, sizeof(heard), MSG_DONTWAIT) > 0)
+        ;
+}
+
+static void test_changes_of_long_names(void **state)
+{
+    struct peer *p = *state;
+    struct error e;
+    char path[4096];
+    greet(p);
+    assert_int_equal(agent_guest_changes(p->host, 10000, &e), 0);
+    memset(path, 'x', sizeof(path));
+    path[0] = '/';
+    say_change(p, "/bin/su", 7, 0104755);
+    for (unsigned i = 0; i < 4500; i++) {
+        path[1] = (char)('a' + i / 400);
+        path[2] = (char)('a' + i / 20 % 20);
+        path[3] = (char)('a' + i % 20);
+        say_change(p, path, sizeof(path), 0100644);
+    }
+    say_data(p, AGENT_TRANSFER, 1, "", 0);
+    say_result(p, AGENT_COPIED, 0, 0);
+    assert_false(p->closed);
+    assert_true(p->changes_count > 1000);
+    assert_true(p->changes_bytes <= 8 << 20);
+    assert_true(p->changes_cut);
+    assert_string_equal(p->first_change, "/bin/su");
+}
+
 static void test_the_end_answers_all(void **state)
 {
     struct peer *p = *state;
@@ -582,6 +657,7 @@ int main(void)
         ROW(test_a_copy_holds_up_what_follows),
         ROW(test_a_copy_that_fails_is_a_broken_set_up),
         ROW(test_a_slow_reader_of_a_copy),
+        ROW(test_a_reader_of_a_copy_that_hangs_up),
         ROW(test_breaches),
         ROW(test_adopting),
         ROW(test_adopting_nobody),
@@ -589,6 +665,7 @@ int main(void)
         ROW(test_moving),
         ROW(test_changes),
         ROW(test_changes_that_lead_elsewhere),
+        ROW(test_changes_of_long_names),
         ROW(test_the_end_answers_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

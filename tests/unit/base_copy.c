@@ -218,6 +218,20 @@ static void test_one_files_content(void **state)
     assert_int_equal(pread(out, text, 4, 40 << 20), 4);
     assert_memory_equal(text, "end", 4);
     assert_int_equal(copy_content(from, out), -EINVAL);
+    /* over that: what it has, zeros too, takes the place of what was there, and nothing else */
+    int over = openat(to, "over", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const char zeros[4096] = "";
+    assert_int_equal(ftruncate(over, 64 << 20), 0);
+    assert_int_equal(pwrite(over, zeros, sizeof(zeros), 0), sizeof(zeros));
+    assert_int_equal(pwrite(over, "new", 3, 20 << 20), 3);
+    assert_int_equal(copy_over(over, out), 0);
+    assert_int_equal(pread(out, text, 5, 0), 5);
+    assert_memory_equal(text, zeros, 5);
+    assert_int_equal(pread(out, text, 3, 20 << 20), 3);
+    assert_memory_equal(text, "new", 3);
+    assert_int_equal(pread(out, text, 4, 40 << 20), 4);
+    assert_memory_equal(text, "end", 4);
+    close(over);
     close(in);
     close(out);
 }

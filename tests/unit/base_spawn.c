@@ -47,6 +47,39 @@ static void test_errors_are_the_execs(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left to reap */
 }
 
+/* Its output is heard whole while it still runs, and nothing of it is left at the end. */
+static void test_heard_before_its_end(void **state)
+{
+    struct error e = {0};
+    struct spawn_running s;
+    char *output = NULL;
+    int status = -1;
+    const char *const argv[] = {"sh", "-c", "echo said; exec >&- 2>&-; exec sleep 1000", NULL};
+    assert_int_equal(spawn_run_begin(argv, 20000, &s, &e), 0);
+    assert_int_equal(spawn_run_hear(&s, 4096, &output, &e), 0);
+    assert_string_equal(output, "said\n");
+    assert_int_equal(waitpid(s.pid, &status, WNOHANG), 0); /* it runs on */
+    kill(s.pid, SIGTERM);
+    assert_int_equal(spawn_run_end(&s, 0, &status, NULL, &e), 0);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    free(output);
+}
+
+/* Who says nothing in time is not waited for a second time. */
+static void test_not_heard_in_time(void **state)
+{
+    struct error e = {0};
+    struct spawn_running s;
+    char *output = NULL;
+    const char *const argv[] = {"sleep", "1000", NULL};
+    assert_int_equal(spawn_run_begin(argv, 50, &s, &e), 0);
+    assert_int_equal(spawn_run_hear(&s, 100, &output, &e), -ETIMEDOUT);
+    assert_null(output);
+    assert_int_equal(spawn_run_end(&s, 0, NULL, NULL, &e), -ETIMEDOUT);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 static void test_output_is_bounded(void **state)
 {
     struct error e = {0};
@@ -101,6 +134,32 @@ static void test_only_given_descriptors_are_inherited(void **state)
     assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
     assert_string_equal(text, "0\n1\n2\n3\n4\n5\n6\n"); /* 6 is its own, of /proc/self/fd */
     fd_close(ends[0]);
+}
+
+/* proc(5): "FDSize", the size of its table; a child's is by its highest open number. */
+static void test_room_for_descriptors(void **state)
+{
+    static const char *const argv[] = {
+        "/bin/sh", "-c", "(ls /proc/self/fd; grep FDSize /proc/self/status) | cat", NULL};
+    for (unsigned room = 0; room <= 1024; room += 512) {
+        int ends[2], status;
+        pid_t pid;
+        struct error e = {0};
+        char text[128] = "", *size;
+        assert_int_equal(fd_pipe(ends, 0), 0);
+        const int fds[] = {FD_NONE, ends[1]};
+        const struct spawn s = {.argv = argv, .fds = fds, .fds_count = 2, .room = room};
+        assert_int_equal(spawn_start(&s, &pid, NULL, &e), 0);
+        fd_close(ends[1]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+        fd_close(ends[0]);
+        size = strstr(text, "FDSize:");
+        assert_non_null(size);
+        assert_true((unsigned)atoi(size + strlen("FDSize:")) >= room);
+        autofree char *last = str_format("\n%u\n", room - 1);
+        assert_true(room ? strstr(text, last) != NULL : strstr(text, "\n3\n4\n") == NULL);
+    }
 }
 
 static void on_signal(int signo)
@@ -182,10 +241,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_gives_status_and_output),
         cmocka_unit_test(test_errors_are_the_execs),
+        cmocka_unit_test(test_heard_before_its_end),
+        cmocka_unit_test(test_not_heard_in_time),
         cmocka_unit_test(test_output_is_bounded),
         cmocka_unit_test(test_time_is_bounded),
         cmocka_unit_test(test_a_background_child_does_not_hold_us),
         cmocka_unit_test(test_only_given_descriptors_are_inherited),
+        cmocka_unit_test(test_room_for_descriptors),
         cmocka_unit_test(test_signals_are_as_a_program_expects),
         cmocka_unit_test(test_environment_and_path),
         cmocka_unit_test(test_log_lines_are_safe),

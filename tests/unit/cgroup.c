@@ -49,6 +49,8 @@ static pid_t child_start(const struct cgroup *c, int *ret_gate)
             if (write(joins[i - 1], "0", 1) != 1)
                 _exit(1);
         while (read(gate[0], &go, 1) == 1) {
+            if (go == 'f') /* gives birth, until it is ended */
+                execl("/bin/sh", "sh", "-c", "while :; do /bin/true; done", NULL);
             char *p =
                 mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             memset(p, 1, 8 << 20);
@@ -86,6 +88,43 @@ static struct plan test_plan(bool best_effort)
         .id = (char *)test_id,
         .limits = {.memory = 256 << 20, .pids = 17, .cpu_milli = 2000, .best_effort = best_effort},
     };
+}
+
+/* The v1 freezer passes over who is being born when it is told. */
+static void stands_still_whoever_is_born(void **state)
+{
+    enum { PARENTS = 9, TIMES = 60 };
+    struct journal j = {0};
+    struct plan p = test_plan(true);
+    p.limits.pids = 4 * PARENTS;
+    struct cgroup_wish w = {.plan = &p, .journal = journal_line, .journal_data = &j};
+    struct cgroup *c = NULL;
+    struct error e = {0};
+    pid_t pids[PARENTS];
+    int gates[PARENTS], status;
+    assert_int_equal(cgroup_make(&w, &c, &e), 0);
+    bool can = cgroup_mode(c) != PLAN_CGROUP_NONE;
+    for (size_t i = 0; can && i < PARENTS; i++) {
+        pids[i] = child_start(c, &gates[i]);
+        assert_int_equal(write(gates[i], "f", 1), 1);
+    }
+    if (can)
+        cgroup_keep(c, pids[0]);
+    for (int n = 0; can && n < TIMES; n++) {
+        struct launch_sample was = {0}, is = {0};
+        while (cgroup_sample(c, &is) == 0 && is.cpu_us < was.cpu_us + 3000)
+            was = was.cpu_us ? was : is;
+        assert_int_equal(cgroup_freeze(c, true, &e), 0);
+        assert_int_equal(cgroup_freeze(c, false, &e), 0);
+    }
+    for (size_t i = 0; can && i < PARENTS; i++) {
+        kill(pids[i], SIGKILL);
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        fd_close(gates[i]);
+    }
+    assert_int_equal(cgroup_clean(c, &e), 0);
+    cgroup_free(c);
+    free(j.line);
 }
 
 static void makes_samples_kills_and_cleans(void **state)
@@ -462,6 +501,7 @@ int main(void)
         cmocka_unit_test(update_takes_caches_back_on_v2),
         cmocka_unit_test(update_finds_the_weight),
         cmocka_unit_test(makes_samples_kills_and_cleans),
+        cmocka_unit_test(stands_still_whoever_is_born),
         cmocka_unit_test(strict_names_the_limit),
         cmocka_unit_test(a_crash_is_undone),
         cmocka_unit_test(undo_takes_only_what_is_ours),

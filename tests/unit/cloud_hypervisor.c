@@ -4,23 +4,58 @@
 #include "tests/unit/machines.h"
 #include "tests/unit/unit.h"
 
-#define CONFIG                                                                                   \
-    "{\"cpus\":{\"boot_vcpus\":2,\"max_vcpus\":2},\"memory\":{\"size\":201326592},\"payload\":{" \
-    "\"kernel\":\"/kernel\",\"initramfs\":\"/initramfs\",\"cmdline\":\"console=ttyS0 quiet "     \
-    "panic=-1 "                                                                                  \
-    "cryptomgr.notests -- "                                                                      \
-    "agent=vsock:1024\"},\"disks\":[{\"path\":\"/root.img\",\"readonly\":true,"                  \
-    "\"id\":\"root\",\"serial\":\"root\"}],\"rng\":{\"src\":\"/dev/urandom\"},\"balloon\":{"     \
-    "\"size\":0,\"deflate_on_oom\":true},\"serial\":{\"mode\":\"Tty\"},\"console\":{\"mode\":"   \
-    "\"Off\"},\"vsock\":{\"cid\":3,\"socket\":\"/run/vsock\"},\"landlock_enable\":true,"         \
-    "\"landlock_rules\":[{\"path\":\"/run\",\"access\":\"rw\"}]"
+// clang-format off
+#define BEGINS                                                                                    \
+    "{\"cpus\":{\"boot_vcpus\":2,\"max_vcpus\":2},\"memory\":{\"size\":201326592},\"payload\":{"  \
+    "\"kernel\":\"/kernel\",\"initramfs\":\"/initramfs\",\"cmdline\":\"console=ttyS0 quiet "      \
+    "panic=-1 cryptomgr.notests -- agent=vsock:1024\"},"
+#define GOES_ON                                                                                   \
+    "\"rng\":{\"src\":\"/dev/urandom\"},\"balloon\":{\"size\":0,\"deflate_on_oom\":true},"        \
+    "\"serial\":{\"mode\":\"Tty\"},\"console\":{\"mode\":\"Off\"},"
+#define ENDS(more)                                                                                \
+    "\"landlock_enable\":true,\"landlock_rules\":[{\"path\":\"/run\",\"access\":\"rw\"},{"        \
+    "\"path\":\"/saved\",\"access\":\"rw\"},{\"path\":\"/root.img\",\"access\":\"r\"}" more "]"
+#define DISK                                                                                      \
+    "{\"path\":\"/root.img\",\"readonly\":true,\"id\":\"root\",\"serial\":\"root\"}"
+#define VSOCK "{\"cid\":3,\"socket\":\"/run/vsock\",\"id\":\"vsock\"}"
+#define CREATE(more) "PUT /api/v1/vm.create " BEGINS GOES_ON ENDS(more) "}\n"
+#define ADD_DISK "PUT /api/v1/vm.add-disk " DISK "\n"
+#define ADD_VSOCK "PUT /api/v1/vm.add-vsock " VSOCK "\n"
+/* All of it at once, as it lies beside a snapshot. */
+#define CONFIG(more) BEGINS "\"disks\":[" DISK "]," GOES_ON "\"vsock\":" VSOCK "," ENDS(more)
+// clang-format on
 #define BOOT "PUT /api/v1/vm.boot (null)\n"
 
 static void test_cold_start(void **state)
 {
     struct plan p = machine("/usr/bin/cloud-hypervisor");
     autofree char *text = shown(cloud_hypervisor_boot(&p));
-    assert_string_equal(text, "PUT /api/v1/vm.create " CONFIG "}\n" BOOT);
+    assert_string_equal(text, CREATE("") ADD_DISK ADD_VSOCK BOOT);
+}
+
+static void test_rates_of_the_disk(void **state)
+{
+    struct plan p = machine("/usr/bin/cloud-hypervisor");
+    p.machine.disk_operations = 50;
+    autofree char *text = shown(cloud_hypervisor_boot(&p));
+    assert_non_null(strstr(text, "\"serial\":\"root\",\"rate_limiter_config\":{\"ops\":{"
+                                 "\"size\":50,\"refill_time\":1000}}}\n"));
+}
+
+static void test_scratch_disk(void **state)
+{
+    static const char *const versions[] = {"50.2", "51.0"};
+    for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+        struct plan p = machine("/usr/bin/cloud-hypervisor");
+        p.machine.scratch = true;
+        p.machine.version = (char *)versions[i];
+        autofree char *text = shown(cloud_hypervisor_boot(&p));
+        assert_non_null(
+            strstr(text, i ? "{\"path\":\"/scratch.img\",\"readonly\":false,\"id\":\"scratch\","
+                             "\"serial\":\"scratch\",\"image_type\":\"Raw\"}\n"
+                           : "{\"path\":\"/scratch.img\",\"readonly\":false,\"id\":\"scratch\","
+                             "\"serial\":\"scratch\"}\n"));
+    }
 }
 
 static void test_network(void **state)
@@ -28,9 +63,52 @@ static void test_network(void **state)
     struct plan p = machine("/usr/bin/cloud-hypervisor");
     p.network = PLAN_NETWORK_PRIVATE;
     autofree char *text = shown(cloud_hypervisor_boot(&p));
-    assert_string_equal(text, "PUT /api/v1/vm.create " CONFIG
-                              ",\"net\":[{\"id\":\"eth0\",\"tap\":\"tap0\",\"mac\":"
-                              "\"02:cf:45:67:89:ab\"}]}\n" BOOT);
+    assert_string_equal(text, CREATE(",{\"path\":\"/dev/net/tun\",\"access\":\"rw\"}") ADD_DISK
+                        "PUT /api/v1/vm.add-net {\"id\":\"eth0\",\"tap\":\"tap1\",\"mac\":"
+                        "\"02:cf:45:67:89:ab\"}\n" ADD_VSOCK BOOT);
+}
+
+/* What says what the machine is comes from us, and is what the first was told. */
+static void test_warm_clone(void **state)
+{
+    struct plan p = machine("/usr/bin/cloud-hypervisor");
+    autofree char *text = shown(cloud_hypervisor_load());
+    assert_string_equal(text, "PUT /api/v1/vm.restore {\"source_url\":\"file:///load\","
+                              "\"prefault\":false}\n"
+                              "PUT /api/v1/vm.resume (null)\n");
+    assert_string_equal(CLOUD_HYPERVISOR_SNAPSHOT " " CLOUD_HYPERVISOR_SNAPSHOT_BODY,
+                        "/api/v1/vm.snapshot {\"destination_url\":\"file:///saved\"}");
+    autofree char *config = cloud_hypervisor_config(&p);
+    assert_string_equal(config, CONFIG("") "}");
+    p.landlock = PLAN_LANDLOCK_NO; /* this host has too little of it */
+    autofree char *without = cloud_hypervisor_config(&p);
+    assert_non_null(strstr(without, "\"landlock_enable\":false"));
+}
+
+static void test_jails_of_snapshots(void **state)
+{
+    struct plan p = machine("/usr/bin/cloud-hypervisor");
+    p.limits.memory = p.machine.memory;
+    struct plan *j = cloud_hypervisor_jail(&p);
+    uint64_t before = j->limits.memory, room = p.machine.memory + VMM_SAVE_STATE_MAX;
+    vmm_jail_saving_folder(j, &p);
+    assert_true(j->limits.memory == before); /* but while it writes to it */
+    assert_true(vmm_saving_room(&p) == room);
+    const struct plan_mount *m = &j->mounts[j->mounts_count - 1];
+    assert_int_equal(m->kind, PLAN_MOUNT_TMPFS);
+    assert_string_equal(m->target, "/saved");
+    assert_true(m->size == room && m->mode == 0700);
+    size_t first = j->mounts_count;
+    vmm_jail_loading_folder(j, "/s/mem/files", "{}");
+    autobuf text = {0};
+    for (size_t i = first; i < j->mounts_count; i++)
+        buf_printf(&text, "%s %s %s\n", j->mounts[i].flags & PLAN_MOUNT_RO ? "ro" : "--",
+                   j->mounts[i].source ? j->mounts[i].source : j->mounts[i].content,
+                   j->mounts[i].target);
+    assert_string_equal(text.data, "ro /s/mem/files/memory /load/memory-ranges\n"
+                                   "ro /s/mem/files/state /load/state.json\n"
+                                   "-- {} /load/config.json\n");
+    plan_free(j);
 }
 
 static void test_jail(void **state)
@@ -40,9 +118,23 @@ static void test_jail(void **state)
     autofree char *words = strv_join(argv, " ");
     assert_string_equal(words,
                         "/usr/bin/cloud-hypervisor --api-socket path=/run/api.sock --seccomp true");
-    for (int root = 0; root < 2; root++) {
-        p.map_by = root ? PLAN_MAP_PARENT : PLAN_MAP_SELF;
+    static const struct {
+        enum plan_map_by map_by;
+        enum plan_network network;
+        const char *devices, *writable; /* lent ones with a star */
+    } rows[] = {
+        {PLAN_MAP_SELF,   PLAN_NETWORK_NONE,    "/dev/kvm /dev/urandom ",                "/run "},
+        {PLAN_MAP_PARENT, PLAN_NETWORK_NONE,    "/dev/kvm* /dev/urandom ",               "/run "},
+        {PLAN_MAP_SELF,   PLAN_NETWORK_PRIVATE, "/dev/kvm /dev/net/tun /dev/urandom ",
+         "/run /sys/class/net/tap1 "                                                            },
+        {PLAN_MAP_PARENT, PLAN_NETWORK_PRIVATE, "/dev/kvm* /dev/net/tun* /dev/urandom ",
+         "/run /sys/class/net/tap1 "                                                            },
+    };
+    for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
+        p.map_by = rows[r].map_by;
+        p.network = rows[r].network;
         struct plan *j = cloud_hypervisor_jail(&p);
+        assert_int_equal(j->network, rows[r].network); /* which begins the translator */
         autobuf devices = {0}, writable = {0};
         for (size_t i = 0; i < j->mounts_count; i++) {
             const struct plan_mount *m = &j->mounts[i];
@@ -51,9 +143,8 @@ static void test_jail(void **state)
             else if (!(m->flags & PLAN_MOUNT_RO))
                 buf_printf(&writable, "%s ", m->target);
         }
-        assert_string_equal(devices.data,
-                            root ? "/dev/kvm* /dev/urandom " : "/dev/kvm /dev/urandom ");
-        assert_string_equal(writable.data, "/run ");
+        assert_string_equal(devices.data, rows[r].devices);
+        assert_string_equal(writable.data, rows[r].writable);
         plan_free(j);
     }
 }
@@ -95,9 +186,15 @@ static void test_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cold_start), cmocka_unit_test(test_network),
-        cmocka_unit_test(test_jail),       cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_cold_start),
+        cmocka_unit_test(test_network),
+        cmocka_unit_test(test_scratch_disk),
+        cmocka_unit_test(test_rates_of_the_disk),
+        cmocka_unit_test(test_jail),
+        cmocka_unit_test(test_counters),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_warm_clone),
+        cmocka_unit_test(test_jails_of_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* Disks of strangers: what leads to other files is refused before and after qemu-img. */
 #include "images/disk_base.h"
 
+#include "base/spawn.h"
+
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -159,6 +161,63 @@ static void what_it_opens(void **state)
     rmdir(place);
 }
 
+static char *qemu_says(const char *verb, const char *overlay)
+{
+    const char *const argv[] = {"qemu-img", verb, "--output=json", overlay, NULL};
+    char *said = NULL;
+    int status = -1;
+    assert_int_equal(spawn_run(argv, 30000, 65536, &status, &said, &e), 0);
+    assert_int_equal(status, 0);
+    return said;
+}
+
+/* What we wrote by hand is whole to those who know the format. */
+static void qemu_reads(const char *overlay, const char *base, uint64_t bytes)
+{
+    autofree char *check = qemu_says("check", overlay), *info = qemu_says("info", overlay);
+    autofree char *backing = str_format("\"backing-filename\": \"%s\"", base);
+    autofree char *seen = str_format("\"virtual-size\": %llu,", (unsigned long long)bytes);
+    assert_non_null(strstr(check, "\"check-errors\": 0"));
+    assert_null(strstr(check, "\"leaks\""));
+    assert_non_null(strstr(info, backing));
+    assert_non_null(strstr(info, "\"backing-filename-format\": \"raw\""));
+    assert_non_null(strstr(info, seen));
+}
+
+/* Of any size; the largest has a map of a mebibyte. */
+static void overlays_of_sizes(void **state)
+{
+    static const uint64_t sizes[] = {
+        512,          1000, (uint64_t)512 << 20, ((uint64_t)512 << 20) + 1, (uint64_t)3 << 40,
+        DISK_SIZE_MAX};
+    char place[] = "/tmp/cdt-base.XXXXXX";
+    if (access("/usr/bin/qemu-img", X_OK) < 0)
+        skip();
+    assert_non_null(mkdtemp(place));
+    autofree char *base = str_join_path(place, "base"), *overlay = str_join_path(place, "overlay");
+    autoclose int below = open(base, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(below, 512), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        autoclose int fd = open(overlay, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_int_equal(disk_overlay_write(fd, base, DISK_RAW, sizes[i], &e), 0);
+        qemu_reads(overlay, base, (sizes[i] + 511) / 512 * 512);
+        unlink(overlay);
+    }
+    /* with nothing below it stands alone, and is taken as a disk of somebody's */
+    autoclose int alone = open(overlay, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    struct disk_base blank = {.fd = FD_NONE};
+    assert_int_equal(disk_overlay_write(alone, NULL, DISK_QCOW2, (uint64_t)16 << 30, &e), 0);
+    assert_int_equal(disk_base_open(overlay, &blank, &e), 0);
+    assert_int_equal(blank.format, DISK_QCOW2);
+    assert_int_equal(blank.size, (uint64_t)16 << 30);
+    disk_base_done(&blank);
+    unlink(overlay);
+    assert_int_equal(disk_overlay_write(below, "base", DISK_RAW, 512, &e), -EINVAL);
+    assert_int_equal(disk_overlay_write(below, base, DISK_RAW, DISK_SIZE_MAX + 1, &e), -EINVAL);
+    unlink(base);
+    assert_int_equal(rmdir(place), 0);
+}
+
 /* With the real qemu-img, where it is installed. */
 static void an_overlay(void **state)
 {
@@ -186,6 +245,7 @@ static void an_overlay(void **state)
     assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
     assert_memory_equal(head, "QFI\xfb", 4);
     assert_non_null(memmem(head, sizeof(head), base, strlen(base)));
+    qemu_reads(overlay, base, 1 << 20);
     unlink(overlay);
 
     /* another file under the base's name: the overlay is not left behind */
@@ -208,7 +268,7 @@ int main(void)
         cmocka_unit_test(formats),     cmocka_unit_test(leads_elsewhere),
         cmocka_unit_test(broken),      cmocka_unit_test(foreign),
         cmocka_unit_test(qemu_agrees), cmocka_unit_test(what_it_opens),
-        cmocka_unit_test(an_overlay),
+        cmocka_unit_test(an_overlay),  cmocka_unit_test(overlays_of_sizes),
     };
     return cmocka_run_group_tests_name("disk_base", tests, NULL, NULL);
 }

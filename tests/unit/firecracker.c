@@ -1,4 +1,5 @@
 /* Firecracker's API: what is sent, byte for byte; what is made of answers, whatever they are. */
+#include "backends/microvm/firecracker_acpi.h"
 #include "backends/microvm/firecracker_requests.h"
 
 #include "backends/microvm/metrics.h"
@@ -17,7 +18,7 @@
 
 #define LINE                                                                               \
     "console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd " \
-    "cryptomgr.notests -- agent=vsock:1024"
+    "cryptomgr.notests -- end=reset agent=vsock:1024"
 #define BEFORE                                                                            \
     "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"                                  \
     "PUT /machine-config {\"vcpu_count\":2,\"mem_size_mib\":192,\"smt\":false,"           \
@@ -47,22 +48,87 @@ static void test_network_and_template(void **state)
     autofree char *text = shown(firecracker_boot(&p));
     assert_string_equal(text, BEFORE
                         "PUT /network-interfaces/eth0 {\"iface_id\":\"eth0\",\"host_dev_name\":"
-                        "\"tap0\",\"guest_mac\":\"02:cf:45:67:89:ab\"}\n" BEHIND);
+                        "\"tap1\",\"guest_mac\":\"02:cf:45:67:89:ab\"}\n" BEHIND);
     p.machine.cpu_model = (char *)"T2";
     autofree char *with = shown(firecracker_boot(&p));
     assert_non_null(strstr(with, "\"cpu_template\":\"T2\""));
 }
 
+static void test_scratch_disk(void **state)
+{
+    struct plan p = machine("/usr/bin/firecracker");
+    p.machine.scratch = true;
+    p.limits.disk = 1ull << 30;
+    autofree char *text = shown(firecracker_boot(&p));
+    assert_string_equal(text,
+                        BEFORE "PUT /drives/scratch {\"drive_id\":\"scratch\",\"path_on_host\":"
+                               "\"/scratch.img\",\"is_root_device\":false,\"is_read_only\":false,"
+                               "\"cache_type\":\"Unsafe\",\"io_engine\":\"Sync\"}\n" BEHIND);
+    assert_true(vmm_file_max(&p) == 1ull << 30);
+    p.limits.disk = 1ull << 20;
+    assert_true(vmm_file_max(&p) == p.machine.memory + VMM_SAVE_STATE_MAX);
+    struct plan *j = vmm_jail_meeting(&p);
+    const struct plan_mount *m = NULL;
+    for (size_t i = 0; i < j->mounts_count; i++)
+        if (str_equal(j->mounts[i].target, "/scratch.img"))
+            m = &j->mounts[i];
+    assert_non_null(m);
+    assert_string_equal(m->source, "/c/0123456789ab-scratch.brief");
+    assert_int_equal(m->flags, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC);
+    plan_free(j);
+}
+
+#define NETWORK_OVERRIDE \
+    ",\"network_overrides\":[{\"iface_id\":\"eth0\",\"host_dev_name\":\"tap1\"}]"
+#define VSOCK_OVERRIDE ",\"vsock_override\":{\"uds_path\":\"/run/vsock\"}"
+
 static void test_warm_clone(void **state)
 {
-    autofree char *text = shown(firecracker_load());
-    assert_string_equal(text, "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"
-                              "PUT /snapshot/load {\"snapshot_path\":\"/state\","
-                              "\"mem_backend\":{\"backend_type\":\"File\","
-                              "\"backend_path\":\"/memory\"},\"resume_vm\":true}\n");
+    static const struct {
+        unsigned minor;
+        enum plan_network network;
+        const char *tracks, *overrides;
+    } rows[] = {
+        {7,  PLAN_NETWORK_NONE,    "enable_diff_snapshots", ""                             },
+        {11, PLAN_NETWORK_PRIVATE, "enable_diff_snapshots", ""                             },
+        {12, PLAN_NETWORK_PRIVATE, "enable_diff_snapshots", NETWORK_OVERRIDE               },
+        {13, PLAN_NETWORK_NONE,    "track_dirty_pages",     ""                             },
+        {14, PLAN_NETWORK_PRIVATE, "track_dirty_pages",     NETWORK_OVERRIDE               },
+        {16, PLAN_NETWORK_NONE,    "track_dirty_pages",     VSOCK_OVERRIDE                 },
+        {16, PLAN_NETWORK_PRIVATE, "track_dirty_pages",     NETWORK_OVERRIDE VSOCK_OVERRIDE},
+    };
+    struct plan p = machine("/usr/bin/firecracker");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct firecracker_version v = {1, rows[i].minor, 0};
+        p.network = rows[i].network;
+        autofree char *text = shown(firecracker_load(&p, &v));
+        autofree char *want = str_format("PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"
+                                         "PUT /snapshot/load {\"snapshot_path\":\"/state\","
+                                         "\"mem_backend\":{\"backend_type\":\"File\","
+                                         "\"backend_path\":\"/memory\"},\"%s\":true,"
+                                         "\"resume_vm\":true%s}\n",
+                                         rows[i].tracks, rows[i].overrides);
+        assert_string_equal(text, want);
+    }
     assert_string_equal(FIRECRACKER_CREATE " " FIRECRACKER_CREATE_BODY,
                         "/snapshot/create {\"snapshot_type\":\"Full\",\"snapshot_path\":"
                         "\"/saved.state\",\"mem_file_path\":\"/saved.memory\"}");
+    assert_string_equal(FIRECRACKER_CREATE_CHANGES_BODY,
+                        "{\"snapshot_type\":\"Diff\",\"snapshot_path\":"
+                        "\"/saved.state\",\"mem_file_path\":\"/saved.memory\"}");
+}
+
+static void test_rates_of_the_disk(void **state)
+{
+    struct plan p = machine("/usr/bin/firecracker");
+    p.machine.disk_bandwidth = 1 << 20;
+    autofree char *one = shown(firecracker_boot(&p));
+    assert_non_null(strstr(one, "\"io_engine\":\"Sync\",\"rate_limiter\":{\"bandwidth\":{"
+                                "\"size\":1048576,\"refill_time\":1000}}}\n"));
+    p.machine.disk_operations = 50;
+    autofree char *both = shown(firecracker_boot(&p));
+    assert_non_null(strstr(both, "\"refill_time\":1000},\"ops\":{\"size\":50,"
+                                 "\"refill_time\":1000}}}\n"));
 }
 
 /* What it may write beside its sockets has no name by then; what it goes on from it reads. */
@@ -376,12 +442,79 @@ static void test_hostile_numbers(void **state)
     json_decref(disks);
 }
 
+static uint64_t number_at(const struct buf *b, uint64_t at, size_t bytes)
+{
+    uint64_t n = 0;
+    assert_true(at + bytes <= b->used);
+    for (size_t i = bytes; i-- > 0;)
+        n = n << 8 | (unsigned char)b->data[at + i];
+    return n;
+}
+
+/* Where it lies; it is whole. */
+static size_t table_at(const struct buf *b, uint64_t address, const char *signature)
+{
+    uint64_t at = address - firecracker_acpi_usual.at, size = number_at(b, at + 4, 4);
+    unsigned char sum = 0;
+    assert_true(at + size <= b->used && memcmp(b->data + at, signature, 4) == 0);
+    for (uint64_t i = 0; i < size; i++)
+        sum = (unsigned char)(sum + (unsigned char)b->data[at + i]);
+    assert_int_equal(sum, 0);
+    return (size_t)at;
+}
+
+static void test_tables(void **state)
+{
+    autobuf b = firecracker_acpi(&firecracker_acpi_usual);
+    unsigned char first = 0, all = 0;
+    assert_true(b.used > 36 && memcmp(b.data, "RSD PTR ", 8) == 0);
+    for (size_t i = 0; i < 36; i++) {
+        first = (unsigned char)(first + (i < 20 ? (unsigned char)b.data[i] : 0));
+        all = (unsigned char)(all + (unsigned char)b.data[i]);
+    }
+    assert_int_equal(first, 0);
+    assert_int_equal(all, 0);
+    size_t xsdt = table_at(&b, number_at(&b, 24, 8), "XSDT");
+    size_t fadt = table_at(&b, number_at(&b, xsdt + 36, 8), "FACP");
+    size_t madt = table_at(&b, number_at(&b, xsdt + 44, 8), "APIC");
+    size_t dsdt = table_at(&b, number_at(&b, fadt + 140, 8), "DSDT");
+    assert_int_equal(number_at(&b, fadt + 112, 4) >> 20 & 1, 1); /* reduced hardware */
+    assert_int_equal(number_at(&b, madt + 36, 4), 0xfee00000);
+    assert_int_equal(number_at(&b, madt + 4, 4), 44 + 12 + 32 * 8);
+    const char *at = b.data + dsdt;
+    for (unsigned i = 0; i < 6; i++) { /* in their order: a page and an interrupt each */
+        at = memmem(at, b.used - (size_t)(at - b.data), "LNRO0005", 8);
+        assert_non_null(at);
+        const char *where = memmem(at, 64, "\x86\x09\x00\x01", 4);
+        assert_non_null(where);
+        assert_int_equal(number_at(&b, (size_t)(where + 4 - b.data), 4), 0xd0000000 + i * 0x1000);
+        assert_int_equal(number_at(&b, (size_t)(where + 17 - b.data), 4), 5 + i);
+        at = where;
+    }
+    assert_null(memmem(at, b.used - (size_t)(at - b.data), "LNRO0005", 8));
+}
+
+static void test_a_kernel_that_counts(void **state)
+{
+    static const char *const versions[] = {"1.7.0", "1.8.0"};
+    for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+        struct plan p = machine("/usr/bin/firecracker");
+        p.machine.version = (char *)versions[i];
+        autofree char *line = firecracker_kernel_line(&p);
+        assert_int_equal(strstr(line, " nr_cpus=2 -- end=") != NULL, i == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cold_start),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_a_kernel_that_counts),
         cmocka_unit_test(test_network_and_template),
+        cmocka_unit_test(test_scratch_disk),
         cmocka_unit_test(test_warm_clone),
+        cmocka_unit_test(test_rates_of_the_disk),
         cmocka_unit_test(test_jails),
         cmocka_unit_test(test_a_guest_that_boasts),
         cmocka_unit_test(test_jails_of_snapshots),

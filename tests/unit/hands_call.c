@@ -38,7 +38,8 @@ static void fails_once(enum oci_kind kind)
 {
     int pair[2], status;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    struct plan plan = {.id = (char *)"00c0ffee0001", .hostname = (char *)"h"};
+    struct plan plan = {
+        .id = (char *)"00c0ffee0001", .hostname = (char *)"h", .runtime = (char *)"none"};
     const struct hands_wish w = {.plan = &plan, .whole = &plan};
     struct hands h = {
         .w = &w,

@@ -159,6 +159,32 @@ static void reads_same(int a, int b)
     assert_memory_equal(p, q, (size_t)x.st_size);
 }
 
+/* What came alone needs nothing to load, if all of it is built in. */
+static void without_modules(void **state)
+{
+    struct kernel k;
+    struct initramfs_wish w;
+    make_wish(&k, &w);
+    k.modules = (free(k.modules), NULL);
+    autoclose int fd = memfd_create("cpio", MFD_CLOEXEC);
+    assert_int_equal(initramfs_write(&w, fd, &e), -ENOENT);
+    assert_string_equal(e.text,
+                        "kernel 6.1-test came without modules and has no virtio-blk built in");
+    free(k.path);
+    k.path = put("vmlinuz", "x\0virtio_blk\0squashfs_x\0squashfs\0", 33);
+    w.drivers |= 1u << KERNEL_RNG; /* which it may lack */
+    autoclose int whole = memfd_create("cpio", MFD_CLOEXEC);
+    assert_int_equal(initramfs_write(&w, whole, &e), 0);
+    autofree char *out = list(whole);
+    assert_non_null(strstr(out, " 0 modules/load\n"));
+    assert_null(strstr(out, ".ko"));
+    free(k.release);
+    k.release = str_dup("5.10.225");
+    assert_int_equal(initramfs_write(&w, whole, &e), -ENOTSUP);
+    assert_string_equal(e.text, "kernel 5.10.225 is too old: our init needs Linux 5.12");
+    free_wish(&k, &w);
+}
+
 static void the_same_bytes(void **state)
 {
     struct kernel k;
@@ -282,8 +308,9 @@ static void two_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(content),   ROW(the_same_bytes), ROW(signatures_are_cut),
-        ROW(the_cache), ROW(two_at_once),    ROW(failures_leave_nothing),
+        ROW(content),         ROW(the_same_bytes), ROW(signatures_are_cut),
+        ROW(without_modules), ROW(the_same_bytes), ROW(signatures_are_cut),
+        ROW(the_cache),       ROW(two_at_once),    ROW(failures_leave_nothing),
     };
     return cmocka_run_group_tests_name("initramfs", tests, NULL, NULL);
 }

@@ -150,6 +150,39 @@ static void vmlinux(void **state)
     assert_false(h.pvh);
 }
 
+/* Its own segments stay where they are, and one more has what is given with it. */
+static void vmlinux_with_more(void **state)
+{
+    unsigned char p[ELF_SIZE];
+    autofree char *path = in_place("with-more"), *cache = in_place("cache");
+    const struct kernel k = {.release = (char *)"6.9.1-test",
+                             .path = path,
+                             .readable = true,
+                             .head = {.form = KERNEL_VMLINUX}};
+    const struct kernel_extra x = {"tables 1", 0xe0000, "seventeen bytes!!", 17};
+    make_vmlinux(p);
+    assert_int_equal(file_make_dirs(cache, 0700), 0);
+    put("with-more", p, sizeof(p));
+    autofree char *one = NULL, *two = NULL, *text = NULL;
+    size_t size = 0;
+    assert_int_equal(kernel_vmlinux_plus(cache, &k, &x, &one, &e), 0);
+    assert_int_equal(kernel_vmlinux_plus(cache, &k, &x, &two, &e), 0); /* the same */
+    assert_string_equal(one, two);
+    assert_string_not_equal(one, path);
+    assert_int_equal(file_read(AT_FDCWD, one, 65536, &text, &size), 0);
+    Elf64_Ehdr head;
+    Elf64_Phdr all[3];
+    memcpy(&head, text, sizeof(head));
+    assert_int_equal(head.e_phnum, 3);
+    assert_true(head.e_phoff + sizeof(all) == size);
+    memcpy(all, text + head.e_phoff, sizeof(all));
+    assert_memory_equal(all, p + 64, 2 * sizeof(all[0]));
+    assert_true(all[2].p_type == PT_LOAD && all[2].p_paddr == 0xe0000 && all[2].p_filesz == 17 &&
+                all[2].p_memsz == 17);
+    assert_memory_equal(text + all[2].p_offset, x.bytes, 17);
+    assert_memory_equal(text + sizeof(head), p + sizeof(head), ELF_SIZE - sizeof(head));
+}
+
 static void vmlinux_refused(void **state)
 {
     unsigned char p[ELF_SIZE];
@@ -430,6 +463,7 @@ int main(void)
         cmocka_unit_test(bzimage),
         cmocka_unit_test(bzimages_refused),
         cmocka_unit_test(vmlinux),
+        cmocka_unit_test_setup_teardown(vmlinux_with_more, make_place, leave_place),
         cmocka_unit_test(vmlinux_refused),
         cmocka_unit_test(releases),
         cmocka_unit_test(modinfo),

@@ -142,6 +142,14 @@ static void test_forms(void **state)
     assert_int_equal(form_signal("SIGKILL", &signo), 0);
     assert_int_equal(signo, 9);
     assert_int_equal(form_signal("65", &signo), -ERANGE);
+    assert_int_equal(form_signal("SIGRTMIN+3", &signo), 0);
+    assert_int_equal(signo, 37);
+    assert_int_equal(form_signal("rtmax-30", &signo), 0);
+    assert_int_equal(signo, 34);
+    assert_int_equal(form_signal("RTMIN+31", &signo), -ERANGE);
+    assert_int_equal(form_signal("RTMIN-1", &signo), -EINVAL);
+    assert_int_equal(form_signal("RTMAX+", &signo), -EINVAL);
+    assert_int_equal(form_signal("RTM", &signo), -EINVAL);
     assert_int_equal(form_capability("cap_sys_admin", &capability), 0);
     assert_int_equal(capability, 21);
     assert_int_equal(form_capability("checkpoint-restore", &capability), 0);

@@ -16,7 +16,8 @@ static inline char *shown(struct api_requests r)
 
 static inline struct plan machine(const char *program)
 {
-    struct plan p = {.id = (char *)"0123456789ab", .boundary = PLAN_MICROVM};
+    struct plan p = {
+        .id = (char *)"0123456789ab", .boundary = PLAN_MICROVM, .landlock = PLAN_LANDLOCK_AUTO};
     p.machine = (struct plan_machine){.type = (char *)"microvm",
                                       .cpus = 2,
                                       .memory = 192ull << 20,

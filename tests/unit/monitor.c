@@ -367,6 +367,42 @@ static void its_state_is_told(void **state)
     kit_done(&k);
 }
 
+static bool state_has(const struct seen *s, const void *what)
+{
+    return s->state.used && strstr(s->state.data, what);
+}
+
+static void what_happened_is_told(void **state)
+{
+    struct kit k;
+    struct seen s, again;
+    struct state_record r;
+    struct error e;
+    kit_init(&k);
+    kit_start(&k, &s, "keep=always\narg=sleep\narg=1000\n");
+    seen_until(&s, seen_start, NULL);
+    client_attach(s.client, 0, false, 24, 80);
+    client_pause(s.client, true);
+    seen_until(&s, seen_done_once, NULL);
+    kit_connect(&k, &again);
+    client_ask_state(again.client);
+    seen_until(&again, state_has, "paused");
+    assert_non_null(strstr(again.state.data, " started\""));
+    assert_non_null(strstr(again.state.data, "\"viewers\":1"));
+    client_kill(s.client);
+    seen_until(&s, seen_exit, NULL);
+    assert_int_equal(kit_end(&k), 0);
+    assert_int_equal(state_find(&k.dirs, KIT_ID, &r, &e), 0);
+    assert_int_equal(strv_length(r.events), 3);
+    assert_non_null(strstr(r.events[0], " started"));
+    assert_non_null(strstr(r.events[1], " paused"));
+    assert_non_null(strstr(r.events[2], " exited with status 137: killed"));
+    state_record_done(&r);
+    seen_done(&again);
+    seen_done(&s);
+    kit_done(&k);
+}
+
 /* kill -9 of the monitor: the next look says LOST, cleaning replays the journal, nothing is left.
  */
 static void a_killed_monitor_is_found_and_cleaned(void **state)
@@ -512,6 +548,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(logs_late_and_followed),
         cmocka_unit_test(the_log_of_a_terminal_is_text),
         cmocka_unit_test(its_state_is_told),
+        cmocka_unit_test(what_happened_is_told),
         cmocka_unit_test(a_killed_monitor_is_found_and_cleaned),
         cmocka_unit_test(a_clean_up_that_fails_is_told),
         cmocka_unit_test(a_name_is_taken_once),

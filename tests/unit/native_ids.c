@@ -142,8 +142,12 @@ static void test_plans_that_are_refused(void **state)
     p.uid_map[0].count = 2; /* nobody may map two by themselves */
     assert_int_equal(root_check_plan(&p, &e), -EINVAL);
     p = good;
-    p.network = PLAN_NETWORK_PRIVATE;
+    p.network = PLAN_NETWORK_ALLOW;
     assert_int_equal(root_check_plan(&p, &e), -ENOTSUP);
+    p.network = PLAN_NETWORK_PRIVATE;
+    assert_int_equal(root_check_plan(&p, &e), 0);
+    p.namespaces &= ~PLAN_NS_NET;
+    assert_int_equal(root_check_plan(&p, &e), -EINVAL);
     p = good;
     p.cwd = (char[]){"/proc/self/fd/7"};
     assert_int_equal(root_check_plan(&p, &e), -EINVAL);

@@ -309,7 +309,7 @@ static void test_the_shipped_dial(void **state)
     struct profile_entry *list = NULL;
     size_t count = 0;
     assert_int_equal(profile_list(&shipped, "profiles", &list, &count, &l->e), 0);
-    assert_int_equal(count, 8);
+    assert_int_equal(count, 9);
     for (size_t i = 0; i < count; i++) {
         if (list[i].broken)
             fail_msg("%s: %s", list[i].name, list[i].why);

@@ -52,12 +52,47 @@ static void test_the_rest_is_text(void **state)
     PASSES("\b\x7f", "\\x08\\x7f");
 }
 
+static void sums(const char *text, uint64_t done, uint64_t total)
+{
+    struct pull_sizes s = {0};
+    uint64_t is[2];
+    for (const char *at = text; *at; at++) /* byte by byte: pieces come as they like */
+        pull_sizes_text(&s, at, 1);
+    pull_sizes_sum(&s, &is[0], &is[1]);
+    assert_int_equal(is[0], done);
+    assert_int_equal(is[1], total);
+}
+
+static void test_how_much_came(void **state)
+{
+    (void)state;
+    sums("Getting image source signatures\n", 0, 0);
+    sums("Copying blob 0123456789ab [=>---] 512.0KiB / 1.0MiB | 3.0 MiB/s\r\n", 524288, 1048576);
+    /* two layers, told again, one of them over; a speed is no size */
+    sums("Copying blob aaaa [>---] 0.0b / 2.0MiB | 9.9 MiB/s\r\n"
+         "Copying blob bbbb [>---] 1.0KiB / 2.0KiB\r\n\033[2A\033[J"
+         "Copying blob aaaa done   | \r\nCopying blob bbbb [==>-] 1.5KiB / 2.0KiB\r\n",
+         2097152 + 1536, 2097152 + 2048);
+    sums("Copying blob cccc skipped: already exists  \r\n", 0, 0);
+    sums("Copying blob dddd [=] 9.0MiB / 1.0MiB\r\n", 1048576, 1048576);
+    sums("Copying blob eeee [=] 1e999MiB / 2.0MiB\r\nCopying blob / / / 1 / 2 \r\n", 0, 0);
+}
+
+static void test_why_it_failed(void **state)
+{
+    (void)state;
+    static const char text[] = "FATA[0000] no such image\r\n";
+    struct pull_sizes s = {0};
+    pull_sizes_text(&s, text, sizeof(text) - 1);
+    assert_string_equal(s.why, "no such image");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bars_are_drawn),
-        cmocka_unit_test(test_nothing_above_is_reached),
-        cmocka_unit_test(test_the_rest_is_text),
+        cmocka_unit_test(test_bars_are_drawn),   cmocka_unit_test(test_nothing_above_is_reached),
+        cmocka_unit_test(test_the_rest_is_text), cmocka_unit_test(test_how_much_came),
+        cmocka_unit_test(test_why_it_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,11 +11,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+enum { SLOTS = 5 };
+
 static struct ring ring;
 
 static int make(void **state)
 {
-    return ring_make(&ring);
+    return ring_make(&ring, SLOTS);
 }
 
 static int drop(void **state)
@@ -79,7 +81,7 @@ static void a_writer_without_a_reader(void **state)
     struct ring_end end;
     char *to;
     assert_int_equal(ring_open_writer(&ring, &end), 0);
-    for (unsigned i = 0; i < RING_SLOTS; i++) {
+    for (unsigned i = 0; i < SLOTS; i++) {
         assert_int_equal(ring_room(&end, &to), 0);
         assert_int_equal(ring_put(&end, 1), 0);
     }
@@ -141,7 +143,7 @@ static void only_its_maker_writes_what_is_sealed(void **state)
 static void nobody_takes_the_memory_away(void **state)
 {
     assert_int_equal(ftruncate(ring.memory, 0), -1);
-    assert_int_equal(ftruncate(ring.memory, (off_t)RING_SLOT * RING_SLOTS * 2), -1);
+    assert_int_equal(ftruncate(ring.memory, (off_t)RING_SLOT * SLOTS * 2), -1);
     assert_int_equal(fallocate(ring.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1), 0);
 }
 

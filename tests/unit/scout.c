@@ -61,7 +61,7 @@ static void hear(struct scout *s, struct scout_news *n)
 
 static void test_every_member_arrives(void **state)
 {
-    struct scout s;
+    struct scout s = {0};
     struct scout_news n;
     struct error e;
     put("aaaaaaaaaaaa",
@@ -88,19 +88,114 @@ static void test_every_member_arrives(void **state)
     scout_done(&s);
 }
 
-static void test_another_takes_over(void **state)
+/* From a folder of its own: nothing of this machine's is read. */
+static void write_config(const char *name, const char *text)
 {
-    struct scout s;
+    autofree char *path = str_format("%s/config/cofferdam/%s", place, name);
+    assert_int_equal(file_write_whole(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+}
+
+static void ask_and_hear(struct scout *s, unsigned what, struct scout_news *n)
+{
+    scout_ask(s, what, 0);
+    hear(s, n);
+}
+
+static void test_profiles_and_settings_arrive(void **state)
+{
+    struct scout s = {0};
+    struct scout_news n;
+    struct error e;
+    autofree char *config = str_format("%s/config", place);
+    autofree char *folder = str_format("%s/config/cofferdam/profiles", place);
+    assert_int_equal(file_make_dirs(folder, 0700), 0);
+    assert_int_equal(setenv("XDG_CONFIG_HOME", config, 1), 0);
+    write_config("interface.ini", "[interface]\nstill = yes\nmouse = no\n[keys]\nquit = ctrl-x\n"
+                                  "[theme]\ntitle = red on blue\n[keys]\nno-such = a\n");
+    write_config("profiles/mine.ini", "[profile]\ndescription = my own\n");
+    write_config("profiles/zz.ini", "[resources]\nmemry = 1\n");
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    ask_and_hear(&s, SCOUT_SETTINGS, &n);
+    assert_true(n.settings_read);
+    assert_true(n.first_time);
+    assert_true(n.settings.still);
+    assert_false(n.settings.mouse);
+    assert_true(n.settings.given[UI_TITLE]);
+    assert_int_equal(n.settings.keys.count, 1);
+    assert_non_null(strstr(n.settings.error.text, "interface.ini:9"));
+    scout_news_done(&n);
+    ask_and_hear(&s, SCOUT_SETTINGS, &n);
+    assert_false(n.first_time);
+    scout_news_done(&n);
+    ask_and_hear(&s, SCOUT_PROFILES, &n);
+    assert_true(n.profiles_listed);
+    bool mine = false, broken = false;
+    for (size_t i = 0; i < n.profiles_count; i++) {
+        const struct profile_entry *p = &n.profiles[i];
+        mine |= str_equal(p->name, "mine") && str_equal(p->why, "my own") && !p->broken;
+        broken |= str_equal(p->name, "zz") && p->broken && strstr(p->why, "memry");
+    }
+    assert_true(mine);
+    assert_true(broken);
+    scout_news_done(&n);
+    ask_and_hear(&s, SCOUT_DISK, &n); /* and lists and snapshots, once */
+    assert_false(n.profiles_listed);
+    scout_news_done(&n);
+    scout_ask(&s, 0, 0); /* nothing has changed: it says nothing, and is at rest again */
+    while (scout_is_busy(&s))
+        ;
+    assert_false(scout_read(&s, &n));
+    ask_and_hear(&s, SCOUT_DISK, &n);
+    assert_false(n.listed);
+    assert_true(n.disk > 0);
+    scout_news_done(&n);
+    scout_done(&s);
+}
+
+/* What waits for its answer is asked for with whatever is asked next. */
+static void test_what_waits_is_not_lost(void **state)
+{
+    struct scout s = {0};
     struct scout_news n;
     struct error e;
     assert_int_equal(scout_start(&s, &dirs, &e), 0);
-    kill(s.pid, SIGKILL);
+    ask_and_hear(&s, SCOUT_ALL, &n);
+    scout_news_done(&n);
+    kill(s.pid, SIGSTOP);
+    scout_ask(&s, 0, 0);
+    scout_ask(&s, SCOUT_ALL | SCOUT_DISK, 0);
+    scout_ask(&s, SCOUT_SETTINGS, 0); /* not with anything else: it is asked for again */
+    assert_int_equal(s.again, SCOUT_ALL | SCOUT_DISK);
+    kill(s.pid, SIGCONT);
+    while (scout_is_busy(&s)) /* nothing has changed: it says nothing */
+        assert_false(scout_read(&s, &n));
+    scout_ask(&s, 0, 0); /* as each second */
+    hear(&s, &n);
+    assert_true(n.listed);
+    assert_true(n.disk > 0);
+    assert_int_equal(s.again, 0);
+    scout_news_done(&n);
+    scout_done(&s);
+}
+
+static void test_another_takes_over(void **state)
+{
+    struct scout s = {0};
+    struct scout_news n;
+    struct error e;
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    pid_t killed = s.pid;
+    kill(killed, SIGKILL);
     while (s.fd >= 0) {
         struct pollfd p = {.fd = s.fd, .events = POLLIN};
         assert_int_equal(poll(&p, 1, 20000), 1);
         assert_false(scout_read(&s, &n));
     }
     assert_int_equal(s.pid, 0); /* seen off */
+    while (kill(killed, 0) == 0)
+        scout_reap(&s);
+    for (size_t i = 0; i < SCOUT_KILLED; i++)
+        assert_int_equal(s.killed[i], 0);
     assert_int_equal(scout_start(&s, &dirs, &e), 0);
     scout_ask(&s, true, 0);
     hear(&s, &n);
@@ -119,7 +214,7 @@ static void test_signals_do_not_end_it(void **state)
     static const int sent[] = {SIGWINCH, SIGCONT};
     const struct sigaction handled = {.sa_handler = on_signal};
     struct sigaction before;
-    struct scout s;
+    struct scout s = {0};
     struct scout_news n;
     struct error e;
     assert_int_equal(sigaction(SIGWINCH, &handled, &before), 0);
@@ -228,6 +323,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_member_arrives),
+        cmocka_unit_test(test_profiles_and_settings_arrive),
+        cmocka_unit_test(test_what_waits_is_not_lost),
         cmocka_unit_test(test_another_takes_over),
         cmocka_unit_test(test_signals_do_not_end_it),
         cmocka_unit_test(test_all_children_are_listed),

@@ -1,6 +1,5 @@
 /* The interface without a terminal: made-up keys in, a changed model and intents out. */
 #include "tests/unit/ui_kit.h"
-#include "ui/bindings.h"
 #include "ui/columns.h"
 #include "ui/graphs.h"
 #include "ui/tour.h"
@@ -43,7 +42,7 @@ static void test_console_keys_of_its_profile(void **state)
     ui_begin(&m);
     ui_type(&m, "\r");
     assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
-    ui_model_keys(&m, "tmux");
+    ui_model_keys(&m, "aaaa00000001", "tmux");
     ui_type(&m, "a\x1d\x02\x02"); /* ctrl-] is nothing now, ctrl-b twice is one */
     assert_intent(&m, UI_INTENT_INPUT, NULL, "a\x1d");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "\x02");
@@ -56,14 +55,15 @@ static void test_console_keys_of_its_profile(void **state)
     assert_no_intent(&m);
 
     ui_type(&m, "\t");
-    ui_model_keys(&m, "docker"); /* behind its first key everything else is the shell's */
+    ui_model_keys(&m, "aaaa00000001",
+                  "docker"); /* behind its first key everything else is the shell's */
     ui_type(&m, "\x10t");
     assert_intent(&m, UI_INTENT_INPUT, NULL, "\x10t");
     ui_type(&m, "\x10\x11");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
 
     ui_type(&m, "\t");
-    ui_model_keys(&m, "ctrl-a"); /* one is enough */
+    ui_model_keys(&m, "aaaa00000001", "ctrl-a"); /* one is enough */
     ui_type(&m, "\x01");
     assert_int_equal(m.focus, UI_FOCUS_LIST);
     assert_no_intent(&m);
@@ -91,7 +91,7 @@ static void test_moving_and_asking_first(void **state)
     ui_type(&m, "Gs"); /* not running: nothing to stop */
     assert_int_equal(m.dialog, UI_DIALOG_NONE);
     assert_no_intent(&m);
-    ui_type(&m, "xy");
+    ui_type(&m, "Xy");
     assert_intent(&m, UI_INTENT_REMOVE, "cccc00000003", NULL);
     ui_type(&m, "q");
     assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
@@ -102,7 +102,7 @@ static void test_the_question_keeps_its_workload(void **state)
 {
     struct ui_model m;
     ui_begin(&m);
-    ui_type(&m, "x");
+    ui_type(&m, "X");
     ui_model_list(&m, ui_records + 1, 2); /* it went away meanwhile; another one is selected now */
     ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_REMOVE, "aaaa00000001", NULL);
@@ -152,7 +152,7 @@ static void test_console_takes_every_key(void **state)
     ui_type(&m, "\t");
     assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
     ui_pane(&m)->may_type = false;
-    ui_type(&m, "x");
+    ui_type(&m, "X");
     assert_no_intent(&m);
     ui_type(&m, "\x1dt");
     assert_intent(&m, UI_INTENT_TAKE_OVER, "aaaa00000001", NULL);
@@ -210,13 +210,46 @@ static void test_launch_sheet(void **state)
     assert_string_equal(m.sheet.lines[UI_FIELD_COMMAND].text, "make 'te st'");
     assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "build");
+    m.sheet.field = UI_FIELD_INSTALL; /* of no CD nothing is */
+    ui_type(&m, "new.disk\r");
+    assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
+    ui_type(&m, "\x15");
     m.sheet.field = UI_FIELD_NAME;
     ui_type(&m, "it\x13"); /* ctrl-s */
     assert_intent(&m, UI_INTENT_SAVE, "it", NULL);
+    m.sheet.field = UI_FIELD_PIDS;
+    ui_type(&m,
+            "50\x1b[B2G\x1b[B\x1b[B\x1b[C\x1b[C\x1b[C\x1b[B\x1b[D"); /* pids, disk, keep, restart */
+    ui_type(&m, "\x13");
+    struct ui_intent i;
+    assert_true(ui_take_intent(&m, &i));
+    assert_non_null(strstr(i.text, "pids = 50\ndisk = 2G\n\n[lifecycle]\nkeep = always\n"
+                                   "restart = always\n"));
+    ui_intent_done(&i);
+    ui_type(&m, "\r");
+    assert_true(ui_take_intent(&m, &i));
+    assert_non_null(strstr(i.text, "--pids\x1f"
+                                   "50\x1f--set\x1fresources.disk=2G\x1f--keep\x1f"
+                                   "always\x1f--set\x1flifecycle.restart=always\x1f--name"));
+    ui_intent_done(&i);
+    ui_update_relaunch(&m);
     m.sheet.field = UI_FIELD_COMMAND;
     ui_type(&m, "\x15'open\r"); /* an open quote starts nothing */
     assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
     ui_model_done(&m);
+}
+
+static void test_an_installation(void **state)
+{
+    struct ui_sheet s = {0};
+    strcpy(s.lines[UI_FIELD_FILE].text, "'/a \"b.iso'");
+    strcpy(s.lines[UI_FIELD_INSTALL].text, "new.disk 8G");
+    autostrv char **args = ui_sheet_args(&s, "strong");
+    autofree char *line = strv_join(args, "|");
+    assert_string_equal(
+        line, "--profile|strong|--boundary|vm|--image|disk:./new.disk|--set|machine.install=yes|"
+              "--set|machine.cdrom=\"/a \\\"b.iso\"|--set|machine.disk-size=8G");
+    ui_sheet_done(&s);
 }
 
 static void test_the_dial(void **state)
@@ -269,7 +302,7 @@ static void test_marks_and_what_is_done_to_all(void **state)
     assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
     assert_intent(&m, UI_INTENT_KILL, "bbbb00000002", NULL);
     assert_no_intent(&m);
-    ui_type(&m, "*x");
+    ui_type(&m, "*X");
     assert_non_null(strstr(m.question, "and 1 more"));
     ui_type(&m, "n\x1b"); /* Esc takes the marks away */
     assert_int_equal(ui_model_marked(&m), 0);
@@ -399,7 +432,7 @@ static void test_tree(void **state)
     assert_intent(&m, UI_INTENT_DO, NULL,
                   "clone\x1f"
                   "eeee00000005");
-    ui_type(&m, "x");
+    ui_type(&m, "X");
     assert_non_null(strstr(m.question, "snapshot warm"));
     ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_DO, NULL,
@@ -444,26 +477,6 @@ static void test_commands(void **state)
     ui_type(&m, "y");
     assert_intent(&m, UI_INTENT_DO, NULL, "rm\x1fweb\x1f--force");
     ui_type(&m, ":q\r");
-    assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
-    ui_model_done(&m);
-}
-
-static void test_keys_of_the_person(void **state)
-{
-    struct ui_model m;
-    struct error e;
-    ui_begin(&m);
-    assert_int_equal(ui_bindings_add(&m.bindings, "quit", "ctrl-x", &e), 0);
-    assert_int_equal(ui_bindings_add(&m.bindings, "kill", "F3", &e), 0);
-    assert_int_equal(ui_bindings_add(&m.bindings, "kil", "a", &e), -EINVAL);
-    assert_non_null(strstr(e.text, "kill"));
-    assert_int_equal(ui_bindings_add(&m.bindings, "kill", "F30", &e), -EINVAL);
-    ui_type(&m, "qK");
-    assert_no_intent(&m);
-    assert_int_equal(m.dialog, UI_DIALOG_NONE);
-    ui_type(&m, "\x1bORy");
-    assert_intent(&m, UI_INTENT_KILL, "aaaa00000001", NULL);
-    ui_type(&m, "\x18");
     assert_intent(&m, UI_INTENT_QUIT, NULL, NULL);
     ui_model_done(&m);
 }
@@ -737,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_console_takes_every_key),
         cmocka_unit_test(test_what_has_the_keys_is_seen),
         cmocka_unit_test(test_launch_sheet),
+        cmocka_unit_test(test_an_installation),
         cmocka_unit_test(test_the_dial),
         cmocka_unit_test(test_marks_and_what_is_done_to_all),
         cmocka_unit_test(test_filter_words),
@@ -745,7 +759,6 @@ int main(void)
         cmocka_unit_test(test_what_goes_through_the_network),
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_keys_of_the_person),
         cmocka_unit_test(test_reduced_motion),
         cmocka_unit_test(test_function_keys),
         cmocka_unit_test(test_the_tour),

@@ -55,6 +55,14 @@ void assert_intent(struct ui_model *m, enum ui_intent_kind kind, const char *id,
     ui_intent_done(&i);
 }
 
+void assert_verb(struct ui_model *m, const char *words)
+{
+    autofree char *args = str_dup(words);
+    for (char *c = args; *c; c++)
+        *c = *c == ' ' ? UI_ARG_END : *c;
+    assert_intent(m, UI_INTENT_DO, NULL, args);
+}
+
 void assert_no_intent(struct ui_model *m)
 {
     struct ui_intent i;

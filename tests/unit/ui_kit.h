@@ -13,6 +13,7 @@ void ui_type(struct ui_model *m, const char *typed);
 
 /* The next intent is this one, about this workload. */
 void assert_intent(struct ui_model *m, enum ui_intent_kind kind, const char *id, const char *text);
+void assert_verb(struct ui_model *m, const char *words); /* it is this verb, a blank between words */
 void assert_no_intent(struct ui_model *m);
 
 #endif

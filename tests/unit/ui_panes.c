@@ -135,6 +135,33 @@ static void test_saving_what_it_showed(void **state)
     ui_model_done(&m);
 }
 
+/* Nothing is left out of a copy because it was asked for early. */
+static void test_what_is_still_coming_is_waited_for(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    ui_type(&m, "\r");
+    assert_intent(&m, UI_INTENT_OPEN, NULL, NULL);
+    show(&m, (const char *const[]){"third", "fourth"}, 2, 2);
+    ui_type(&m, "\x1d[");
+    assert_intent(&m, UI_INTENT_HISTORY, NULL, NULL);
+    ui_type(&m, "gVGy"); /* two of those lines are not here */
+    assert_no_intent(&m);
+    assert_non_null(ui_pane(&m)->copy);
+    assert_non_null(m.message);
+    ui_type(&m, "Vs\x15out.txt\r");
+    assert_no_intent(&m);
+    gone(&m, 0, "first");
+    assert_intent(&m, UI_INTENT_HISTORY, NULL, NULL);
+    assert_no_intent(&m);
+    gone(&m, 1, "second");
+    assert_intent(&m, UI_INTENT_KEEP, "out.txt", "first\nsecond\nthird\nfourth\n");
+    assert_no_intent(&m);
+    ui_type(&m, "gVGy");
+    assert_intent(&m, UI_INTENT_COPIED, NULL, "first\nsecond\nthird\nfourth");
+    ui_model_done(&m);
+}
+
 static char *row_text(const struct cells *c, int row)
 {
     struct buf b = {0};
@@ -250,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_no_room_for_one_more),
         cmocka_unit_test(test_looking_back),
         cmocka_unit_test(test_saving_what_it_showed),
+        cmocka_unit_test(test_what_is_still_coming_is_waited_for),
         cmocka_unit_test(test_the_pane_of_plain_streams),
         cmocka_unit_test(test_typing_to_all_marked),
         cmocka_unit_test(test_the_mouse_copies_and_scrolls),

@@ -1,0 +1,182 @@
+#include "app/cli/changed.h"
+#include "app/cli/copy_out.h"
+#include "app/cli/progress.h"
+#include "app/cli/records_tar.h"
+#include "base/records.h"
+
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One archive in the making. Whatever a workload sends may be a lie. */
+struct packing {
+    struct records_tar out;
+    struct copy_out from;
+    struct changed_counts counts;
+};
+
+static int wrong(int r, const char *path, struct error *e)
+{
+    autofree char *shown = str_escape_z(path);
+    if (r == -EBADMSG)
+        return error_set(e, EBADMSG, "the workload sent nonsense instead of %s", shown);
+    if (r == -ECANCELED)
+        return error_set(e, ECANCELED, "given up");
+    if (r == -EFBIG)
+        return error_set(e, EFBIG, "%s: there is not as much room for it", shown);
+    return error_errno(e, -r, "%s", shown);
+}
+
+/* A file, a link, or a folder with all that is in it. */
+static int put_thing(struct packing *p, const struct change *c, struct error *e)
+{
+    const char *path = c->path;
+    int in, got;
+    bool some;
+    int r = copy_out_begin(&p->from, path, &in, e);
+    if (r == -ENOENT) {
+        p->counts.gone++;
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    got = records_tar_read(&p->out, in, path + 1, S_ISDIR(c->mode), &some);
+    struct error theirs = {0};
+    if (got == -ECANCELED || got == -EFBIG) /* no more is wanted: the other side need not finish */
+        return wrong(got, path, e);
+    r = copy_out_end(&p->from, path, &theirs);
+    if (r == -ENOENT && !some) {
+        p->counts.gone++;
+        return 0;
+    }
+    if (got < 0 && (r == 0 || got != -EBADMSG))
+        return wrong(got, path, e);
+    if (r < 0)
+        *e = theirs;
+    return r;
+}
+
+static int put_folder(struct packing *p, const struct change *c)
+{
+    const struct tar_member m = {.type = TAR_DIR,
+                                 .mode = c->mode & 0777,
+                                 .uid = getuid(),
+                                 .gid = getgid(),
+                                 .mtime_s = time(NULL)};
+    if (!records_tar_fits(&p->out, 0))
+        return -EFBIG;
+    p->out.files++;
+    return disk_tar_member(&p->out.tar, c->path + 1, &m);
+}
+
+static int put_whiteout(struct packing *p, const struct change *c)
+{
+    const struct tar_member m = {
+        .type = TAR_FILE, .mode = 0600, .uid = getuid(), .gid = getgid(), .mtime_s = time(NULL)};
+    const char *leaf = strrchr(c->path, '/') + 1;
+    autofree char *folder = str_ndup(c->path + 1, (size_t)(leaf - c->path - 1));
+    autofree char *path = str_format("%s.wh.%s", folder, leaf);
+    if (!records_tar_fits(&p->out, 0))
+        return -EFBIG;
+    p->counts.deleted++;
+    return disk_tar_member(&p->out.tar, path, &m);
+}
+
+static int put_change(struct packing *p, const struct change *c, struct error *e)
+{
+    int r = 0;
+    if (records_tar_is_whiteout(c->path))
+        p->counts.special++;
+    else if (c->kind == CHANGE_DELETED)
+        r = put_whiteout(p, c);
+    else if (S_ISDIR(c->mode) && c->kind == CHANGE_CHANGED)
+        r = put_folder(p, c);
+    else if (S_ISDIR(c->mode) || S_ISREG(c->mode) || S_ISLNK(c->mode))
+        return put_thing(p, c, e);
+    else
+        p->counts.special++;
+    return r < 0 ? wrong(r, c->path, e) : 0;
+}
+
+/* Absolute, and nothing in it that leads elsewhere. */
+static bool is_path(const char *path)
+{
+    return path[0] == '/' && path[1] && record_check_name(path + 1, strlen(path + 1), 0) == 0;
+}
+
+/* Whatever is in a folder stands right behind it: '/' comes before every byte a name can have. */
+static int by_path(const void *a, const void *b)
+{
+    const char *x = ((const struct change *)a)->path, *y = ((const struct change *)b)->path;
+    while (*x && *x == *y)
+        x++, y++;
+    int c = *x == '/' ? 0 : (unsigned char)*x, d = *y == '/' ? 0 : (unsigned char)*y;
+    return !*x || !*y ? (*x != 0) - (*y != 0) : c - d;
+}
+
+static bool is_below(const char *path, const char *top)
+{
+    size_t size = strlen(top);
+    return strncmp(path, top, size) == 0 && path[size] == '/';
+}
+
+int changed_order(struct changes *list, struct error *e)
+{
+    const struct change *leaf = NULL; /* a file or link: nothing can be in it */
+    if (list->count)
+        qsort(list->list, list->count, sizeof(*list->list), by_path);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct change *c = &list->list[i];
+        if (!is_path(c->path) || (i && str_equal(c->path, c[-1].path)) ||
+            (leaf && is_below(c->path, leaf->path)))
+            return wrong(-EBADMSG, c->path, e);
+        bool single = S_ISREG(c->mode) || S_ISLNK(c->mode);
+        leaf = single && c->kind != CHANGE_DELETED ? c : NULL;
+    }
+    return 0;
+}
+
+static int put_all(struct packing *p, const struct changes *list, struct error *e)
+{
+    const struct change *whole = NULL; /* it came with all that is in it, or none of that comes */
+    for (size_t i = 0; i < list->count; i++) {
+        const struct change *c = &list->list[i];
+        bool folder = S_ISDIR(c->mode) && c->kind != CHANGE_DELETED;
+        if (whole && is_below(c->path, whole->path))
+            continue;
+        int r = put_change(p, c, e);
+        if (r < 0)
+            return r;
+        bool alone = folder && c->kind == CHANGE_CHANGED && !records_tar_is_whiteout(c->path);
+        whole = alone ? NULL : c;
+    }
+    int r = disk_tar_end(&p->out.tar);
+    return r < 0 ? error_errno(e, -r, "the archive") : 0;
+}
+
+int changed_tar(const struct dirs *d, const struct state_record *r, int fd, uint64_t room,
+                struct changed_counts *ret, struct error *e)
+{
+    struct packing p = {.out.room = room ? room : UINT64_MAX};
+    struct changes list;
+    int result = copy_out_open(&p.from, d, r, e);
+    if (result == 0)
+        result = changed_list(d, r, &list, e);
+    if (result == 0) {
+        disk_tar_init(&p.out.tar, fd);
+        p.out.total = list.bytes;
+        result = list.cut ? error_set(e, E2BIG, "more files were changed than are listed")
+                          : changed_order(&list, e);
+        if (result == 0)
+            result = put_all(&p, &list, e);
+        disk_tar_done(&p.out.tar);
+        changes_done(&list);
+    }
+    copy_out_close(&p.from);
+    progress_over();
+    p.counts.files = p.out.files;
+    p.counts.special += p.out.left_out;
+    if (result == 0)
+        *ret = p.counts;
+    return result;
+}

@@ -1,0 +1,30 @@
+/* Records of files (base/records.h) as members of a tar. */
+#ifndef COFFERDAM_APP_CLI_RECORDS_TAR_H
+#define COFFERDAM_APP_CLI_RECORDS_TAR_H
+
+#include "images/disk_tar.h"
+
+struct records_tar {
+    struct disk_tar tar;
+    uint64_t room;     /* bytes that it may have in all, headers too */
+    uint64_t done;     /* bytes of content that have come */
+    uint64_t total;    /* as far as anybody knows, for who looks on */
+    uint64_t files;    /* members written */
+    uint64_t left_out; /* with names that mean a whiteout, each with all that is in it */
+};
+
+/* Whether one more member with so much content has room. */
+bool records_tar_fits(const struct records_tar *t, uint64_t size);
+/* A name in `path` begins with ".wh.": who reads the tar would delete something else for it. */
+bool records_tar_is_whiteout(const char *path);
+
+/*
+ * Reads one stream from `in` (taken) to its end; its first record becomes the member `base`, a plain
+ * path, the others stand below it. Whatever the sender says may be a lie: -EBADMSG for records that
+ * are cut off, malformed or out of their place, or if `folder` says that the first is one and it is
+ * not, -EFBIG beyond `room`, -ECANCELED, else what the sender itself says went wrong. `*ret_some`: a
+ * record had come.
+ */
+int records_tar_read(struct records_tar *t, int in, const char *base, bool folder, bool *ret_some);
+
+#endif

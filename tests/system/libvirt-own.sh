@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# What libvirt does with its domains, done with whole machines of ours: saved and gone on with, reset,
+# cloned with disks that need nothing else.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/system/machine.sh
+. "$(dirname "$0")/machine.sh"
+# shellcheck source=tests/system/libvirt-lib.sh
+. "$(dirname "$0")/libvirt-lib.sh"
+
+overlay_of() { find "$XDG_STATE_HOME" -name disk0.qcow2 -path "*$1*"; }
+starts_twice() { [ "$(cofferdam logs "$1" | grep -c "boot sector is here")" = 2 ]; }
+below() { qemu-img info -U --output=json "$1" | sed -n 's/.*"backing-filename": "\(.*\)".*/\1/p'; }
+
+test_saved_and_gone_on_with() {
+    need_libvirt
+    vm --detach --name own >out
+    await 5 says own "boot sector is here"
+    type_to own nn
+    await 5 says own 12
+    capture cofferdam domain start own
+    expect_status 125
+    expect_err_has "it runs"
+    cofferdam domain save own
+    await 10 no_domains
+    expect_equal "$(cofferdam ps -q)" "" "what runs after save"
+    cofferdam domain start own >out
+    type_to own n
+    await 10 says own 3
+    expect_equal "$(cofferdam snapshot list -q)" "" "snapshots after it has gone on"
+    cofferdam pause own # as it was saved it may stand still; it goes on when it is started
+    cofferdam domain save own
+    cofferdam domain start own >out
+    type_to own n
+    await 10 says own 4
+    cofferdam domain save own
+    cofferdam domain forget-save own
+    capture cofferdam domain start own
+    expect_status 125
+    expect_err_has "no memory of a machine"
+    expect_equal "$(cofferdam snapshot list -q)" "" "snapshots after forget-save"
+    await 15 all_gone
+}
+
+test_what_cannot_be_saved_runs_on() {
+    need_libvirt
+    vm --detach --name taken >out
+    await 5 says taken "boot sector is here"
+    cofferdam snapshot create --files --name saved-taken taken >out
+    capture cofferdam domain save taken
+    expect_status 125
+    expect_err_has "saved before"
+    type_to taken n
+    await 5 says taken 1
+    cofferdam domain reset taken
+    await 10 starts_twice taken
+    type_to taken n
+    await 10 says taken here1 # it counts anew
+    cofferdam kill taken
+    cofferdam snapshot rm --force saved-taken
+    cofferdam run --detach --name plain -- sleep 1000 >out
+    capture cofferdam domain save plain
+    expect_status 125
+    expect_err_has "no whole machine"
+    capture cofferdam clone --full plain
+    expect_status 125
+    expect_err_has "--full is for whole machines"
+    cofferdam kill plain
+    await 15 all_gone
+}
+
+# Whatever else has the name it would be saved under is neither started nor thrown away.
+test_only_what_was_saved_is_gone_on_with() {
+    need userns
+    local verb name
+    cofferdam run --detach --name other -- sleep 1000 >out
+    cofferdam snapshot create --name saved-mine other
+    cofferdam snapshot create --name saved-other other
+    cofferdam kill other
+    for verb in start forget-save; do
+        for name in mine other; do
+            capture cofferdam domain $verb $name
+            expect_status 125
+            expect_err_has "is saved under that name"
+        done
+    done
+    expect_equal "$(cofferdam ps -q)" "" "what runs"
+    expect_equal "$(cofferdam snapshot list -q | wc -l)" 2 "snapshots that are left"
+    cofferdam snapshot rm --force saved-mine saved-other
+}
+
+# The disk below goes, and the snapshot: what was cloned whole needs neither.
+test_a_full_clone_stands_alone() {
+    need_libvirt
+    local id
+    cp "$RUN/disk" base
+    truncate -s 3M base
+    qemu-img convert -f raw -O qcow2 base mine.qcow2
+    cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.type=pc --memory 32M \
+        --image "disk:$PWD/mine.qcow2" --detach --name first >out
+    await 5 says first "boot sector is here"
+    type_to first n
+    await 5 says first 1
+    cofferdam snapshot create --memory --name one first
+    cofferdam clone --name second one >out
+    type_to second n # to a machine that has gone on
+    await 10 says second 2
+    cofferdam snapshot create --memory --name two second
+    cofferdam clone --full --name whole two >out
+    id=$(cat out)
+    type_to whole n
+    await 10 says whole 3
+    expect_equal "$(below "$(overlay_of "$id")")" "" "what is below the disk of a full clone"
+    id=$(cofferdam clone --name linked two)
+    [ -n "$(below "$(overlay_of "$id")")" ] || fail "a linked clone lies over nothing"
+    cofferdam kill first second linked
+    cofferdam snapshot rm --force one two
+    rm mine.qcow2
+    cofferdam snapshot create --memory --name three whole
+    cofferdam snapshot restore --force three >out
+    type_to whole n
+    await 10 says whole 4
+    cofferdam kill whole
+    cofferdam snapshot rm --force three
+    await 15 all_gone
+}
+
+# Of a workload as it is now, by a snapshot that is gone when they run: they need it no longer.
+test_a_clone_of_what_runs() {
+    need_libvirt
+    vm --detach --name runs >out
+    await 5 says runs "boot sector is here"
+    type_to runs nn
+    await 5 says runs 12
+    cofferdam clone --name too runs >out
+    expect_equal "$(cofferdam snapshot list -q)" "" "snapshots after the clone"
+    cofferdam snapshot create --memory --name of-too too
+    cofferdam snapshot restore --force of-too >out
+    type_to too n
+    await 10 says too 3
+    cofferdam kill runs too
+    cofferdam snapshot rm --force of-too
+    await 15 all_gone
+}
+
+test_zy_the_daemon_goes() { daemon_goes; }
+
+run_tests "$@"

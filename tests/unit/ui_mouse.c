@@ -1,0 +1,212 @@
+/* The mouse on what is no list: the line of keys, questions, the launch sheet, profiles. */
+#include "tests/unit/ui_kit.h"
+#include "ui/hints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void click(struct ui_model *m, int row, int col)
+{
+    autofree char *text = str_format("\x1b[<0;%d;%dM", col + 1, row + 1);
+    ui_type(m, text);
+}
+
+/* What the line of keys says there. */
+static void click_hint(struct ui_model *m, const char *words)
+{
+    autofree char *hints = ui_hints(m);
+    const char *at = strstr(hints, words);
+    assert_non_null(at);
+    click(m, m->rows - 1, (int)(at - hints) + (int)strlen(words) - 1);
+}
+
+static void test_the_line_of_keys(void **state)
+{
+    struct ui_model m;
+    struct error e;
+    ui_begin(&m);
+    click_hint(&m, "i details");
+    assert_string_equal(m.text_title, "web: state and plan");
+    assert_intent(&m, UI_INTENT_PAGE, NULL, NULL);
+    click_hint(&m, "Esc back");
+    assert_int_equal(m.page, UI_PAGE_LIST);
+    assert_intent(&m, UI_INTENT_PAGE_END, NULL, NULL);
+    assert_int_equal(ui_bindings_add(&m.bindings, "stop", "F9", &e), 0);
+    click_hint(&m, "F9 stop"); /* by whichever key it is done */
+    assert_int_equal(m.dialog, UI_DIALOG_CONFIRM);
+    click(&m, 23, 16); /* no */
+    assert_int_equal(m.dialog, UI_DIALOG_NONE);
+    assert_no_intent(&m);
+    click_hint(&m, "F9 stop");
+    click(&m, 23, 30); /* beside the answers */
+    assert_int_equal(m.dialog, UI_DIALOG_CONFIRM);
+    click(&m, 23, 8); /* yes */
+    assert_intent(&m, UI_INTENT_STOP, "aaaa00000001", NULL);
+    click_hint(&m, "q quit"); /* no slip of the hand ends it */
+    click(&m, 23, 79);        /* nothing stands there */
+    assert_no_intent(&m);
+    ui_model_done(&m);
+}
+
+/* Where no keys stand none is pressed; where several do one thing each is its own. */
+static void test_what_hides_the_line_of_keys(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    ui_type(&m, "/we\r");
+    for (int col = 0; col < 80; col++) {
+        click(&m, 23, col);
+        assert_int_equal(m.dialog, UI_DIALOG_FILTER); /* to be changed */
+        ui_type(&m, "\r");
+        assert_no_intent(&m);
+    }
+    ui_type(&m, "/\x1bi");
+    assert_intent(&m, UI_INTENT_PAGE, NULL, NULL);
+    ui_model_text_more(&m, "1\n2\n3\n4\n5\n6\n7\n", 14);
+    click_hint(&m, "Up Down");
+    assert_int_equal(m.text_scroll, 1);
+    click_hint(&m, "Up");
+    assert_int_equal(m.text_scroll, 0);
+    ui_type(&m, "\x1b[<2;9;9M"); /* the right button: out */
+    assert_int_equal(m.page, UI_PAGE_LIST);
+    ui_model_done(&m);
+}
+
+static void no_click_answers(struct ui_model *m, int row, int col)
+{
+    click(m, row, col);
+    assert_int_equal(m->dialog, UI_DIALOG_CONFIRM);
+    for (int aside = -5; aside <= 5; aside++)
+        assert_int_not_equal(ui_answer_at(m, col + aside), 'y');
+    click(m, m->rows - 1, col);
+    click(m, m->rows - 1, col);
+    assert_no_intent(m);
+    if (m->dialog == UI_DIALOG_CONFIRM)
+        ui_type(m, "n");
+    assert_int_equal(m->dialog, UI_DIALOG_NONE);
+}
+
+/* However often, and however little aside, a click is made where it asks: it does nothing. */
+static void test_no_click_asks_and_answers(void **state)
+{
+    for (int cols = UI_COLS_LEAST; cols <= 120; cols++) {
+        struct ui_model m;
+        int asked = 0;
+        ui_begin(&m);
+        ui_update_size(&m, 24, cols);
+        unsigned pull = ui_task_begin(&m, "image pull x");
+        ui_task_told(&m, pull, str_dup("downloading"), 1 << 20, 4 << 20);
+        for (int col = 0; col < cols; col++) {
+            uint32_t key = ui_hint_at(&m, col);
+            no_click_answers(&m, 22, col); /* the line of what is being done */
+            if (key != 'Z' && key != 's' && key != 'X')
+                continue;
+            no_click_answers(&m, 23, col);
+            asked++;
+        }
+        assert_true(asked >= 9); /* "Z give up" */
+        click_hint(&m, "Z give up");
+        click(&m, 23, ui_answers_col(&m) + 2); /* names a key, and is no button */
+        assert_int_equal(m.dialog, UI_DIALOG_CONFIRM);
+        click(&m, 23, cols - 14); /* yes, on the other side */
+        assert_intent(&m, UI_INTENT_GIVE_UP, "1", NULL);
+        ui_model_done(&m);
+    }
+}
+
+static void test_answers_to_what_a_key_asked(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    click(&m, 3, 5);
+    ui_type(&m, "s"); /* a click before it does not matter */
+    assert_int_equal(ui_answers_col(&m), 0);
+    click(&m, 23, 8);
+    assert_intent(&m, UI_INTENT_STOP, m.selected, NULL);
+    ui_update_size(&m, 8, 20);
+    ui_type(&m, "s");
+    click(&m, 7, 8); /* nothing of it is seen */
+    assert_no_intent(&m);
+    ui_model_done(&m);
+}
+
+static void test_the_line_of_a_console(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    ui_type(&m, "\r");
+    assert_intent(&m, UI_INTENT_OPEN, "aaaa00000001", NULL);
+    click_hint(&m, "z zoom");
+    assert_true(m.zoomed);
+    assert_int_equal(m.focus, UI_FOCUS_CONSOLE);
+    click_hint(&m, "Tab list");
+    assert_int_equal(m.focus, UI_FOCUS_LIST);
+    click_hint(&m, "Tab console");
+    click_hint(&m, "x close");
+    assert_int_equal(m.panes_count, 0);
+    ui_model_done(&m);
+}
+
+static struct profile_entry *profiles_new(const char *const *names, size_t count)
+{
+    struct profile_entry *p = mem_zero(count, sizeof(*p));
+    for (size_t i = 0; i < count; i++)
+        p[i] = (struct profile_entry){.name = str_dup(names[i]), .path = str_dup("x")};
+    return p;
+}
+
+static void test_the_sheet_and_profiles(void **state)
+{
+    static const char *const names[] = {"contained", "untrusted", "strong", "legacy-os"};
+    static const char *const boundaries[] = {"container", "sandbox", "microvm", "vm"};
+    struct ui_model m;
+    struct ui_stop stops[UI_STOPS];
+    ui_begin(&m);
+    ui_model_profiles(&m, profiles_new(names, UI_STOPS), UI_STOPS);
+    for (int i = 0; i < UI_STOPS; i++)
+        stops[i] = (struct ui_stop){.boundary = str_dup(boundaries[i]),
+                                    .profile = str_dup(names[i]),
+                                    .protects = str_dup(""),
+                                    .open = str_dup(""),
+                                    .costs = str_dup(""),
+                                    .lacks = str_dup(""),
+                                    .there = true};
+    ui_type(&m, "n");
+    ui_update_dial(&m, stops, "", NULL, NULL, NULL);
+    click(&m, 2 + UI_FIELD_DIAL, ui_sheet_stop_col(&m.sheet, -1, 80, 2) + 5);
+    assert_int_equal(m.sheet.field, UI_FIELD_DIAL);
+    assert_string_equal(m.profiles[m.profile].name, "strong");
+    autofree char *last = ui_sheet_stop_text(&m.sheet, 0, UI_COLS_LEAST, 3);
+    int col = ui_sheet_stop_col(&m.sheet, 0, UI_COLS_LEAST, 3); /* all are seen in the least room */
+    assert_string_equal(last, "( )4");
+    assert_true(col + (int)strlen(last) <= UI_COLS_LEAST);
+    assert_int_equal(ui_sheet_stop_at(&m.sheet, 0, UI_COLS_LEAST, col + 1), 3);
+    click(&m, 2 + UI_FIELD_NETWORK, 15); /* chosen, and not turned yet */
+    assert_int_equal(m.sheet.field, UI_FIELD_NETWORK);
+    assert_int_equal(m.sheet.choices[UI_FIELD_NETWORK], 0);
+    click(&m, 2 + UI_FIELD_NETWORK, 15);
+    assert_int_equal(m.sheet.choices[UI_FIELD_NETWORK], 1);
+    click(&m, 20, 15); /* below its lines */
+    assert_int_equal(m.sheet.field, UI_FIELD_NETWORK);
+    click_hint(&m, "Esc back");
+    assert_int_equal(m.dialog, UI_DIALOG_NONE);
+    ui_type(&m, "P");
+    click(&m, 2, 5);
+    assert_string_equal(m.profiles[m.profile].name, "untrusted");
+    click(&m, 2, 5); /* again: something is started with it */
+    assert_int_equal(m.dialog, UI_DIALOG_LAUNCH);
+    ui_model_done(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_line_of_keys),
+        cmocka_unit_test(test_what_hides_the_line_of_keys),
+        cmocka_unit_test(test_no_click_asks_and_answers),
+        cmocka_unit_test(test_answers_to_what_a_key_asked),
+        cmocka_unit_test(test_the_line_of_a_console),
+        cmocka_unit_test(test_the_sheet_and_profiles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
