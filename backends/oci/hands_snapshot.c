@@ -22,7 +22,10 @@
 
 enum { SNAPSHOT_CALL_MS = 20000, CHECKPOINT_MS = 600000, STOPPED_MAX = 128 * 1024 };
 
-/* Frees `argv`. 0 or -errno without a text: -EIO, it came to no good end. */
+enum { RUNSC_USAGE = 128 }; /* what gVisor ends with when it does not know an option */
+
+/* Frees `argv`. 0 or -errno without a text: -EIO, it came to no good end; -ENOTSUP, it does not
+ * know the words. */
 static int snapshot_run(char **argv, const int *fds, size_t count, int limit_ms)
 {
     autostrv char **mine = argv;
@@ -36,7 +39,9 @@ static int snapshot_run(char **argv, const int *fds, size_t count, int limit_ms)
         kill(pid, SIGKILL);
     while (n == 0 && waitpid(pid, &status, 0) < 0)
         n = errno == EINTR ? 0 : -errno;
-    return n < 0 ? n : status == 0 ? 0 : -EIO;
+    if (n < 0 || status == 0)
+        return n < 0 ? n : 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == RUNSC_USAGE ? -ENOTSUP : -EIO;
 }
 
 /* The folder is handed on by descriptor: no path leads there for the workload's ids. */
@@ -45,6 +50,11 @@ static int snapshot_checkpoint(const struct oci_runtime *r, const char *id, int 
 {
     const int fds[] = {FD_NONE, FD_NONE, FD_NONE, memory};
     int n = snapshot_run(oci_argv_checkpoint(r, id), fds, ARRAY_SIZE(fds), CHECKPOINT_MS);
+    if (n == -ENOTSUP)
+        return error_set(e, ENOTSUP,
+                         "%s is too old to write a workload's memory: gVisor of 2024 can, which "
+                         "Debian 12 has in bookworm-backports",
+                         r->program);
     return n < 0 ? error_set(e, -n, "%s could not write its memory", r->program) : 0;
 }
 

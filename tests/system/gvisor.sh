@@ -17,7 +17,7 @@ below() {
 hands_of() { cofferdam inspect --json "$1" | json "d['workloads'][0]['state']['pid']"; }
 
 test_platforms() {
-    need userns runsc
+    need userns new-runsc
     trap end_all EXIT
     local platform pid
     for platform in systrap ptrace; do
@@ -248,7 +248,7 @@ test_the_report_says_what_it_does_not_know() {
 
 # What the list refuses it, however often: the same document has numbers and names.
 test_refused_calls_are_in_the_report() {
-    need userns runsc python3
+    need userns new-runsc python3
     cat >calls.py <<'P'
 import ctypes, platform
 libc = ctypes.CDLL(None, use_errno=True)
