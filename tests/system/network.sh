@@ -380,10 +380,10 @@ card_of() { # PROGRAM SETTING…
     local program=$1
     fake_vmm "$@"
     faked "$program" --network private --set resources.limits=best-effort --detach --name n -- sleep 600 >id
-    PID=$(pgrep -f "^/$program --id $(cat id) --api-sock|^$PWD/bin/$program --api-sock" | head -n 1)
+    PID=$(pgrep -f "^/$program --id $(cat id) .*--api-sock|^$PWD/bin/$program --api-sock" | head -n 1)
     [ -n "$PID" ] || fail "$program does not run"
 }
-no_card() { ! pgrep -f "^/firecracker --id $(cat id) --api-sock|^$PWD/bin/[a-z-]* --api-sock" >pids; }
+no_card() { ! pgrep -f "^/firecracker --id $(cat id) .*--api-sock|^$PWD/bin/[a-z-]* --api-sock" >pids; }
 
 behind_its_card() {
     expect_equal "$(awk '$6 != "lo"' "/proc/$PID/net/if_inet6" 2>/dev/null)" "" "IPv6 of the card"
