@@ -14,6 +14,21 @@ need_libvirt() {
     [ -e "$RUN/disk" ] || boot_sector >"$RUN/disk"
 }
 
+# What is no Linux boots at the daemon of that URI, speaks and hears, and its disk stays as it was.
+boots_at() { # URI
+    local sum
+    sum=$(sha256sum <"$RUN/disk")
+    printf 'nnnq' >keys
+    STATUS=0
+    timeout 60 "$COFFERDAM" run --boundary vm --accel tcg --set "machine.uri=$1" --set machine.type=pc --memory 32M \
+        --set console.terminal=no --image "disk:$RUN/disk" <keys >out 2>err || STATUS=$?
+    cp out err "$T" 2>/dev/null || :
+    expect_equal "$STATUS" 0 status
+    grep -q "boot sector is here" out || { cat out err; fail "it has not spoken"; }
+    grep -q 123 out || { cat out; fail "it has not heard"; }
+    expect_equal "$(sha256sum <"$RUN/disk")" "$sum" "the disk"
+}
+
 # root_libvirtd FOLDER CONF [ARGUMENT…]: one in a mount namespace of its own. CONF says what stands in its qemu.conf.
 root_libvirtd() {
     setsid unshare -m --propagation private bash -c '

@@ -117,6 +117,24 @@ fake_vmm() {
 
 is_ready() { cofferdam logs "$1" | grep -q ready; }
 
+# Two clones of a machine of another kind: what it wrote is there, and each has its own name.
+prove_clones_with_files() { # OPTION…
+    machine "$@" --detach --name chipped -- sh -c 'echo mine >/root/f; echo ready; exec sleep 600' >id
+    await 60 is_ready chipped
+    capture cofferdam snapshot create chipped --name of-chipped
+    expect_status 0
+    capture cofferdam clone of-chipped --number 2
+    expect_status 0
+    for n in chipped chipped-1 chipped-2; do
+        capture cofferdam exec "$n" -- sh -c 'cat /root/f; hostname'
+        expect_out "mine
+$n"
+    done
+    cofferdam ps --quiet | xargs "$COFFERDAM" kill >/dev/null
+    await 5 nothing_runs
+    cofferdam snapshot rm --force of-chipped
+}
+
 # What runs goes on in others, each of which is told who it is before anybody hears of it; their
 # memory is one file that none of them can write.
 prove_clones() { # MODE of a snapshot's files

@@ -297,25 +297,11 @@ test_a_chipset() {
         expect_status 3
         expect_out up
     done
-    machine --set machine.type=q35 --detach --name chipped -- sh -c 'echo mine >/root/f; sleep 600' >id
-    await 30 chipped_is_ready
-    capture cofferdam snapshot create chipped --name of-chipped
-    expect_status 0
-    capture cofferdam clone of-chipped --number 2
-    expect_status 0
-    for n in chipped chipped-1 chipped-2; do
-        capture cofferdam exec "$n" -- sh -c 'cat /root/f; hostname'
-        expect_out "mine
-$n"
-    done
-    cofferdam ps --quiet | xargs "$COFFERDAM" kill >/dev/null
-    await 5 nothing_runs
-    cofferdam snapshot rm --force of-chipped
+    prove_clones_with_files --set machine.type=q35
     capture machine --set machine.type=virt -- true
     expect_status 125
     expect_err_has "machine.type = virt"
 }
-chipped_is_ready() { cofferdam exec chipped -- cat /root/f 2>/dev/null | grep -q mine; }
 
 # A Debian with systemd: PID 1 of namespaces of its own inside, with their control groups. What has booted
 # for seconds is there again at once, each of them somebody else; README.md says how one is started.

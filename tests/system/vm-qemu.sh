@@ -248,20 +248,7 @@ test_an_image() {
     expect_out pc
     refused "machine.disk-size" --image small --set machine.disk-size=1G -- true
     refused "machine.type = microvm" --image small --set machine.type=microvm -- true
-    machine --detach --name chipped -- sh -c 'echo mine >/root/f; echo ready; exec sleep 600' >id
-    await 60 is_ready chipped
-    capture cofferdam snapshot create chipped --name of-chipped
-    expect_status 0
-    capture cofferdam clone of-chipped --number 2
-    expect_status 0
-    for n in chipped chipped-1 chipped-2; do
-        capture cofferdam exec "$n" -- sh -c 'cat /root/f; hostname'
-        expect_out "mine
-$n"
-    done
-    cofferdam ps --quiet | xargs "$COFFERDAM" kill >/dev/null
-    await 5 nothing_runs
-    cofferdam snapshot rm --force of-chipped
+    prove_clones_with_files
 }
 
 # log in, go on in two others, each with a disk and a memory of its own; beside how long it took to boot.
