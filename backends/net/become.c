@@ -1,5 +1,6 @@
 #include "backends/net/become.h"
 
+#include "backends/net/calls.h"
 #include "backends/net/translator.h"
 #include "base/fd.h"
 
@@ -120,6 +121,8 @@ void net_become(const int *fds, pid_t parent)
     const char *program = net_program();
     if (!program)
         become_fail("slirp4netns");
+    if (net_calls_confine() < 0)
+        become_fail("a system call filter");
     execve(program, (char *const *)argv, (char *const *)env);
     become_fail(program);
 }

@@ -10,9 +10,9 @@ enum { NET_FD_READY = 3, NET_FD_LEAVE, NET_FD_USER, NET_FD_NET, NET_FDS };
 /*
  * fds[2] to fds[NET_FDS - 1] are given, NET_FD_USER as far as there is one. Ends with whoever made
  * it, may write no file, start no other program and reach no socket with a name, and its memory is
- * bounded: root by a mount namespace, a filter and no capability but that of low ports, all
- * slirp4netns's own; others by Landlock, where the kernel has it, and that filter. What fails is a
- * line on fds[2] and an exit status. `parent` made it, and its end is this one's.
+ * bounded: all by a filter of ours (calls.h) and slirp4netns's own; root by its mount namespace and
+ * no capability but that of low ports as well, others by Landlock, where the kernel has it. What
+ * fails is a line on fds[2] and an exit status. `parent` made it, and its end is this one's.
  */
 void net_become(const int *fds, pid_t parent) __attribute__((noreturn));
 

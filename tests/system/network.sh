@@ -274,6 +274,7 @@ ends_with_it() {
     [ -n "$pid" ] || fail "$1: nobody translates"
     grep -q '^Seccomp:.*2' "/proc/$pid/status" || fail "$1: no filter"
     grep -q '^NoNewPrivs:.*1' "/proc/$pid/status" || fail "$1: new privileges"
+    grep -q '^Seccomp_filters:.*[2-9]$' "/proc/$pid/status" || fail "$1: no filter of ours"
     cofferdam kill n
     await 10 none_translates
     cofferdam run "${OPTIONS[@]}" --name n --detach -- sleep 600 >/dev/null

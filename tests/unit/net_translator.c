@@ -1,10 +1,15 @@
 /* A private network: what it counts, and what it may not be given. */
 #include "tests/unit/unit.h"
 
+#include "backends/net/calls.h"
 #include "backends/net/translator.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 static const char table[] =
     "Inter-|   Receive                                                |  Transmit\n"
@@ -62,12 +67,45 @@ static void test_nothing(void **state)
     net_translator_end(&t);
 }
 
+/* A bit for each that is not as it should be. */
+static unsigned calls_wrong(void)
+{
+    int pair[2];
+    const bool wrong[] = {
+        socket(AF_UNIX, SOCK_STREAM, 0) >= 0,
+        socket(AF_UNIX, SOCK_DGRAM, 0) >= 0,
+        socket(AF_NETLINK, SOCK_RAW, 0) >= 0,
+        socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) >= 0,
+        kill(getpid(), 0) >= 0,
+        syscall(SYS_io_uring_setup, 1, NULL) >= 0 || errno != EACCES,
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0,
+        socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0) < 0,
+    };
+    unsigned bits = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        bits |= (unsigned)wrong[i] << i;
+    return bits;
+}
+
+/* What it could become by a fault of its own speaks to no server of this host. */
+static void test_calls(void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(net_calls_confine() < 0 ? 255 : (int)calls_wrong());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
