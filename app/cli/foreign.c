@@ -78,7 +78,7 @@ static void foreign_complain(const struct cli *c, const struct foreign_place *p,
 struct foreign_question {
     struct foreign_places places;
     struct spawn_running program;
-    bool begun, figures;
+    bool begun, heard, figures;
 };
 
 struct foreign_question *foreign_begin(bool figures)
@@ -97,6 +97,7 @@ json_t *foreign_hear(const struct cli *c, const struct dirs *d, struct foreign_q
     json_t *all = places->count ? json_array() : NULL;
     autoclose int dir = places->count ? file_open_private_dir(d->cache, true, &ignored) : FD_NONE;
     foreign_places_hear(places, q->begun ? &q->program : NULL);
+    q->heard = true;
     for (size_t i = 0; i < places->count; i++) {
         struct foreign_place *p = &places->of[i];
         json_t *list = p->domains ? json_incref(p->domains) : foreign_cached(dir, p->uri);
@@ -115,6 +116,8 @@ void foreign_end(struct foreign_question *q)
     struct error ignored;
     if (!q)
         return;
+    if (!q->heard)
+        q->program.deadline = 0; /* nobody wants its answer any more */
     if (q->begun)
         spawn_run_end(&q->program, 0, NULL, NULL, &ignored);
     foreign_places_done(&q->places);

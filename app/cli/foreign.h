@@ -24,8 +24,8 @@
  */
 json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures);
 /*
- * The same in pieces, for who has something else to ask and to show meanwhile: all three are
- * called, in this order.
+ * The same in pieces, for who has something else to ask and to show meanwhile, in this order.
+ * end() in any case: what was not heard is not waited for.
  */
 struct foreign_question;
 struct foreign_question *foreign_begin(bool figures);
