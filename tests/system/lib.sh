@@ -292,7 +292,7 @@ try() {
     ) >"$T/log" 2>&1 </dev/null
 }
 
-says() { sed 's/^/#     /' "$T/log" | cat -v; }
+log_says() { sed 's/^/#     /' "$T/log" | cat -v; }
 
 # What fails is a failure. Who has asked for two tries, as CI does, whose machine has others on it, gets the second's
 # verdict, and the first's words with it: what needed two is a fault to be found, in the test or in the program.
@@ -304,7 +304,7 @@ run_one() {
     status=$?
     if [ $status != 0 ] && [ $status != 77 ] && [ "${COFFERDAM_TRIES:-1}" -gt 1 ] && [ -z "${COFFERDAM_LONG:-}" ]; then
         echo "# unsteady: $title"
-        says
+        log_says
         remove_what_is_left
         try "$name" "$name.again"
         status=$?
@@ -314,7 +314,7 @@ run_one() {
     77) echo "ok $number - $title # SKIP $(cat "$T/skip" 2>/dev/null)" ;;
     *)
         echo "not ok $number - $title"
-        says
+        log_says
         FAILURES=$((FAILURES + 1))
         ;;
     esac
