@@ -246,15 +246,21 @@ static void machine_firmware(struct machine_parts *m, bool secure)
         }
 }
 
-/* What a system has written down when it was installed: which of its files starts it. */
+/*
+ * What a system has written down when it was installed: which of its files starts it. The guest
+ * reads all of it, so a link that came with a disk, to whatever of the person's, is not followed.
+ */
 static void machine_variables(struct machine_parts *m, const struct dirs *d, const char *disk)
 {
     autofree char *named = machine_disk_path(d, disk);
     autofree char *path = str_format("%s.vars", named);
-    autofree char *real = m->parts.vars && *disk ? realpath(path, NULL) : NULL;
-    if (!real || access(real, R_OK) < 0)
+    struct stat usual, st;
+    if (!m->parts.vars || !*disk || stat(m->parts.vars, &usual) < 0 || lstat(path, &st) < 0 ||
+        !S_ISREG(st.st_mode) || st.st_size != usual.st_size || access(path, R_OK) < 0)
         return;
-    m->vars = TAKE(real);
+    m->vars = realpath(path, NULL);
+    if (!m->vars)
+        return;
     m->parts.vars = m->vars;
 }
 

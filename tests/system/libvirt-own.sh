@@ -12,6 +12,28 @@ overlay_of() { find "$XDG_STATE_HOME" -name disk0.qcow2 -path "*$1*"; }
 starts_twice() { [ "$(cofferdam logs "$1" | grep -c "boot sector is here")" = 2 ]; }
 below() { qemu-img info -U --output=json "$1" | sed -n 's/.*"backing-filename": "\(.*\)".*/\1/p'; }
 
+# variables_are FILE WHAT: what the firmware of a machine with that disk would begin with.
+variables_are() {
+    cofferdam plan --json --boundary vm --runtime libvirt --set machine.firmware=uefi --image "disk:$PWD/disk" >plan
+    expect_equal "$(json 'd["plan"]["machine"]["vars"]' <plan)" "$1" "$2"
+}
+
+# The guest reads them all: a link that came with the disk would show it whatever of the person's.
+test_variables_beside_a_disk() {
+    need qemu-img
+    local usual=/usr/share/OVMF/OVMF_VARS_4M.fd
+    [ -r $usual ] || { echo "needs ovmf" >"$T/skip"; exit 77; }
+    qemu-img create -q -f qcow2 disk 1M
+    cp $usual disk.vars
+    variables_are "$PWD/disk.vars" "those beside it"
+    mv disk.vars secret
+    ln -s "$PWD/secret" disk.vars
+    variables_are $usual "a link"
+    rm disk.vars
+    head -c 4096 secret >disk.vars
+    variables_are $usual "of another size"
+}
+
 test_saved_and_gone_on_with() {
     need_libvirt
     vm --detach --name own >out
