@@ -327,7 +327,8 @@ void ui_model_text_more(struct ui_model *m, const char *data, size_t size);
 void ui_model_text_end(struct ui_model *m, bool failed);
 /* numbers.c: the page of one workload's numbers. */
 bool ui_shows_numbers(const struct ui_model *m);
-void ui_model_numbers(struct ui_model *m); /* it is as they are now, if it is shown */
+bool ui_numbers_are_seen(const struct ui_model *m); /* on any page: only then are they asked for */
+void ui_model_numbers(struct ui_model *m);          /* it is as they are now, if it is shown */
 bool ui_text_search(struct ui_model *m,
                     bool here); /* from the first line seen on; false: none has it */
 void ui_model_text_again(struct ui_model *m, const char *text);        /* in its place, whole */

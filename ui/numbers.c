@@ -58,6 +58,14 @@ static void numbers(const struct ui_model *m, const struct ui_row *r, struct buf
         buf_printf(b, "its guest says: %s\n", r->says);
 }
 
+bool ui_numbers_are_seen(const struct ui_model *m)
+{
+    bool list = m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH;
+    if (m->hidden || (list && m->zoomed && m->panes_count)) /* a pane has the list's place */
+        return false;
+    return list || m->page == UI_PAGE_HOST || m->page == UI_PAGE_GRAPHS || ui_shows_numbers(m);
+}
+
 static char *text_of(const struct ui_model *m)
 {
     const struct ui_row *r = ui_model_row(m, m->text_id);

@@ -86,9 +86,9 @@ static void state_owned(void *record, struct owned *ret)
 {
     struct state_record *r = record;
     *ret = (struct owned){
-        {&r->id,       &r->name,  &r->profile, &r->boundary, &r->runtime, &r->image, &r->command,
+        {&r->id,     &r->name,    &r->profile, &r->boundary, &r->runtime, &r->image, &r->command,
          &r->snapshot, &r->accel, &r->reason},
-        {&r->labels, &r->phases, &r->limits, &r->events},
+        {&r->labels, &r->phases, &r->limits,                         &r->events                           },
     };
 }
 
@@ -159,6 +159,7 @@ static void *get_records(struct reading *r, const struct kind *k, size_t *ret_co
 struct looked {
     int64_t changed, listed_ms, snapshots_ms;
     struct buf list, snapshots; /* as they were told last */
+    uint64_t disk, disk_free;   /* so, too; MiB */
 };
 
 static int64_t changed_ns(const char *path)
@@ -215,6 +216,16 @@ static bool are_news(struct buf *told, const struct kind *k, const void *list, s
     return !same;
 }
 
+/* By the MiB: on most machines somebody writes a few bytes each second. */
+static bool disk_is_news(struct looked *l, const struct scout_news *n)
+{
+    uint64_t disk = n->disk >> 20, left = n->disk_free >> 20;
+    bool same = disk == l->disk && left == l->disk_free;
+    l->disk = disk;
+    l->disk_free = left;
+    return !same;
+}
+
 /* Nothing is put into `b` if there is no news. */
 static void look(struct looked *l, const struct dirs *d, unsigned what, struct buf *b)
 {
@@ -233,6 +244,8 @@ static void look(struct looked *l, const struct dirs *d, unsigned what, struct b
     if ((what & SCOUT_DISK) && (statvfs(d->data, &fs) == 0 || statvfs("/", &fs) == 0)) {
         n.disk = fs.f_blocks * fs.f_frsize;
         n.disk_free = fs.f_bavail * fs.f_frsize;
+        if (!disk_is_news(l, &n) && !all)
+            n.disk = 0;
     }
     if (what & SCOUT_PROFILES)
         look_profiles(&n);

@@ -33,15 +33,6 @@ static void snapshots_take(struct world *w, const struct snapshot_record *list, 
     ui_model_snapshots(w->model, to, count);
 }
 
-/* Only what is seen is asked for. */
-static bool numbers_are_seen(const struct ui_model *m)
-{
-    if (m->hidden)
-        return false;
-    return (m->page == UI_PAGE_LIST && m->dialog != UI_DIALOG_LAUNCH) || m->page == UI_PAGE_HOST ||
-           m->page == UI_PAGE_GRAPHS || ui_shows_numbers(m);
-}
-
 static bool item_lives(const struct ui_model *m, size_t nth)
 {
     const struct ui_item *it = &m->items[nth];
@@ -66,7 +57,7 @@ static void ask_all(struct world *w, int64_t now)
     ui_model_layout(m, &list, &pane);
     size_t from = ui_list_from(m, list.rows - 1), to = from + (size_t)MAX(list.rows, 1);
     w->turn++;
-    for (size_t i = 0; i < m->items_count && numbers_are_seen(m); i++)
+    for (size_t i = 0; i < m->items_count && ui_numbers_are_seen(m); i++)
         if (item_lives(m, i) &&
             (one ? str_equal(one, m->list[m->items[i].index].id)
                  : each || (i >= from && i < to) || i % TURNS == w->turn % TURNS))

@@ -52,11 +52,14 @@ static void test_several_at_once(void **state)
     ui_model_tiles(&m, r);
     assert_int_equal(r[1].row, r[0].row + r[0].rows + 1);
     assert_int_equal(r[0].cols, 160);
+    assert_true(ui_numbers_are_seen(&m));
     ui_type(&m, "\x1dz");
     ui_model_tiles(&m, r);
     assert_true(r[0].rows > 30);
     assert_int_equal(r[1].rows, 0);
-    ui_type(&m, "\x1dx"); /* the other one is still there */
+    assert_false(ui_numbers_are_seen(&m)); /* nor is the list: nobody is asked for its numbers */
+    ui_type(&m, "\x1dx");                  /* the other one is still there */
+    assert_true(ui_numbers_are_seen(&m));
     assert_intent(&m, UI_INTENT_CLOSE, "aaaa00000001", NULL);
     assert_int_equal(m.panes_count, 1);
     assert_string_equal(ui_pane(&m)->id, "bbbb00000002");
