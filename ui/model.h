@@ -382,7 +382,8 @@ const char *ui_row_age(const struct ui_row *r, int64_t now_ms, char *to, size_t 
 
 /* How many lines of the launch sheet stand above the window: the chosen one is seen. */
 int ui_sheet_scroll(const struct ui_model *m);
-int ui_sheet_rows(const struct ui_model *m); /* of its lines, where the rest is for the dial */
+int ui_sheet_paths(const struct ui_model *m); /* how many completions stand below its lines */
+int ui_sheet_rows(const struct ui_model *m);  /* of its lines, where the rest is for the dial */
 
 void ui_intend(struct ui_model *m, enum ui_intent_kind kind, const char *id, const char *text,
                size_t size);

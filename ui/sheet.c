@@ -42,6 +42,12 @@ void ui_sheet_done(struct ui_sheet *s)
     s->completions = NULL;
 }
 
+size_t ui_sheet_completions(const struct ui_sheet *s)
+{
+    size_t count = s->completions ? strv_length(s->completions) : 0;
+    return count > 1 ? count : 0; /* a single one is in its line already */
+}
+
 bool ui_field_is_typed(enum ui_field f)
 {
     return f != UI_FIELD_DIAL && f != UI_FIELD_PROFILE && !ui_field_choices(f);

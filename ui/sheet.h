@@ -72,6 +72,9 @@ char *ui_sheet_stop_text(const struct ui_sheet *s, int at, int cols, int stop);
 int ui_sheet_stop_col(const struct ui_sheet *s, int at, int cols, int stop);
 int ui_sheet_stop_at(const struct ui_sheet *s, int at, int cols, int col);
 
+/* How many completions there are to choose from. */
+size_t ui_sheet_completions(const struct ui_sheet *s);
+
 /*
  * Arguments of `launch` (and of `plan`): owned by the caller, without a verb. NULL: a quote is not
  * closed.

@@ -126,6 +126,15 @@ size_t ui_profiles_rows(const struct ui_model *m, const struct ui_rect *list)
                                     : MIN(m->profiles_count, (size_t)MAX(list->rows / 2, 3));
 }
 
+int ui_sheet_paths(const struct ui_model *m)
+{
+    enum { MOST = 6 };
+    int count = (int)ui_sheet_completions(&m->sheet), seen = MIN(count, (int)MOST);
+    int room = MAX(m->rows - 3 - ui_tasks_rows(m) - ui_sheet_rows(m), 0);
+    return seen + (seen < count) <= room ? seen
+                                         : MAX(room - 1, 0); /* how many more is said below */
+}
+
 int ui_sheet_scroll(const struct ui_model *m)
 {
     return MAX(0, (int)m->sheet.field - ui_sheet_rows(m) + 1);

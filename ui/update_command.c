@@ -60,6 +60,8 @@ static char **candidates(const struct ui_model *m, const char **ret_word)
                 strv_add(&found, own[i].name);
         return found;
     }
+    if (strstr(line, " -- ")) /* what comes now is a command, to be run as it stands */
+        return found;
     const struct ui_verb *v = verb_of(m, line, strcspn(line, " "));
     for (size_t i = 0; v && v->words[i]; i++)
         if (strncmp(v->words[i], word, size) == 0 && (size || v->words[i][0] != '-'))
@@ -96,17 +98,46 @@ static void complete(struct ui_model *m)
     update_line_set(&m->typed, line);
 }
 
+/* The only verb it can be is shown with what it does. */
+static bool is_one_verb(const struct ui_model *m, char *const *found)
+{
+    return found && !found[1] && !strchr(m->typed.text, ' ');
+}
+
 char *ui_command_hint(const struct ui_model *m)
 {
     const char *word;
     autostrv char **found = candidates(m, &word);
     if (!m->typed.used)
         return str_dup("a verb of the command line; Tab completes it");
-    if (!strchr(m->typed.text, ' ') && found && !found[1]) {
+    if (is_one_verb(m, found)) {
         const struct ui_verb *v = verb_of(m, found[0], strlen(found[0]));
         return str_format("%s: %s", found[0], v ? v->summary : own_of(found[0])->summary);
     }
     return found ? strv_join(found, "  ") : str_dup("");
+}
+
+bool update_command_mouse(struct ui_model *m, const struct ui_mouse *at)
+{
+    const char *word;
+    if (m->dialog != UI_DIALOG_COMMAND || at->row != m->rows - 2)
+        return false;
+    autostrv char **found = candidates(m, &word);
+    bool seen = m->typed.used && !m->message;
+    if (seen && is_one_verb(m, found)) {
+        complete(m);
+        return true;
+    }
+    for (int i = 0, col = 0; seen && found && found[i]; i++, col += 2) {
+        int from = col;
+        for (const char *c = found[i]; *c; c++)
+            col += (*c & 0xc0) != 0x80; /* names are of narrow characters */
+        if (at->col < from || at->col >= col)
+            continue;
+        autofree char *line = str_format("%s%s ", m->typed.text, found[i] + strlen(word));
+        update_line_set(&m->typed, line);
+    }
+    return true;
 }
 
 /* --- what is done --- */

@@ -46,17 +46,20 @@ void update_search_key(struct ui_model *m, uint32_t key);
 void update_text_leave(struct ui_model *m);
 /* A page of what a verb prints. The words end with NULL. */
 void update_page(struct ui_model *m, const char *title, const char *const *words);
-void update_details(struct ui_model *m, const char *id, int tab); /* enum ui_tab */
+void update_details(struct ui_model *m, const char *id, int tab);         /* enum ui_tab */
 bool update_details_mouse(struct ui_model *m, const struct ui_mouse *at); /* true: on its names */
 
 /* update_sheet.c */
 void update_sheet_open(struct ui_model *m, enum ui_field field);
 void update_sheet_key(struct ui_model *m, uint32_t key);
+void update_sheet_choose(struct ui_model *m, enum ui_field field);
+void update_sheet_take(struct ui_model *m, size_t nth); /* of its completions */
 void update_profile_move(struct ui_model *m, int by);
 
 /* update_command.c */
 void update_command_open(struct ui_model *m, const char *begun);
 void update_command_key(struct ui_model *m, uint32_t key);
+bool update_command_mouse(struct ui_model *m, const struct ui_mouse *at); /* true: on the hint */
 /* Words, joined as UI_INTENT_DO and the like want them; owned by the caller. */
 char *update_args(const char *const *words);
 char *ui_command_hint(const struct ui_model *m); /* what could follow; owned by the caller */

@@ -141,11 +141,14 @@ static bool hints_mouse(struct ui_model *m, const struct ui_mouse *at)
 /* A line of the sheet is chosen; once it is, a click turns it, on the dial to where it was. */
 static void sheet_mouse(struct ui_model *m, const struct ui_mouse *at)
 {
-    int field = at->row - 2 + ui_sheet_scroll(m);
-    if (at->row < 2 || at->row - 2 >= ui_sheet_rows(m) || field >= UI_FIELD_COUNT)
+    int field = at->row - 2 + ui_sheet_scroll(m), rows = ui_sheet_rows(m);
+    int path = at->row - 2 - rows;
+    if (path >= 0 && path < ui_sheet_paths(m))
+        update_sheet_take(m, (size_t)path);
+    if (at->row < 2 || at->row - 2 >= rows || field >= UI_FIELD_COUNT)
         return;
     bool again = m->sheet.field == (enum ui_field)field;
-    m->sheet.field = (enum ui_field)field;
+    update_sheet_choose(m, (enum ui_field)field);
     int chosen = ui_sheet_stop(&m->sheet,
                                m->profile < m->profiles_count ? m->profiles[m->profile].name : "");
     int stop = field == UI_FIELD_DIAL ? ui_sheet_stop_at(&m->sheet, chosen, m->cols, at->col) : -1;
@@ -186,6 +189,8 @@ void update_mouse(struct ui_model *m, const struct ui_mouse *at)
         return;
     }
     if (!at->pressed || at->moved)
+        return;
+    if (at->button == LEFT && update_command_mouse(m, at))
         return;
     if (at->button == LEFT && update_tasks_mouse(m, at))
         return;

@@ -45,6 +45,12 @@ static void dial_ask(struct ui_model *m)
         ui_intend(m, UI_INTENT_DIAL, NULL, path, strlen(path));
 }
 
+static void completions_set(struct ui_sheet *s, char **paths)
+{
+    strv_free(s->completions);
+    s->completions = paths;
+}
+
 void update_sheet_open(struct ui_model *m, enum ui_field field)
 {
     if (!m->profiles_count) {
@@ -54,6 +60,7 @@ void update_sheet_open(struct ui_model *m, enum ui_field field)
     }
     m->dialog = UI_DIALOG_LAUNCH;
     m->sheet.field = field;
+    completions_set(&m->sheet, NULL);
     profile_explain(m);
     dial_ask(m);
 }
@@ -84,13 +91,20 @@ static void choice_turn(struct ui_model *m, int by)
     }
 }
 
-static void field_move(struct ui_model *m, int by)
+void update_sheet_choose(struct ui_model *m, enum ui_field field)
 {
+    if (m->sheet.field == field)
+        return;
     if (m->sheet.field == UI_FIELD_FILE)
         dial_ask(m);
-    strv_free(m->sheet.completions);
-    m->sheet.completions = NULL;
-    m->sheet.field = (enum ui_field)((m->sheet.field + UI_FIELD_COUNT + by) % UI_FIELD_COUNT);
+    completions_set(&m->sheet, NULL);
+    m->sheet.field = field;
+}
+
+static void field_move(struct ui_model *m, int by)
+{
+    update_sheet_choose(m,
+                        (enum ui_field)((m->sheet.field + UI_FIELD_COUNT + by) % UI_FIELD_COUNT));
 }
 
 /* Without a CD there is nothing to install. */
@@ -154,18 +168,47 @@ static void sheet_save(struct ui_model *m)
     }
 }
 
+static bool field_is_path(enum ui_field f)
+{
+    return f == UI_FIELD_FILE || f == UI_FIELD_MOUNT;
+}
+
+/* What is being typed of a path, and is completed; the words before it stay. */
+static const char *path_word(const struct ui_sheet *s)
+{
+    const char *text = s->lines[s->field].text;
+    const char *last = s->field == UI_FIELD_MOUNT ? strrchr(text, ' ') : NULL;
+    return last ? last + 1 : text;
+}
+
+static void path_set(struct ui_sheet *s, const char *path, size_t size)
+{
+    struct ui_line *l = &s->lines[s->field];
+    autofree char *line =
+        str_format("%.*s%.*s", (int)(path_word(s) - l->text), l->text, (int)size, path);
+    update_line_set(l, line);
+}
+
 static void sheet_complete(struct ui_model *m)
 {
-    const struct ui_line *l = &m->sheet.lines[m->sheet.field];
-    const char *last = strrchr(l->text, ' ');
-    const char *word = m->sheet.field == UI_FIELD_MOUNT && last ? last + 1 : l->text;
+    const char *word = path_word(&m->sheet);
     ui_intend(m, UI_INTENT_COMPLETE, NULL, word, strlen(word));
+}
+
+void update_sheet_take(struct ui_model *m, size_t nth)
+{
+    struct ui_sheet *s = &m->sheet;
+    autofree char *path = str_dup(s->completions[nth]);
+    path_set(s, path, strlen(path));
+    completions_set(s, NULL);
+    if (*path && path[strlen(path) - 1] == '/')
+        sheet_complete(m); /* what is in the folder */
 }
 
 void update_sheet_key(struct ui_model *m, uint32_t key)
 {
     struct ui_sheet *s = &m->sheet;
-    bool path = s->field == UI_FIELD_FILE || s->field == UI_FIELD_MOUNT;
+    bool path = field_is_path(s->field);
     key = ui_bindings_meant(&m->bindings, UI_IN_SHEET, key);
     if (key == UI_KEY_ESC)
         m->dialog = UI_DIALOG_NONE;
@@ -228,27 +271,27 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void ui_update_completions(struct ui_model *m, char **paths)
+void ui_update_completions(struct ui_model *m, const char *of, char **paths)
 {
-    struct ui_line *l = &m->sheet.lines[m->sheet.field];
-    strv_free(m->sheet.completions);
+    struct ui_sheet *s = &m->sheet;
+    if (m->dialog != UI_DIALOG_LAUNCH || !field_is_path(s->field) ||
+        !str_starts(path_word(s), of)) { /* the person is elsewhere by now */
+        strv_free(paths);
+        return;
+    }
     if (paths)
         qsort(paths, strv_length(paths), sizeof(*paths), by_name);
-    m->sheet.completions = paths;
+    completions_set(s, paths);
     m->dirty = true;
-    if (!paths || !paths[0] || m->dialog != UI_DIALOG_LAUNCH)
+    if (!paths || !paths[0])
         return;
     size_t size = strlen(paths[0]);
     for (size_t i = 1; paths[i]; i++)
         for (size_t k = 0; k < size; k++)
             if (paths[i][k] != paths[0][k])
                 size = k;
-    const char *last = m->sheet.field == UI_FIELD_MOUNT ? strrchr(l->text, ' ') : NULL;
-    autofree char *before = last ? str_ndup(l->text, (size_t)(last + 1 - l->text)) : str_dup("");
-    autofree char *common = str_ndup(paths[0], size);
-    autofree char *line = str_format("%s%s", before, common);
-    if (strlen(line) >= l->used)
-        update_line_set(l, line);
+    if (size >= strlen(path_word(s)))
+        path_set(s, paths[0], size);
 }
 
 void ui_update_relaunch(struct ui_model *m)

@@ -102,28 +102,38 @@ static void field_line(const struct ui_model *m, enum ui_field f, int row, int w
         paint_cursor(row, 12 + paint_width(shown));
 }
 
+/* Each on a line of its own, to be clicked on: of a long one its end, which tells it from others.
+ */
+static int path_lines(const struct ui_model *m, const struct ui_rect *r)
+{
+    int count = (int)ui_sheet_completions(&m->sheet), seen = ui_sheet_paths(m);
+    for (int i = 0; i < seen; i++)
+        paint_text(r->row + i, r->col, r->cols, UI_PLAIN,
+                   paint_tail(m->sheet.completions[i], r->cols));
+    if (seen == count)
+        return seen;
+    autofree char *more = str_format("… and %d more", count - seen);
+    paint_text(r->row + seen, r->col, r->cols, UI_PLAIN, more);
+    return seen + 1;
+}
+
 /* What the chosen stop is, in the lines there are; returns how many it took. */
 static int stop_lines(const struct ui_model *m, const struct ui_rect *r)
 {
-    enum { PATHS = 6 };
     const struct ui_sheet *s = &m->sheet;
     int at = ui_sheet_stop(s, profile_of(m)->name);
     char **lines = NULL;
-    size_t count = s->completions ? strv_length(s->completions) : 0;
-    bool paths = count > 1; /* a single one is in its line already */
-    for (size_t i = 0; paths && i < MIN(count, (size_t)PATHS); i++)
-        strv_add(&lines, s->completions[i]);
-    if (count > PATHS)
-        strv_take(&lines, str_format("… and %zu more", count - PATHS));
-    if (!paths && s->what && *s->looked_at)
+    if (ui_sheet_completions(s))
+        return path_lines(m, r);
+    if (s->what && *s->looked_at)
         strv_take(&lines, str_format("%s: %s", s->looked_at, s->what));
-    if (!paths && s->advice)
+    if (s->advice)
         strv_take(&lines, str_format("advice: %s", s->advice));
-    if (!paths && at >= 0 && s->stops[at].there) {
+    if (at >= 0 && s->stops[at].there) {
         strv_take(&lines, str_format("protects    %s", s->stops[at].protects));
         strv_take(&lines, str_format("leaves open %s", s->stops[at].open));
         strv_take(&lines, str_format("costs       %s", s->stops[at].costs));
-    } else if (!paths && at >= 0) {
+    } else if (at >= 0) {
         strv_take(&lines, str_format("not here    %s", s->stops[at].lacks));
         if (s->stops[at].mend)
             strv_take(&lines, str_format("mend        %s", s->stops[at].mend));

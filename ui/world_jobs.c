@@ -273,7 +273,7 @@ static void job_done(struct world *w, struct world_job *j, int status)
     } else if (kind == UI_INTENT_DIAL) {
         world_sheet_dial(w, j->intent.text, said, j->said.used);
     } else if (kind == UI_INTENT_COMPLETE) {
-        ui_update_completions(w->model, strv_split(said, "\n"));
+        ui_update_completions(w->model, j->intent.text, strv_split(said, "\n"));
     } else {
         if (kind == UI_INTENT_DO && *said)
             job_said(w, j, said);

@@ -1,6 +1,7 @@
 /* The mouse on what is no list: the line of keys, questions, the launch sheet, profiles. */
 #include "tests/unit/ui_kit.h"
 #include "ui/hints.h"
+#include "ui/update_inner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,90 @@ static void test_the_sheet_and_profiles(void **state)
     ui_model_done(&m);
 }
 
+static void test_candidates_of_the_command_line(void **state)
+{
+    static const char *const none[] = {NULL}, *const image[] = {"pull", "prune", NULL};
+    static const struct ui_verb verbs[] = {
+        {"image",   "i", image},
+        {"inspect", "s", none },
+        {"compare", "c", none }
+    };
+    struct ui_model m;
+    ui_begin(&m);
+    m.verbs = verbs;
+    m.verbs_count = ARRAY_SIZE(verbs);
+    ui_type(&m, ":i");
+    click(&m, 22, 5); /* between "image" and "inspect" */
+    assert_string_equal(m.typed.text, "i");
+    click(&m, 22, 7);
+    assert_string_equal(m.typed.text, "inspect ");
+    autofree char *hint = ui_command_hint(&m);
+    const char *build = strstr(hint, "build");
+    assert_non_null(build);
+    click(&m, 22, (int)(build - hint));
+    assert_string_equal(m.typed.text, "inspect build ");
+    click(&m, 3, 5); /* the list is behind it */
+    assert_int_equal(m.dialog, UI_DIALOG_COMMAND);
+    ui_type(&m, "\x1b:co");
+    click(&m, 22, 30); /* the only one, with what it does */
+    assert_string_equal(m.typed.text, "compare ");
+    ui_type(&m, "-- b\t"); /* somebody's command, and no workload */
+    assert_string_equal(m.typed.text, "compare -- b");
+    autofree char *nothing = ui_command_hint(&m);
+    assert_string_equal(nothing, "");
+    ui_model_done(&m);
+}
+
+static void tell_paths(struct ui_model *m, const char *of, const char *paths)
+{
+    ui_update_completions(m, of, strv_split(paths, "\n"));
+}
+
+static void test_paths_of_the_sheet(void **state)
+{
+    static const char *const names[] = {"contained"};
+    struct ui_model m;
+    ui_begin(&m);
+    ui_model_profiles(&m, profiles_new(names, 1), 1);
+    ui_type(&m, "o/etc/s\t");
+    assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "contained");
+    assert_intent(&m, UI_INTENT_DIAL, NULL, "");
+    assert_intent(&m, UI_INTENT_COMPLETE, NULL, "/etc/s");
+    tell_paths(&m, "/etc/s", "/etc/ssh/\n/etc/ssl/");
+    assert_string_equal(m.sheet.lines[UI_FIELD_FILE].text, "/etc/ss");
+    click(&m, 2 + ui_sheet_rows(&m) + 1, 9); /* a folder: what is in it is asked for */
+    assert_string_equal(m.sheet.lines[UI_FIELD_FILE].text, "/etc/ssl/");
+    assert_intent(&m, UI_INTENT_COMPLETE, NULL, "/etc/ssl/");
+    tell_paths(&m, "/etc/ssl/", "/etc/ssl/a\n/etc/ssl/b");
+    click(&m, 2 + ui_sheet_rows(&m) + 2, 9); /* below them */
+    assert_no_intent(&m);
+    click(&m, 2 + ui_sheet_rows(&m), 9);
+    assert_string_equal(m.sheet.lines[UI_FIELD_FILE].text, "/etc/ssl/a");
+    assert_no_intent(&m);
+    ui_type(&m, "\t");
+    assert_intent(&m, UI_INTENT_COMPLETE, NULL, "/etc/ssl/a");
+    click(&m, 2 + UI_FIELD_COMMAND, 15); /* what the file is is asked for, as by the arrows */
+    assert_intent(&m, UI_INTENT_DIAL, NULL, "/etc/ssl/a");
+    tell_paths(&m, "/etc/ssl/a", "/etc/ssl/a1\n/etc/ssl/a2"); /* too late */
+    assert_string_equal(m.sheet.lines[UI_FIELD_COMMAND].text, "");
+    assert_int_equal(ui_sheet_completions(&m.sheet), 0);
+    click(&m, 2 + UI_FIELD_MOUNT, 15);
+    ui_type(&m, "/a /b\t");
+    assert_intent(&m, UI_INTENT_COMPLETE, NULL, "/b");
+    tell_paths(&m, "/b", "/bin\n/boot");
+    click(&m, 2 + ui_sheet_rows(&m), 9);
+    assert_string_equal(m.sheet.lines[UI_FIELD_MOUNT].text, "/a /bin");
+    ui_type(&m, "\t");
+    tell_paths(&m, "/bin", "/bin1\n/bin2");
+    assert_int_equal(ui_sheet_paths(&m), 2);
+    ui_update_size(&m, UI_ROWS_LEAST, 80);
+    int row = 2 + ui_sheet_rows(&m) + ui_sheet_paths(&m); /* of all of them, or of what says more */
+    assert_true(row + (ui_sheet_paths(&m) < 2) <= m.rows - 1);
+    ui_type(&m, "\x1bn"); /* they are not those of another line */
+    assert_int_equal(ui_sheet_completions(&m.sheet), 0);
+    ui_model_done(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +292,8 @@ int main(void)
         cmocka_unit_test(test_answers_to_what_a_key_asked),
         cmocka_unit_test(test_the_line_of_a_console),
         cmocka_unit_test(test_the_sheet_and_profiles),
+        cmocka_unit_test(test_candidates_of_the_command_line),
+        cmocka_unit_test(test_paths_of_the_sheet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
