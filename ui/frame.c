@@ -30,7 +30,7 @@ static void draw_title(const struct ui_model *m)
                    running, m->count);
     paint_text(0, 0, m->cols, UI_TITLE, left);
     int width = (int)strlen(right);
-    if (width + paint_width(left) + 2 <= m->cols)
+    if (width + fits_width(left) + 2 <= m->cols)
         paint_text(0, m->cols - width, width, UI_TITLE, right);
 }
 
@@ -41,7 +41,7 @@ static void draw_words(const struct ui_model *m, enum ui_look look, const char *
     char *parts[MOST];
     int count = 0;
     for (const char *at = text; *at && count < MOST && count < m->rows / 2;) {
-        size_t n = view_line_fits(at, m->cols);
+        size_t n = fits_line(at, m->cols);
         parts[count++] = str_ndup(at, n);
         at += n;
     }
@@ -56,9 +56,9 @@ static void draw_typed(const struct ui_model *m, const char *before, const char 
     autofree char *typed = str_escape_z(raw);
     /* the end of a long one is what is being typed */
     autofree char *text =
-        str_format("%s%s", before, paint_tail(typed, MAX(m->cols - 1 - paint_width(before), 1)));
+        str_format("%s%s", before, fits_tail(typed, MAX(m->cols - 1 - fits_width(before), 1)));
     paint_text(m->rows - 1, 0, m->cols, UI_PLAIN, text);
-    paint_cursor(m->rows - 1, MIN(paint_width(text), m->cols - 1));
+    paint_cursor(m->rows - 1, MIN(fits_width(text), m->cols - 1));
 }
 
 static void draw_bottom(const struct ui_model *m)

@@ -9,7 +9,7 @@ static const char *const page_keys[UI_PAGE_COUNT] = {
     [UI_PAGE_LIST] = "? help  q quit  Enter console  n new  o open  i details  s stop  "
         "X remove  e shell  S snapshot  R report  / filter  v tree  H host  D doctor  "
         ": command",
-    [UI_PAGE_PROFILES] = "Up Down choose  Enter start with it  i its values  e edit  c check  Esc back  "
+    [UI_PAGE_PROFILES] = "Up Down choose  Enter start  Esc back  PgDn read on  i values  e edit  c check  "
         "q quit",
     [UI_PAGE_IMAGES] = "? help  Esc back  Enter details  n start from it  p pull  X remove  v verify  w export  T name it  "
         "h history  Y import  K prune  / filter",

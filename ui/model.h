@@ -249,6 +249,7 @@ struct ui_model {
     bool profiles_known;            /* what there is has been read */
     char **explained;               /* owned; lines about it */
     char *explained_name;           /* owned */
+    size_t explained_scroll;        /* lines above its part of the profiles' page */
     struct ui_sheet sheet;
     struct ui_images images;
 
@@ -372,6 +373,8 @@ bool ui_model_has_room(const struct ui_model *m); /* for one more */
 char *ui_console_prefix(const struct ui_console *c);
 size_t ui_profiles_rows(const struct ui_model *m, const struct ui_rect *list); /* seen at once */
 bool ui_profiles_beside(const struct ui_rect *list); /* what one leaves open stands beside them */
+enum { UI_PROFILES_COLS = 80 };                      /* of theirs then */
+int ui_explained_width(const struct ui_rect *list);  /* of what one leaves open */
 bool ui_model_too_small(const struct ui_model *m);
 
 /* For lists and ages; `to` of at least 16 bytes. */
@@ -382,6 +385,9 @@ const char *ui_row_age(const struct ui_row *r, int64_t now_ms, char *to, size_t 
 
 /* How many lines of the launch sheet stand above the window: the chosen one is seen. */
 int ui_sheet_scroll(const struct ui_model *m);
+/* Of a page of text: lines that are too long are read badly, there are more columns of them. */
+int ui_text_columns(const struct ui_model *m);
+int ui_text_width(const struct ui_model *m);  /* of one of them */
 int ui_sheet_paths(const struct ui_model *m); /* how many completions stand below its lines */
 int ui_sheet_rows(const struct ui_model *m);  /* of its lines, where the rest is for the dial */
 

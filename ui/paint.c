@@ -1,3 +1,4 @@
+#include "ui/fits.h"
 #include "ui/paint_inner.h"
 
 #define NCURSES_WIDECHAR 1
@@ -80,44 +81,6 @@ void paint_clipboard(const char *utf8)
 {
     if (paint_knows_mouse) /* a plainer one would show it */
         paint_out_clipboard(utf8);
-}
-
-/* One character's bytes and columns; what is none takes one of each, as it is painted. */
-static size_t paint_step(const char *at, int *ret_wide)
-{
-    uint32_t c;
-    size_t length = str_utf8_decode(at, strnlen(at, 4), &c);
-    int wide = length ? wcwidth((wchar_t)c) : 1;
-    *ret_wide = wide < 0 ? 1 : wide;
-    return length ? length : 1;
-}
-
-int paint_width(const char *utf8)
-{
-    int width = 0, wide;
-    for (; *utf8; width += wide)
-        utf8 += paint_step(utf8, &wide);
-    return width;
-}
-
-size_t paint_fits(const char *utf8, int width)
-{
-    size_t fits = 0, size;
-    int wide;
-    for (; utf8[fits]; fits += size, width -= wide) {
-        size = paint_step(utf8 + fits, &wide);
-        if (wide > width)
-            break;
-    }
-    return fits;
-}
-
-const char *paint_tail(const char *utf8, int width)
-{
-    int wide;
-    for (int all = paint_width(utf8); *utf8 && all > width; all -= wide)
-        utf8 += paint_step(utf8, &wide);
-    return utf8;
 }
 
 static void paint_not_ignored(int signo)
@@ -278,7 +241,7 @@ void paint_line(int row, int col, int width, const char *title)
     buf_done(&b);
     if (title) {
         autofree char *text = str_format(" %s ", title);
-        paint_text(row, col + 2, MIN(width - 4, paint_width(text)), UI_HEADING, text);
+        paint_text(row, col + 2, MIN(width - 4, fits_width(text)), UI_HEADING, text);
     }
 }
 

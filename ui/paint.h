@@ -39,10 +39,7 @@ bool paint_utf8(void);
 /* Looks of a theme; those that colour alone tells apart get bold, dim or reverse without colours.
  */
 void paint_theme(const struct ui_style styles[UI_LOOK_COUNT], const bool given[UI_LOOK_COUNT]);
-void paint_mouse(bool taken);      /* the terminal reports it to us in SGR form, or keeps it */
-int paint_width(const char *utf8); /* columns */
-size_t paint_fits(const char *utf8, int width);      /* so many bytes fit in that many columns */
-const char *paint_tail(const char *utf8, int width); /* its end, as much as fits in those */
+void paint_mouse(bool taken); /* the terminal reports it to us in SGR form, or keeps it */
 void paint_size(int *ret_rows, int *ret_cols);
 void paint_resize(int rows, int cols);
 

@@ -120,10 +120,26 @@ bool ui_profiles_beside(const struct ui_rect *list)
     return list->cols >= BOTH_COLS;
 }
 
+int ui_explained_width(const struct ui_rect *list)
+{
+    return list->cols - (ui_profiles_beside(list) ? UI_PROFILES_COLS + 4 : 2);
+}
+
 size_t ui_profiles_rows(const struct ui_model *m, const struct ui_rect *list)
 {
     return ui_profiles_beside(list) ? (size_t)MAX(list->rows, 1)
                                     : MIN(m->profiles_count, (size_t)MAX(list->rows / 2, 3));
+}
+
+int ui_text_columns(const struct ui_model *m)
+{
+    enum { COLUMN = 130 };
+    return MAX(m->cols / COLUMN, 1);
+}
+
+int ui_text_width(const struct ui_model *m)
+{
+    return m->cols / ui_text_columns(m) - 2;
 }
 
 int ui_sheet_paths(const struct ui_model *m)

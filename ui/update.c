@@ -1,6 +1,8 @@
 /* Where keys go: to a dialog, to the page that is shown, or to what works everywhere. */
 #include "ui/update_inner.h"
 
+#include <stdlib.h>
+
 static long page_step(const struct ui_model *m)
 {
     struct ui_rect list, pane;
@@ -26,12 +28,24 @@ long update_movement(const struct ui_model *m, uint32_t key)
         return page_step(m);
     case UI_KEY_HOME:
     case 'g':
-        return -100000;
+        return -UPDATE_ENDS;
     case UI_KEY_END:
     case 'G':
-        return 100000;
+        return UPDATE_ENDS;
     }
     return 0;
+}
+
+/* What the chosen one leaves open is longer than its part of the window. */
+static void explained_scroll(struct ui_model *m, long by)
+{
+    struct ui_rect list, pane;
+    ui_model_layout(m, &list, &pane);
+    long rows = (long)list.rows - 2, lines = m->explained ? (long)strv_length(m->explained) : 0;
+    rows -= ui_profiles_beside(&list) ? 0 : (long)ui_profiles_rows(m, &list);
+    by = update_page_lines(m->explained, m->explained_scroll,
+                           by < 0 ? -MAX(rows, 1L) : MAX(rows, 1L), ui_explained_width(&list));
+    m->explained_scroll = (size_t)MAX(MIN((long)m->explained_scroll + by, lines - 3), 0L);
 }
 
 static void profiles_key(struct ui_model *m, uint32_t key)
@@ -40,6 +54,10 @@ static void profiles_key(struct ui_model *m, uint32_t key)
     const char *name = m->profile < m->profiles_count ? m->profiles[m->profile].name : "";
     if (by == 1 || by == -1)
         update_profile_move(m, (int)by);
+    else if (by && labs(by) < UPDATE_ENDS)
+        explained_scroll(m, by);
+    else if (by && m->profiles_count)
+        update_profile_move(m, (by < 0 ? 0 : (int)m->profiles_count - 1) - (int)m->profile);
     else if (key == UI_KEY_ENTER || key == 'n')
         update_sheet_open(m, UI_FIELD_COMMAND);
     else if (key == 'i' || key == UI_KEY_RIGHT)

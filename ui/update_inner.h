@@ -10,6 +10,7 @@ void update_line_set(struct ui_line *l, const char *text);
 bool update_line_key(struct ui_line *l, uint32_t key); /* true if the key was one for it */
 
 /* update.c: what moves, alike in every list; 0: the key is none of them. */
+enum { UPDATE_ENDS = 100000 }; /* to the first or the last */
 long update_movement(const struct ui_model *m, uint32_t key);
 
 /* update_help.c */
@@ -44,6 +45,8 @@ void update_text_key(struct ui_model *m, uint32_t key);
 void update_search_open(struct ui_model *m);
 void update_search_key(struct ui_model *m, uint32_t key);
 void update_text_leave(struct ui_model *m);
+/* How many lines from there on, or before it, have so many rows: no row is passed over. */
+long update_page_lines(char *const *lines, size_t from, long by, int width);
 /* A page of what a verb prints. The words end with NULL. */
 void update_page(struct ui_model *m, const char *title, const char *const *words);
 void update_details(struct ui_model *m, const char *id, int tab);         /* enum ui_tab */

@@ -10,6 +10,7 @@ static const char *profile_name(const struct ui_model *m)
 
 static void profile_explain(struct ui_model *m)
 {
+    m->explained_scroll = 0;
     ui_intend(m, UI_INTENT_EXPLAIN, NULL, profile_name(m), strlen(profile_name(m)));
 }
 

@@ -1,6 +1,9 @@
 /* Pages of text: scrolled, searched, left; the tabs of a workload's details. */
 #include "ui/details.h"
+#include "ui/fits.h"
 #include "ui/update_inner.h"
+
+#include <stdlib.h>
 
 /* --- details --- */
 
@@ -127,9 +130,25 @@ void update_search_key(struct ui_model *m, uint32_t key)
         update_line_key(&m->search, key);
 }
 
+long update_page_lines(char *const *lines, size_t from, long by, int width)
+{
+    long rows = labs(by), n = 0;
+    for (; lines && rows > 0; n++) {
+        long at = (long)from + (by < 0 ? -n - 1 : n);
+        if (at < 0 || !lines[at])
+            break;
+        rows -= fits_rows(lines[at], width);
+        if (rows < 0 && n)
+            break;
+    }
+    return by < 0 ? -n : n;
+}
+
 void update_text_key(struct ui_model *m, uint32_t key)
 {
     long by = update_movement(m, key), count = (long)m->text_count;
+    if (labs(by) > 1 && labs(by) < UPDATE_ENDS) /* a page: of rows */
+        by = update_page_lines(m->text, m->text_scroll, by, ui_text_width(m));
     long most =
         MAX(count - 3, 0L); /* long lines take more than one row: some rest is always seen */
     bool details = m->text_id != NULL;

@@ -67,12 +67,7 @@ static void nothing(const struct ui_model *m, const struct ui_rect *r)
                        : i->count  ? "nothing passes the filter; Esc shows all"
                                    : "there are no images yet; p pulls one, Y imports one";
     enum ui_look look = i->failed ? UI_BAD : UI_QUIET;
-    for (int row = r->row + 1; *text && row < r->row + r->rows - 1; row++) {
-        size_t n = view_line_fits(text, r->cols - 2);
-        autofree char *part = str_ndup(text, n);
-        paint_text(row, 2, r->cols - 2, look, part);
-        text += n;
-    }
+    view_words(r->row + 1, 2, r->row + r->rows - 1, r->cols - 2, look, text);
 }
 
 void view_images(const struct ui_model *m, const struct ui_rect *r)

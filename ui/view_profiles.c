@@ -2,17 +2,14 @@
 #include "ui/details.h"
 #include "ui/views.h"
 
-size_t view_line_fits(const char *line, int width)
+void view_words(int row, int col, int end, int width, enum ui_look look, const char *text)
 {
-    size_t fits = paint_fits(line, width), blank = fits;
-    if (!line[fits])
-        return fits;
-    while (blank && line[blank - 1] != ' ')
-        blank--;
-    if (!fits) /* not even one: a wide one that is cut, and no endless search for room */
-        for (fits = 1; (line[fits] & 0xc0) == 0x80; fits++)
-            ;
-    return blank * 2 < fits ? fits : blank;
+    for (; *text && row < end; row++) {
+        size_t n = fits_line(text, width);
+        autofree char *part = str_ndup(text, n);
+        paint_text(row, col, width, look, part);
+        text += n;
+    }
 }
 
 int view_lines(const struct ui_rect *r, char *const *lines, size_t from)
@@ -26,11 +23,9 @@ int view_lines_until(const struct ui_rect *r, char *const *lines, size_t *from_n
     size_t from = *from_next;
     for (; row < r->rows && lines && lines[from]; from++) {
         const char *line = lines[from];
-        int indent = (int)strspn(line, " ");
         do {
-            bool first = line == lines[from];
-            int shift = first ? 0 : MIN(indent + 2, r->cols / 2);
-            size_t n = view_line_fits(line, r->cols - shift);
+            int shift = fits_shift(lines[from], line, r->cols);
+            size_t n = fits_line(line, r->cols - shift);
             autofree char *part = str_ndup(line, n);
             paint_text(r->row + row++, r->col + shift, r->cols - shift, UI_PLAIN, part);
             line += n;
@@ -42,9 +37,11 @@ int view_lines_until(const struct ui_rect *r, char *const *lines, size_t *from_n
 
 void view_explained(const struct ui_model *m, const struct ui_rect *r)
 {
+    size_t from =
+        m->page == UI_PAGE_PROFILES && m->dialog != UI_DIALOG_LAUNCH ? m->explained_scroll : 0;
     if (m->profile < m->profiles_count &&
         str_equal(m->explained_name, m->profiles[m->profile].name))
-        view_lines(r, m->explained, 0);
+        view_lines(r, m->explained, m->explained ? MIN(from, strv_length(m->explained)) : 0);
     else if (m->profiles_count)
         paint_text(r->row, r->col, r->cols, UI_QUIET, "looking…");
     else
@@ -67,14 +64,14 @@ static void profile_row(const struct ui_model *m, size_t i, int row, int col, in
 /* Where there is room the one beside the other, else one below the other. */
 static void profiles_beside(const struct ui_model *m, const struct ui_rect *r)
 {
-    enum { LIST = 80 };
     size_t from = m->profile >= (size_t)r->rows ? m->profile - (size_t)r->rows + 1 : 0;
     for (int i = 0; i < r->rows && from + (size_t)i < m->profiles_count; i++)
-        profile_row(m, from + (size_t)i, r->row + i, 0, LIST);
-    struct ui_rect beside = {r->row + 1, LIST + 3, r->rows - 1, r->cols - LIST - 4};
+        profile_row(m, from + (size_t)i, r->row + i, 0, UI_PROFILES_COLS);
+    struct ui_rect beside = {r->row + 1, UI_PROFILES_COLS + 3, r->rows - 1, ui_explained_width(r)};
     for (int i = 0; i < r->rows; i++)
-        paint_text(r->row + i, LIST + 1, 1, UI_QUIET, "\xe2\x94\x82");
-    paint_line(r->row, LIST + 2, r->cols - LIST - 2, "what it leaves open, here and now");
+        paint_text(r->row + i, UI_PROFILES_COLS + 1, 1, UI_QUIET, "\xe2\x94\x82");
+    paint_line(r->row, UI_PROFILES_COLS + 2, r->cols - UI_PROFILES_COLS - 2,
+               "what it leaves open, here and now");
     view_explained(m, &beside);
 }
 
@@ -89,7 +86,7 @@ void view_profiles(const struct ui_model *m, const struct ui_rect *r)
     for (int i = 0; i < count && from + (size_t)i < m->profiles_count; i++)
         profile_row(m, from + (size_t)i, r->row + i, 0, r->cols);
     paint_line(r->row + count, 0, r->cols, "what it leaves open, here and now");
-    struct ui_rect below = {r->row + count + 1, 1, r->rows - count - 1, r->cols - 2};
+    struct ui_rect below = {r->row + count + 1, 1, r->rows - count - 1, ui_explained_width(r)};
     view_explained(m, &below);
 }
 
@@ -116,26 +113,30 @@ static void details_names(const struct ui_model *m, int row)
         paint_text(row, m->cols - 1, 1, UI_HEADING, ">");
 }
 
+static void text_empty(const struct ui_model *m, const struct ui_rect *r)
+{
+    const char *text = m->text_loading && str_equal(m->text_title, "events")
+                           ? "nothing has happened yet; what does stands here at once"
+                       : m->text_loading ? "looking…"
+                       : m->text_failed  ? "that failed without a word"
+                                         : "there is nothing";
+    view_words(r->row, 1, r->row + r->rows, r->cols - 2, m->text_failed ? UI_BAD : UI_QUIET, text);
+}
+
 void view_text(const struct ui_model *m, const struct ui_rect *whole)
 {
-    enum { COLUMN = 130 }; /* lines beyond that are read badly: there are more columns of them */
     struct ui_rect below = *whole;
     const struct ui_rect *r = &below;
     if (m->text_id) {
         details_names(m, below.row++);
         below.rows--;
     }
-    int columns = MAX(r->cols / COLUMN, 1), width = r->cols / columns;
+    int columns = ui_text_columns(m), width = ui_text_width(m);
     size_t from = m->text_scroll;
     for (int i = 0; i < columns && m->text && m->text[from]; i++) {
-        struct ui_rect inside = {r->row, 1 + i * width, r->rows, width - 2};
+        struct ui_rect inside = {r->row, 1 + i * (width + 2), r->rows, width};
         view_lines_until(&inside, m->text, &from);
     }
     if (!m->text_count)
-        paint_text(r->row, 1, r->cols - 2, m->text_failed ? UI_BAD : UI_QUIET,
-                   m->text_loading && str_equal(m->text_title, "events")
-                       ? "nothing has happened yet; what does stands here at once"
-                   : m->text_loading ? "looking…"
-                   : m->text_failed  ? "that failed without a word"
-                                     : "there is nothing");
+        text_empty(m, r);
 }

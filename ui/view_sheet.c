@@ -90,7 +90,7 @@ static void field_line(const struct ui_model *m, enum ui_field f, int row, int w
     autofree char *text = field_text(m, f);
     int room = width - 13;
     /* The end of a long one is what is being typed. */
-    const char *shown = typed ? paint_tail(text, room) : text;
+    const char *shown = typed ? fits_tail(text, room) : text;
     bool broken = f == UI_FIELD_PROFILE && profile_of(m)->broken;
     paint_text(row, 12, room + 1,
                broken                             ? UI_BAD
@@ -99,7 +99,7 @@ static void field_line(const struct ui_model *m, enum ui_field f, int row, int w
                                                   : UI_PLAIN,
                typed && !m->sheet.lines[f].used ? field_hint(f) : shown);
     if (chosen && typed)
-        paint_cursor(row, 12 + paint_width(shown));
+        paint_cursor(row, 12 + fits_width(shown));
 }
 
 /* Each on a line of its own, to be clicked on: of a long one its end, which tells it from others.
@@ -109,7 +109,7 @@ static int path_lines(const struct ui_model *m, const struct ui_rect *r)
     int count = (int)ui_sheet_completions(&m->sheet), seen = ui_sheet_paths(m);
     for (int i = 0; i < seen; i++)
         paint_text(r->row + i, r->col, r->cols, UI_PLAIN,
-                   paint_tail(m->sheet.completions[i], r->cols));
+                   fits_tail(m->sheet.completions[i], r->cols));
     if (seen == count)
         return seen;
     autofree char *more = str_format("… and %d more", count - seen);

@@ -2,6 +2,7 @@
 #ifndef COFFERDAM_UI_VIEWS_H
 #define COFFERDAM_UI_VIEWS_H
 
+#include "ui/fits.h"
 #include "ui/paint.h"
 
 struct ui_view {
@@ -26,8 +27,8 @@ void view_consoles(const struct ui_model *m);
 /* A cell of a table; `right`: a number. */
 void view_cell(int row, int col, int width, bool right, enum ui_look look, const char *text);
 
-/* How much of a line fits into `width` columns; broken behind a blank if there is one. */
-size_t view_line_fits(const char *line, int width);
+/* Words, broken into as many rows as they need before the row `end`. */
+void view_words(int row, int col, int end, int width, enum ui_look look, const char *text);
 
 /* What the chosen profile leaves open. */
 void view_explained(const struct ui_model *m, const struct ui_rect *r);

@@ -1,6 +1,7 @@
 /* What is done to all that are marked, and what takes its time. */
 #include "tests/unit/ui_kit.h"
 #include "ui/details.h"
+#include "ui/fits.h"
 
 #include <string.h>
 
@@ -293,9 +294,38 @@ static void test_leaving_names_what_waits(void **state)
     ui_model_done(&m);
 }
 
+/* A page on is never more than was seen, however many rows its lines take. */
+static void test_pages_of_long_lines(void **state)
+{
+    struct buf lines = {0};
+    struct ui_model m;
+    ui_begin(&m);
+    ui_update_size(&m, 12, 40); /* ten rows of 38 columns */
+    for (int i = 0; i < 20; i++)
+        buf_printf(&lines, "%d aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj\n",
+                   i); /* two rows each */
+    ui_model_text(&m, "long", lines.data);
+    ui_type(&m, "\x1b[6~");
+    assert_int_equal(m.text_scroll, 4);
+    ui_type(&m, "\x1b[6~");
+    assert_int_equal(m.text_scroll, 8);
+    ui_type(&m, "\x1b[5~");
+    assert_int_equal(m.text_scroll, 4);
+    ui_type(&m, "G");
+    assert_int_equal(m.text_scroll, 17);
+    ui_update_size(&m, 12, 80); /* one row each */
+    ui_type(&m, "g\x1b[6~");
+    assert_int_equal(m.text_scroll, 8);
+    assert_int_equal(fits_rows("    argv   sh -c abcdef", 16), 2);
+    assert_int_equal(fits_shift("    argv", "argv", 16), 6);
+    buf_done(&lines);
+    ui_model_done(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pages_of_long_lines),
         cmocka_unit_test(test_snapshots_of_all_marked),
         cmocka_unit_test(test_commands_for_all_marked),
         cmocka_unit_test(test_snapshots_in_the_details),

@@ -199,6 +199,34 @@ static void test_the_sheet_and_profiles(void **state)
     ui_model_done(&m);
 }
 
+static void test_moving_among_profiles(void **state)
+{
+    static const char *const names[] = {"build", "contained", "strong"};
+    struct buf lines = {0};
+    struct ui_model m;
+    ui_begin(&m);
+    ui_model_profiles(&m, profiles_new(names, 3), 3);
+    ui_type(&m, "PG");
+    assert_string_equal(m.profiles[m.profile].name, "strong");
+    ui_type(&m, "g");
+    assert_string_equal(m.profiles[m.profile].name, "build");
+    for (int i = 0; i < 60; i++)
+        buf_printf(&lines, "%d\n", i);
+    ui_model_explained(&m, "build", lines.data);
+    ui_type(&m,
+            "\x1b[6~"); /* read on: 22 rows, of which 3 are the list's, and one the line between */
+    assert_int_equal(m.explained_scroll, 17);
+    ui_type(&m, "\x1b[6~\x1b[6~\x1b[6~\x1b[6~");
+    assert_int_equal(m.explained_scroll, 57);
+    ui_type(&m, "\x1b[5~");
+    assert_int_equal(m.explained_scroll, 40);
+    ui_type(&m, "j"); /* another one is read from its beginning */
+    assert_string_equal(m.profiles[m.profile].name, "contained");
+    assert_int_equal(m.explained_scroll, 0);
+    buf_done(&lines);
+    ui_model_done(&m);
+}
+
 static void test_candidates_of_the_command_line(void **state)
 {
     static const char *const none[] = {NULL}, *const image[] = {"pull", "prune", NULL};
@@ -292,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_answers_to_what_a_key_asked),
         cmocka_unit_test(test_the_line_of_a_console),
         cmocka_unit_test(test_the_sheet_and_profiles),
+        cmocka_unit_test(test_moving_among_profiles),
         cmocka_unit_test(test_candidates_of_the_command_line),
         cmocka_unit_test(test_paths_of_the_sheet),
     };
