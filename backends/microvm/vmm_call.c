@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -70,7 +71,13 @@ static int call_ping(int fd, int alive, uint64_t until)
 int vmm_connect(int folder, const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", folder, name);
+    struct stat st;
+    autoclose int at = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (at < 0 || fstat(at, &st) < 0)
+        return -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -EPROTO;
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", at);
     autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         fcntl(fd, F_SETFL, O_RDWR) < 0)

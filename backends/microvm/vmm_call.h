@@ -9,8 +9,9 @@
 
 /*
  * Connects to a socket that the machine's program listens at, by its name in `folder`. It never
- * waits, for that program may be anybody's by now. A blocking socket or -errno; -ENOENT,
- * -ECONNREFUSED, -EAGAIN (who waits to be taken there is too many): not yet.
+ * waits and follows no link, for that program may be anybody's by now. A blocking socket or -errno;
+ * -ENOENT, -ECONNREFUSED, -EAGAIN (who waits to be taken there is too many): not yet; -EPROTO: it
+ * is no socket.
  */
 int vmm_connect(int folder, const char *name);
 

@@ -5,6 +5,7 @@
 #include "backends/microvm/vmm.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "init/agent.h"
 #include "tests/unit/unit.h"
 
@@ -140,6 +141,29 @@ static void test_one_that_takes_nobody_is_not_waited_for(void **state)
     assert_int_equal(unlink(address.sun_path), 0);
 }
 
+/* Whoever has taken the program over could lead us to a server of the host's. */
+static void test_no_link_is_followed(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    autofree char *link = str_format("%s/vsock", folder);
+    struct error e;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/hosts", folder);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(symlink(address.sun_path, link), 0);
+    assert_int_equal(vmm_connect(dir, "vsock"), -EPROTO);
+    assert_int_equal(vmm_call(dir, FD_NONE, 60000, &e), -EPROTO);
+    int fd = vmm_connect(dir, "hosts");
+    assert_true(fd >= 0);
+    fd_close(fd);
+    fd_close(listener);
+    fd_close(dir);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(unlink(address.sun_path), 0);
+}
+
 static int make(void **state)
 {
     return mkdtemp(folder) ? 0 : -1;
@@ -157,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_others_are_none),
         cmocka_unit_test(test_one_that_has_ended_is_not_waited_for),
         cmocka_unit_test(test_one_that_takes_nobody_is_not_waited_for),
+        cmocka_unit_test(test_no_link_is_followed),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
