@@ -9,8 +9,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
-enum { FOREIGN_CONTROL_MS = 15000, FOREIGN_MOST = 4 << 20 };
+enum { FOREIGN_CONTROL_MS = 15000, FOREIGN_MOST = 4 << 20, FOREIGN_HANGS = 124 };
 
 bool foreign_is(const char *word)
 {
@@ -134,15 +135,23 @@ json_t *foreign_list(const struct cli *c, const struct dirs *d, bool figures)
 
 /* --- control ---------------------------------------------------------------------------------- */
 
-static int foreign_tell(const char *uri, const char *name, const char *verb, struct error *e)
+int foreign_tell(const char *const *words, unsigned timeout_ms, char **ret_said, struct error *e)
 {
     autofree char *program = module_program(DOMAIN_PROGRAM);
-    const char *const argv[] = {program, "control", uri, name, verb, NULL};
+    const char *argv[FOREIGN_WORDS_MOST + 2] = {program};
     autofree char *said = NULL;
     int status = 0;
-    int r = spawn_run(argv, FOREIGN_CONTROL_MS, 4096, &status, &said, e);
-    if (r < 0 || status == 0)
+    for (size_t i = 0; i < FOREIGN_WORDS_MOST && words[i]; i++)
+        argv[i + 1] = words[i];
+    int r = spawn_run(argv, timeout_ms, FOREIGN_MOST, &status, &said, e);
+    if (r < 0)
         return r;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == FOREIGN_HANGS)
+        return error_set(e, ETIMEDOUT, "its daemon does not answer, and may do it later");
+    if (status == 0 && ret_said)
+        *ret_said = TAKE(said);
+    if (status == 0)
+        return 0;
     autofree char *shown = str_escape_z(said ? str_trim(said) : "");
     return error_set(e, EIO, "%s", shown);
 }
@@ -261,7 +270,8 @@ int foreign_control(const struct cli *c, const char *word, const char *verb)
     int r = foreign_resolve(word, &places, &place, &name, &e);
     if (r < 0)
         return cli_fail(c, &e);
-    r = foreign_tell(place->uri, name, verb, &e);
+    const char *const words[] = {"control", place->uri, name, verb, NULL};
+    r = foreign_tell(words, FOREIGN_CONTROL_MS, NULL, &e);
     foreign_places_done(&places);
     if (r == 0)
         return 0;

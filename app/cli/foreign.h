@@ -40,6 +40,12 @@ void foreign_end(struct foreign_question *q); /* NULL is fine */
 int foreign_control(const struct cli *c, const char *word, const char *verb);
 bool foreign_is(const char *word);
 /*
+ * cofferdam-domain with these words, FOREIGN_WORDS_MOST at most, up to a NULL. What it prints, the
+ * caller's, may go to NULL; what it fails with is the error.
+ */
+enum { FOREIGN_WORDS_MOST = 6 };
+int foreign_tell(const char *const *words, unsigned timeout_ms, char **ret_said, struct error *e);
+/*
  * The one place "libvirt:NAME" means, with the domain's name out of it (the caller's); `*ret_place`
  * is in `places`, which are the caller's on success.
  */

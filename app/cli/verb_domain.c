@@ -1,5 +1,6 @@
 /* cofferdam domain: what libvirt does with its domains, others' and ours, beside the common verbs.
  */
+#include "app/cli/domain_snapshot.h"
 #include "app/cli/foreign.h"
 #include "app/cli/out.h"
 #include "app/cli/own_domain.h"
@@ -11,8 +12,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *const subverbs[] = {"list",        "watch",     "start",        "reset", "save",
-                                       "forget-save", "autostart", "no-autostart", NULL};
+static const char *const subverbs[] = {"list",     "watch",       "start",     "reset",
+                                       "save",     "forget-save", "autostart", "no-autostart",
+                                       "snapshot", NULL};
+
+// clang-format off
+static const struct option_row domain_options[] = {
+    {"files",      0,  NULL, "snapshot create: the disks alone, as new files on top of them", NULL},
+    {"recursive", 'r', NULL, "snapshot rm: with those that come from it", NULL},
+    {"force",     'f', NULL, "snapshot revert, rm: do not ask; create: though there is no way back", NULL},
+    {0},
+};
+// clang-format on
 
 static int domain_list(struct cli *c)
 {
@@ -73,6 +84,10 @@ static int domain_watch(struct cli *c)
 
 static int domain_run(struct cli *c)
 {
+    if (str_equal(c->args[0], "snapshot"))
+        return domain_snapshot(c);
+    if (cli_switch(c, "files") || cli_switch(c, "recursive") || cli_switch(c, "force"))
+        return cli_usage(c, "%s: --files, --recursive and --force are for snapshots", c->args[0]);
     if (str_equal(c->args[0], "watch"))
         return c->args_count > 1 ? cli_usage(c, "watch: takes no name") : domain_watch(c);
     int status = 0;
@@ -93,10 +108,11 @@ static int domain_run(struct cli *c)
 const struct verb verb_domain = {
     .name = "domain",
     .group = "Run",
-    .usage =
-        "list|watch|start|reset|save|forget-save|autostart|no-autostart [libvirt:NAME|WORKLOAD…]",
+    .usage = "list|watch|start|reset|save|forget-save|autostart|no-autostart|snapshot ACTION "
+             "[OPTION…] [libvirt:NAME|WORKLOAD…] [SNAPSHOT]",
     .summary = "what libvirt does with whole machines, those of other programs too",
     .subverbs = subverbs,
+    .options = domain_options,
     .flags = VERB_JSON | VERB_SUBVERBS,
     .run = domain_run,
 };

@@ -23,6 +23,8 @@ uint64_t domains_blocks(virDomainStatsRecordPtr r, const char *what);
 bool domains_are_ours(const char *uuid); /* made by this person, on this host */
 /* By its name or its UUID; NULL with error. */
 virDomainPtr domains_lookup(virConnectPtr c, const char *word, struct error *e);
+/* The same, but for what is ours, which is told by its own name. */
+virDomainPtr domains_lookup_others(virConnectPtr c, const char *word, struct error *e);
 /* By the workload's id; NULL without error: there is none. Only ours. */
 virDomainPtr domains_find(virConnectPtr c, const char *id);
 
@@ -148,5 +150,14 @@ json_t *domains_others(virConnectPtr c);
 int domains_watch(char *const *uris);
 int domains_control(const char *uri, const char *word,
                     const char *verb); /* list.c; by name or UUID */
+/*
+ * others.c: the snapshots that libvirt itself keeps of a domain of others, as one line of JSON. One
+ * is taken ("create", called `name`, or as libvirt likes where that is empty; `how` "files": the
+ * disks alone, as new files; prints it as JSON), gone back to ("revert"; "force": though libvirt
+ * calls it risky) or removed ("rm"; "recursive": with those that come from it).
+ */
+int domains_snapshots(const char *uri, const char *word);
+int domains_snapshot_do(const char *uri, const char *word, const char *verb, const char *name,
+                        const char *how);
 
 #endif

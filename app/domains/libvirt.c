@@ -74,6 +74,17 @@ virDomainPtr domains_lookup(virConnectPtr c, const char *word, struct error *e)
     return d;
 }
 
+virDomainPtr domains_lookup_others(virConnectPtr c, const char *word, struct error *e)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    virDomainPtr d = domains_lookup(c, word, e);
+    if (!d || virDomainGetUUIDString(d, uuid) < 0 || !domains_are_ours(uuid))
+        return d;
+    virDomainFree(d);
+    error_set(e, EPERM, "it is one of ours: call it by its own name");
+    return NULL;
+}
+
 virDomainPtr domains_find(virConnectPtr c, const char *id)
 {
     char uuid[DOMAIN_UUID_SIZE];

@@ -365,14 +365,7 @@ int domains_control(const char *uri, const char *word, const char *verb)
     struct error e;
     domains_limit(CONTROL_S, NULL);
     virConnectPtr c = domains_connect(uri, &e);
-    virDomainPtr d = c ? domains_lookup(c, word, &e) : NULL;
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    if (d && virDomainGetUUIDString(d, uuid) == 0 && domains_are_ours(uuid)) {
-        virDomainFree(d);
-        virConnectClose(c);
-        error_set(&e, EPERM, "it is one of ours: call it by its own name");
-        return list_fail(&e);
-    }
+    virDomainPtr d = c ? domains_lookup_others(c, word, &e) : NULL;
     int r = d ? 0 : -e.code;
     for (size_t i = 0; d && i < ARRAY_SIZE(rows); i++)
         if (str_equal(rows[i].verb, verb) && rows[i].call(d) < 0)

@@ -1,7 +1,8 @@
 /*
  * cofferdam-domain WORD…: drive (by the monitor), probe URI, list URI…, watch URI…, control URI
- * UUID VERB, agent URI ID CONSOLE (by drive), addresses URI ID, undo URI ID FOLDER (by the CLI).
- * Prints JSON, or on failure one line and leaves with 1.
+ * UUID VERB, snapshots URI UUID, snapshot URI UUID VERB NAME HOW, agent URI ID CONSOLE (by drive),
+ * addresses URI ID, undo URI ID FOLDER (by the CLI). Prints JSON, or on failure one line and leaves
+ * with 1.
  */
 #include "app/domains/domains.h"
 
@@ -10,6 +11,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@ int main(int argc, char **argv)
 {
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    setenv("LIBVIRT_DEBUG", "4", 0); /* its warnings would stand in the midst of what is answered */
     if (argc == 2 && str_equal(argv[1], "drive"))
         return domains_drive();
     if (argc == 3 && str_equal(argv[1], "probe"))
@@ -37,6 +40,10 @@ int main(int argc, char **argv)
         return domains_watch(argv + 2);
     if (argc == 5 && str_equal(argv[1], "control"))
         return domains_control(argv[2], argv[3], argv[4]);
+    if (argc == 4 && str_equal(argv[1], "snapshots"))
+        return domains_snapshots(argv[2], argv[3]);
+    if (argc == 7 && str_equal(argv[1], "snapshot"))
+        return domains_snapshot_do(argv[2], argv[3], argv[4], argv[5], argv[6]);
     if (argc == 5 && str_equal(argv[1], "agent"))
         return domains_agent(argv[2], argv[3], argv[4]);
     if (argc == 4 && str_equal(argv[1], "addresses"))

@@ -39,4 +39,132 @@ test_a_list_that_fails_waits_for_nobody() {
     kill "$DEAF"
 }
 
+# What libvirt's own driver for tests has in a file; each connection begins with that anew.
+test_snapshots_on_the_test_driver() {
+    need_domain
+    # without the domain in it libvirt warns on its standard error, and to go back to it is risky
+    cat >tree.xml <<'XML'
+<node><domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
+<name>tree</name><memory>32768</memory><vcpu>1</vcpu><os><type>hvm</type></os>
+<test:domainsnapshot><name>third</name><state>shutoff</state><creationTime>1500000200</creationTime>
+<parent><name>second</name></parent><active>1</active></test:domainsnapshot>
+<test:domainsnapshot><name>first</name><state>running</state><creationTime>1500000000</creationTime>
+<memory snapshot='internal'/><active>0</active><domain type='test'><name>tree</name>
+<uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid><memory>32768</memory><vcpu>1</vcpu><os><type>hvm</type></os>
+</domain></test:domainsnapshot>
+<test:domainsnapshot><name>second</name><state>shutoff</state><creationTime>1500000100</creationTime>
+<parent><name>first</name></parent><active>0</active></test:domainsnapshot></domain></node>
+XML
+    export LIBVIRT_DEFAULT_URI=test://$PWD/tree.xml
+    capture cofferdam domain snapshot list libvirt:tree
+    expect_status 0
+    expect_equal "$(sed 's/  [0-9]*d[0-9]*h//; s/ *$//' "$T/out" | tail -n 3 | tr -s ' ' | tr '\n' '|')" \
+        "first internal memory -| - second internal files -| - third internal files current|" "the tree"
+    capture cofferdam domain snapshot list --json libvirt:tree
+    expect_out_has '"parent": "second"'
+    capture cofferdam domain snapshot create libvirt:tree '<&>'
+    expect_status 0
+    expect_out '<&>'
+    capture cofferdam domain snapshot create --json libvirt:tree
+    expect_out_has '"name"'
+    capture cofferdam domain snapshot create libvirt:tree first
+    expect_status 125
+    expect_err_has "it has a snapshot first already"
+    for verb in revert rm; do
+        capture cofferdam domain snapshot $verb libvirt:tree first
+        expect_status 125
+        expect_err_has "without a terminal it needs --force"
+        capture cofferdam domain snapshot $verb --force libvirt:tree first
+        expect_status 0
+        capture cofferdam domain snapshot $verb --force libvirt:tree nothing
+        expect_status 125
+        expect_err_has "it has no snapshot nothing"
+    done
+    capture cofferdam domain snapshot rm --force --recursive libvirt:tree first
+    expect_status 0
+    capture cofferdam domain snapshot revert --force libvirt:tree second
+    expect_status 125
+    expect_err_has "rollback info"
+    capture cofferdam domain snapshot revert --recursive libvirt:tree first
+    expect_status 125
+    expect_err_has "that option is not for it"
+    capture cofferdam domain reset --force libvirt:tree
+    expect_status 125
+    capture cofferdam domain snapshot create tree
+    expect_status 125
+    expect_err_has "cofferdam snapshot"
+}
+
+disk_has() { qemu-io -f qcow2 -c "read -q -P $1 0 64k" theirs.qcow2 >/dev/null; }
+disk_gets() { qemu-io -f qcow2 -c "write -q -P $1 0 64k" theirs.qcow2 >/dev/null; }
+state_of() { virsh -c "$URI" domstate "$1" | head -n 1; }
+snapshot_of() { cofferdam domain snapshot "$1" "${@:3}" libvirt:theirs "$2"; }
+
+# Of its disk while it is off, of its memory too while it runs; virsh sees each of them.
+test_snapshots_of_a_real_one() {
+    need_libvirt
+    need qemu-io
+    export LIBVIRT_DEFAULT_URI=$URI
+    qemu-img create -q -f qcow2 theirs.qcow2 1M
+    virsh -c "$URI" define /dev/stdin >out <<XML
+<domain type='qemu'><name>theirs</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='$PWD/theirs.qcow2'/><target dev='hda' bus='ide'/></disk>
+<serial type='pty'/></devices></domain>
+XML
+    disk_gets 1
+    snapshot_of create cold >out
+    disk_gets 2
+    cofferdam domain start libvirt:theirs
+    snapshot_of create warm >out
+    expect_equal "$(virsh -c "$URI" snapshot-list theirs --name | sort | tr -d '\n')" coldwarm "what virsh sees"
+    expect_equal "$(virsh -c "$URI" snapshot-current theirs --name)" warm "the current one"
+    capture cofferdam domain snapshot list libvirt:theirs
+    expect_out_has "- warm  internal  memory"
+    snapshot_of revert cold --force
+    expect_equal "$(state_of theirs)" "shut off" "back to the cold one"
+    disk_has 1
+    snapshot_of revert warm --force
+    expect_equal "$(state_of theirs)" running "back to the warm one"
+    cofferdam kill libvirt:theirs
+    disk_has 2
+    snapshot_of rm cold --force
+    expect_equal "$(virsh -c "$URI" snapshot-list theirs --name | tr -d '\n')" warm "cold is gone"
+    snapshot_of rm warm --force
+    files_alone
+    virsh -c "$URI" undefine theirs --snapshots-metadata >out
+    await 10 no_domains
+}
+# What libvirt could take but never go back to is said before it is taken.
+files_alone() {
+    if cofferdam domain snapshot list --json libvirt:theirs | grep -q '"reverts_files": true'; then
+        snapshot_of create files --files >out
+        return
+    fi
+    capture snapshot_of create files --files
+    expect_status 125
+    expect_err_has "never go back to it"
+    expect_equal "$(virsh -c "$URI" snapshot-list theirs --name | tr -d '\n')" "" "nothing was taken"
+    snapshot_of create files --files --force >out
+    capture cofferdam domain snapshot list libvirt:theirs
+    expect_out_has "cannot be gone back to"
+    capture snapshot_of revert files --force
+    expect_status 125
+    expect_err_has "cannot go back to files"
+}
+
+test_ours_have_a_verb_of_their_own() {
+    need_libvirt
+    export LIBVIRT_DEFAULT_URI=$URI
+    vm --detach --name own >out
+    await 10 says own "boot sector is here"
+    capture cofferdam domain snapshot create "libvirt:$(domains)@$URI"
+    expect_status 125
+    expect_err_has "it is one of ours"
+    cofferdam kill own
+    await 15 all_gone
+}
+
+test_zy_the_daemon_goes() { daemon_goes; }
+
 run_tests "$@"
