@@ -29,6 +29,17 @@ const char *snapshot_same_inside(const struct snapshot_start *s, const struct pl
     return plan_is_by_qemu_alone(p) ? PLAN_SAME_BUT_STIRRED : PLAN_SAME_INSIDE;
 }
 
+int snapshot_may_be_fresh(const struct snapshot_start *s, const struct plan *p, struct error *e)
+{
+    const char *same = snapshot_same_inside(s, p);
+    if (!same || !p->machine.clones_fresh)
+        return 0;
+    return error_set(e, EPERM,
+                     "machine.clones = fresh: no clone of it is made with its memory, for %s; "
+                     "mend: start it with --set machine.clones=any",
+                     same);
+}
+
 int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struct launching *ret,
                      struct error *e)
 {
@@ -58,12 +69,8 @@ int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struc
         .disks = s->disks,
     };
     r = launching_renew(ret, p, &renewal, e);
-    const char *same = snapshot_same_inside(s, p);
-    if (r == 0 && same && p->machine.clones_fresh)
-        r = error_set(e, EPERM,
-                      "machine.clones = fresh: no clone of it is made with its memory, for %s; "
-                      "mend: start it with --set machine.clones=any",
-                      same);
+    if (r == 0)
+        r = snapshot_may_be_fresh(s, p, e);
     if (r == 0)
         r = start_override(s, p, e);
     return r < 0 ? r : launching_check(ret, NULL, NULL, e);

@@ -24,4 +24,7 @@ int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struc
 /* What one that is another now has of the first and cannot be told, a sentence; NULL: nothing. */
 const char *snapshot_same_inside(const struct snapshot_start *s, const struct plan *p);
 
+/* -EPERM: its profile wants no such one, of which there is something it cannot be told. */
+int snapshot_may_be_fresh(const struct snapshot_start *s, const struct plan *p, struct error *e);
+
 #endif

@@ -157,6 +157,22 @@ static int clone_label(void *data, const char *value, struct error *e)
     return 0;
 }
 
+/* What its own plan forbids: no snapshot is there yet that could be asked. */
+static int clone_check(const struct cloning *k, const struct state_record *of, struct error *e)
+{
+    const struct snapshot_start s = {.snapshot = &k->snapshot, .fresh = true};
+    autofree char *json = NULL;
+    size_t size;
+    struct plan *p = NULL;
+    int r = state_read_plan(k->d, of->id, &json, &size, e);
+    if (r == 0)
+        r = plan_from_json(json, size, &p, e);
+    if (r == 0)
+        r = snapshot_may_be_fresh(&s, p, e);
+    plan_free(p);
+    return r;
+}
+
 /* Of a workload: its memory too, if it can be had and no other command is to run. */
 static int clone_take(struct cloning *k, const struct state_record *of, struct error *e)
 {
@@ -167,6 +183,8 @@ static int clone_take(struct cloning *k, const struct state_record *of, struct e
         cancel_on_signals();
     int r = dry ? snapshot_measure(k->d, of, &wish, &k->snapshot, &room, e)
                 : snapshot_take(k->d, of, &wish, &k->snapshot, e);
+    if (r == 0 && dry)
+        r = clone_check(k, of, e);
     k->ours = r == 0 && !dry;
     cancel_no_more();
     if (k->ours && cancelled)

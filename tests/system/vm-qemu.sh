@@ -198,6 +198,9 @@ test_no_clones_where_they_would_be_the_same() {
     capture cofferdam clone of-strict
     expect_status 125
     expect_err_has "machine.clones = fresh"
+    capture cofferdam clone --dry-run strict
+    expect_status 125
+    expect_err_has "machine.clones = fresh"
     cofferdam kill strict
     cofferdam snapshot restore of-strict >out # the same one, once
     type_to strict nn
