@@ -23,6 +23,8 @@ void ui_model_done(struct ui_model *m)
     free(m->by_id);
     free(m->items);
     ui_snapshots_free(m->snapshots, m->snapshots_count);
+    free(m->snapshots_failed);
+    free(m->list_failed);
     ui_sheet_done(&m->sheet);
     free(m->selected);
     free(m->wanted);

@@ -213,7 +213,9 @@ struct ui_model {
     size_t *by_id;                 /* owned; indices in the order of the ids */
     struct ui_snapshot *snapshots; /* owned */
     size_t snapshots_count;
-    struct ui_item *items; /* owned; what passes the filter, arranged and sorted */
+    bool snapshots_known;                 /* they have been read */
+    char *list_failed, *snapshots_failed; /* owned or NULL: they could not be, in these words */
+    struct ui_item *items;                /* owned; what passes the filter, arranged and sorted */
     size_t items_count;
     char *selected; /* owned; an id or NULL */
     size_t scroll;
@@ -300,6 +302,10 @@ void ui_model_done(struct ui_model *m);
 /* Fills the sorted index and the items anew; `selected` goes to something that is there. */
 void ui_model_arrange(struct ui_model *m);
 void ui_model_snapshots(struct ui_model *m, struct ui_snapshot *list, size_t count); /* taken */
+/* They cannot be read, and `why` (copied): what there was stays until they can. */
+void ui_model_snapshots_failed(struct ui_model *m, const char *why);
+void ui_model_snapshots_page(struct ui_model *m); /* it is as they are now, if it is shown */
+void ui_model_list_failed(struct ui_model *m, const char *why);
 void ui_snapshots_free(struct ui_snapshot *list, size_t count);
 const struct ui_snapshot *ui_model_snapshot(const struct ui_model *m); /* the chosen one, or NULL */
 size_t ui_model_marked(const struct ui_model *m);

@@ -136,6 +136,7 @@ void ui_model_list(struct ui_model *m, const struct state_record *list, size_t c
     m->list = rows;
     m->count = count;
     m->listed = true;
+    free(TAKE(m->list_failed));
     m->dirty |= changed;
     ui_model_arrange(m);
     if (m->wanted && ui_model_row(m, m->wanted)) {
@@ -146,14 +147,33 @@ void ui_model_list(struct ui_model *m, const struct state_record *list, size_t c
 
 void ui_model_snapshots(struct ui_model *m, struct ui_snapshot *list, size_t count)
 {
-    bool changed = count != m->snapshots_count;
+    bool changed = count != m->snapshots_count || !m->snapshots_known || m->snapshots_failed;
     for (size_t i = 0; !changed && i < count; i++)
         changed = !str_equal(list[i].id, m->snapshots[i].id);
     ui_snapshots_free(m->snapshots, m->snapshots_count);
     m->snapshots = list;
     m->snapshots_count = count;
-    m->dirty |= changed && m->arrange == UI_ARRANGE_TREE;
+    m->snapshots_known = true;
+    free(TAKE(m->snapshots_failed));
+    m->dirty |= changed && (m->arrange == UI_ARRANGE_TREE || m->page == UI_PAGE_HOST);
     ui_model_arrange(m);
+    if (changed)
+        ui_model_snapshots_page(m);
+}
+
+void ui_model_snapshots_failed(struct ui_model *m, const char *why)
+{
+    free(m->snapshots_failed);
+    m->snapshots_failed = ui_safe(why);
+    m->dirty = true;
+    ui_model_snapshots_page(m);
+}
+
+void ui_model_list_failed(struct ui_model *m, const char *why)
+{
+    free(m->list_failed);
+    m->list_failed = ui_safe(why);
+    m->dirty = true;
 }
 
 static uint64_t rate_of(uint64_t before, uint64_t now, int64_t ms)

@@ -160,6 +160,7 @@ struct looked {
     int64_t changed, listed_ms, snapshots_ms;
     struct buf list, snapshots; /* as they were told last */
     uint64_t disk, disk_free;   /* so, too; MiB */
+    int snapshots_status;       /* of reading them; 0 or -errno */
 };
 
 static int64_t changed_ns(const char *path)
@@ -226,6 +227,21 @@ static bool disk_is_news(struct looked *l, const struct scout_news *n)
     return !same;
 }
 
+/* That they cannot be read is told once, and what they are then anew. */
+static void look_snapshots(struct looked *l, const struct dirs *d, struct scout_news *n)
+{
+    struct error e;
+    int r = snapshots_list(d, &n->snapshots, &n->snapshots_count, &e);
+    l->snapshots_ms = (int64_t)loop_now_ms();
+    if (r == 0)
+        n->snapshots_listed = are_news(&l->snapshots, &snapshots, n->snapshots, n->snapshots_count);
+    else if (r != l->snapshots_status)
+        n->snapshots_error = e;
+    if (r < 0)
+        buf_done(&l->snapshots);
+    l->snapshots_status = r;
+}
+
 /* Nothing is put into `b` if there is no news. */
 static void look(struct looked *l, const struct dirs *d, unsigned what, struct buf *b)
 {
@@ -235,12 +251,8 @@ static void look(struct looked *l, const struct dirs *d, unsigned what, struct b
     if (list_is_due(l, d, all))
         n.listed = state_list(d, &n.list, &n.count, &n.error) == 0 &&
                    (are_news(&l->list, &states, n.list, n.count) || all);
-    if (all || !l->snapshots_ms || (int64_t)loop_now_ms() - l->snapshots_ms > SNAPSHOTS_MS) {
-        struct error ignored;
-        l->snapshots_ms = (int64_t)loop_now_ms();
-        n.snapshots_listed = snapshots_list(d, &n.snapshots, &n.snapshots_count, &ignored) == 0 &&
-                             are_news(&l->snapshots, &snapshots, n.snapshots, n.snapshots_count);
-    }
+    if (all || !l->snapshots_ms || (int64_t)loop_now_ms() - l->snapshots_ms > SNAPSHOTS_MS)
+        look_snapshots(l, d, &n);
     if ((what & SCOUT_DISK) && (statvfs(d->data, &fs) == 0 || statvfs("/", &fs) == 0)) {
         n.disk = fs.f_blocks * fs.f_frsize;
         n.disk_free = fs.f_bavail * fs.f_frsize;
@@ -249,8 +261,8 @@ static void look(struct looked *l, const struct dirs *d, unsigned what, struct b
     }
     if (what & SCOUT_PROFILES)
         look_profiles(&n);
-    if (n.disk || n.listed || n.snapshots_listed || n.error.code || n.profiles_error.code ||
-        n.profiles_listed)
+    if (n.disk || n.listed || n.snapshots_listed || n.snapshots_error.code || n.error.code ||
+        n.profiles_error.code || n.profiles_listed)
         put(b, &n, sizeof(n));
     if (n.profiles_listed)
         put_records(b, &profiles, n.profiles, n.profiles_count);

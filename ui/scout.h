@@ -49,8 +49,8 @@ struct scout_news {
     struct error profiles_error; /* code 0: none */
     bool settings_read, first_time;
     struct ui_settings settings;
-    uint64_t disk, disk_free; /* bytes; 0: not asked for, or as they were */
-    struct error error;       /* code 0: none */
+    uint64_t disk, disk_free;            /* bytes; 0: not asked for, or as they were */
+    struct error error, snapshots_error; /* code 0: none */
 };
 
 int scout_start(struct scout *s, const struct dirs *d, struct error *e);

@@ -43,9 +43,21 @@ static char *snapshots_text(const struct ui_model *m, const char *id)
     }
     if (r && r->snapshot)
         buf_printf(&b, "it was itself started from %s\n", r->snapshot);
+    if (m->snapshots_failed)
+        buf_printf(&b, "snapshots: %s\n", m->snapshots_failed);
+    else if (!m->snapshots_known)
+        buf_puts(&b, "looking…\n");
     if (!b.used)
         buf_puts(&b, "no snapshot was taken of it; S in the list takes one\n");
     return buf_take(&b);
+}
+
+void ui_model_snapshots_page(struct ui_model *m)
+{
+    if (m->page != UI_PAGE_TEXT || !m->text_id || m->text_tab != UI_TAB_SNAPSHOTS)
+        return;
+    autofree char *text = snapshots_text(m, m->text_id);
+    ui_model_text_again(m, text);
 }
 
 void update_details(struct ui_model *m, const char *id, int tab)

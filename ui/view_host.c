@@ -34,25 +34,34 @@ static void sizes(const struct ui_model *m, struct buf *b, const char *what, uin
                str_from_size(used, a, sizeof(a)), str_from_size(all, c, sizeof(c)));
 }
 
+/* Being read, not to be read, or how many (SIZE_MAX: that is left out) and how large. */
+static void stored(struct buf *b, const char *failed, bool known, size_t count, const char *size)
+{
+    if (failed || !known)
+        buf_puts(b, failed ? "cannot be read" : "looking…");
+    else if (count == SIZE_MAX)
+        buf_puts(b, size);
+    else
+        buf_printf(b, "%zu, %s", count, size);
+}
+
 /* Each on a line of its own where there is room. */
 static void stored_lines(const struct ui_model *m, struct buf *b)
 {
     enum { ROWS_FOR_EACH = 14 };
     const struct ui_images *images = &m->images;
     uint64_t taken = 0;
-    char a[32] = "looking…", c[32];
+    char a[32], c[32];
     for (size_t i = 0; i < m->snapshots_count; i++)
         taken += m->snapshots[i].bytes == UINT64_MAX ? 0 : m->snapshots[i].bytes;
-    if (images->known)
-        str_from_size(images->bytes, a, sizeof(a));
-    str_from_size(taken, c, sizeof(c));
-    if (m->rows < ROWS_FOR_EACH) {
-        buf_printf(b, "%-10s %zu, %s; images %s\n", "snapshots", m->snapshots_count, c, a);
-        return;
-    }
-    buf_printf(b, "%-10s %zu, %s\n", "snapshots", m->snapshots_count, c);
-    buf_printf(b, "%-10s %zu, %s", "images", images->count, a);
-    if (images->cache && m->cols >= 60)
+    bool each = m->rows >= ROWS_FOR_EACH;
+    buf_printf(b, "%-10s ", "snapshots");
+    stored(b, m->snapshots_failed, m->snapshots_known, m->snapshots_count,
+           str_from_size(taken, c, sizeof(c)));
+    buf_printf(b, each ? "\n%-10s " : "; %s ", "images");
+    stored(b, images->failed, images->known, each ? images->count : SIZE_MAX,
+           str_from_size(images->bytes, a, sizeof(a)));
+    if (each && images->cache && m->cols >= 60)
         buf_printf(b, "; made from them and kept: %s", images->cache);
     buf_putc(b, '\n');
 }

@@ -118,10 +118,12 @@ static void list_heading(const struct ui_model *m, const struct ui_rect *r)
 
 static void list_empty(const struct ui_model *m, const struct ui_rect *r)
 {
-    const char *text = !m->listed       ? "looking…"
+    const char *text = m->list_failed   ? m->list_failed
+                       : !m->listed     ? "looking…"
                        : m->filter.used ? "nothing passes the filter (/ then Esc clears it)"
                                         : "no workloads; n starts one";
-    paint_text(r->row + 1, 2, r->cols - 2, UI_QUIET, text);
+    view_words(r->row + 1, 2, r->row + r->rows, r->cols - 2, m->list_failed ? UI_BAD : UI_QUIET,
+               text);
     if (!m->listed || m->filter.used || r->rows < 9)
         return;
     /* The first time there is nothing to be seen but what can be done. */

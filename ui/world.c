@@ -173,6 +173,10 @@ void world_news(struct world *w)
     }
     if (n.error.code)
         ui_model_message(w->model, true, n.error.text);
+    if (n.error.code && !w->model->listed)
+        ui_model_list_failed(w->model, n.error.text);
+    if (n.snapshots_error.code)
+        ui_model_snapshots_failed(w->model, n.snapshots_error.text);
     profiles_take(w, &n);
     if (n.snapshots_listed)
         snapshots_take(w, n.snapshots, n.snapshots_count);

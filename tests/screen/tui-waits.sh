@@ -184,4 +184,30 @@ test_an_editor_holds_nothing_up() {
     kill_all
 }
 
+# What cannot be read says so in its place: there it is neither waited for, nor is there nothing.
+test_what_cannot_be_read_is_said() {
+    local name state=$XDG_STATE_HOME/cofferdam
+    need tmux
+    mkdir -p "$state"
+    for name in workloads snapshots; do
+        [ ! -e "$state/$name" ] || mv "$state/$name" "$T/$name"
+        : >"$state/$name"
+    done
+    screen_start 100 24 cofferdam
+    see "cannot read"
+    see_no "looking"
+    screen_keys H
+    see "snapshots  cannot be read"
+    screen_keys Escape
+    for name in workloads snapshots; do
+        rm "$state/$name"
+        [ ! -e "$T/$name" ] || mv "$T/$name" "$state/$name"
+    done
+    see "no workloads"
+    screen_keys H
+    see "snapshots  0, 0 B"
+    screen_keys Escape q
+    expect_end 0
+}
+
 run_tests "$@"

@@ -165,6 +165,31 @@ static void test_profiles_and_settings_arrive(void **state)
     scout_done(&s);
 }
 
+/* That they cannot be read is no "there are none", is told once, and so is that they can again. */
+static void test_snapshots_that_cannot_be_read(void **state)
+{
+    struct scout s = {0};
+    struct scout_news n;
+    struct error e;
+    autofree char *path = str_format("%s/snapshots", dirs.state);
+    assert_int_equal(file_write_whole(AT_FDCWD, path, "", 0, 0600, false), 0);
+    assert_int_equal(scout_start(&s, &dirs, &e), 0);
+    for (int i = 0; i < 2; i++) {
+        ask_and_hear(&s, SCOUT_ALL, &n);
+        assert_false(n.snapshots_listed);
+        assert_int_equal(n.snapshots_error.code, i ? 0 : ENOTDIR);
+        scout_news_done(&n);
+    }
+    assert_int_equal(unlink(path), 0);
+    for (int i = 0; i < 2; i++) {
+        ask_and_hear(&s, SCOUT_ALL, &n);
+        assert_int_equal(n.snapshots_listed, !i);
+        assert_int_equal(n.snapshots_error.code, 0);
+        scout_news_done(&n);
+    }
+    scout_done(&s);
+}
+
 /* What waits for its answer is asked for with whatever is asked next. */
 static void test_what_waits_is_not_lost(void **state)
 {
@@ -337,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_member_arrives),
         cmocka_unit_test(test_profiles_and_settings_arrive),
+        cmocka_unit_test(test_snapshots_that_cannot_be_read),
         cmocka_unit_test(test_what_waits_is_not_lost),
         cmocka_unit_test(test_another_takes_over),
         cmocka_unit_test(test_signals_do_not_end_it),

@@ -157,6 +157,26 @@ static void test_snapshots_in_the_details(void **state)
     ui_model_done(&m);
 }
 
+/* Being read, not to be read, and none: told apart, and told anew while they are looked at. */
+static void test_snapshots_that_are_not_known(void **state)
+{
+    struct ui_model m;
+    ui_begin(&m);
+    ui_type(&m, "gi7");
+    assert_string_equal(m.text[0], "looking…");
+    ui_model_snapshots_failed(&m, "cannot read it");
+    assert_string_equal(m.text[0], "snapshots: cannot read it");
+    m.dirty = false;
+    take_of_web(&m);
+    assert_true(m.dirty);
+    assert_non_null(strstr(m.text[0], "5555  web-1: files"));
+    assert_int_equal(m.text_count, 1);
+    ui_type(&m, "6"); /* another page is left alone */
+    ui_model_snapshots_failed(&m, "cannot read it");
+    assert_int_equal(m.text_count, 0);
+    ui_model_done(&m);
+}
+
 /* The names of the pages: each by its key, by a click, by the edges where they do not all fit. */
 static void test_pages_of_the_details(void **state)
 {
@@ -326,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_of_long_lines),
+        cmocka_unit_test(test_snapshots_that_are_not_known),
         cmocka_unit_test(test_snapshots_of_all_marked),
         cmocka_unit_test(test_commands_for_all_marked),
         cmocka_unit_test(test_snapshots_in_the_details),
