@@ -207,6 +207,21 @@ static int own_living(struct cli *c, const struct dirs *d, const char *word, con
     return result;
 }
 
+/* A domain of ours is made each time, by its monitor: there is none that a daemon could begin. */
+static int own_begins_not(const char *word, bool wanted, struct error *e)
+{
+    if (!wanted)
+        return error_set(e, EOPNOTSUPP,
+                         "what is ours never begins by itself; domains of other programs, which "
+                         "may, are called libvirt:NAME");
+    return error_set(e, EOPNOTSUPP,
+                     "libvirt's daemon cannot begin what is ours, which needs its monitor (domains "
+                     "of other programs are called libvirt:NAME): a user unit of systemd can, with "
+                     "\"cofferdam run --detach\", or \"cofferdam domain start %.64s\" after a "
+                     "\"domain save\"",
+                     word);
+}
+
 int own_domain(struct cli *c, const char *word, const char *what)
 {
     struct dirs d;
@@ -221,10 +236,7 @@ int own_domain(struct cli *c, const char *word, const char *what)
     else if (str_equal(what, "forget-save"))
         r = own_forget(&d, word, &e);
     else
-        r = error_set(&e, EOPNOTSUPP,
-                      "%s is for domains of other programs, called libvirt:NAME: what is ours has "
-                      "no daemon to begin with",
-                      what);
+        r = own_begins_not(word, str_equal(what, "autostart"), &e);
     dirs_done(&d);
     if (r == 0)
         return 0;

@@ -153,6 +153,17 @@ files_alone() {
     expect_err_has "cannot go back to files"
 }
 
+# Nothing of ours begins with a daemon: that is said, with what does instead.
+test_ours_do_not_begin_by_themselves() {
+    capture cofferdam domain autostart mine
+    expect_status 125
+    expect_err_has "libvirt's daemon cannot begin what is ours"
+    expect_err_has '"cofferdam domain start mine" after a "domain save"'
+    capture cofferdam domain no-autostart mine
+    expect_status 125
+    expect_err_has "never begins by itself"
+}
+
 test_ours_have_a_verb_of_their_own() {
     need_libvirt
     export LIBVIRT_DEFAULT_URI=$URI
