@@ -78,7 +78,7 @@ static const struct option_row *completion_option(const struct verb *v, size_t *
 /* What the arguments of a verb are: "profile", "workload", "workload-file", "file", or NULL. */
 static const char *completion_of_args(const struct verb *v)
 {
-    if (v->flags & VERB_WORKLOADS)
+    if (v->flags & VERB_WORKLOADS || str_equal(v->name, "domain"))
         return "workload";
     if (str_equal(v->name, "clone") || str_equal(v->name, "snapshot"))
         return "snapshot-workload";

@@ -171,6 +171,9 @@ test_completions_are_valid() {
     expect_equal "$(complete_line cofferdam prof)" profile
     expect_equal "$(complete_line cofferdam profile s)" show
     expect_equal "$(complete_line cofferdam profile show untr)" untrusted
+    expect_equal "$(complete_line cofferdam domain sn)" snapshot
+    : >save-me
+    expect_equal "$(complete_line cofferdam domain save save-)" ""
     expect_equal "$(complete_line cofferdam profile list --qu)" --quiet
 }
 
