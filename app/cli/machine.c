@@ -173,6 +173,40 @@ static void machine_overlay(struct machine_parts *m, const struct dirs *d,
         images_bound_cache(d);
 }
 
+static int machine_overlay_again(const struct dirs *d, const struct plan_machine *m, char **ret,
+                                 bool *ret_made, struct error *e)
+{
+    struct disk_base base = {.fd = FD_NONE};
+    enum disk_format told =
+        str_equal(m->disk_format, disk_format_name(DISK_RAW)) ? DISK_RAW : DISK_QCOW2;
+    int r = disk_base_open_as(m->disks[0], told, &base, e);
+    if (r == 0)
+        r = blank_overlay_make(d->cache, &base, m->disk_size, ret, ret_made, e);
+    disk_base_done(&base);
+    return r;
+}
+
+int machine_blank_again(const struct dirs *d, struct plan *p, struct error *e)
+{
+    struct plan_machine *m = &p->machine;
+    autofree char *path = NULL;
+    bool made = false;
+    if (!m->blank || access(m->blank, F_OK) == 0 || errno != ENOENT)
+        return 0;
+    int r = 0;
+    if (m->scratch)
+        r = blank_make(d->cache, p->limits.disk, &path, &made, e);
+    else if (m->disks && m->disk_format)
+        r = machine_overlay_again(d, m, &path, &made, e);
+    if (r < 0 || !path)
+        return r;
+    free(m->blank);
+    m->blank = TAKE(path);
+    if (made)
+        images_bound_cache(d);
+    return 0;
+}
+
 /* All that a guest of ours boots from. */
 static int machine_guest(struct machine_parts *m, const struct dirs *d,
                          const struct machine_wish *w, struct images_launch *image, struct error *e)

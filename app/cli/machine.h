@@ -28,11 +28,11 @@ struct machine_wish {
     const char *runtime, *accel, *type;
     const char *release; /* of the kernel, or its beginning; NULL: the best */
     bool warm;
-    bool leads_out;   /* it has a network */
-    uint64_t scratch; /* bytes of a scratch disk; 0: none */
-    bool shares;      /* folders of the host are served to it */
-    bool whole;       /* at the vm boundary, where it has a chipset */
-    const char *disk; /* that it boots; "" or NULL: none */
+    bool leads_out;     /* it has a network */
+    uint64_t scratch;   /* bytes of a scratch disk; 0: none */
+    bool shares;        /* folders of the host are served to it */
+    bool whole;         /* at the vm boundary, where it has a chipset */
+    const char *disk;   /* that it boots; "" or NULL: none */
     uint64_t disk_size; /* bytes it is to appear to have; 0: its own */
 };
 
@@ -43,6 +43,12 @@ struct machine_wish {
  */
 int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
                        struct images_launch *image, struct machine_parts *ret, struct error *e);
+
+/*
+ * Of a plan that was made earlier: what its disk begins as is made again, and named in it, if it is
+ * not in the cache any more.
+ */
+int machine_blank_again(const struct dirs *d, struct plan *p, struct error *e);
 
 /* What a whole machine is to be, as the settings say it; borrowed, may be NULL. */
 struct machine_whole {

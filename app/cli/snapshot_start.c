@@ -1,5 +1,6 @@
 #include "app/cli/snapshot_start.h"
 
+#include "app/cli/machine.h"
 #include "profiles/forms.h"
 
 static enum plan_snapshot start_kind(const struct snapshot_record *r)
@@ -73,5 +74,7 @@ int snapshot_prepare(const struct snapshot_start *s, const struct dirs *d, struc
         r = snapshot_may_be_fresh(s, p, e);
     if (r == 0)
         r = start_override(s, p, e);
+    if (r == 0)
+        r = machine_blank_again(d, p, e);
     return r < 0 ? r : launching_check(ret, NULL, NULL, e);
 }

@@ -382,6 +382,7 @@ on"
     expect_status 0
     capture cofferdam exec disked -- sh -c 'echo after >/root/f; rm /root/large; sync'
     expect_status 0
+    rm -r "$XDG_CACHE_HOME/cofferdam/blanks" # made again
     capture cofferdam clone of-disked --number 2
     expect_status 0
     for n in disked-1 disked-2; do
