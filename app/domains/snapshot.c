@@ -19,7 +19,7 @@
 
 #define SNAPSHOT_NAME "cofferdam"
 #define SNAPSHOT_MEMORY "memory"
-enum { SNAPSHOT_HEAD = 4096 };
+enum { SNAPSHOT_HEAD = 4096, SNAPSHOT_LAYERS = 64 };
 
 static bool snapshot_wants(void *data, const char *path, const struct stat *st)
 {
@@ -137,6 +137,29 @@ int domains_snapshot_check(const char *path, const char *base, const char *snaps
     return 0;
 }
 
+/* The same down to the disk: a machine's program may name the disk of another one's snapshot. */
+static int snapshot_check_all(const char *path, const char *base, const char *snapshot,
+                              uint64_t *ret_size, struct error *e)
+{
+    autofree char *real = realpath(base, NULL), *at = str_dup(path);
+    uint64_t size = 0;
+    for (int layer = 0; at && !str_equal(at, base) && !str_equal(at, real); layer++) {
+        autofree char *below = NULL;
+        uint64_t of_this = 0;
+        if (layer == SNAPSHOT_LAYERS)
+            return error_set(e, ELOOP, "%s lies on more than %d others", path, SNAPSHOT_LAYERS);
+        int r = domains_snapshot_check(at, base, snapshot, &of_this, &below, e);
+        if (r < 0)
+            return r;
+        if (layer == 0)
+            size = of_this;
+        free(at);
+        at = TAKE(below);
+    }
+    *ret_size = size;
+    return 0;
+}
+
 static int snapshot_link(const char *base, const char *overlay, uint64_t size, struct error *e)
 {
     autoclose int fd = open(overlay, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -163,9 +186,8 @@ int domains_snapshot_disks(const struct plan *p, const struct domain_host *h, st
         autofree char *name = str_format("disk%zu.qcow2", i);
         autofree char *base = str_join_path(p->snapshot_path, name);
         autofree char *overlay = domain_disk_path(p, i);
-        autofree char *below = NULL;
         uint64_t bytes = 0;
-        r = domains_snapshot_check(base, p->machine.disks[i], p->snapshot_path, &bytes, &below, e);
+        r = snapshot_check_all(base, p->machine.disks[i], p->snapshot_path, &bytes, e);
         if (r == 0 && p->snapshot_disks == PLAN_DISKS_FULL)
             r = domains_flatten(base, p->machine.disks[i], p->snapshot_path, overlay, e);
         else if (r == 0 && (h->other || p->snapshot_disks == PLAN_DISKS_COPIED))

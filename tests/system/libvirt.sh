@@ -287,6 +287,30 @@ test_libvirtd_is_killed_and_comes_back() {
     await 15 all_gone
 }
 
+# What its program wrote into the disk of a snapshot does not make a clone read another file, one step down or two.
+test_a_snapshot_s_disk_leads_nowhere_else() {
+    need_libvirt
+    need qemu-img
+    vm --detach --name led >out
+    cofferdam snapshot create --files --name s led
+    local disk other=$XDG_STATE_HOME/cofferdam/snapshots/0123456789ab/disk0.qcow2
+    disk=$(find "$XDG_STATE_HOME/cofferdam/snapshots" -name 'disk0.qcow2')
+    chmod u+w "$disk" "$(dirname "$disk")"
+    mkdir "$(dirname "$other")"
+    qemu-img create -q -u -f qcow2 -b /etc/hostname -F raw "$other" 1M
+    local to
+    for to in /etc/hostname "$other"; do
+        qemu-img rebase -q -u -f qcow2 -F raw -b "$to" "$disk"
+        capture cofferdam clone s --name twin
+        expect_status 125
+        expect_err_has "leads to another file than its disk"
+    done
+    rm -r "$(dirname "$other")"
+    cofferdam kill led
+    await 10 all_gone
+    cofferdam snapshot rm --force s >out
+}
+
 test_snapshots_with_memory_and_clones() {
     need_libvirt
     vm --detach --name snap >out
