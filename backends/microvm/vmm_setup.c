@@ -215,9 +215,14 @@ void vmm_setup_end(struct launch *l)
 /* Whatever the one that it was taken of had been asked for: this one has all its memory. */
 static void setup_give_back(struct launch *l)
 {
-    struct error ignored;
-    if (l->plan->snapshot && l->resumed && l->driver->balloon)
-        l->driver->balloon(l->control, 0, &ignored);
+    struct error why;
+    if (!l->plan->snapshot || !l->resumed || !l->driver->balloon)
+        return;
+    if (l->driver->balloon(l->control, 0, &why) < 0)
+        strv_take(&l->shortfalls,
+                  str_format("memory it had been asked for is not given back: %s; mend: cofferdam "
+                             "update --memory",
+                             why.text));
 }
 
 /*

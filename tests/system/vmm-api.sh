@@ -210,6 +210,26 @@ test_a_clone_has_all_its_memory() {
     await 5 nothing_left
 }
 
+# It starts all the same, and says so.
+test_a_clone_that_gets_no_memory_back() {
+    fake
+    fc --keep always --detach --name first -- sleep 600 >ids
+    cofferdam snapshot create first --name mem >out
+    cofferdam kill first
+    cp -p "bin/$VMM" whole
+    sed "s/;fault=00;/;fault=0$((${#CLONING[@]} + 1));/" whole >"bin/$VMM"
+    touch -r whole "bin/$VMM"
+    capture cofferdam clone mem
+    expect_status 0
+    cofferdam kill first-1
+    capture cofferdam report first-1
+    expect_out_has "memory it had been asked for is not given back: "
+    expect_out_has "made up"
+    cofferdam rm --force first first-1 >out
+    cofferdam snapshot rm --force mem
+    await 5 nothing_left
+}
+
 test_the_jail() {
     fake
     fc --detach --name jailed -- sleep 600 >id
