@@ -306,7 +306,9 @@ const struct key keys[KEY_COUNT] = {
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_DISK] = {
         "machine", "disk", KEY_TYPE_LIST, NULL, "", "PATH…",
-        "Further disk images; like the first they are never written, an overlay takes the changes.",
+        "Further disk images; like the first they are never written, an overlay takes the changes. In a "
+        "microVM they are raw files, eight at most, which the guest reads as */dev/disk1* and so on, in this "
+        "order, and cannot write; nothing is mounted, and there are no snapshots then. QEMU alone.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_CDROM] = {
         "machine", "cdrom", KEY_TYPE_LIST, NULL, "", "PATH…",

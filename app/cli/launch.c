@@ -106,6 +106,7 @@ static int launching_machine(struct launching *l, struct error *e)
                                    .type = settings_text(s, KEY_MACHINE_TYPE),
                                    .release = str_empty(release) ? NULL : release,
                                    .warm = settings_bool(s, KEY_MACHINE_WARM),
+                                   .disks = whole ? NULL : settings_list(s, KEY_MACHINE_DISK),
                                    .leads_out =
                                        str_equal(settings_text(s, KEY_NETWORK_MODE), "private"),
                                    .scratch = launching_scratch(s),

@@ -207,6 +207,31 @@ int machine_blank_again(const struct dirs *d, struct plan *p, struct error *e)
     return 0;
 }
 
+/*
+ * A microVM reads them as they are. A qcow2 is one for a program of the host to understand, which
+ * is more to attack, and here for nothing: nothing is written.
+ */
+static int machine_more_disks(const struct dirs *d, char *const *disks, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && disks && disks[i]; i++) {
+        struct disk_base base = {.fd = FD_NONE};
+        autofree char *path = machine_disk_path(d, disks[i]);
+        autofree char *shown = str_escape_z(path);
+        struct stat st;
+        r = disk_base_open(path, &base, e);
+        if (r == 0 && (fstat(base.fd, &st) < 0 || !S_ISREG(st.st_mode)))
+            r = error_set(e, EINVAL, "disk %s: a microVM's further disks are files", shown);
+        if (r == 0 && base.format != DISK_RAW)
+            r = error_set(e, EMEDIUMTYPE,
+                          "disk %s is %s, and a microVM's further disks are raw; mend: qemu-img "
+                          "convert -O raw",
+                          shown, disk_format_name(base.format));
+        disk_base_done(&base);
+    }
+    return r < 0 ? error_wrap(e, "machine.disk") : 0;
+}
+
 /* All that a guest of ours boots from. */
 static int machine_guest(struct machine_parts *m, const struct dirs *d,
                          const struct machine_wish *w, struct images_launch *image, struct error *e)
@@ -233,6 +258,9 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
 {
     struct machine_parts *m = ret;
     *m = (struct machine_parts){0};
+    int r = machine_more_disks(d, w->disks, e);
+    if (r < 0)
+        return r;
     machine_choose(d, w, m);
     m->parts.choice = m->choice;
     if (!m->facts.program)

@@ -31,6 +31,7 @@ struct machine_wish {
     bool leads_out;     /* it has a network */
     uint64_t scratch;   /* bytes of a scratch disk; 0: none */
     bool shares;        /* folders of the host are served to it */
+    char *const *disks; /* further ones, of a microVM */
     bool whole;         /* at the vm boundary, where it has a chipset */
     const char *disk;   /* that it boots; "" or NULL: none */
     uint64_t disk_size; /* bytes it is to appear to have; 0: its own */

@@ -278,6 +278,8 @@ static int build_all(struct build *b, struct error *e)
         build_machine(b);
     if (b->p->boundary == PLAN_VM)
         r = build_whole(b, e);
+    else if (b->p->boundary == PLAN_MICROVM)
+        r = build_more_disks(b, e);
     if (r < 0)
         return r;
     r = build_command(b, e);

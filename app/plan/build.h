@@ -60,6 +60,7 @@ void build_machine(struct build *b);      /* machine.c */
 void build_machine_root(struct build *b); /* and after build_machine() */
 /* whole.c: the same of a vm, after build_machine(); what it is said to run if it boots a disk */
 int build_whole(struct build *b, struct error *e);
+int build_more_disks(struct build *b, struct error *e); /* and what a microVM has of these */
 void build_whole_command(struct build *b);
 void build_identity_files(struct build *b); /* /etc/passwd, hosts, … ; before the overlay */
 void build_identity_small(struct build *b); /* hosts, hostname, resolv.conf, machine-id alone */

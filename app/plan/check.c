@@ -315,9 +315,6 @@ void check_machine_files(struct check *c)
 static void check_machine_keys(struct check *c)
 {
     const struct plan *p = c->p;
-    if (p->origins[KEY_MACHINE_DISK] && p->boundary == PLAN_MICROVM)
-        check_refuse(c, "take it out", "machine.disk (%s): this version adds no further disks",
-                     p->origins[KEY_MACHINE_DISK]);
     if (p->limits.nice)
         check_refuse(c, "--set resources.nice=0", "resources.nice is not kept for machines yet");
     if (p->limits.swap)
@@ -351,6 +348,24 @@ static void check_machine_shares(struct check *c)
     if (m->warm)
         check_refuse(c, "--set machine.warm=no, or --set machine.shares=none",
                      "machine.warm = yes: no template is made of a machine that has shares");
+}
+
+/* What is on them is the host's and changes as it likes: no memory that knows of it is kept. */
+static void check_machine_disks(struct check *c)
+{
+    const struct plan *p = c->p;
+    size_t count = plan_more_disks(p);
+    if (!count)
+        return;
+    if (!plan_runtime_is(p->runtime, "qemu"))
+        check_refuse(c, "--runtime qemu, or take it out",
+                     "machine.disk: %s is given no further disks", p->runtime);
+    if (count > PLAN_DISKS_MAX)
+        check_refuse(c, "name fewer", "machine.disk: %zu of them, a microVM has room for %d", count,
+                     PLAN_DISKS_MAX);
+    if (p->machine.warm)
+        check_refuse(c, "--set machine.warm=no, or take the disks out",
+                     "machine.warm = yes: no template is made of a machine that has further disks");
 }
 
 /* Who has the guest's kernel undoes what that kernel hides. */
@@ -458,6 +473,7 @@ void check_machine(struct check *c)
     check_machine_network(c);
     check_machine_scratch(c);
     check_machine_shares(c);
+    check_machine_disks(c);
     check_machine_hidden(c);
     if (p->landlock == PLAN_LANDLOCK_YES && c->h->landlock_abi < PLAN_LANDLOCK_OF_MACHINES &&
         plan_runtime_is(p->runtime, "cloud-hypervisor"))

@@ -299,6 +299,15 @@ static void explain_template(struct explain *x)
                 size);
 }
 
+static void explain_disks(struct explain *x)
+{
+    for (size_t i = 0; i < plan_more_disks(x->p); i++)
+        explain_add(x, 20, "host files", "take machine.disk out",
+                    "%s of the host: read as the disk /dev/" PLAN_DISK
+                    "%zu, not changed; no snapshots while it is so",
+                    x->p->machine.disks[i], i + 1);
+}
+
 static void explain_resources(struct explain *x)
 {
     const struct plan_limits *l = &x->p->limits;
@@ -370,6 +379,7 @@ void plan_explain(const struct plan *p, struct plan_reach **ret, size_t *ret_cou
     explain_groups(&x);
     explain_others(&x);
     explain_clones(&x);
+    explain_disks(&x);
     explain_resources(&x);
     explain_sort(&x);
     *ret = x.list;

@@ -200,7 +200,8 @@ struct plan_machine {
     char *sockets;       /* owned; a folder for its sockets, short */
     char *firmware;      /* owned; "bios", "uefi", "secure-boot" */
     char *loader, *vars; /* owned; UEFI's code and the template of its variables; NULL: by libvirt */
-    char **disks;        /* owned; never written; the first is what it boots from */
+    char **disks;        /* owned; never written; the first is what it boots from; of a microVM
+                            plan_more_disks() */
     uint64_t disk_size;  /* bytes the first appears to have; 0: its own */
     char *disk_format;   /* owned; what the first is, to QEMU by itself: "raw", "qcow2" */
     bool clones_fresh;   /* no clone is made of what cannot be told who it is */
@@ -424,6 +425,13 @@ bool plan_runtime_leads_out(const char *runtime);
 bool plan_memory_is_one_piece(const struct plan_machine *m);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
+/*
+ * How many of machine.disks a microVM reads beside its root: raw files, read-only, in the order they
+ * were named. Their serial numbers, and names in the guest's /dev, are PLAN_DISK and a number from 1.
+ */
+size_t plan_more_disks(const struct plan *p);
+#define PLAN_DISK "disk"
+enum { PLAN_DISKS_MAX = 8 };
 /* A whole machine that QEMU runs by itself, in a jail of ours and without libvirt. */
 bool plan_is_by_qemu_alone(const struct plan *p);
 /* A whole machine that boots our kernel and our PID 1, for an image of the store. */

@@ -56,6 +56,11 @@ void build_dev(struct build *b)
         autofree char *path = str_join_path("/dev", b->host->devices[i]);
         build_step(b, PLAN_MOUNT_DEVICE, path, path, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
     }
+    for (size_t i = 1; i <= plan_more_disks(b->p); i++) {
+        autofree char *serial = str_format("/dev/serial:" PLAN_DISK "%zu", i);
+        autofree char *path = str_format("/dev/" PLAN_DISK "%zu", i);
+        build_step(b, PLAN_MOUNT_DEVICE, serial, path, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(links); i++)
         build_step(b, PLAN_MOUNT_SYMLINK, links[i].source, links[i].target, 0);
     struct plan_mount *pts =

@@ -13,6 +13,11 @@ bool plan_is_by_qemu_alone(const struct plan *p)
     return p->boundary == PLAN_VM && str_equal(p->runtime, "qemu");
 }
 
+size_t plan_more_disks(const struct plan *p)
+{
+    return p->boundary == PLAN_MICROVM ? strv_length(p->machine.disks) : 0;
+}
+
 bool plan_boots_image(const struct plan *p)
 {
     return p->boundary == PLAN_VM && p->machine.root;
@@ -108,6 +113,11 @@ static void whole_board(struct build *b)
     m->window = str_equal(settings_text(s, KEY_MACHINE_DISPLAY), "window");
 }
 
+int build_more_disks(struct build *b, struct error *e)
+{
+    return whole_list(b, KEY_MACHINE_DISK, &b->p->machine.disks, e);
+}
+
 int build_whole(struct build *b, struct error *e)
 {
     struct plan *p = b->p;
@@ -116,7 +126,7 @@ int build_whole(struct build *b, struct error *e)
     whole_board(b);
     int r = plan_boots_disk(p) ? whole_path(b, KEY_FILES_IMAGE, p->image + 5, &m->disks, e) : 0;
     if (r == 0)
-        r = whole_list(b, KEY_MACHINE_DISK, &m->disks, e);
+        r = build_more_disks(b, e);
     if (r == 0)
         r = whole_list(b, KEY_MACHINE_CDROM, &m->cdroms, e);
     if (r < 0)

@@ -186,6 +186,10 @@ static char **argv_begin(const struct plan *p, const char *machine)
         argv_disk(&argv, p, VMM_DISK_ROOT, VMM_FD_ROOT);
     if (m->scratch)
         argv_scratch(&argv, p, VMM_DISK_SCRATCH, VMM_FD_SCRATCH);
+    for (size_t i = 0; i < plan_more_disks(p); i++) {
+        autofree char *id = str_format(PLAN_DISK "%zu", i + 1);
+        argv_disk(&argv, p, id, VMM_FDS + (int)i);
+    }
     argv_shares(&argv, p);
     if (p->network == PLAN_NETWORK_PRIVATE)
         argv_network(&argv, p);

@@ -16,7 +16,8 @@ enum {
     VMM_FD_ROOT = 6,    /* the root image, or the disk it boots, read-only */
     VMM_FD_SCRATCH = 7, /* the scratch disk, or the overlay over that, for reading and writing;
                            /dev/null: there is none */
-    VMM_FDS,
+    VMM_FDS,            /* and from here the plan's further disks, read-only */
+    VMM_FDS_MAX = VMM_FDS + PLAN_DISKS_MAX,
 };
 
 /* Where the jail shows the kernel and the initramfs. */

@@ -30,7 +30,7 @@ static const char *boot_from(const struct launch *l)
 }
 
 struct boot_ends {
-    int fds[VMM_FDS];                      /* owned; the program's */
+    int fds[VMM_FDS_MAX];                  /* owned; the program's */
     int agent, control, kernel, errors[2]; /* owned; ours (errors: a pipe) */
     int saves[VMM_SAVES], base;            /* owned; of a driver that meets */
 };
@@ -73,7 +73,7 @@ static void boot_unname_saves(const struct launch *l, const struct boot_ends *b)
 
 static void boot_close(struct boot_ends *b)
 {
-    for (int i = 0; i < VMM_FDS; i++)
+    for (int i = 0; i < VMM_FDS_MAX; i++)
         if (i != 2 || b->fds[1] != b->fds[2])
             b->fds[i] = fd_close(b->fds[i]);
     b->agent = fd_close(b->agent);
@@ -154,14 +154,15 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
                      struct error *e)
 {
     *b = (struct boot_ends){
-        {FD_NONE,  FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE, FD_NONE},
-        FD_NONE,
-        FD_NONE,
-        FD_NONE,
-        {FD_NONE, FD_NONE},
-        {FD_NONE, FD_NONE},
-        FD_NONE
+        .agent = FD_NONE,
+        .control = FD_NONE,
+        .kernel = FD_NONE,
+        .errors = {FD_NONE, FD_NONE},
+        .saves = {FD_NONE, FD_NONE},
+        .base = FD_NONE
     };
+    for (int i = 0; i < VMM_FDS_MAX; i++)
+        b->fds[i] = FD_NONE;
     *saved = (struct vmm_saved){FD_NONE, FD_NONE, FD_NONE};
     b->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (b->fds[0] < 0)
@@ -195,7 +196,13 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
         r = boot_pair(&b->kernel, &b->fds[VMM_FD_KERNEL], e);
     if (r == 0 && boot_from(l))
         r = vmm_resume_open(l, boot_from(l), saved, e);
-    return r == 0 ? boot_open_scratch(l, b, saved, e) : r;
+    if (r == 0)
+        r = boot_open_scratch(l, b, saved, e);
+    for (size_t i = 0; r == 0 && i < plan_more_disks(l->plan); i++) {
+        int fd = b->fds[VMM_FDS + i] = vmm_disk_open(l->plan, i, e);
+        r = MIN(fd, 0);
+    }
+    return r;
 }
 
 /*
@@ -363,6 +370,7 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .program = l->plan->machine.program,
                          .argv = argv,
                          .fds = ends.fds,
+                         .fds_count = VMM_FDS + (int)plan_more_disks(l->plan),
                          .meets = l->driver->meets,
                          .saves = l->driver->config != NULL,
                          .net = &l->net,

@@ -93,6 +93,7 @@ int vmm_boot(struct launch *l, struct launch_streams *ret_streams, struct error 
 int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e);
 /* What it boots from, for reading: the image, or a disk of somebody's. Its descriptor or -errno. */
 int vmm_base_open(const struct plan *p, struct error *e);
+int vmm_disk_open(const struct plan *p, size_t disk, struct error *e); /* of plan_more_disks() */
 uint64_t vmm_scratch_bytes(const struct launch *l); /* what it takes on the host's disk now */
 
 /* vmm_setup.c: what follows, in the monitor's loop. */

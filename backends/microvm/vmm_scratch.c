@@ -74,19 +74,29 @@ int vmm_scratch_make(struct launch *l, int from, int *ret, struct error *e)
     return 0;
 }
 
-int vmm_base_open(const struct plan *p, struct error *e)
+/* For reading alone: that is all the program could make of it, whatever its guest made of that. */
+static int scratch_open_below(const char *path, int how, struct error *e)
 {
-    const struct plan_machine *m = &p->machine;
-    const char *path = plan_boots_disk(p) ? m->disks[0] : m->root;
     struct stat st;
-    /* a disk's name is its owner's, the image's is the cache's */
-    int how = plan_boots_disk(p) ? O_NONBLOCK | O_NOCTTY : O_NOFOLLOW;
     autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | how);
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_errno(e, errno, "%s", path);
     if (!S_ISREG(st.st_mode))
         return error_set(e, EINVAL, "%s is no file", path);
     return TAKE_FD(fd);
+}
+
+int vmm_base_open(const struct plan *p, struct error *e)
+{
+    const struct plan_machine *m = &p->machine;
+    /* a disk's name is its owner's, the image's is the cache's */
+    return plan_boots_disk(p) ? scratch_open_below(m->disks[0], O_NONBLOCK | O_NOCTTY, e)
+                              : scratch_open_below(m->root, O_NOFOLLOW, e);
+}
+
+int vmm_disk_open(const struct plan *p, size_t disk, struct error *e)
+{
+    return scratch_open_below(p->machine.disks[disk], O_NONBLOCK | O_NOCTTY, e);
 }
 
 uint64_t vmm_scratch_bytes(const struct launch *l)

@@ -301,7 +301,8 @@ unsigned vmm_snapshots(const struct launch *l, uint64_t ret_cost[2])
     ret_cost[0] = UINT64_MAX;
     ret_cost[1] = l->plan->machine.memory;
     if (!l->driver->dump || l->pid <= 0 || l->agent_closed || l->status >= 0 ||
-        l->plan->machine.shares || !plan_memory_is_one_piece(&l->plan->machine))
+        l->plan->machine.shares || plan_more_disks(l->plan) ||
+        !plan_memory_is_one_piece(&l->plan->machine))
         return 0;
     if (l->cgroup && cgroup_sample(l->cgroup, &now) == 0 && now.memory != UINT64_MAX)
         ret_cost[1] = MIN(ret_cost[1], now.memory);

@@ -75,17 +75,17 @@ static int start_limits(struct setup *s)
 static int start_descriptors(struct setup *s)
 {
     const struct vmm_wish *w = start_wish(s);
-    int high[VMM_FDS];
+    int high[VMM_FDS_MAX];
     s->control = fcntl(s->control, F_DUPFD_CLOEXEC, START_FD_LOW);
     if (s->control < 0)
         return setup_fail(s, "descriptors");
-    for (int i = 0; i < VMM_FDS; i++)
+    for (int i = 0; i < w->fds_count; i++)
         if ((high[i] = fcntl(w->fds[i], F_DUPFD_CLOEXEC, START_FD_LOW)) < 0)
             return setup_fail(s, "descriptors");
-    for (int i = 0; i < VMM_FDS; i++)
+    for (int i = 0; i < w->fds_count; i++)
         if (dup2(high[i], i) < 0)
             return setup_fail(s, "descriptors");
-    if (syscall(SYS_close_range, VMM_FDS, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+    if (syscall(SYS_close_range, w->fds_count, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
         return setup_fail(s, "closing descriptors");
     return 0;
 }

@@ -17,7 +17,8 @@ struct vmm_wish {
     const char *program;
     const struct vmm_jailer_wish *jailer; /* NULL: the jail is ours alone */
     char *const *argv;
-    const int *fds;             /* VMM_FDS of them; become the program's descriptors */
+    const int *fds;             /* become the program's descriptors */
+    int fds_count;              /* VMM_FDS, and one for each further disk */
     bool meets;                 /* it makes its sockets in VMM_MEET */
     bool saves;                 /* and snapshots in VMM_SAVE_FOLDER */
     struct net_translator *net; /* initialised; where the jail's network leads out */

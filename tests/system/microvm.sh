@@ -478,6 +478,73 @@ test_shares() {
     expect_out one
 }
 
+reading_is_ready() { cofferdam logs reading 2>/dev/null | grep -q ready; }
+
+# Further disks are there in order; whatever the guest tries, the host's files stay as they were.
+test_further_disks() {
+    need_machine
+    local before pid fd open=0
+    head -c 1M /dev/urandom >"$T/one.img"
+    { echo "the second"; head -c 65525 /dev/zero; } >"$T/two,readonly=off.img"
+    chmod 600 "$T"/*.img
+    held() { sha256sum "$T"/*.img; stat -c '%a %s %y' "$T"/*.img; }
+    before=$(held)
+    further() { machine --runtime qemu --set "machine.disk=$T/one.img $T/two,readonly=off.img" "$@"; }
+    capture cofferdam plan --boundary microvm --image small --set "machine.disk=$T/one.img" -- true
+    expect_out_has "/dev/disk1 is $T/one.img, read-only"
+    further -- cat /dev/disk1 >one.read
+    cmp one.read "$T/one.img" || fail "the first disk reads otherwise"
+    capture further --user 1000 --set machine.scratch=disk --set resources.disk=64M -- head -n 1 /dev/disk2
+    expect_status 0
+    expect_out "the second"
+    capture further -- sh -c 'chmod 666 /dev/disk1; for d in 1 2; do
+        dd if=/dev/zero of=/dev/disk$d bs=4096 count=1 conv=notrunc,fsync 2>/dev/null && echo "$d was written to"; done
+        [ ! -e /dev/disk3 ] || echo another; head -n 1 /dev/disk2'
+    expect_out "the second"
+    further --detach --name reading -- sh -c 'echo ready; sleep 600' >id
+    await 30 reading_is_ready
+    pid=$(vmm_of "$(cat id)")
+    if [ "$(id -u)" = 0 ]; then # the program itself could not write
+        for fd in "/proc/$pid/fd"/*; do
+            case $(readlink "$fd") in
+            "$T"/*.img)
+                expect_equal "$(awk '/^flags:/ { print $2 % 10 }' "/proc/$pid/fdinfo/${fd##*/}")" 0 "how it is open"
+                open=$((open + 1))
+                ;;
+            esac
+        done
+        [ "$open" -ge 2 ] || fail "it has $open of the two files"
+        [ ! -e "/proc/$pid/root/proc/self" ] || fail "it has a way to open them anew"
+    fi
+    capture cofferdam snapshot create reading --name of-reading
+    [ "$STATUS" != 0 ] || fail "a snapshot of a machine with further disks"
+    cofferdam kill reading
+    await 5 nothing_runs
+    expect_equal "$(held)" "$before" "the host's files"
+    if command -v qemu-img >/dev/null; then
+        qemu-img create -q -f qcow2 "$T/a.qcow2" 1M
+        capture machine --runtime qemu --set "machine.disk=$T/a.qcow2" -- true
+        expect_status 125
+        expect_err_has "qemu-img convert -O raw"
+    fi
+    capture machine --runtime qemu --set "machine.disk=$T" -- true
+    expect_status 125
+    expect_err_has "machine.disk"
+    capture machine --runtime qemu --set "machine.disk=$T/none.img" -- true
+    expect_status 125
+    expect_err_has "none.img"
+    ln -s "$T/one.img" "$T/link"
+    capture machine --runtime qemu --set "machine.disk=$T/link" --set machine.warm=yes -- true
+    expect_status 125
+    expect_err_has "no template"
+    # all there is room for, beside the other devices
+    capture machine --runtime qemu --set machine.scratch=disk --set resources.disk=64M \
+        --set "machine.disk=$(printf "$T/one.img %.0s" 1 2 3 4 5 6 7)$T/two,readonly=off.img" \
+        -- head -n 1 /dev/disk8
+    expect_status 0
+    expect_out "the second"
+}
+
 test_guests_that_never_answer() {
     need_machine
     hostile 0 4s
