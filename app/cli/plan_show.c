@@ -152,7 +152,7 @@ static void show_machine_limits(const struct plan *p)
         show_format("changes", "on a disk of %s, a sparse file without a name",
                     str_from_size(p->limits.disk, size, sizeof(size)));
     for (size_t i = 0; i < plan_more_disks(p); i++)
-        show_format("disk", "/dev/" PLAN_DISK "%zu is %s, read-only", i + 1, m->disks[i]);
+        show_format("further disk", "/dev/" PLAN_DISK "%zu is %s, read-only", i + 1, m->disks[i]);
     if (m->disk_format && m->disks)
         show_format("changes", "over %s (%s), in a sparse file without a name", m->disks[0],
                     m->disk_format);
