@@ -10,13 +10,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 /* --- disks ------------------------------------------------------------------------------------ */
 
@@ -91,33 +89,15 @@ int domains_open_agent(const struct plan *p, struct error *e)
     return make_connect(path, "its agent", e);
 }
 
-/* Ours, root's or that of the account libvirt's machines have: whoever else says our UUID lies. */
-static bool make_is_trusted(int proc, const char *process)
-{
-    static const char *const accounts[] = {"libvirt-qemu", "qemu"};
-    struct stat st;
-    if (fstatat(proc, process, &st, 0) < 0)
-        return false;
-    if (st.st_uid == 0 || st.st_uid == geteuid())
-        return true;
-    for (size_t i = 0; i < ARRAY_SIZE(accounts); i++) {
-        const struct passwd *a = getpwnam(accounts[i]);
-        if (a && a->pw_uid == st.st_uid)
-            return true;
-    }
-    return false;
-}
-
 static bool make_is_process(int proc, pid_t pid, const char *uuid)
 {
-    autofree char *process = str_format("%d", pid);
     autofree char *path = str_format("%d/cmdline", pid), *text = NULL;
     size_t size = 0;
     if (file_read_virtual(proc, path, 65536, &text, &size) < 0)
         return false;
     for (const char *at = text; at < text + size; at += strlen(at) + 1)
         if (str_equal(at, "-uuid") && at + 6 < text + size && str_equal(at + 6, uuid))
-            return make_is_trusted(proc, process);
+            return true;
     return false;
 }
 

@@ -146,24 +146,6 @@ test_kill_9_leaves_nothing() {
     no_folders || fail "a folder is left"
 }
 
-# A process of an account that libvirt gives no machine is not taken for one, whatever it says of itself.
-test_who_says_to_be_a_machine_is_none() {
-    need_default
-    need setpriv pgrep
-    ID=$(vm --detach --name real)
-    setpriv --reuid 65534 --clear-groups sh -c 'read -r _' posing -uuid "c0ffe4da-0000-4000-8000-$ID" <> <(:) &
-    POSING=$!
-    trap 'kill $POSING 2>/dev/null || :' EXIT
-    says_it() { tr '\0' ' ' <"/proc/$POSING/cmdline" | grep -q '^sh .*-uuid'; }
-    await 5 says_it
-    KEEPER=$(pgrep -P "$(field real monitor_pid)" -f 'cofferdam-domain drive')
-    kill -9 "$(pgrep -P "$KEEPER")"
-    await 15 all_gone
-    kill -0 $POSING || fail "it was ended"
-    cofferdam prune --force >out
-    no_folders || fail "a folder is left"
-}
-
 test_uefi_and_a_tpm() {
     need_default
     need swtpm
