@@ -24,7 +24,7 @@ void ui_update_ended(struct ui_model *m, struct ui_console *c, const char *how);
 void ui_update_relaunch(struct ui_model *m);
 /* Answers to UI_INTENT_DIAL and UI_INTENT_COMPLETE. The stops' strings are taken; so are `what` and
  * `advice`, of the file `looked_at` (borrowed), which may be NULL; `profile` is the advised one.
- * Paths that begin as something else than what is typed by now are dropped. */
+ * Paths for something else than what is typed by now are dropped. */
 void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const char *looked_at,
                     char *what, char *advice, const char *profile);
 void ui_update_completions(struct ui_model *m, const char *of, char **paths); /* taken */

@@ -276,7 +276,7 @@ void ui_update_completions(struct ui_model *m, const char *of, char **paths)
 {
     struct ui_sheet *s = &m->sheet;
     if (m->dialog != UI_DIALOG_LAUNCH || !field_is_path(s->field) ||
-        !str_starts(path_word(s), of)) { /* the person is elsewhere by now */
+        !str_equal(path_word(s), of)) { /* the person is elsewhere by now */
         strv_free(paths);
         return;
     }

@@ -262,11 +262,12 @@ void vmm_setup_dispatch(struct launch *l, const struct launch_events *events, vo
     }
     vmm_setup_end(l);
     events->started(data, 0, over.pid_inside, &over.streams);
-    setup_give_back(l);
     if (over.exited)
         vmm_main_exited(l, over.status, events, data);
     else if (l->agent_closed) /* by what came with its word that the command runs */
         vmm_switch_off(l);
+    else
+        setup_give_back(l);
 }
 
 int vmm_setup_begin(struct launch *l, struct error *e)

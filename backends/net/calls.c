@@ -2,7 +2,9 @@
 
 #include "base/mem.h"
 
+#include <asm/sockios.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -22,15 +24,27 @@
 #error "name this processor's AUDIT_ARCH"
 #endif
 
-enum { CALLS_X32 = 0x40000000, CALLS_KIND = 0xf, CALLS_ROOM = 24 };
+enum { CALLS_X32 = 0x40000000, CALLS_KIND = 0xf, CALLS_ROOM = 48 };
 
+/* What reaches another process of the same user, by a number alone. */
 static const unsigned calls_refused[] = {
     SYS_kill,
     SYS_tkill,
     SYS_tgkill,
     SYS_rt_sigqueueinfo,
     SYS_rt_tgsigqueueinfo,
+    SYS_pidfd_open,
     SYS_pidfd_send_signal,
+    SYS_pidfd_getfd,
+    SYS_process_madvise,
+    SYS_migrate_pages,
+    SYS_move_pages,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_sched_setparam,
+    SYS_sched_setscheduler,
+    SYS_sched_setattr,
+    SYS_sched_setaffinity,
     SYS_add_key,
     SYS_request_key,
     SYS_keyctl,
@@ -67,7 +81,28 @@ int net_calls_confine(void)
     f[n++] = EQUALS(AF_INET6, 1, 0);
     f[n++] = REFUSE;
     f[n++] = ALLOW;
-    f[n++] = EQUALS(SYS_socketpair, 0, 4);
+    f[n++] = EQUALS(SYS_prlimit64, 0, 4); /* a limit of processor time kills */
+    f[n++] = LOAD(args[0]);
+    f[n++] = EQUALS(0, 1, 0);
+    f[n++] = REFUSE;
+    f[n++] = ALLOW;
+    f[n++] = EQUALS(SYS_fcntl, 0, 6); /* who gets SIGIO, and which signal that is */
+    f[n++] = LOAD(args[1]);
+    f[n++] = EQUALS(F_SETOWN, 2, 0);
+    f[n++] = EQUALS(F_SETOWN_EX, 1, 0);
+    f[n++] = EQUALS(F_SETSIG, 0, 1);
+    f[n++] = REFUSE;
+    f[n++] = ALLOW;
+    f[n++] = EQUALS(SYS_ioctl, 0, 5);
+    f[n++] = LOAD(args[1]);
+    f[n++] = EQUALS(FIOSETOWN, 1, 0);
+    f[n++] = EQUALS(SIOCSPGRP, 0, 1);
+    f[n++] = REFUSE;
+    f[n++] = ALLOW;
+    f[n++] = EQUALS(SYS_socketpair, 0, 7);
+    f[n++] = LOAD(args[0]);
+    f[n++] = EQUALS(AF_UNIX, 1, 0);
+    f[n++] = REFUSE;
     f[n++] = LOAD(args[1]);
     f[n++] = STATEMENT(BPF_ALU | BPF_AND | BPF_K, CALLS_KIND);
     f[n++] = EQUALS(SOCK_STREAM, 1, 0);

@@ -266,6 +266,9 @@ translators() {
 }
 none_translates() { [ -z "$(translators)" ]; }
 
+# filters PROCESS: how many system call filters lie around it; nothing where the kernel does not say.
+filters() { sed -n 's/^Seccomp_filters:\t//p' "/proc/$1/status"; }
+
 ends_with_it() {
     what "$1"
     cofferdam run "${OPTIONS[@]}" --name n --detach -- sleep 600 >/dev/null
@@ -274,7 +277,7 @@ ends_with_it() {
     [ -n "$pid" ] || fail "$1: nobody translates"
     grep -q '^Seccomp:.*2' "/proc/$pid/status" || fail "$1: no filter"
     grep -q '^NoNewPrivs:.*1' "/proc/$pid/status" || fail "$1: new privileges"
-    grep -q '^Seccomp_filters:.*[2-9]$' "/proc/$pid/status" || fail "$1: no filter of ours"
+    [ -z "$(filters self)" ] || [ "$(filters "$pid")" -ge $(($(filters self) + 2)) ] || fail "$1: no filter of ours"
     cofferdam kill n
     await 10 none_translates
     cofferdam run "${OPTIONS[@]}" --name n --detach -- sleep 600 >/dev/null

@@ -4,12 +4,18 @@
 #include "backends/net/calls.h"
 #include "backends/net/translator.h"
 
+#include <asm/sockios.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static const char table[] =
     "Inter-|   Receive                                                |  Transmit\n"
@@ -67,10 +73,12 @@ static void test_nothing(void **state)
     net_translator_end(&t);
 }
 
-/* A bit for each that is not as it should be. */
-static unsigned calls_wrong(void)
+/* Which is the first that is not as it should be; 0: none. */
+static int calls_wrong(void)
 {
-    int pair[2];
+    const struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = getppid()};
+    const struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+    int pair[2], parent = getppid(), mine = eventfd(0, 0);
     const bool wrong[] = {
         socket(AF_UNIX, SOCK_STREAM, 0) >= 0,
         socket(AF_UNIX, SOCK_DGRAM, 0) >= 0,
@@ -81,10 +89,26 @@ static unsigned calls_wrong(void)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0,
         socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0) < 0,
     };
-    unsigned bits = 0;
+    const bool others[] = {
+        fcntl(mine, F_SETOWN, parent) >= 0 || errno != EACCES,
+        fcntl(mine, F_SETOWN_EX, &owner) >= 0 || errno != EACCES,
+        fcntl(mine, F_SETSIG, SIGKILL) >= 0 || errno != EACCES,
+        ioctl(mine, FIOSETOWN, &parent) >= 0 || errno != EACCES,
+        ioctl(mine, SIOCSPGRP, &parent) >= 0 || errno != EACCES,
+        prlimit(parent, RLIMIT_CPU, &most, NULL) >= 0 || errno != EACCES,
+        syscall(SYS_pidfd_open, parent, 0) >= 0 || errno != EACCES,
+        socketpair(AF_TIPC, SOCK_STREAM, 0, pair) >= 0 || errno != EACCES,
+        setpriority(PRIO_PROCESS, (id_t)parent, 5) >= 0 || errno != EACCES,
+        fcntl(mine, F_SETFL, O_NONBLOCK) < 0,
+        prlimit(0, RLIMIT_CPU, NULL, &(struct rlimit){0}) < 0,
+    };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
-        bits |= (unsigned)wrong[i] << i;
-    return bits;
+        if (wrong[i])
+            return 1 + (int)i;
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (others[i])
+            return 101 + (int)i;
+    return 0;
 }
 
 /* What it could become by a fault of its own speaks to no server of this host. */
@@ -93,7 +117,7 @@ static void test_calls(void **state)
     int status = 0;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(net_calls_confine() < 0 ? 255 : (int)calls_wrong());
+        _exit(net_calls_confine() < 0 ? 255 : calls_wrong());
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);

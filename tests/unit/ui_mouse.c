@@ -300,7 +300,11 @@ static void test_paths_of_the_sheet(void **state)
     tell_paths(&m, "/b", "/bin\n/boot");
     click(&m, 2 + ui_sheet_rows(&m), 9);
     assert_string_equal(m.sheet.lines[UI_FIELD_MOUNT].text, "/a /bin");
-    ui_type(&m, "\t");
+    ui_type(&m, "\tx");
+    tell_paths(&m, "/bin", "/bin1\n/bin2"); /* more is typed than was asked about */
+    assert_string_equal(m.sheet.lines[UI_FIELD_MOUNT].text, "/a /binx");
+    assert_int_equal(ui_sheet_paths(&m), 0);
+    ui_type(&m, "\x7f\t");
     tell_paths(&m, "/bin", "/bin1\n/bin2");
     assert_int_equal(ui_sheet_paths(&m), 2);
     ui_update_size(&m, UI_ROWS_LEAST, 80);
