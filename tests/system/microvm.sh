@@ -518,7 +518,7 @@ test_further_disks() {
     fi
     capture cofferdam snapshot create reading --name of-reading
     expect_status 125
-    expect_err_has "can take no snapshot"
+    expect_err_has "no snapshot of it can be taken"
     cofferdam kill reading
     await 5 nothing_runs
     expect_equal "$(held)" "$before" "the host's files"
