@@ -217,7 +217,7 @@ start_over() {
         XDG_RUNTIME_DIR="$RUN/run" XDG_STATE_HOME="$RUN/state" XDG_DATA_HOME="$RUN/data" \
         XDG_CACHE_HOME="$RUN/cache" XDG_CONFIG_HOME="$RUN/config" TMPDIR="$RUN/t" \
         COFFERDAM_MUST="$COFFERDAM_MUST" COFFERDAM_BUILD="$BUILD_DIR" COFFERDAM="$COFFERDAM" \
-        COFFERDAM_TRIES="${COFFERDAM_TRIES:-}" COFFERDAM_LONG="${COFFERDAM_LONG:-}" COFFERDAM_STRIDE="${COFFERDAM_STRIDE:-}" \
+        COFFERDAM_LONG="${COFFERDAM_LONG:-}" COFFERDAM_STRIDE="${COFFERDAM_STRIDE:-}" \
         COFFERDAM_VMLINUX="${COFFERDAM_VMLINUX:+$(realpath "$COFFERDAM_VMLINUX")}" \
         ONLY="${ONLY:-}" OFFSET="${OFFSET:-}" ACCEPT_RUNTIMES="${ACCEPT_RUNTIMES:-}" ACCEPT_IMAGE="${ACCEPT_IMAGE:-}" \
         RUN="$RUN" COFFERDAM_TEST_AS="$who" "${SANITIZER_ENV[@]}" \
@@ -265,56 +265,36 @@ ground_is_clean() {
 }
 
 # What tests kept on purpose goes the way a person would remove it, the rest by prune.
-remove_what_is_left() {
+test_zz_nothing_is_left() {
     local kept
     kept=$("$COFFERDAM" ps --all --quiet 2>/dev/null) || kept=
     # shellcheck disable=SC2086 # ids are words
     [ -z "$kept" ] || "$COFFERDAM" rm --force $kept >/dev/null 2>&1 || :
     "$COFFERDAM" prune --force >/dev/null 2>&1 || :
-}
-
-test_zz_nothing_is_left() {
-    remove_what_is_left
     [ ! -s "$RUN/run/libvirt/libvirtd.pid" ] || kill "$(cat "$RUN/run/libvirt/libvirtd.pid")" 2>/dev/null || :
     (await 5 ground_is_clean) >/dev/null || { cat "$RUN/t/left"; fail "something was left behind"; }
 }
 
 # ---- the run -----------------------------------------------------------------------------------------
 
-# try NAME FOLDER
-try() {
-    T=$RUN/t/$2
+run_one() {
+    local name=$1 number=$2 title status=0
+    T=$RUN/t/$name
     mkdir -p "$T"
     (
         set -e
         cd "$T"
-        "$1"
+        "$name"
     ) >"$T/log" 2>&1 </dev/null
-}
-
-log_says() { sed 's/^/#     /' "$T/log" | cat -v; }
-
-# What fails is a failure. Who has asked for two tries, as CI does, whose machine has others on it, gets the second's
-# verdict, and the first's words with it: what needed two is a fault to be found, in the test or in the program.
-run_one() {
-    local name=$1 number=$2 title status
+    status=$?
     title=${name#test_}
     title=${title//_/ }
-    try "$name" "$name" # not in a condition, where set -e is nothing
-    status=$?
-    if [ $status != 0 ] && [ $status != 77 ] && [ "${COFFERDAM_TRIES:-1}" -gt 1 ] && [ -z "${COFFERDAM_LONG:-}" ]; then
-        echo "# unsteady: $title"
-        log_says
-        remove_what_is_left
-        try "$name" "$name.again"
-        status=$?
-    fi
     case $status in
     0) echo "ok $number - $title" ;;
     77) echo "ok $number - $title # SKIP $(cat "$T/skip" 2>/dev/null)" ;;
     *)
         echo "not ok $number - $title"
-        log_says
+        sed 's/^/#     /' "$T/log" | cat -v
         FAILURES=$((FAILURES + 1))
         ;;
     esac

@@ -49,28 +49,16 @@ test_a_process_left_behind_is_named() {
     expect_out_has "sleep 1000"
 }
 
-# A command that fails in the middle is a failure; a second try is for who asks for it, and is said.
-test_tries_are_counted() {
+# A command that fails in the middle is a failure, and the first verdict is the one that counts.
+test_a_failure_in_the_middle_counts() {
     fails_in_the_middle() { false; true; }
-    fails_at_first() { [ -e ../seen ] || { touch ../seen; false; }; }
-    tries() {
+    told() {
         set +e
-        COFFERDAM_TRIES=$1 COFFERDAM_LONG=$2 FAILURES=0
-        rm -f "$RUN/t/seen"
+        FAILURES=0
         run_one fails_in_the_middle 1
-        run_one fails_at_first 2
         echo "$FAILURES failed"
     }
-    local once
-    once='not ok 1 - fails in the middle
-not ok 2 - fails at first
-2 failed'
-    expect_equal "$(tries '' '')" "$once"
-    expect_equal "$(tries 2 1)" "$once" "--long"
-    expect_equal "$(tries 2 '')" '# unsteady: fails in the middle
-not ok 1 - fails in the middle
-# unsteady: fails at first
-ok 2 - fails at first
+    expect_equal "$(told)" 'not ok 1 - fails in the middle
 1 failed'
 }
 
