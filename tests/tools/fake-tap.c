@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAP_WAIT_MS = 3000, TAP_HEAD = sizeof(struct virtio_net_hdr_v1) };
+enum { TAP_WAIT_MS = 3000, TAP_ARPS = 3, TAP_HEAD = sizeof(struct virtio_net_hdr_v1) };
 #define TAP_OWN "10.0.2.15"
 #define TAP_GATEWAY "10.0.2.2"
 #define TAP_NAMES "10.0.2.3"
@@ -61,13 +61,13 @@ static void tap_send(const void *frame, size_t size)
 }
 
 /* The next frame of this kind that is for us, without what stands before it; 0: none comes. */
-static size_t tap_receive(uint16_t kind, char *to, size_t room)
+static size_t tap_receive(uint16_t kind, int wait_ms, char *to, size_t room)
 {
     for (;;) {
         char all[TAP_HEAD + 2048];
         struct ether_header *e = (struct ether_header *)(void *)(all + TAP_HEAD);
         struct pollfd p = {.fd = tap, .events = POLLIN};
-        if (poll(&p, 1, TAP_WAIT_MS) <= 0)
+        if (poll(&p, 1, wait_ms) <= 0)
             return 0;
         ssize_t n = read(tap, all, sizeof(all));
         if (n < (ssize_t)(TAP_HEAD + sizeof(*e)) || ntohs(e->ether_type) != kind ||
@@ -95,13 +95,16 @@ static bool tap_arp(const char *whom, uint8_t to[ETH_ALEN])
     memcpy(m.arp.arp_sha, tap_mac, ETH_ALEN);
     inet_pton(AF_INET, TAP_OWN, m.arp.arp_spa);
     inet_pton(AF_INET, whom, m.arp.arp_tpa);
-    tap_send(&m, sizeof(m));
-    while (tap_receive(ETHERTYPE_ARP, (char *)&answer, sizeof(answer)))
-        if (answer.ea_hdr.ar_op == htons(ARPOP_REPLY) &&
-            memcmp(answer.arp_spa, m.arp.arp_tpa, 4) == 0) {
-            memcpy(to, answer.arp_sha, ETH_ALEN);
-            return true;
-        }
+    for (int asked = 0; asked < TAP_ARPS;
+         asked++) { /* as Linux does: an Ethernet may lose a frame */
+        tap_send(&m, sizeof(m));
+        while (tap_receive(ETHERTYPE_ARP, TAP_WAIT_MS / TAP_ARPS, (char *)&answer, sizeof(answer)))
+            if (answer.ea_hdr.ar_op == htons(ARPOP_REPLY) &&
+                memcmp(answer.arp_spa, m.arp.arp_tpa, 4) == 0) {
+                memcpy(to, answer.arp_sha, ETH_ALEN);
+                return true;
+            }
+    }
     return false;
 }
 
@@ -163,7 +166,7 @@ void tap_ask(const char *name, char *ret, size_t room)
     m.ip.check = tap_sum(&m.ip, sizeof(m.ip));
     tap_send(&m, sizeof(m) - sizeof(m.question) + asked);
     size_t before = sizeof(m.ip) + sizeof(m.udp) + asked + 12; /* the first answer's data */
-    size_t n = tap_receive(ETHERTYPE_IP, answer, sizeof(answer));
+    size_t n = tap_receive(ETHERTYPE_IP, TAP_WAIT_MS, answer, sizeof(answer));
     if (n >= before + 4)
         inet_ntop(AF_INET, answer + before, ret, (socklen_t)room);
 }
