@@ -585,14 +585,17 @@ advances() {
 }
 # strike_at WORD[|WORD] [kill|hang|fail]: a runsc that, called with that word, ends whoever calls it and then does
 # what it was asked; or does it and never returns; or does nothing. Always the same file, which is a mount for whoever
-# calls it, and never a half one.
+# calls it, and never a half one: while somebody begins it, it cannot be written.
 strike_at() {
     [ -d striking ] || mkdir striking && touch striking/runsc && chmod 0755 . striking striking/runsc
-    # shellcheck disable=SC2016
+    await 10 put_strike "$1" "${2:-kill}"
+}
+# shellcheck disable=SC2016
+put_strike() {
     printf '#!/bin/sh\nword=%-24sdeed=%s\nfor each; do case "|$word|" in *"|$each|"*) case $deed in
     kill) kill -KILL $PPID;; hang) %s "$@"; exec sleep 1000;; fail) exit 1;; esac;; esac; done\nexec %s "$@"\n' \
-        "'$1';" "${2:-kill}" "$(type -P runsc)" "$(type -P runsc)" 1<>striking/runsc
-}
+        "'$1';" "$2" "$(type -P runsc)" "$(type -P runsc)" 1<>striking/runsc
+} 2>/dev/null
 
 USERS='user ranges root'
 run_tests "$@"
