@@ -257,6 +257,11 @@ uint32_t client_ask_state(struct client *c)
     return ask(c, WIRE_ASK_STATE, 0, NULL, 0);
 }
 
+uint32_t client_ask_sample(struct client *c)
+{
+    return ask(c, WIRE_ASK_SAMPLE, 0, NULL, 0);
+}
+
 uint32_t client_ask_log(struct client *c, uint32_t which, bool follow, int64_t since_ms)
 {
     struct wire_ask_log a = {since_ms, follow, which};

@@ -9,6 +9,7 @@
 
 struct client;
 struct wire_limits; /* console/wire.h */
+struct wire_sample; /* likewise */
 
 /* Callbacks; each may be NULL. `console`: 0 main, others from client_exec(). */
 struct client_events {
@@ -22,6 +23,7 @@ struct client_events {
     void (*exited)(void *data, uint32_t console, int status, const char *reason);
     void (*failed)(void *data, uint32_t console, const struct error *e); /* a request was refused */
     void (*state)(void *data, const char *json, size_t size);  /* answer to client_ask_state() */
+    void (*sample)(void *data, const struct wire_sample *s); /* answer to client_ask_sample() */
     void (*done)(void *data, uint32_t request, const struct error *e); /* e NULL: done as asked */
     void (*log)(void *data, const char *bytes, size_t size, bool last);
     void (*report)(void *data, const char *json, size_t size); /* whole, once, before done() of wait */
@@ -67,6 +69,7 @@ uint32_t client_pause(struct client *c, bool paused);
 uint32_t client_update(struct client *c, const struct wire_limits *limits); /* of what runs */
 uint32_t client_wait(struct client *c); /* done() comes when the workload has ended and is cleaned up */
 uint32_t client_ask_state(struct client *c); /* state_record + sample + viewers as JSON */
+uint32_t client_ask_sample(struct client *c); /* phase, pid and figures alone: for every second */
 enum { CLIENT_LOG_MAIN, CLIENT_LOG_KERNEL /* what a guest's kernel has printed */ };
 uint32_t client_ask_log(struct client *c, uint32_t which, bool follow, int64_t since_ms);
 uint32_t client_ask_changes(struct client *c); /* fd(): the scratch folder, for changes_read() */

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "console/client_inner.h"
+#include "console/state.h"
 
 #include <stdio.h>
 
@@ -218,6 +219,17 @@ static int got_state(struct client *c, const struct wire_frame *f)
     return 0;
 }
 
+static int got_sample(struct client *c, const struct wire_frame *f)
+{
+    struct wire_sample s;
+    wire_get(f, &s, sizeof(s));
+    if (s.phase > STATE_LOST || s.pid > INT32_MAX)
+        return -EBADMSG;
+    if (c->events->sample)
+        c->events->sample(c->data, &s);
+    return 0;
+}
+
 static int got_log(struct client *c, const struct wire_frame *f)
 {
     if (c->events->log)
@@ -231,7 +243,7 @@ static int (*const frames[WIRE_TYPE_COUNT])(struct client *c, const struct wire_
     [WIRE_HISTORY] = got_history, [WIRE_STREAM] = got_stream,     [WIRE_ROLE] = got_role,
     [WIRE_STARTED] = got_started, [WIRE_EXITED] = got_result,     [WIRE_FAILED] = got_result,
     [WIRE_DONE] = got_result,     [WIRE_STATE] = got_state,       [WIRE_LOG] = got_log,
-    [WIRE_REPORT] = got_report,   [WIRE_INPUT_TAKEN] = got_taken,
+    [WIRE_REPORT] = got_report,   [WIRE_INPUT_TAKEN] = got_taken, [WIRE_SAMPLE] = got_sample,
 };
 
 /* Deals with one frame; takes `fd` over. */

@@ -259,6 +259,7 @@ void life_settle_state(struct monitor *m);
 /* --- monitor_report.c */
 int monitor_sample(struct monitor *m, struct launch_sample *ret); /* as launch_ops.sample */
 json_t *report_state(struct monitor *m);
+void report_sample(struct monitor *m, struct wire_sample *ret);
 char *report_make(struct monitor *m);
 void report_send(struct peer *p, const char *text);
 

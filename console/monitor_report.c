@@ -15,12 +15,25 @@ int monitor_sample(struct monitor *m, struct launch_sample *ret)
     return 0;
 }
 
+static int sample_what_runs(struct monitor *m, struct launch_sample *ret)
+{
+    return m->main->started && !m->ended ? monitor_sample(m, ret) : -ENODATA;
+}
+
+void report_sample(struct monitor *m, struct wire_sample *ret)
+{
+    ret->phase = m->record.phase;
+    ret->pid = (uint32_t)m->record.pid;
+    if (sample_what_runs(m, &ret->figures) < 0)
+        memset(&ret->figures, 0xff, sizeof(ret->figures));
+}
+
 json_t *report_state(struct monitor *m)
 {
     m->record.viewers = monitor_viewers(m);
     json_t *o = state_record_to_json(&m->record);
     struct launch_sample s;
-    if (m->main->started && !m->ended && monitor_sample(m, &s) == 0)
+    if (sample_what_runs(m, &s) == 0)
         json_object_set_new(o, "sample", state_sample_to_json(&s));
     uint64_t cost[2];
     unsigned kinds = snapshot_kinds(m, cost);

@@ -288,6 +288,13 @@ static void on_state(struct peer *p, const struct wire_frame *f)
         link_put(&p->link, WIRE_STATE, 0, f->request, text, strlen(text), NULL, 0);
 }
 
+static void on_sample(struct peer *p, const struct wire_frame *f)
+{
+    struct wire_sample s;
+    report_sample(p->monitor, &s);
+    link_put(&p->link, WIRE_SAMPLE, 0, f->request, &s, sizeof(s), NULL, 0);
+}
+
 /* Requests about the workload as a whole. */
 static void on_workload(struct peer *p, const struct wire_frame *f)
 {
@@ -363,6 +370,9 @@ void request_handle(struct peer *p, const struct wire_frame *f, int fd)
     case WIRE_ASK_STATE:
         on_state(p, f);
         break;
+    case WIRE_ASK_SAMPLE:
+        on_sample(p, f);
+        break;
     case WIRE_ASK_LOG:
         on_log(p, f);
         break;
@@ -400,6 +410,7 @@ void request_handle(struct peer *p, const struct wire_frame *f, int fd)
     case WIRE_REPORT:
     case WIRE_DESCRIPTOR:
     case WIRE_INPUT_TAKEN:
+    case WIRE_SAMPLE:
     case WIRE_TYPE_COUNT:
         peer_kill(p); /* a second HELLO; the decoder keeps the others out */
         break;

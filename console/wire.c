@@ -35,6 +35,7 @@ static const struct wire_row wire_rows[WIRE_TYPE_COUNT] = {
     [WIRE_HOLD]          = {1, 0, 4, 4},
     [WIRE_SNAPSHOT]      = {1, 1, sizeof(struct wire_snapshot) + 1, sizeof(struct wire_snapshot) + 4095},
     [WIRE_UPDATE]        = {1, 0, sizeof(struct wire_limits), sizeof(struct wire_limits)},
+    [WIRE_ASK_SAMPLE]    = {1, 0, 0, 0},
     [WIRE_HELLO]         = {1, 0, sizeof(struct wire_hello), sizeof(struct wire_hello)},
     [WIRE_SCREEN]        = {1, 0, sizeof(struct wire_screen), sizeof(struct wire_screen) + 127},
     [WIRE_LINES]         = {1, 0, 0, WIRE_FRAME_MAX},
@@ -50,6 +51,7 @@ static const struct wire_row wire_rows[WIRE_TYPE_COUNT] = {
     [WIRE_REPORT]        = {1, 0, 0, WIRE_FRAME_MAX},
     [WIRE_DESCRIPTOR]    = {1, 1, 0, 0},
     [WIRE_INPUT_TAKEN]   = {1, 0, 4, 4},
+    [WIRE_SAMPLE]        = {1, 0, sizeof(struct wire_sample), sizeof(struct wire_sample)},
 };
 // clang-format on
 

@@ -11,6 +11,8 @@
 #ifndef COFFERDAM_CONSOLE_WIRE_H
 #define COFFERDAM_CONSOLE_WIRE_H
 
+#include "backends/launch.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +48,7 @@ enum wire_type {
     WIRE_HOLD,          /* u32: 1 freeze it until this client lets go or leaves; 2 is it still; 0 let go */
     WIRE_SNAPSHOT,      /* struct wire_snapshot, the folder's path; a descriptor of the same */
     WIRE_UPDATE,        /* struct wire_limits */
+    WIRE_ASK_SAMPLE,    /* what of WIRE_ASK_STATE changes from second to second, without the words around it */
     /* both ways */
     WIRE_HELLO = 64,    /* struct wire_hello */
     /* monitor to client */
@@ -63,6 +66,7 @@ enum wire_type {
     WIRE_REPORT,        /* JSON in pieces; LAST */
     WIRE_DESCRIPTOR,    /* a descriptor */
     WIRE_INPUT_TAKEN,   /* u32 bytes of INPUT dealt with: the client may send as many more */
+    WIRE_SAMPLE,        /* struct wire_sample */
     WIRE_TYPE_COUNT,
 };
 
@@ -115,6 +119,13 @@ struct wire_limits {
     uint32_t io_weight, zero;
 };
 
+/* For hundreds of workloads a second: as it lies in memory on both sides. */
+struct wire_sample {
+    uint32_t phase; /* enum state_phase */
+    uint32_t pid;   /* of the workload's first process; 0: none */
+    struct launch_sample figures; /* each UINT64_MAX where nothing runs */
+};
+
 /* Strings behind it, NUL-terminated: cwd, user (empty: the workload's), argv…, env…. */
 struct wire_exec {
     uint32_t terminal;
@@ -150,6 +161,7 @@ _Static_assert(sizeof(struct wire_role) == 8, "the wire's layout");
 _Static_assert(sizeof(struct wire_exec) == 16, "the wire's layout");
 _Static_assert(sizeof(struct wire_limits) == 32, "the wire's layout");
 _Static_assert(sizeof(struct wire_snapshot) == 8, "the wire's layout");
+_Static_assert(sizeof(struct wire_sample) == 208, "the wire's layout");
 _Static_assert(sizeof(struct wire_screen) == 32, "the wire's layout");
 
 enum { WIRE_SIZE_MAX = 1000, WIRE_STRINGS_MAX = 8192 };

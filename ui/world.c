@@ -12,7 +12,7 @@ static void link_ask(struct world *w, const char *id, int64_t now)
     struct world_link *l = world_link_want(w, id, &e);
     if (l && !l->asked_ms) {
         l->asked_ms = now;
-        client_ask_state(l->client);
+        client_ask_sample(l->client);
     }
     ui_model_silent(w->model, id, !l || now - l->asked_ms > UI_SILENT_MS);
 }

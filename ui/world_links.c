@@ -2,9 +2,9 @@
 #include "ui/world.h"
 
 #include "base/loop.h"
+#include "console/wire.h"
 #include "ui/update.h"
 
-#include <jansson.h>
 #include <time.h>
 
 int64_t world_now_ms(void)
@@ -21,55 +21,34 @@ static struct ui_console *link_pane(const struct world_link *l, uint32_t console
     return ui_pane_of(l->world->model, l->id, console);
 }
 
-static uint64_t number(const json_t *o, const char *name)
+static void on_sample(void *data, const struct wire_sample *s)
 {
-    const json_t *j = json_object_get(o, name);
-    return json_is_integer(j) ? (uint64_t)json_integer_value(j) : UINT64_MAX;
-}
-
-static struct ui_sample sample_of(const json_t *o)
-{
-    uint64_t waits[] = {number(o, "pressure_cpu_us"), number(o, "pressure_memory_us"),
-                        number(o, "pressure_io_us")};
+    struct world_link *l = data;
+    const struct launch_sample *f = &s->figures;
+    const uint64_t waits[] = {f->pressure_cpu_us, f->pressure_memory_us, f->pressure_io_us};
     uint64_t all = UINT64_MAX;
     for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
         if (waits[i] != UINT64_MAX)
             all = (all == UINT64_MAX ? 0 : all) + waits[i];
-    return (struct ui_sample){
-        .cpu_us = number(o, "cpu_us"),
-        .memory = number(o, "memory"),
-        .memory_peak = number(o, "memory_peak"),
-        .pids = number(o, "pids"),
-        .io_read = number(o, "io_read"),
-        .io_write = number(o, "io_write"),
-        .network_in = number(o, "network_in"),
-        .network_out = number(o, "network_out"),
+    autofree char *says = state_said(f->says_memory, f->says_available, f->says_load[0]);
+    struct ui_sample numbers = {
+        .network_in = f->network_in,
+        .network_out = f->network_out,
+        .cpu_us = f->cpu_us,
+        .memory = f->memory,
+        .memory_peak = f->memory_peak,
+        .pids = f->pids,
+        .io_read = f->io_read,
+        .io_write = f->io_write,
         .pressure_us = all,
-        .oom_kills = number(o, "oom_kills"),
+        .oom_kills = f->oom_kills,
+        .at_ms = l->asked_ms,
+        .says = says,
+        .pid = (pid_t)s->pid,
     };
-}
-
-static void on_state(void *data, const char *json, size_t size)
-{
-    struct world_link *l = data;
-    json_t *j = json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL);
-    const char *name = json_string_value(json_object_get(j, "phase"));
-    const json_t *sample = json_object_get(j, "sample");
-    struct ui_sample numbers = sample_of(sample);
-    autofree char *says =
-        state_said(number(sample, "guest_says_memory"), number(sample, "guest_says_available"),
-                   number(sample, "guest_says_load1_milli"));
-    numbers.says = says;
-    numbers.at_ms = l->asked_ms;
-    numbers.pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
-    enum state_phase phase = STATE_STARTING;
-    while (phase < STATE_LOST && !str_equal(state_phase_name(phase), name))
-        phase++;
     l->asked_ms = 0;
     l->answered = true;
-    if (name)
-        ui_model_sample(l->world->model, l->id, phase, &numbers);
-    json_decref(j);
+    ui_model_sample(l->world->model, l->id, s->phase, &numbers);
 }
 
 static void on_screen(void *data, uint32_t console, struct cells *c)
@@ -154,7 +133,7 @@ static void on_done(void *data, uint32_t request, const struct error *e)
     if (e)
         ui_model_message(l->world->model, true, e->text);
     l->asked_ms = world_now_ms(); /* a sign of life; and what has come of it is shown at once */
-    client_ask_state(l->client);
+    client_ask_sample(l->client);
 }
 
 static void on_failed(void *data, uint32_t console, const struct error *e)
@@ -203,7 +182,7 @@ static const struct client_events world_events = {
     .started = on_started,
     .exited = on_exited,
     .failed = on_failed,
-    .state = on_state,
+    .sample = on_sample,
     .log = on_log,
     .done = on_done,
     .closed = on_closed,

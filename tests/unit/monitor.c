@@ -367,6 +367,31 @@ static void its_state_is_told(void **state)
     kit_done(&k);
 }
 
+static void its_figures_are_told_alone(void **state)
+{
+    struct kit k;
+    struct seen s;
+    kit_init(&k);
+    kit_start(&k, &s, "arg=sleep\narg=1000\n");
+    seen_until(&s, seen_start, NULL);
+    client_ask_sample(s.client);
+    seen_until(&s, seen_sample, NULL);
+    assert_int_equal(s.sample.phase, STATE_RUNNING);
+    assert_int_not_equal(s.sample.pid, 0);
+    assert_int_equal(s.sample.figures.cpu_us, 1234);
+    assert_true(s.sample.figures.says_memory == UINT64_MAX);
+    s.sampled = false;
+    client_pause(s.client, true);
+    client_ask_sample(s.client);
+    seen_until(&s, seen_sample, NULL);
+    assert_int_equal(s.sample.phase, STATE_PAUSED);
+    client_kill(s.client);
+    seen_until(&s, seen_exit, NULL);
+    assert_int_equal(kit_end(&k), 0);
+    seen_done(&s);
+    kit_done(&k);
+}
+
 static bool state_has(const struct seen *s, const void *what)
 {
     return s->state.used && strstr(s->state.data, what);
@@ -548,6 +573,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(logs_late_and_followed),
         cmocka_unit_test(the_log_of_a_terminal_is_text),
         cmocka_unit_test(its_state_is_told),
+        cmocka_unit_test(its_figures_are_told_alone),
         cmocka_unit_test(what_happened_is_told),
         cmocka_unit_test(a_killed_monitor_is_found_and_cleaned),
         cmocka_unit_test(a_clean_up_that_fails_is_told),

@@ -104,6 +104,13 @@ static void on_state(void *data, const char *json, size_t size)
     buf_add(&s->state, json, size);
 }
 
+static void on_sample(void *data, const struct wire_sample *sample)
+{
+    struct seen *s = data;
+    s->sample = *sample;
+    s->sampled = true;
+}
+
 static void on_done(void *data, uint32_t request, const struct error *e)
 {
     struct seen *s = data;
@@ -137,6 +144,7 @@ static const struct client_events events = {
     .exited = on_exited,
     .failed = on_failed,
     .state = on_state,
+    .sample = on_sample,
     .done = on_done,
     .log = on_log,
     .report = on_report,
@@ -284,4 +292,9 @@ bool seen_log_end(const struct seen *s, const void *unused)
 bool seen_state(const struct seen *s, const void *unused)
 {
     return s->state.used;
+}
+
+bool seen_sample(const struct seen *s, const void *unused)
+{
+    return s->sampled;
 }

@@ -5,6 +5,7 @@
 
 #include "console/client.h"
 #include "console/state.h"
+#include "console/wire.h"
 #include "tests/unit/unit.h"
 
 #include <sys/types.h>
@@ -24,6 +25,8 @@ struct seen {
     struct buf out, err; /* streams */
     bool out_ended, err_ended;
     struct buf log, report, state;
+    struct wire_sample sample;
+    bool sampled;
     unsigned logs_ended, screens, dones, done_errors, starts, fails, exits;
     int fail_code, status;
     char *reason; /* owned */
@@ -60,5 +63,6 @@ bool seen_close(const struct seen *s, const void *unused);
 bool seen_typist(const struct seen *s, const void *unused);
 bool seen_log_end(const struct seen *s, const void *unused);
 bool seen_state(const struct seen *s, const void *unused);
+bool seen_sample(const struct seen *s, const void *unused);
 
 #endif
