@@ -18,6 +18,11 @@ int domains_error(struct error *e, const char *what);
 virConnectPtr domains_connect(const char *uri, struct error *e);
 /* A daemon that does not answer in so many seconds ends this program with 124; 0: no more. */
 void domains_limit(unsigned seconds, void (*last_word)(void));
+/*
+ * What the first of these elements holds, as XML has it; the caller's; NULL: there is none. libvirt
+ * writes them, and before all that somebody else has put there no text of theirs holds a '<'.
+ */
+char *domains_element(const char *xml, const char *name);
 /* Of all its disks together: "rd.bytes". */
 uint64_t domains_blocks(virDomainStatsRecordPtr r, const char *what);
 bool domains_are_ours(const char *uuid); /* made by this person, on this host */
@@ -74,8 +79,12 @@ virDomainPtr domains_make(virConnectPtr c, const struct plan *p, const struct do
 /* A connection to its serial line, and to the agent of a guest of ours. */
 int domains_open_console(const struct plan *p, struct error *e);
 int domains_open_agent(const struct plan *p, struct error *e);
-/* The process that runs it, found by its UUID; 0: not seen. */
-pid_t domains_find_process(const char *id);
+/*
+ * The process that runs it (process.h), with a pidfd of it, owned by the caller. -ESRCH: it is not
+ * seen from here; -EEXIST: several say to be it.
+ */
+int domains_find_process(virDomainPtr d, const char *id, const struct domain_host *h,
+                         pid_t *ret_pid, int *ret_pidfd);
 
 /* snapshot.c: fills `path`. The machine runs on as before. */
 int domains_snapshot(virDomainPtr d, const struct plan *p, unsigned kind, const char *path,

@@ -5,6 +5,7 @@
  */
 #include "app/domains/domains.h"
 
+#include "app/domains/process.h"
 #include "backends/libvirt/domain_xml.h"
 #include "backends/libvirt/libvirt.h"
 #include "base/fd.h"
@@ -55,6 +56,7 @@ struct drive {
     struct domains_console *agent; /* owned; of a guest of ours on another host */
     int person;                    /* owned; the console's other end, while that is away */
     int pidfd;                     /* owned; QEMU's; FD_NONE */
+    int keeper;                    /* borrowed; to whoever clears up */
     int pid_watch, again;
     unsigned again_ms;
     bool paused, serving;
@@ -114,6 +116,13 @@ static void say_it_is_left(void)
     if (!ending->plan->machine.watched)
         error_set(&e, ETIMEDOUT, DOMAIN_LEFT_BEHIND, ending->plan->machine.uri);
     say(DOMAIN_CLEANED, 0, 0, &e);
+}
+
+static void say_it_has_doubles(void)
+{
+    struct error e;
+    error_set(&e, EEXIST, "several processes say to be it: it is ended through libvirt alone");
+    say(DOMAIN_NOTE, 0, 0, &e);
 }
 
 static int read_plan(struct plan **ret, struct error *e)
@@ -633,16 +642,18 @@ static int drive_release(struct drive *d, struct error *e)
         return -e->code;
     if (virDomainResume(d->domain) < 0)
         return domains_error(e, "starting its processors");
-    domains_limit(0, NULL);
     struct domain_message m = {.word = DOMAIN_STARTED};
-    m.value = domains_find_process(d->plan->id);
-    d->pidfd = m.value > 0 ? (int)syscall(SYS_pidfd_open, m.value, 0) : FD_NONE;
+    int found = domains_find_process(d->domain, d->plan->id, &d->host, &m.value, &d->pidfd);
+    process_keep(d->keeper, d->pidfd);
+    domains_limit(0, NULL);
     int fds[DOMAIN_FDS_MAX] = {console}, *last = fds;
     if (ours)
         *++last = agent;
     if (d->pidfd >= 0)
         *++last = d->pidfd;
     say_with(&m, fds, (size_t)(last - fds) + 1);
+    if (found == -EEXIST)
+        say_it_has_doubles();
     return 0;
 }
 
@@ -695,9 +706,10 @@ static void drive_install(struct drive *d)
 }
 
 /* 0: told; 1: it never started, and that has been told. */
-static int drive(struct plan *p)
+static int drive(struct plan *p, int keeper)
 {
     struct drive d = {.plan = p, .pidfd = FD_NONE, .again = -1, .pid_watch = -1, .person = FD_NONE};
+    d.keeper = keeper;
     struct error e = {0};
     ending = &d;
     int r = drive_begin(&d, &e);
@@ -732,7 +744,7 @@ static int drive(struct plan *p)
 }
 
 /* Whatever becomes of the child: nothing it has made stays. */
-static void clear_up(struct plan *p, int status)
+static void clear_up(struct plan *p, int status, int keeper)
 {
     struct error e = {0};
     if (WIFSIGNALED(status)) {
@@ -740,9 +752,7 @@ static void clear_up(struct plan *p, int status)
         say(DOMAIN_ENDED, 0, 125, &e);
     }
     e = (struct error){0};
-    pid_t left = p->machine.watched || plan_is_far(p) ? 0 : domains_find_process(p->id);
-    if (left > 0)
-        kill(left, SIGKILL);
+    process_end_kept(keeper);
     const char *folder = plan_folder_to_forget(p);
     struct drive d = {.plan = p};
     ending = &d;
@@ -759,25 +769,25 @@ int domains_drive(void)
 {
     struct plan *p = NULL;
     struct error e;
-    int status = 0;
-    if (read_plan(&p, &e) < 0) {
-        say(DOMAIN_FAILED, 0, 0, &e);
-        return 1;
-    }
-    pid_t child = fork();
-    if (child == 0)
-        _exit(drive(p));
-    if (child < 0) {
+    int status = 0, pair[2];
+    pid_t child = -1;
+    if (read_plan(&p, &e) == 0 && (fd_socketpair(pair) < 0 || (child = fork()) < 0))
         error_errno(&e, errno, "cofferdam-domain");
+    if (child < 0) {
         say(DOMAIN_FAILED, 0, 0, &e);
         return 1;
     }
+    if (child == 0) {
+        fd_close(pair[0]);
+        _exit(drive(p, pair[1]));
+    }
+    fd_close(pair[1]);
     if (plan_is_far(p) && plan_boots_image(p))
         fd_close(DOMAIN_FD_AGENT); /* the child's */
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (status != 0)
-        clear_up(p, status);
+        clear_up(p, status, pair[0]);
     plan_free(p);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "app/domains/domains.h"
 
+#include "app/domains/process.h"
 #include "backends/libvirt/domain_xml.h"
 #include "base/dirs.h"
 #include "base/str.h"
@@ -96,6 +97,29 @@ virDomainPtr domains_find(virConnectPtr c, const char *id)
         return NULL;
     }
     return d;
+}
+
+char *domains_element(const char *xml, const char *name)
+{
+    autofree char *begin = str_format("<%s>", name), *end = str_format("</%s>", name);
+    const char *at = strstr(xml, begin);
+    at = at ? at + strlen(begin) : NULL;
+    const char *stop = at ? strstr(at, end) : NULL;
+    return stop ? str_ndup(at, (size_t)(stop - at)) : NULL;
+}
+
+int domains_find_process(virDomainPtr d, const char *id, const struct domain_host *h,
+                         pid_t *ret_pid, int *ret_pidfd)
+{
+    char uuid[DOMAIN_UUID_SIZE];
+    autofree char *xml = virDomainGetXMLDesc(d, 0);
+    autofree char *program = xml ? domains_element(xml, "emulator") : NULL;
+    if (!program)
+        return -ESRCH;
+    domain_uuid(id, uuid);
+    const struct process_mark m = {
+        .uuid = uuid, .program = program, .uid = h->other ? h->uid : geteuid()};
+    return process_find(&m, ret_pid, ret_pidfd);
 }
 
 uint64_t domains_blocks(virDomainStatsRecordPtr r, const char *what)

@@ -3,15 +3,11 @@
 
 #include "backends/libvirt/domain_xml.h"
 #include "base/fd.h"
-#include "base/file.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "images/disk_base.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -87,48 +83,4 @@ int domains_open_agent(const struct plan *p, struct error *e)
 {
     autofree char *path = domain_agent_path(p);
     return make_connect(path, "its agent", e);
-}
-
-static bool make_is_process(int proc, pid_t pid, const char *uuid)
-{
-    autofree char *path = str_format("%d/cmdline", pid), *text = NULL;
-    size_t size = 0;
-    if (file_read_virtual(proc, path, 65536, &text, &size) < 0)
-        return false;
-    for (const char *at = text; at < text + size; at += strlen(at) + 1)
-        if (str_equal(at, "-uuid") && at + 6 < text + size && str_equal(at + 6, uuid))
-            return true;
-    return false;
-}
-
-static int make_latest_first(const void *a, const void *b)
-{
-    const pid_t *one = a, *other = b;
-    return (*one < *other) - (*one > *other);
-}
-
-/* It is most likely the one that was started last. */
-pid_t domains_find_process(const char *id)
-{
-    char uuid[DOMAIN_UUID_SIZE];
-    domain_uuid(id, uuid);
-    DIR *proc = opendir("/proc");
-    autofree pid_t *pids = NULL;
-    size_t count = 0;
-    pid_t found = 0;
-    for (struct dirent *d; proc && (d = readdir(proc));) {
-        if (d->d_name[0] < '1' || d->d_name[0] > '9')
-            continue;
-        if (count % 256 == 0)
-            pids = mem_grow(pids, count + 256, sizeof(pids[0]));
-        pids[count++] = (pid_t)atoi(d->d_name);
-    }
-    if (count)
-        qsort(pids, count, sizeof(pids[0]), make_latest_first);
-    for (size_t i = 0; i < count && !found; i++)
-        if (make_is_process(dirfd(proc), pids[i], uuid))
-            found = pids[i];
-    if (proc)
-        closedir(proc);
-    return found;
 }

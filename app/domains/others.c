@@ -45,26 +45,13 @@ static bool others_reverts_files(virConnectPtr c, char text[32])
 
 /* --- the list --------------------------------------------------------------------------------- */
 
-/*
- * What the first of these elements holds; NULL: there is none. libvirt writes them, and before all
- * that somebody else has put there no text of theirs holds a '<'.
- */
-static char *others_element(const char *xml, const char *name)
-{
-    autofree char *begin = str_format("<%s>", name), *end = str_format("</%s>", name);
-    const char *at = strstr(xml, begin);
-    at = at ? at + strlen(begin) : NULL;
-    const char *stop = at ? strstr(at, end) : NULL;
-    return stop ? str_ndup(at, (size_t)(stop - at)) : NULL;
-}
-
 static json_t *others_one(virDomainSnapshotPtr s)
 {
     autofree char *xml = virDomainSnapshotGetXMLDesc(s, 0);
     if (!xml)
         return NULL; /* it has just gone */
-    autofree char *state = others_element(xml, "state"),
-                  *created = others_element(xml, "creationTime");
+    autofree char *state = domains_element(xml, "state"),
+                  *created = domains_element(xml, "creationTime");
     virDomainSnapshotPtr parent = virDomainSnapshotGetParent(s, 0);
     bool memory = state && !str_equal(state, "shutoff") && !str_equal(state, "disk-snapshot");
     json_t *one =

@@ -106,6 +106,27 @@ stop_libvirtd() {
     rm -f "$RUN/libvirtd.pid"
 }
 
+# posing NAME [COMMAND…]: a process that says to be that machine's, its pid among POSING; COMMAND: as whom.
+POSING=()
+posing() {
+    "${@:2}" sh -c 'kill -STOP $$' posing -uuid "c0ffe4da-0000-4000-8000-$(field "$1" id)" &
+    POSING+=($!)
+    trap 'kill -9 "${POSING[@]}"' EXIT
+    await 5 stands_still $!
+}
+stands_still() { grep -q "^State:.T" "/proc/$1/status"; }
+# Who is to clear up takes none of them for the machine's process, which is ended.
+only_the_machine_ends() { # NAME
+    local pid keeper
+    pid=$(field "$1" pid)
+    tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qx "c0ffe4da-0000-4000-8000-$(field "$1" id)" || fail "another's pid: $pid"
+    keeper=$(pgrep -P "$(field "$1" monitor_pid)" -f 'cofferdam-domain drive')
+    kill -9 "$(pgrep -P "$keeper")"
+    await 15 all_gone
+    await 5 gone_pid "$pid"
+    for pid in "${POSING[@]}"; do stands_still "$pid" || fail "$pid was ended, which only said its UUID"; done
+}
+
 # An sshd for whoever runs the test, with keys of its own, in the folder one is in; over_ssh is the way
 # through it to the libvirtd of the test.
 start_sshd() {

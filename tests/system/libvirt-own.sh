@@ -111,6 +111,16 @@ test_only_what_was_saved_is_gone_on_with() {
     cofferdam snapshot rm --force saved-mine saved-other
 }
 
+# Its UUID is anybody's to say: processes of the same user, and of another's, are left alone.
+test_who_says_to_be_a_machine_is_none() {
+    need_libvirt
+    need pgrep
+    vm --detach --name real >out
+    posing real
+    ! have root || posing real setpriv --reuid 65534 --clear-groups
+    only_the_machine_ends real
+}
+
 # The disk below goes, and the snapshot: what was cloned whole needs neither.
 test_a_full_clone_stands_alone() {
     need_libvirt

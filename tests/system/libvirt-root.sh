@@ -146,6 +146,18 @@ test_kill_9_leaves_nothing() {
     no_folders || fail "a folder is left"
 }
 
+# Nor is one of the very account that libvirt gives its machines.
+test_who_says_to_be_a_machine_is_none() {
+    need_default
+    need setpriv pgrep
+    vm --detach --name real >out
+    expect_equal "$(owner "/proc/$(field real pid)" | cut -d' ' -f1)" 64055 "the account"
+    posing real setpriv --reuid 65534 --clear-groups
+    posing real setpriv --reuid 64055 --clear-groups
+    only_the_machine_ends real
+    no_folders || fail "a folder is left"
+}
+
 test_uefi_and_a_tpm() {
     need_default
     need swtpm
