@@ -11,10 +11,11 @@ need_domain() { [ -x "$(dirname "$COFFERDAM")/cofferdam-domain" ] || { echo "nee
 
 # deaf SOCKET: where a libvirtd hangs that never says a word; its pid in DEAF.
 deaf() {
-    python3 -c 'import signal, socket, sys
+    python3 -c 'import os, signal, socket, sys
 s = socket.socket(socket.AF_UNIX)
-s.bind(sys.argv[1])
+s.bind(sys.argv[1] + ".new")
 s.listen(100)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
 signal.pause()' "$1" &
     DEAF=$!
     await 10 test -S "$1"
