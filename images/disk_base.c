@@ -51,7 +51,8 @@ enum {
     QCOW2_KNOWN = (1 << 5) - 1,
 };
 
-static int disk_read_qcow2(const unsigned char *h, size_t size, uint64_t *ret, struct error *e)
+static int disk_read_qcow2(const unsigned char *h, size_t size, enum disk_format into,
+                           uint64_t *ret, struct error *e)
 {
     uint64_t version = size >= QCOW2_V2 ? disk_big(h + 4, 4) : 0;
     if (version != 2 && version != 3)
@@ -62,11 +63,13 @@ static int disk_read_qcow2(const unsigned char *h, size_t size, uint64_t *ret, s
     if (disk_big(h + QCOW2_BACKING, 8))
         return error_set(e, EPERM,
                          "it is an overlay over another file, which its maker chose; make it whole "
-                         "with: qemu-img convert -O qcow2");
+                         "with: qemu-img convert -O %s",
+                         disk_format_name(into));
     if (features & QCOW2_DATA_FILE)
         return error_set(e, EPERM,
                          "its content is in another file, which its maker chose; make it whole "
-                         "with: qemu-img convert -O qcow2");
+                         "with: qemu-img convert -O %s",
+                         disk_format_name(into));
     if (features & QCOW2_CORRUPT)
         return error_set(e, EBADMSG, "it is marked as damaged: qemu-img check -r all");
     if (features & ~(uint64_t)QCOW2_KNOWN)
@@ -112,19 +115,20 @@ static const char *disk_is_one_of(const struct disk_foreign *list, size_t count,
     return NULL;
 }
 
-int disk_base_read(const void *head, size_t size, uint64_t file_size, enum disk_format *ret_format,
-                   uint64_t *ret_size, struct error *e)
+/* `into`: what one that cannot be used is to become. */
+static int disk_read(const void *head, size_t size, uint64_t file_size, enum disk_format into,
+                     enum disk_format *ret_format, uint64_t *ret_size, struct error *e)
 {
     const char *name = disk_is_one_of(disk_foreign, ARRAY_SIZE(disk_foreign), head, size);
     if (name)
-        return error_set(e, EMEDIUMTYPE, "it is %s: qemu-img convert -O qcow2 makes one to use",
-                         name);
+        return error_set(e, EMEDIUMTYPE, "it is %s: qemu-img convert -O %s makes one to use", name,
+                         disk_format_name(into));
     name = disk_is_one_of(disk_packed, ARRAY_SIZE(disk_packed), head, size);
     if (name)
         return error_set(e, EMEDIUMTYPE, "it is compressed with %s: decompress it first", name);
     bool qcow2 = size >= 4 && memcmp(head, "QFI\xfb", 4) == 0;
     uint64_t seen = file_size;
-    int r = qcow2 ? disk_read_qcow2(head, size, &seen, e) : 0;
+    int r = qcow2 ? disk_read_qcow2(head, size, into, &seen, e) : 0;
     if (r < 0)
         return r;
     if (seen < 512 || seen > DISK_SIZE_MAX)
@@ -133,6 +137,12 @@ int disk_base_read(const void *head, size_t size, uint64_t file_size, enum disk_
     *ret_format = qcow2 ? DISK_QCOW2 : DISK_RAW;
     *ret_size = seen;
     return 0;
+}
+
+int disk_base_read(const void *head, size_t size, uint64_t file_size, enum disk_format *ret_format,
+                   uint64_t *ret_size, struct error *e)
+{
+    return disk_read(head, size, file_size, DISK_QCOW2, ret_format, ret_size, e);
 }
 
 /* --- opening it ----------------------------------------------------------------------------------
@@ -154,7 +164,7 @@ static int disk_file_size(int fd, uint64_t *ret, struct error *e)
 
 /* `told`: NULL, or what its owner says. */
 static int disk_base_look(int fd, uint64_t file_size, const enum disk_format *told,
-                          struct disk_base *b, struct error *e)
+                          enum disk_format into, struct disk_base *b, struct error *e)
 {
     unsigned char head[DISK_HEAD];
     ssize_t n = pread(fd, head, sizeof(head), 0);
@@ -164,14 +174,14 @@ static int disk_base_look(int fd, uint64_t file_size, const enum disk_format *to
         n = 0; /* whatever stands there is the guest's */
         memset(head, 0, sizeof(head));
     }
-    int r = disk_base_read(head, (size_t)n, file_size, &b->format, &b->size, e);
+    int r = disk_read(head, (size_t)n, file_size, into, &b->format, &b->size, e);
     if (r == 0 && told && b->format != *told)
         r = error_set(e, EMEDIUMTYPE, "it is said to be %s, and is none", disk_format_name(*told));
     return r;
 }
 
-static int disk_base_open_any(const char *path, const enum disk_format *told, struct disk_base *ret,
-                              struct error *e)
+static int disk_base_open_any(const char *path, const enum disk_format *told, enum disk_format into,
+                              struct disk_base *ret, struct error *e)
 {
     struct disk_base b = {.fd = FD_NONE, .path = realpath(path, NULL)};
     autofree char *shown = str_escape_z(path);
@@ -181,7 +191,7 @@ static int disk_base_open_any(const char *path, const enum disk_format *told, st
     uint64_t file_size = 0;
     int r = b.fd < 0 ? error_errno(e, errno, "opening it") : disk_file_size(b.fd, &file_size, e);
     if (r == 0)
-        r = disk_base_look(b.fd, file_size, told, &b, e);
+        r = disk_base_look(b.fd, file_size, told, into, &b, e);
     if (r < 0) {
         disk_base_done(&b);
         return error_wrap(e, "disk %s", shown);
@@ -192,11 +202,28 @@ static int disk_base_open_any(const char *path, const enum disk_format *told, st
 
 int disk_base_open(const char *path, struct disk_base *ret, struct error *e)
 {
-    return disk_base_open_any(path, NULL, ret, e);
+    return disk_base_open_any(path, NULL, DISK_QCOW2, ret, e);
+}
+
+int disk_base_open_raw(const char *path, struct disk_base *ret, struct error *e)
+{
+    struct disk_base b;
+    autofree char *shown = str_escape_z(path);
+    int r = disk_base_open_any(path, NULL, DISK_RAW, &b, e);
+    if (r < 0 || b.format == DISK_RAW) {
+        if (r == 0)
+            *ret = b;
+        return r;
+    }
+    disk_base_done(&b);
+    return error_set(e, EMEDIUMTYPE,
+                     "disk %s: it is qcow2, and has to be raw here: qemu-img convert -O raw makes "
+                     "one to use",
+                     shown);
 }
 
 int disk_base_open_as(const char *path, enum disk_format told, struct disk_base *ret,
                       struct error *e)
 {
-    return disk_base_open_any(path, &told, ret, e);
+    return disk_base_open_any(path, &told, DISK_QCOW2, ret, e);
 }

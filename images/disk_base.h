@@ -33,6 +33,9 @@ int disk_base_read(const void *head, size_t size, uint64_t file_size, enum disk_
 /* Opens and reads it: a regular file or a block device. */
 int disk_base_open(const char *path, struct disk_base *ret, struct error *e);
 
+/* The same where only raw will do: what is not is refused with the command that makes it so. */
+int disk_base_open_raw(const char *path, struct disk_base *ret, struct error *e);
+
 /*
  * The same of one whose format its owner has told. A raw disk whose guest has written a qcow2
  * header to its start stays raw. -EMEDIUMTYPE: it was told to be qcow2 and is not.

@@ -219,14 +219,9 @@ static int machine_more_disks(const struct dirs *d, char *const *disks, struct e
         autofree char *path = machine_disk_path(d, disks[i]);
         autofree char *shown = str_escape_z(path);
         struct stat st;
-        r = disk_base_open(path, &base, e);
+        r = disk_base_open_raw(path, &base, e);
         if (r == 0 && (fstat(base.fd, &st) < 0 || !S_ISREG(st.st_mode)))
             r = error_set(e, EINVAL, "disk %s: a microVM's further disks are files", shown);
-        if (r == 0 && base.format != DISK_RAW)
-            r = error_set(e, EMEDIUMTYPE,
-                          "disk %s is %s, and a microVM's further disks are raw; mend: qemu-img "
-                          "convert -O raw",
-                          shown, disk_format_name(base.format));
         disk_base_done(&base);
     }
     return r < 0 ? error_wrap(e, "machine.disk") : 0;

@@ -151,9 +151,29 @@ static void what_it_opens(void **state)
     assert_int_equal(fwrite(h, sizeof(h), 1, f), 1);
     fclose(f);
     assert_int_equal(disk_base_open(name, &b, &e), -EPERM);
+    assert_non_null(strstr(e.text, "convert -O qcow2"));
     assert_int_equal(disk_base_open_as(name, DISK_QCOW2, &b, &e), -EPERM);
+    assert_int_equal(disk_base_open_raw(name, &b, &e), -EPERM); /* what it has to become at once */
+    assert_non_null(strstr(e.text, "convert -O raw"));
     assert_int_equal(disk_base_open_as(name, DISK_RAW, &b, &e), 0);
     assert_int_equal(b.format, DISK_RAW);
+    assert_int_equal(b.size, 8192);
+    disk_base_done(&b);
+
+    static const char *const others[] = {"KDMV\0\0\0", "vhdxfile", "QFI\xfb\0\0\0\3"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        make_qcow2(h);
+        memcpy(h, others[i], 8);
+        f = fopen(name, "r+");
+        assert_non_null(f);
+        assert_int_equal(fwrite(h, sizeof(h), 1, f), 1);
+        fclose(f);
+        assert_int_equal(disk_base_open_raw(name, &b, &e), -EMEDIUMTYPE);
+        assert_non_null(strstr(e.text, "convert -O raw"));
+    }
+    assert_int_equal(truncate(name, 0), 0);
+    assert_int_equal(truncate(name, 8192), 0);
+    assert_int_equal(disk_base_open_raw(name, &b, &e), 0);
     assert_int_equal(b.size, 8192);
     disk_base_done(&b);
     unlink(link);
