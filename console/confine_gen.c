@@ -74,6 +74,7 @@ static const char *const plain[] = {
     "epoll_wait",
     "epoll_pwait",
     "epoll_ctl",
+    "timerfd_create",
     "timerfd_settime",
     "clock_gettime",
     "clock_gettime64",

@@ -34,7 +34,7 @@ static int exec_env(void *data, const char *value, struct error *e)
 }
 
 /* How it ended, as an exit status; says why where that is not plain. */
-static int exec_report(const struct cli *c, const struct attach_result *r)
+static int exec_report(const struct cli *c, const char *name, struct attach_result *r)
 {
     switch (r->how) {
     case ATTACH_EXITED:
@@ -43,6 +43,8 @@ static int exec_report(const struct cli *c, const struct attach_result *r)
     case ATTACH_DETACHED:
         return 0;
     case ATTACH_FAILED:
+        if (r->error.code == ETIMEDOUT) /* which is not the command's doing */
+            error_wrap(&r->error, "%s", name);
         return cli_fail_command(c, &r->error);
     case ATTACH_LOST:
         return cli_fail(c, &r->error);
@@ -64,7 +66,8 @@ static int exec_attached(struct cli *c, const struct dirs *d, const struct state
         status = cli_fail(c, &e);
     } else {
         struct attach_result result = {0};
-        status = attach_run(a, client, &result, &e) < 0 ? cli_fail(c, &e) : exec_report(c, &result);
+        status = attach_run(a, client, &result, &e) < 0 ? cli_fail(c, &e)
+                                                        : exec_report(c, record->name, &result);
         attach_result_done(&result);
     }
     client_free(client);

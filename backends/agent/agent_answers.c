@@ -157,6 +157,7 @@ int agent_host_tell_copied(struct agent_host *h, uint16_t n, uint32_t code, cons
     if (!slot->used || code >= 4096)
         return -EBADMSG;
     uint32_t number = slot->number;
+    bool told = !slot->given_up;
     *slot = (struct agent_transfer){0};
     struct error e;
     if (code) {
@@ -166,9 +167,23 @@ int agent_host_tell_copied(struct agent_host *h, uint16_t n, uint32_t code, cons
         else
             error_set(&e, (int)code, "%s", strerror((int)code));
     }
-    if (events->copied)
+    if (told && events->copied)
         events->copied(data, number, code ? &e : NULL);
     return 0;
+}
+
+/* It has begun after all, and nobody is there for whom it would run. */
+static void agent_host_unwanted(struct agent_host *h, const struct agent_console *slot,
+                                struct launch_streams *s)
+{
+    struct error ignored;
+    uint32_t signo = SIGKILL;
+    agent_host_put(h, AGENT_SIGNAL, (uint16_t)(slot - h->consoles), &signo, sizeof(signo),
+                   &ignored);
+    fd_close(s->terminal);
+    fd_close(s->in);
+    fd_close(s->out);
+    fd_close(s->err);
 }
 
 /* Acts on the frame read last. 0, or -errno: the agent broke the protocol. */
@@ -189,6 +204,7 @@ static int agent_host_handle(struct agent_host *h, const struct agent_host_event
 
     struct agent_console *slot = &h->consoles[h->head.channel];
     uint32_t number = slot->number;
+    bool told = !slot->given_up;
     struct launch_streams streams;
     struct error e;
     pid_t pid;
@@ -196,12 +212,14 @@ static int agent_host_handle(struct agent_host *h, const struct agent_host_event
     switch (h->head.type) {
     case AGENT_STARTED:
         r = agent_host_on_started(h, slot, &streams, &pid);
-        if (r == 0)
+        if (r == 0 && told)
             events->started(data, number, pid, &streams);
+        else if (r == 0)
+            agent_host_unwanted(h, slot, &streams);
         return r;
     case AGENT_FAILED:
         r = agent_host_on_failed(h, slot, &e);
-        if (r == 0)
+        if (r == 0 && told)
             events->failed(data, number, &e);
         return r;
     case AGENT_EXITED:
@@ -233,7 +251,7 @@ static void agent_host_close(struct agent_host *h, int code, const struct agent_
     }
     for (size_t i = 1; i < ARRAY_SIZE(h->consoles); i++) {
         struct agent_console *slot = &h->consoles[i];
-        int state = slot->state;
+        int state = slot->given_up ? CONSOLE_FREE : slot->state;
         uint32_t number = slot->number;
         agent_console_done(slot);
         if (state == CONSOLE_STARTING)

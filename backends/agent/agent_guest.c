@@ -164,6 +164,7 @@ static bool guest_hold(struct agent_host *h, struct agent_out *o)
     struct agent_guest *g = h->guest;
     struct agent_head head;
     memcpy(&head, o->data, sizeof(head));
+    guest_patience_look(h);
     if ((g->barrier || g->still) && head.type != AGENT_SHUTDOWN && head.type != AGENT_QUIESCE)
         return guest_keep(g, o);
     if (head.type != AGENT_COPY_IN && head.type != AGENT_COPY_OUT && head.type != AGENT_CHANGES)
@@ -198,10 +199,12 @@ static int guest_on_copied(struct agent_host *h, const struct agent_host_events 
     guest_transfer_done(h, n);
     if (!changes && !h->transfers[n].setup)
         return 1;
-    bool setup = h->transfers[n].setup;
+    bool setup = h->transfers[n].setup, given_up = h->transfers[n].given_up;
     h->transfers[n] = (struct agent_transfer){0};
     if (guest_take_error(h, "copying into the guest: ", &e, &code) < 0)
         return -EBADMSG;
+    if (given_up)
+        return 0;
     if (!setup)
         return guest_changes_end(h, code, events, data);
     if (!code) {
@@ -235,6 +238,8 @@ static int guest_frame(struct agent_host *h, const struct agent_host_events *eve
         return guest_on_sampled(h, events, data);
     case AGENT_RUNNING:
         return guest_on_running(h, events, data);
+    case AGENT_PONG:
+        return guest_on_pong(h);
     }
     return 1;
 }
@@ -258,17 +263,16 @@ static void guest_close(struct agent_host *h, const struct agent_host_events *ev
     struct agent_guest *g = h->guest;
     guest_streams_close(h, events, data);
     guest_drop_held(h);
+    guest_patience_look(h);
     for (size_t i = 0; i < ARRAY_SIZE(h->transfers); i++)
-        if (h->transfers[i].setup || (g->changes.asked && h->transfers[i].number == UINT32_MAX))
+        if (h->transfers[i].setup || h->transfers[i].given_up ||
+            (g->changes.asked && h->transfers[i].number == UINT32_MAX))
             h->transfers[i] = (struct agent_transfer){0};
     if (!g->changes.asked)
         return;
-    struct changes none = {0};
     struct error e;
     error_set(&e, ECONNRESET, "the guest ended before its changes were read");
-    guest_changes_done(&g->changes);
-    if (events->changes)
-        events->changes(data, &none, &e);
+    guest_changes_drop(h, &e, events, data);
 }
 
 static void guest_free(struct agent_host *h)
@@ -276,6 +280,7 @@ static void guest_free(struct agent_host *h)
     guest_streams_close(h, NULL, NULL);
     guest_drop_held(h);
     guest_changes_done(&h->guest->changes);
+    fd_close(h->guest->clock);
     free(h->guest);
 }
 
@@ -298,6 +303,12 @@ struct agent_host *agent_guest_new(int socket)
     h->guest->held_end = &h->guest->held;
     h->payload = h->guest->payload;
     h->payload_room = sizeof(h->guest->payload);
+    int r = guest_patience_open(h);
+    if (r < 0) {
+        agent_host_free(h);
+        errno = -r;
+        return NULL;
+    }
     return h;
 }
 
@@ -481,6 +492,7 @@ int agent_guest_quiesce(struct agent_host *h, enum agent_quiesce how, struct err
     h->guest->still = how == AGENT_QUIESCE_ON;
     if (held && !h->guest->still && !h->guest->barrier)
         guest_release(h);
+    guest_patience_look(h);
     return 0;
 }
 

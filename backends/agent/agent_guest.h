@@ -86,6 +86,18 @@ int agent_host_resize(struct agent_host *h, uint32_t console, uint16_t rows, uin
 int agent_guest_ask_sample(struct agent_host *h, struct error *e);
 
 /*
+ * A guest is not waited for without end. A command beside main that it has neither begun nor
+ * refused for so long has failed(), -ETIMEDOUT; should it begin yet, it is killed, and nobody hears
+ * of it. A copy or list, while it is the guest's turn, if nothing of it has come for so long and
+ * the agent does not answer a PING either: who is slow, on whichever side, is waited for. What has
+ * begun may be silent. The clock stands while the guest holds still and, as it is told here, while
+ * its processors are stopped.
+ */
+enum { AGENT_GUEST_PATIENCE_MS = 120000 };
+void agent_guest_pause(struct agent_host *h, bool paused);
+void agent_guest_patience(struct agent_host *h, uint64_t ms); /* another; nothing is asked yet */
+
+/*
  * AGENT_QUIESCE_ON: after quiet() the agent says nothing, nothing is on its way in either
  * direction, and what lies on disks is synced and frozen: stop the processors, take the snapshot.
  * OFF goes on with the same host. In a clone a new host begins with agent_guest_new() and ADOPT:

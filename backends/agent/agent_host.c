@@ -220,7 +220,7 @@ struct agent_console *agent_host_console(struct agent_host *h, uint32_t number)
 {
     for (size_t i = 0; i < ARRAY_SIZE(h->consoles); i++)
         if (h->consoles[i].state != CONSOLE_FREE && h->consoles[i].state != CONSOLE_DRAINING &&
-            h->consoles[i].number == number)
+            !h->consoles[i].given_up && h->consoles[i].number == number)
             return &h->consoles[i];
     return NULL;
 }
@@ -339,7 +339,7 @@ int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t transfe
     for (size_t i = ARRAY_SIZE(h->transfers); i-- > 0;) {
         if (!h->transfers[i].used)
             slot = &h->transfers[i];
-        else if (h->transfers[i].number == transfer)
+        else if (h->transfers[i].number == transfer && !h->transfers[i].given_up)
             return error_set(e, EBUSY, "this transfer is going on already");
     }
     if (!slot)

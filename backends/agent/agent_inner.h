@@ -29,13 +29,16 @@ struct agent_console {
     enum { CONSOLE_FREE, CONSOLE_STARTING, CONSOLE_RUNNING, CONSOLE_DRAINING } state;
     uint32_t number;
     bool terminal;
-    char *what;  /* owned; argv[0], escaped */
-    char *where; /* owned; its working directory, escaped */
+    bool given_up;  /* nobody is told of it any more; its number may be another's */
+    unsigned turns; /* of a guest's: how long it is silent (guest_patience.c) */
+    char *what;     /* owned; argv[0], escaped */
+    char *where;    /* owned; its working directory, escaped */
 };
 
 struct agent_transfer {
     bool used;
-    bool setup; /* of a guest's set-up: nobody is told but of its failure */
+    bool setup;    /* of a guest's set-up: nobody is told but of its failure */
+    bool given_up; /* as a console */
     uint32_t number;
 };
 

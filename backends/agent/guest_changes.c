@@ -134,3 +134,12 @@ int guest_changes_end(struct agent_host *h, uint32_t code, const struct agent_ho
     changes_done(&c);
     return 0;
 }
+
+void guest_changes_drop(struct agent_host *h, const struct error *why,
+                        const struct agent_host_events *events, void *data)
+{
+    struct changes none = {0};
+    guest_changes_done(&h->guest->changes);
+    if (events->changes)
+        events->changes(data, &none, why);
+}

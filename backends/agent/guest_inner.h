@@ -41,9 +41,11 @@ struct guest_channel {
 
 struct guest_transfer {
     bool busy;
-    bool waits;   /* its frame is held back */
-    bool changes; /* what comes is not for a descriptor */
-    bool copied;  /* COPIED has come: told when everything before it has been handed on */
+    bool waits;     /* its frame is held back */
+    bool changes;   /* what comes is not for a descriptor */
+    bool copied;    /* COPIED has come: told when everything before it has been handed on */
+    bool moved;     /* the guest has said something of it since the last turn */
+    unsigned turns; /* for which it has not, though it was to */
     uint32_t code;
     char *text; /* owned; with `copied` */
     struct guest_in in;
@@ -68,6 +70,12 @@ struct agent_guest {
     bool barrier; /* a copy is under way */
     bool still;   /* from QUIESCE_ON to OFF: what is half sent would be in a snapshot */
     struct agent_out *held, **held_end;
+
+    /* guest_patience.c */
+    int clock; /* owned; fires once each turn */
+    uint64_t patience_ms;
+    bool ticks, paused;
+    bool pinged, ponged; /* PONG is due; it came in this turn */
 
     unsigned ends_asked; /* READY answers each */
     unsigned samples_asked, quiets_asked;
@@ -103,6 +111,19 @@ void guest_streams_close(struct agent_host *h, const struct agent_host_events *e
 /* True: it waits until the guest may hear again. */
 bool guest_wait_still(struct agent_host *h, struct agent_out *o);
 void guest_credit(struct agent_host *h, uint16_t channel, uint32_t stream, uint32_t bytes);
+/* Whether the guest is to say something of it: more of it, that it takes more, or its end. */
+bool guest_transfer_owes(const struct agent_host *h, uint16_t n);
+/* Who asked is not there any more, on whichever side of it. */
+void guest_transfer_leave(struct agent_host *h, uint16_t n);
+
+/* --- guest_patience.c --------------------------------------------------------------------------
+ */
+
+#define GUEST_CLOCK (UINT64_MAX - 1)            /* its key in the epoll */
+int guest_patience_open(struct agent_host *h);  /* 0 or -errno */
+void guest_patience_look(struct agent_host *h); /* something is due, or may not be any more */
+void guest_patience_turn(struct agent_host *h, const struct agent_host_events *events, void *data);
+int guest_on_pong(struct agent_host *h);
 
 /* --- guest_changes.c ---------------------------------------------------------------------------
  */
@@ -113,5 +134,8 @@ int guest_changes_take(struct guest_changes *g, const char *data, size_t size);
 int guest_changes_end(struct agent_host *h, uint32_t code, const struct agent_host_events *events,
                       void *data);
 void guest_changes_done(struct guest_changes *g);
+/* They are not waited for any longer. */
+void guest_changes_drop(struct agent_host *h, const struct error *why,
+                        const struct agent_host_events *events, void *data);
 
 #endif

@@ -357,7 +357,8 @@ static void guest_settle(struct agent_host *h, uint16_t n, const struct agent_ho
         slot->state = CONSOLE_DRAINING;
         if (!c->terminal)
             guest_in_close(h, &c->in);
-        events->exited(data, number, c->status);
+        if (!slot->given_up)
+            events->exited(data, number, c->status);
     }
     if (slot->state == CONSOLE_DRAINING && c->out[0].ended && c->out[1].ended && !waits) {
         guest_channel_free(h, n);
@@ -438,6 +439,26 @@ bool guest_transfer_lingers(struct agent_host *h, uint16_t n, uint32_t code, con
     return true;
 }
 
+bool guest_transfer_owes(const struct agent_host *h, uint16_t n)
+{
+    const struct guest_transfer *t = &h->guest->transfers[n];
+    if (t->waits || t->copied)
+        return false;
+    if (t->in.open) /* as long as it takes more, whoever sends may take the time */
+        return !guest_in_wants(h, &t->in);
+    return !guest_out_waits(&t->out); /* who reads may take the time too */
+}
+
+void guest_transfer_leave(struct agent_host *h, uint16_t n)
+{
+    struct guest_transfer *t = &h->guest->transfers[n];
+    uint16_t channel = (uint16_t)(AGENT_TRANSFER + n);
+    if (t->in.open)
+        guest_put(h, AGENT_DATA, channel, "", 1);
+    guest_in_close(h, &t->in);
+    guest_out_gone(h, &t->out, channel, 1);
+}
+
 /* --- frames from the agent ---------------------------------------------------------------------
  */
 
@@ -464,6 +485,7 @@ int guest_on_data(struct agent_host *h, const struct agent_host_events *events, 
     struct guest_transfer *t = &h->guest->transfers[n];
     if (!t->busy || t->waits || t->copied)
         return -EBADMSG;
+    t->moved = true;
     if (t->changes) {
         if (t->out.ended || size > t->out.credit)
             return -EBADMSG;
@@ -499,10 +521,12 @@ int guest_on_credit(struct agent_host *h)
     in->credit += credit.bytes;
     if (!credit.bytes) /* who writes here finds nobody reading */
         guest_in_close(h, in);
-    if (command)
+    if (command) {
         guest_watch_channel(h, channel);
-    else
+    } else {
+        h->guest->transfers[n].moved = true;
         guest_watch_transfer(h, n);
+    }
     return 0;
 }
 
@@ -576,7 +600,9 @@ void guest_pump(struct agent_host *h, const struct agent_host_events *events, vo
     for (int i = 0; i < count; i++) {
         uint64_t key = ready[i].data.u64;
         unsigned stream = key & 3, channel = (unsigned)(key >> 2);
-        if (key == UINT64_MAX)
+        if (key == GUEST_CLOCK)
+            guest_patience_turn(h, events, data);
+        if (key >= GUEST_CLOCK)
             continue;
         if (channel < AGENT_CHANNELS_MAX)
             guest_ready_channel(h, (uint16_t)channel, stream, ready[i].events, events, data);
@@ -603,9 +629,11 @@ void guest_streams_close(struct agent_host *h, const struct agent_host_events *e
         guest_channel_free(h, i);
         struct agent_console *slot = &h->consoles[i];
         uint32_t number = slot->number;
+        bool told = !slot->given_up;
         if (events && c->exited && slot->state == CONSOLE_RUNNING) {
             agent_console_done(slot);
-            events->exited(data, number, c->status);
+            if (told)
+                events->exited(data, number, c->status);
         }
     }
     for (uint16_t i = 0; i < AGENT_HOST_TRANSFERS_MAX; i++)

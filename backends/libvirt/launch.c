@@ -338,6 +338,7 @@ static void domain_event(struct launch *l, const struct domain_message *m,
         domain_end(l, m->value, m->error.text, events, data);
         break;
     case DOMAIN_FROZEN:
+        domain_guest_paused(l, m->value);
         if (events->frozen && !l->ended)
             events->frozen(data, m->value);
         break;
@@ -488,6 +489,8 @@ static int domain_freeze(struct launch *l, bool frozen, struct error *e)
         *e = m.error;
         r = -e->code;
     }
+    if (r == 0)
+        domain_guest_paused(l, frozen);
     return r;
 }
 

@@ -324,6 +324,12 @@ int domain_guest_signal(struct launch *l, uint32_t console, int signo, struct er
     return r < 0 ? r : agent_host_signal(l->guest->agent, console, signo, e);
 }
 
+void domain_guest_paused(struct launch *l, bool paused)
+{
+    if (l->guest && l->guest->agent)
+        agent_guest_pause(l->guest->agent, paused);
+}
+
 /* A serial line has no size; who is at it says "stty rows R cols C". */
 int domain_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols)
 {

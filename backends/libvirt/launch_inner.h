@@ -74,6 +74,7 @@ void domain_guest_done(struct launch *l); /* but for what it changed */
 void domain_guest_free(struct launch *l);
 
 int domain_exec(struct launch *l, uint32_t console, const struct launch_exec *x, struct error *e);
+void domain_guest_paused(struct launch *l, bool paused);
 int domain_guest_signal(struct launch *l, uint32_t console, int signo, struct error *e);
 int domain_resize(struct launch *l, uint32_t console, uint16_t rows, uint16_t cols);
 int domain_copy_in(struct launch *l, uint32_t transfer, const char *path, int fd, struct error *e);

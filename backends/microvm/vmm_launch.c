@@ -163,6 +163,8 @@ int vmm_freeze(struct launch *l, bool frozen, struct error *e)
         r = l->driver->freeze(l->control, frozen, e);
     if (r == 0)
         l->frozen = frozen;
+    if (r == 0 && l->agent)
+        agent_guest_pause(l->agent, frozen);
     return r;
 }
 
