@@ -16,7 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TOOL_FIRST = 3, TOOL_ABOVE = 64, TOOL_ERRORS = 4096 };
+enum {
+    TOOL_FIRST = 3,
+    TOOL_ABOVE = TOOL_FIRST + DISK_TOOL_FILES,
+    TOOL_ERRORS = 4096,
+    TOOL_TAIL = 300
+};
 
 /* Absolute folders of PATH only; no link to a place that somebody else can change. */
 static char *tool_find(const char *name)
@@ -182,6 +187,13 @@ static char *tool_words(int errors)
     return str_escape_z(line ? line + 1 : trimmed);
 }
 
+/* Of a line too long to be said, its end: what is wrong stands behind with what. */
+static const char *tool_tail(const char *line)
+{
+    size_t size = strlen(line);
+    return size > TOOL_TAIL ? line + size - TOOL_TAIL : line;
+}
+
 int disk_tool_finish(struct disk_tool_running *r, unsigned timeout_ms, struct error *e)
 {
     uint64_t end = loop_now_ms() + timeout_ms;
@@ -204,7 +216,7 @@ int disk_tool_finish(struct disk_tool_running *r, unsigned timeout_ms, struct er
         else if (WIFSIGNALED(status))
             code = error_set(e, EIO, "%s: killed by signal %d", r->name, WTERMSIG(status));
         else
-            code = error_set(e, EIO, "%s: %.300s", r->name, *said ? said : "it failed");
+            code = error_set(e, EIO, "%s: %s", r->name, *said ? tool_tail(said) : "it failed");
     }
     disk_tool_kill(r);
     return code;

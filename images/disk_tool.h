@@ -9,14 +9,14 @@
 
 #include <stdbool.h>
 
-enum { DISK_TOOL_FILES = 12 };
+enum { DISK_TOOL_FILES = 80 };
 struct disk_tool {
     const char *const *argv; /* argv[0] is looked up in PATH */
     const char *package;     /* where argv[0] comes from, for the error if it is missing */
     int in, out;             /* become 0 and 1; FD_NONE: /dev/null; borrowed */
     const int *files;        /* become 3, 4 … and may be opened again by name; borrowed */
     size_t files_count;      /* at most DISK_TOOL_FILES */
-    unsigned writable;       /* bit i: files[i] may be written */
+    size_t writable;         /* the last so many of them may be written */
     uint64_t file_bytes;     /* of one file at most */
     uint64_t memory;         /* bytes of data */
 };

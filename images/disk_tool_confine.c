@@ -157,7 +157,7 @@ static int tool_landlock(const struct disk_tool *t, const char *path)
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(devices); i++)
         r = tool_rule_path(set, devices[i], read | write);
     for (size_t i = 0; r == 0 && i < t->files_count; i++)
-        r = tool_rule(set, t->files[i], read | (t->writable >> i & 1 ? write : 0));
+        r = tool_rule(set, t->files[i], read | (i + t->writable >= t->files_count ? write : 0));
     return r < 0 ? r : syscall(SYS_landlock_restrict_self, set, 0) < 0 ? -errno : 0;
 }
 

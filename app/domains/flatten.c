@@ -15,11 +15,12 @@
 enum {
     FLATTEN_LAYERS = DISK_TOOL_FILES - 1, /* and what is written */
     FLATTEN_MEMORY = 512 << 20,
+    FLATTEN_CACHE = 2 << 20,
     FLATTEN_END_MS = 10000,
     FLATTEN_MAPS = 64 << 20, /* a qcow2 of 64 TiB has no more beside its data */
 };
 
-/* From the uppermost down; the descriptors are owned. */
+/* From the uppermost down, and in the end what is written; the descriptors are owned. */
 struct flatten {
     int fds[DISK_TOOL_FILES];
     enum disk_format formats[DISK_TOOL_FILES];
@@ -87,21 +88,24 @@ static int flatten_open(struct flatten *f, const char *from, const char *base, c
     return r;
 }
 
-/* "driver=qcow2,file.filename=…,backing.driver=…": what the headers name is not looked at. */
+/* One within another, as qemu(1) has "json:": what the headers name is not looked at. */
 static char *flatten_chain(const struct flatten *f)
 {
-    struct buf b = {0}, prefix = {0};
-    buf_puts(&prefix, "");
-    for (size_t i = 0; i < f->count; i++) {
-        autofree char *before = str_ndup(prefix.data ? prefix.data : "", prefix.used);
+    struct buf b = {0};
+    size_t layers = f->count - 1;
+    buf_puts(&b, "json:");
+    for (size_t i = 0; i < layers; i++) {
+        if (i)
+            buf_puts(&b, ",\"backing\":");
         buf_printf(&b,
-                   "%s%sdriver=%s,%sfile.driver=file,%sfile.locking=off,"
-                   "%sfile.filename=/proc/self/fd/%zu",
-                   i ? "," : "", before, disk_format_name(f->formats[i]), before, before, before,
-                   i + 3);
-        buf_puts(&prefix, "backing.");
+                   "{\"driver\":\"%s\",\"file\":{\"driver\":\"file\",\"locking\":\"off\","
+                   "\"filename\":\"/proc/self/fd/%zu\"}",
+                   disk_format_name(f->formats[i]), i + 3);
+        if (f->formats[i] == DISK_QCOW2) /* of large disks each would have up to 32 MiB */
+            buf_printf(&b, ",\"l2-cache-size\":%d", FLATTEN_CACHE);
     }
-    buf_done(&prefix);
+    for (size_t i = 0; i < layers; i++)
+        buf_putc(&b, '}');
     return buf_take(&b);
 }
 
@@ -125,9 +129,8 @@ static int flatten_run(const struct flatten *f, struct error *e)
 {
     autofree char *chain = flatten_chain(f);
     autofree char *to = str_format("/proc/self/fd/%zu", f->count + 2);
-    const char *const argv[] = {
-        "qemu-img", "convert", "-n", "--target-is-zero", "--image-opts", "-O", "qcow2",
-        chain,      to,        NULL};
+    const char *const argv[] = {"qemu-img", "convert", "-n", "--target-is-zero", "-O", "qcow2",
+                                chain,      to,        NULL};
     const struct disk_tool tool = {
         .argv = argv,
         .package = "qemu-utils",
@@ -135,7 +138,7 @@ static int flatten_run(const struct flatten *f, struct error *e)
         .out = FD_NONE,
         .files = f->fds,
         .files_count = f->count,
-        .writable = 1u << (f->count - 1),
+        .writable = 1,
         .file_bytes = MIN(f->size, f->held) + FLATTEN_MAPS,
         .memory = FLATTEN_MEMORY,
     };

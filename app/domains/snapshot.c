@@ -147,7 +147,10 @@ static int snapshot_check_all(const char *path, const char *base, const char *sn
         autofree char *below = NULL;
         uint64_t of_this = 0;
         if (layer == SNAPSHOT_LAYERS)
-            return error_set(e, ELOOP, "%s lies on more than %d others", path, SNAPSHOT_LAYERS);
+            return error_set(e, ELOOP,
+                             "%s lies on more than %d others, one on another: \"cofferdam clone "
+                             "--full SNAPSHOT\" makes a machine whose disks lie on none",
+                             path, SNAPSHOT_LAYERS);
         int r = domains_snapshot_check(at, base, snapshot, &of_this, &below, e);
         if (r < 0)
             return r;
@@ -187,8 +190,9 @@ int domains_snapshot_disks(const struct plan *p, const struct domain_host *h, st
         autofree char *base = str_join_path(p->snapshot_path, name);
         autofree char *overlay = domain_disk_path(p, i);
         uint64_t bytes = 0;
-        r = snapshot_check_all(base, p->machine.disks[i], p->snapshot_path, &bytes, e);
-        if (r == 0 && p->snapshot_disks == PLAN_DISKS_FULL)
+        bool full = p->snapshot_disks == PLAN_DISKS_FULL; /* which looks at each it reads */
+        r = full ? 0 : snapshot_check_all(base, p->machine.disks[i], p->snapshot_path, &bytes, e);
+        if (r == 0 && full)
             r = domains_flatten(base, p->machine.disks[i], p->snapshot_path, overlay, e);
         else if (r == 0 && (h->other || p->snapshot_disks == PLAN_DISKS_COPIED))
             r = snapshot_lay(base, overlay, e);

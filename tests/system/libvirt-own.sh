@@ -140,6 +140,7 @@ test_a_full_clone_stands_alone() {
     cofferdam snapshot create --memory --name two second
     cofferdam clone --full --name whole two >out
     id=$(cat out)
+    qemu-img compare -q -U "$(overlay_of "$id")" mine.qcow2 || fail "it has other bytes"
     type_to whole n
     await 10 says whole 3
     expect_equal "$(below "$(overlay_of "$id")")" "" "what is below the disk of a full clone"
@@ -155,6 +156,40 @@ test_a_full_clone_stands_alone() {
     cofferdam kill whole
     cofferdam snapshot rm --force three
     await 15 all_gone
+}
+
+# A snapshot of one started from a snapshot of one started from a snapshot …: the way out that is named leads out.
+test_a_disk_that_lies_on_too_many() {
+    need_libvirt
+    need qemu-img qemu-io
+    local disk below format=raw n id
+    vm --detach --name deep --set machine.disk-size=1M >out
+    cofferdam snapshot create --files --name deepest deep
+    cofferdam kill deep
+    disk=$(find "$XDG_STATE_HOME/cofferdam/snapshots" -name disk0.qcow2)
+    below=$(below "$disk")
+    chmod u+w "$disk" "$(dirname "$disk")"
+    for n in {1..64}; do
+        qemu-img create -q -u -f qcow2 -b "$below" -F $format "${disk%/*}/below$n" 1M
+        below=${disk%/*}/below$n format=qcow2
+    done
+    qemu-img rebase -q -u -f qcow2 -b "$below" -F qcow2 "$disk"
+    qemu-io -f qcow2 -c "write -q -P 5 64k 64k" "${disk%/*}/below5" >out
+    capture cofferdam clone --name linked deepest
+    expect_status 125
+    expect_err_has "lies on more than 64 others"
+    expect_err_has '"cofferdam clone --full SNAPSHOT"'
+    id=$(cofferdam clone --full --name whole deepest)
+    await 10 says whole "boot sector is here"
+    expect_equal "$(below "$(overlay_of "$id")")" "" "what is below the disk of a full clone"
+    qemu-img compare -q -U "$(overlay_of "$id")" "$disk" || fail "it has other bytes"
+    qemu-io -r -U -f qcow2 -c "read -q -P 5 64k 64k" "$(overlay_of "$id")" || fail "what the sixtieth below holds is not in it"
+    cofferdam snapshot create --files --name of-whole whole
+    cofferdam clone --name linked of-whole >out
+    await 10 says linked "boot sector is here"
+    cofferdam kill whole linked
+    await 15 all_gone
+    cofferdam snapshot rm --force deepest of-whole
 }
 
 # Of a workload as it is now, by a snapshot that is gone when they run: they need it no longer.

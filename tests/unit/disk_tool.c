@@ -11,7 +11,7 @@
 
 static struct error e;
 
-static int run_tool(const char *const *argv, const int *files, size_t count, unsigned writable,
+static int run_tool(const char *const *argv, const int *files, size_t count, size_t writable,
                     char **ret, size_t *ret_size)
 {
     const struct disk_tool t = {
@@ -75,6 +75,29 @@ static void other_files(void **state)
     assert_int_equal(lseek(fd, 0, SEEK_END), 0);
 }
 
+/* As many as a disk may lie on, of which the last alone is written. */
+static void many_files(void **state)
+{
+    char *out;
+    autofree char *nothing = NULL;
+    size_t size;
+    int files[DISK_TOOL_FILES];
+    if (!has_landlock())
+        skip();
+    for (size_t i = 0; i < DISK_TOOL_FILES; i++)
+        files[i] = file_with("kept");
+    autofree char *last = str_format("/proc/self/fd/%d", 3 + DISK_TOOL_FILES - 1);
+    autofree char *other = str_format("/proc/self/fd/%d", 3 + DISK_TOOL_FILES - 2);
+    const char *const cut_last[] = {"truncate", "-s", "1", last, NULL};
+    const char *const cut_other[] = {"truncate", "-s", "1", other, NULL};
+    assert_int_equal(run_tool(cut_other, files, DISK_TOOL_FILES, 1, &out, &size), -EIO);
+    assert_int_equal(run_tool(cut_last, files, DISK_TOOL_FILES, 1, &nothing, &size), 0);
+    for (size_t i = 0; i < DISK_TOOL_FILES; i++) {
+        assert_int_equal(lseek(files[i], 0, SEEK_END), i == DISK_TOOL_FILES - 1 ? 1 : 4);
+        fd_close(files[i]);
+    }
+}
+
 static void no_network(void **state)
 {
     autofree char *out = NULL;
@@ -135,9 +158,13 @@ static void what_it_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(given_files),  cmocka_unit_test(other_files),
-        cmocka_unit_test(no_network),   cmocka_unit_test(nothing_else_is_open),
-        cmocka_unit_test(too_much),     cmocka_unit_test(too_long),
+        cmocka_unit_test(given_files),
+        cmocka_unit_test(many_files),
+        cmocka_unit_test(other_files),
+        cmocka_unit_test(no_network),
+        cmocka_unit_test(nothing_else_is_open),
+        cmocka_unit_test(too_much),
+        cmocka_unit_test(too_long),
         cmocka_unit_test(what_it_says),
     };
     return cmocka_run_group_tests_name("disk_tool", tests, NULL, NULL);
