@@ -410,8 +410,8 @@ const struct key keys[KEY_COUNT] = {
         "Which libvirt runs a whole machine: *qemu:///session* (an ordinary user's default), "
         "*qemu:///system* (root's), qemu+unix: with the socket of another one of this host, or another host's "
         "(qemu+ssh:, qemu+tls:). What a machine is made from is then copied there each time, into a storage "
-        "pool of its own that goes with it; windows, devices handed over and snapshots are refused, and auto "
-        "means kvm.",
+        "pool of its own that goes with it; devices handed over and snapshots are refused, a window needs "
+        "qemu+ssh:, and auto means kvm.",
         BOTH, KEY_USED_VM, NEEDS_VM},
 
     [KEY_WORKLOAD_COMMAND] = {

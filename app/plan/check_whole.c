@@ -77,6 +77,23 @@ static void check_whole_install(struct check *c)
                      "machine.install = yes: nothing comes back from another host");
 }
 
+/* Its socket is made there by libvirt, in a folder of whoever runs it. */
+static void check_whole_far_window(struct check *c)
+{
+    const char *uri = c->p->machine.uri;
+    autofree char *path = str_ndup(uri, strcspn(uri, "?"));
+    if (!plan_uri_is_by_ssh(uri))
+        check_refuse(c, "qemu+ssh://, or --set machine.display=none and its serial console",
+                     "machine.display = window: a screen of another host's comes here through ssh "
+                     "alone");
+    else if (str_ends(path, "/system") && !str_starts(path, "qemu+ssh://root@"))
+        check_warn(
+            c, "qemu+ssh://root@HOST/system, or /session",
+            "machine.display = window: at %s a screen is root's and libvirt's alone: whoever "
+            "is not root there cannot view it",
+            path);
+}
+
 /* On another host: its parts are brought there, and nothing of it comes back. */
 static void check_whole_far(struct check *c)
 {
@@ -96,8 +113,7 @@ static void check_whole_far(struct check *c)
                      "machine.%s: what belongs to a device of another host is not seen from here",
                      m->devices ? "device" : "gpu = passthrough");
     if (m->window)
-        check_refuse(c, "--set machine.display=none, and its serial console",
-                     "machine.display = window: a screen of another host's is not brought here");
+        check_whole_far_window(c);
     if (p->snapshot)
         check_refuse(c, "a libvirt of this host",
                      "machine.uri = %s: a snapshot lies on this host, and is not brought there",

@@ -441,6 +441,8 @@ bool plan_boots_image(const struct plan *p);
  * there, into plan.machine.folder, which is a path of that host's then.
  */
 bool plan_uri_is_far(const char *uri);
+/* By ssh: the one way to another host that virt-viewer goes for a screen on a socket there. */
+bool plan_uri_is_by_ssh(const char *uri);
 bool plan_uri_is_unverified(const char *uri); /* libvirt is told to take whoever answers there */
 bool plan_is_far(const struct plan *p);
 /* What is removed with a whole machine; "-": that is somebody else's to do, or there is nothing. */

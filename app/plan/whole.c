@@ -40,6 +40,11 @@ bool plan_uri_is_far(const char *uri)
     return false;
 }
 
+bool plan_uri_is_by_ssh(const char *uri)
+{
+    return uri && str_starts(uri, "qemu+ssh://");
+}
+
 bool plan_uri_is_unverified(const char *uri)
 {
     const char *said = uri ? strchr(uri, '?') : NULL;

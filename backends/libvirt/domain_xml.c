@@ -379,12 +379,21 @@ static void xml_consoles(struct buf *b, const struct plan *p)
     xml_puts(b, "    </channel>");
 }
 
+/* On another host the socket is where its libvirt likes: in a folder nobody else can enter. */
+static void xml_graphics(struct buf *b, const struct plan *p, const struct domain_host *h)
+{
+    autofree char *screen = h->other ? domain_screen_away(p) : domain_screen_path(p);
+    if (plan_is_far(p))
+        xml_puts(b, "    <graphics type='vnc'><listen type='socket'/></graphics>");
+    else
+        xml_line(b, "    <graphics type='vnc' socket='", screen, "'/>");
+}
+
 static void xml_screen(struct buf *b, const struct plan *p, const struct domain_host *h)
 {
     if (p->machine.window) {
-        autofree char *screen = h->other ? domain_screen_away(p) : domain_screen_path(p);
         xml_puts(b, "    <input type='tablet' bus='usb'/>");
-        xml_line(b, "    <graphics type='vnc' socket='", screen, "'/>");
+        xml_graphics(b, p, h);
     }
     if (str_equal(p->machine.gpu, "virtio"))
         xml_puts(b, "    <video><model type='virtio'/></video>");

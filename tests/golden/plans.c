@@ -470,6 +470,8 @@ static const struct golden_case cases[] = {
      "machine.disk-size=4G", "network.mode=host"}, {NULL}, .parts = &parts_vm_far, .scratch = "/state/w/scratch"},
     {"vm-far-image", host_desk, {"isolation.boundary=vm", "files.image=web:1", "resources.memory=256M",
      "machine.accel=tcg"}, {"id"}, .image = &stored, .parts = &parts_vm_far_image},
+    {"vm-far-window", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.display=window"}, {NULL},
+     .parts = &parts_vm_far},
     {"vm-far-refused", host_desk, {"isolation.boundary=vm", "files.image=disk:/d.img", "machine.display=window",
      "machine.device=usb:046d:c52b", "lifecycle.keep=always"}, {NULL}, .parts = &parts_vm_far_open},
     {"vm-image", host_desk, {"isolation.boundary=vm", "files.image=web:1", "resources.memory=256M",

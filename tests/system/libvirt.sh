@@ -117,7 +117,7 @@ test_refused() {
     capture vm --set machine.uri=qemu+tcp://elsewhere/system
     expect_status 125
     expect_err_has "encrypted"
-    capture vm --set machine.uri=qemu+ssh://elsewhere/system --set machine.display=window
+    capture vm --set machine.uri=qemu+tls://elsewhere/system --set machine.display=window
     expect_status 125
     expect_err_has "machine.display"
     capture vm --network private
