@@ -59,6 +59,13 @@ static const char *taking_mend(const struct taking *t, unsigned wanted)
 static int taking_choose(struct taking *t, unsigned can, const uint64_t cost[2], unsigned wanted,
                          struct error *e)
 {
+    if (!can && plan_is_far(t->plan))
+        return error_set(e, EOPNOTSUPP,
+                         "no snapshot of it can be taken: its disks are on another host, and go "
+                         "with it. Of a machine at a libvirt of this host one can; of a domain "
+                         "that is defined there \"cofferdam domain snapshot create "
+                         "libvirt:NAME@%s\" takes one",
+                         t->plan->machine.uri);
     if (wanted && !(can & wanted))
         return error_set(e, EOPNOTSUPP, "%s can take no snapshot of %s%s%s", t->of->runtime,
                          snapshot_kind_name(wanted), taking_mend(t, wanted),

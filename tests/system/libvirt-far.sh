@@ -51,6 +51,10 @@ test_it_is_driven_from_here() {
     expect_out_lacks "libvirt:cofferdam-"
     capture cofferdam snapshot create driven
     expect_status 125
+    expect_err_has "its disks are on another host, and go with it"
+    capture cofferdam view driven
+    expect_status 125
+    expect_err_has "machine.display=window"
     # its daemon goes and comes: it ran on, and so does its console
     stop_libvirtd -9
     start_libvirtd
@@ -106,6 +110,55 @@ XML
     expect_equal "$(domains)" cofferdam-aaaaaaaaaaaa "after prune"
     cofferdam kill "libvirt:cofferdam-aaaaaaaaaaaa@$FAR"
     virsh -c "$URI" undefine cofferdam-aaaaaaaaaaaa >out
+}
+
+# The screen is a socket there that its host's other users cannot get to; virt-viewer, which this machine may not
+# have, is told where, and finds it as the test does: in what libvirt there says of the domain.
+test_its_screen_is_brought_by_ssh() {
+    need_far
+    local screen folder
+    mkdir bin
+    printf '#!/bin/sh\nprintf "%%s\\n" "$@"\n' >bin/virt-viewer
+    chmod 0755 bin/virt-viewer
+    ID=$(far --detach --name seen --set machine.display=window 2>err)
+    capture env PATH="$PWD/bin:$PATH" "$COFFERDAM" view seen
+    expect_status 0
+    expect_equal "$(tr '\n' ' ' <"$T/out")" "--connect $FAR --domain-name cofferdam-$ID " "what virt-viewer is told"
+    virsh -c "$FAR" dumpxml "cofferdam-$ID" >xml
+    expect_equal "$(grep -c "<graphics" xml)" 1 screens
+    ! grep "<graphics" xml | grep -q "port=" || fail "anybody there can connect to it"
+    screen=$(sed -n "s/.*<graphics type='vnc' socket='\([^']*\)'.*/\1/p" xml)
+    ! have root || screen=$RUN/lv/lib/${screen#/var/lib/libvirt/} # as its daemon has it mounted
+    folder=$(stat -c %A "$(dirname "$screen")")
+    [ "${folder:7:3}" = --- ] || fail "others can go to it: $folder"
+    [ "$(./ssh -i key -p "$SSH_PORT" -o StrictHostKeyChecking=no "$(id -un)@127.0.0.1" nc -N -U "'$screen'" </dev/null | head -c 3)" = RFB ] ||
+        fail "nothing answers at $screen"
+    cofferdam kill seen
+    await 15 all_gone_there
+}
+
+# What is refused for one of ours there can be had for a domain that is defined there.
+test_snapshots_of_a_domain_defined_there() {
+    its_turn user
+    need_far
+    qemu-img create -q -f qcow2 defined.qcow2 1M
+    virsh -c "$URI" define /dev/stdin <<XML >out
+<domain type='qemu'><name>defined</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='$PWD/defined.qcow2'/><target dev='hda' bus='ide'/></disk>
+<serial type='pty'/></devices></domain>
+XML
+    export LIBVIRT_DEFAULT_URI=$FAR
+    cofferdam domain start "libvirt:defined@$FAR"
+    cofferdam domain snapshot create "libvirt:defined@$FAR" one >out
+    expect_equal "$(virsh -c "$URI" snapshot-list defined --name | tr -d '\n')" one "what virsh sees there"
+    cofferdam kill "libvirt:defined@$FAR"
+    cofferdam domain snapshot revert --force "libvirt:defined@$FAR" one
+    expect_equal "$(virsh -c "$URI" domstate defined | head -n 1)" running "back to it"
+    cofferdam domain snapshot rm --force "libvirt:defined@$FAR" one
+    cofferdam kill "libvirt:defined@$FAR"
+    virsh -c "$URI" undefine defined >out
+    await 10 all_gone_there
 }
 
 # Its host goes: what is left there is removed when that answers again.
