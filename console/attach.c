@@ -106,11 +106,27 @@ static void on_failed(void *data, uint32_t console, const struct error *e)
     attach_end(a, ATTACH_FAILED, 0);
 }
 
+static void on_started(void *data, uint32_t console)
+{
+    struct attach *a = data;
+    a->started |= console == a->console;
+}
+
+/* What is to end a command that has not begun ends the wait for that: nobody may ever answer. */
+static bool attach_gives_up(const struct attach *a)
+{
+    bool ends =
+        a->signal == SIGINT || a->signal == SIGTERM || a->signal == SIGHUP || a->signal == SIGQUIT;
+    return a->o.exec && !a->started && ends;
+}
+
 static void on_done(void *data, uint32_t request, const struct error *e)
 {
     struct attach *a = data;
     if (request == a->wait_request)
         a->waited = true;
+    if (request == a->signal_request && e && a->result && attach_gives_up(a))
+        attach_end(a, ATTACH_SIGNALLED, 128 + a->signal);
 }
 
 static void on_report(void *data, const char *json, size_t size)
@@ -139,6 +155,7 @@ const struct client_events *attach_events(void)
         .stream = on_stream,
         .role = on_role,
         .history = on_history,
+        .started = on_started,
         .exited = on_exited,
         .failed = on_failed,
         .done = on_done,
@@ -235,7 +252,8 @@ static void attach_signal(struct attach *a)
         else
             kill(getpid(), SIGSTOP);
     } else if (!a->o.terminal || a->plain) {
-        client_signal(a->client, a->console, signo);
+        a->signal = signo;
+        a->signal_request = client_signal(a->client, a->console, signo);
     } else {
         attach_end(a, ATTACH_SIGNALLED, 128 + signo);
     }

@@ -24,6 +24,10 @@ struct attach {
     bool gone;   /* the connection is */
     int signals; /* signalfd */
 
+    bool started;            /* the command has */
+    uint32_t signal_request; /* of the last signal passed on */
+    int signal;
+
     struct attach_out out[2];
     bool stdin_open, stdin_tty;
     struct attach_keys keys;

@@ -509,10 +509,22 @@ bool life_is_over(const struct monitor *m)
     return true;
 }
 
+/* What came before it had begun. */
+static void signal_late(struct console *c)
+{
+    const struct monitor *m = c->monitor;
+    struct error ignored;
+    if (!c->signal_due || !c->started || c->exited)
+        return;
+    m->ops->signal(m->launch, c->slot, c->signal_due, &ignored);
+    c->signal_due = 0;
+}
+
 void life_round(struct monitor *m)
 {
     for (struct console *c = m->consoles, *next; c; c = next) {
         next = c->next;
+        signal_late(c);
         if (c != m->main && (c->told || c->failed))
             console_free(c);
     }

@@ -307,12 +307,17 @@ static void on_workload(struct peer *p, const struct wire_frame *f)
     case WIRE_SIGNAL: {
         wire_get(f, &number, sizeof(number));
         struct console *c = console_find(m, f->console);
-        if (!c || !c->started || c->exited)
+        bool begins = c && c != m->main && !c->started;
+        if (!c || (!c->started && !begins) || c->exited)
             r = error_set(&e, ESRCH, "it is not running");
         else if (number < 1 || number > 64)
             r = error_set(&e, EINVAL, "there is no signal %u", number);
-        else
+        else if (c->started)
             r = m->ops->signal(m->launch, c->slot, (int)number, &e);
+        else
+            r = error_set(&e, EAGAIN, "it has not begun yet; the signal is sent when it does");
+        if (r == -EAGAIN && begins)
+            c->signal_due = (int)number;
         answer(p, f->request, r, &e);
         return;
     }

@@ -587,6 +587,10 @@ test_a_guest_that_lies_when_it_starts() {
 
 lies_are_named() { cofferdam inspect liar | grep -q "broke the protocol"; }
 
+late_is_asked_for() { cofferdam inspect liar | grep -q "lie late"; }
+late_was_ended() { cofferdam inspect liar | grep -q "that ended with status 143: lie late"; }
+client_is_gone() { ! kill -0 "$CLIENT" 2>/dev/null; }
+
 # All of it to one machine, but for what ends it.
 test_a_guest_that_lies_of_what_it_is_asked() {
     need_machine
@@ -608,6 +612,18 @@ test_a_guest_that_lies_of_what_it_is_asked() {
     capture timeout 20 "$COFFERDAM" stats liar
     expect_status 0
     expect_out_lacks 18446744073709551615
+    # what has not begun need not be waited for, and hears of it if it begins yet
+    "$COFFERDAM" exec --no-tty liar -- lie late >out 2>err &
+    CLIENT=$!
+    await 10 late_is_asked_for
+    kill -TERM $CLIENT
+    await 5 client_is_gone
+    STATUS=0
+    wait $CLIENT || STATUS=$?
+    expect_equal "$STATUS" 143 status
+    capture timeout 20 "$COFFERDAM" cp liar:/begin came-begin
+    expect_status 125
+    await 5 late_was_ended
     capture timeout 20 "$COFFERDAM" exec liar -- lie twice
     await 5 nothing_runs
     await 5 lies_are_named

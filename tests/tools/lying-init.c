@@ -25,6 +25,7 @@
 static int port;
 static char in[AGENT_FRAME_MAX + sizeof(struct agent_head)];
 static char said[256]; /* by main's command */
+static uint16_t late;  /* a command that begins when the copy of /begin is asked for */
 static struct stream {
     uint32_t credit;
     enum { NOTHING, NOISE, CHANGES, LONG_CHANGES, ZEROS } endless;
@@ -215,6 +216,10 @@ static void lie_of_command(uint16_t channel, const char *how)
     struct stream *s = stream_of(channel);
     if (!strcmp(how, "never"))
         return;
+    if (!strcmp(how, "late")) {
+        late = channel;
+        return;
+    }
     if (!strcmp(how, "cannot")) {
         say_text(AGENT_FAILED, channel, 0xffffffff, "\033[2Jstep");
         return;
@@ -257,6 +262,11 @@ static void lie_of_copy(uint16_t n, const char *how)
     s->credit = AGENT_WINDOW;
     if (!strcmp(how, "/never"))
         return;
+    if (!strcmp(how, "/begin")) {
+        say_number(AGENT_STARTED, late, 2);
+        say_text(AGENT_COPIED, n, 13, "");
+        return;
+    }
     if (!strcmp(how, "/zeros")) {
         record(c, RECORD_FILE, "f", 1, "", (uint64_t)1 << 50, "");
         s->credit -= 33;
@@ -354,6 +364,7 @@ static void on_frame(const struct agent_frame *f)
     struct agent_command command;
     struct agent_credit credit;
     const char *word;
+    uint32_t signo;
     switch ((int)f->type) {
     case AGENT_STEP:
         if (agent_decode_step(f, &step) == 0 && step.head.kind == AGENT_STEP_END)
@@ -386,6 +397,11 @@ static void on_frame(const struct agent_frame *f)
         stream_of(f->channel)->credit += credit.bytes;
         if (!credit.bytes && strcmp(said, "deaf") != 0)
             stream_of(f->channel)->endless = NOTHING;
+        return;
+    case AGENT_SIGNAL:
+        memcpy(&signo, f->payload, sizeof(signo));
+        if (late && f->channel == late)
+            say_number(AGENT_EXITED, late, 128 + signo);
         return;
     case AGENT_SAMPLE:
         memset(&sample, 0xff, sizeof(sample));
