@@ -2,11 +2,15 @@
 #include "app/cli/copy_out.h"
 #include "app/cli/progress.h"
 #include "app/cli/records_tar.h"
+#include "base/cancel.h"
 #include "base/records.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { NAMED_MOST = 20 };
 
 /* One archive in the making. Whatever a workload sends may be a lie. */
 struct packing {
@@ -23,36 +27,75 @@ static int wrong(int r, const char *path, struct error *e)
     if (r == -ECANCELED)
         return error_set(e, ECANCELED, "given up");
     if (r == -EFBIG)
-        return error_set(e, EFBIG, "%s: there is not as much room for it", shown);
-    return error_errno(e, -r, "%s", shown);
+        return error_set(e, EFBIG, "%.300s: there is not as much room for it", shown);
+    return error_errno(e, -r, "%.300s", shown);
+}
+
+/* The archive does without it, and says so. */
+static int leave(struct packing *p, const struct error *why)
+{
+    if (p->counts.lacking++ < NAMED_MOST)
+        strv_add(&p->counts.why, why->text);
+    return 0;
+}
+
+static int leave_for(struct packing *p, int r, const char *path)
+{
+    struct error why;
+    wrong(r, path, &why);
+    return leave(p, &why);
+}
+
+/* What came of a stream: `got` as our end has it, `said` as the other side. */
+static int put_ended(struct packing *p, const char *path, int got,
+                     const struct records_tar_end *end, int said, const struct error *theirs,
+                     struct error *e)
+{
+    if (cancelled)
+        return wrong(-ECANCELED, path, e);
+    if (said == -ENOENT && !end->some) {
+        p->counts.gone++;
+        return 0;
+    }
+    if (got == -EFBIG && !p->out.tar.left)
+        return leave_for(p, got, path);
+    if (got == 0 && end->error) {
+        struct error why;
+        error_errno(&why, end->error, "/%.300s", end->what);
+        return leave(p, &why);
+    }
+    if (said < 0 && !p->from.answer.closed && !p->out.tar.left && (got == 0 || got == -EBADMSG))
+        return leave(p, theirs);
+    if (got < 0 && (said == 0 || got != -EBADMSG))
+        return wrong(got, path, e);
+    return said < 0 ? error_take(e, theirs) : 0;
 }
 
 /* A file, a link, or a folder with all that is in it. */
 static int put_thing(struct packing *p, const struct change *c, struct error *e)
 {
     const char *path = c->path;
-    int in, got;
-    bool some;
-    int r = copy_out_begin(&p->from, path, &in, e);
+    struct error theirs = {0};
+    struct records_tar_end end;
+    int in;
+    if (!records_tar_fits(&p->out, c->size)) /* nobody need begin to send it */
+        return leave_for(p, -EFBIG, path);
+    int r = copy_out_begin(&p->from, path, &in, &theirs);
     if (r == -ENOENT) {
         p->counts.gone++;
         return 0;
     }
+    if (r == -ELOOP || r == -ENAMETOOLONG)
+        return leave(p, &theirs);
     if (r < 0)
-        return r;
-    got = records_tar_read(&p->out, in, path + 1, S_ISDIR(c->mode), &some);
-    struct error theirs = {0};
-    if (got == -ECANCELED || got == -EFBIG) /* no more is wanted: the other side need not finish */
-        return wrong(got, path, e);
-    r = copy_out_end(&p->from, path, &theirs);
-    if (r == -ENOENT && !some) {
-        p->counts.gone++;
-        return 0;
-    }
-    if (got < 0 && (r == 0 || got != -EBADMSG))
-        return wrong(got, path, e);
-    if (r < 0)
-        *e = theirs;
+        return error_take(e, &theirs);
+    int got = records_tar_read(&p->out, in, path + 1, S_ISDIR(c->mode), &end);
+    if (got == -ECANCELED) /* no more is wanted: the other side need not finish */
+        r = got;
+    else
+        r = copy_out_end(&p->from, path, &theirs);
+    r = put_ended(p, path, got, &end, r, &theirs, e);
+    records_tar_end_done(&end);
     return r;
 }
 
@@ -82,19 +125,24 @@ static int put_whiteout(struct packing *p, const struct change *c)
     return disk_tar_member(&p->out.tar, path, &m);
 }
 
-static int put_change(struct packing *p, const struct change *c, struct error *e)
+/* `alone`: of a folder without what is in it. */
+static int put_change(struct packing *p, const struct change *c, bool alone, struct error *e)
 {
     int r = 0;
     if (records_tar_is_whiteout(c->path))
         p->counts.special++;
+    else if (strlen(c->path) >= PATH_MAX)
+        r = -ENAMETOOLONG;
     else if (c->kind == CHANGE_DELETED)
         r = put_whiteout(p, c);
-    else if (S_ISDIR(c->mode) && c->kind == CHANGE_CHANGED)
+    else if (alone)
         r = put_folder(p, c);
     else if (S_ISDIR(c->mode) || S_ISREG(c->mode) || S_ISLNK(c->mode))
         return put_thing(p, c, e);
     else
         p->counts.special++;
+    if (r == -EFBIG || r == -ENAMETOOLONG)
+        return leave_for(p, r, c->path);
     return r < 0 ? wrong(r, c->path, e) : 0;
 }
 
@@ -136,18 +184,43 @@ int changed_order(struct changes *list, struct error *e)
     return 0;
 }
 
+/*
+ * Whether a folder can come in one stream, as far as the list goes. Otherwise what is in it comes
+ * by itself, and only what is too large or too deep even so is left out.
+ */
+static bool comes_whole(const struct packing *p, const struct changes *list, size_t top)
+{
+    const char *folder = list->list[top].path;
+    size_t length = strlen(folder);
+    uint64_t size = 0;
+    for (size_t i = top + 1; i < list->count; i++) {
+        const struct change *c = &list->list[i];
+        size_t depth = 0;
+        if (!is_below(c->path, folder))
+            break;
+        for (const char *s = c->path + length; s; s = strchr(s + 1, '/'))
+            depth++;
+        size = c->size > UINT64_MAX - size ? UINT64_MAX : size + c->size;
+        if (depth >= RECORDS_DEPTH_MAX || strlen(c->path) >= PATH_MAX ||
+            !records_tar_fits(&p->out, size))
+            return false;
+    }
+    return true;
+}
+
 static int put_all(struct packing *p, const struct changes *list, struct error *e)
 {
     const struct change *whole = NULL; /* it came with all that is in it, or none of that comes */
     for (size_t i = 0; i < list->count; i++) {
         const struct change *c = &list->list[i];
-        bool folder = S_ISDIR(c->mode) && c->kind != CHANGE_DELETED;
         if (whole && is_below(c->path, whole->path))
             continue;
-        int r = put_change(p, c, e);
+        bool folder = S_ISDIR(c->mode) && c->kind != CHANGE_DELETED;
+        bool alone = folder && strlen(c->path) < PATH_MAX && !records_tar_is_whiteout(c->path) &&
+                     (c->kind == CHANGE_CHANGED || !comes_whole(p, list, i));
+        int r = put_change(p, c, alone, e);
         if (r < 0)
             return r;
-        bool alone = folder && c->kind == CHANGE_CHANGED && !records_tar_is_whiteout(c->path);
         whole = alone ? NULL : c;
     }
     int r = disk_tar_end(&p->out.tar);
@@ -157,7 +230,7 @@ static int put_all(struct packing *p, const struct changes *list, struct error *
 int changed_tar(const struct dirs *d, const struct state_record *r, int fd, uint64_t room,
                 struct changed_counts *ret, struct error *e)
 {
-    struct packing p = {.out.room = room ? room : UINT64_MAX};
+    struct packing p = {.out.room = room};
     struct changes list;
     int result = copy_out_open(&p.from, d, r, e);
     if (result == 0)
@@ -165,6 +238,7 @@ int changed_tar(const struct dirs *d, const struct state_record *r, int fd, uint
     if (result == 0) {
         disk_tar_init(&p.out.tar, fd);
         p.out.total = list.bytes;
+        p.counts.unseen = list.unreadable;
         result = list.cut ? error_set(e, E2BIG, "more files were changed than are listed")
                           : changed_order(&list, e);
         if (result == 0)
@@ -178,5 +252,12 @@ int changed_tar(const struct dirs *d, const struct state_record *r, int fd, uint
     p.counts.special += p.out.left_out;
     if (result == 0)
         *ret = p.counts;
+    else
+        changed_counts_done(&p.counts);
     return result;
+}
+
+void changed_counts_done(struct changed_counts *c)
+{
+    strv_free(TAKE(c->why));
 }

@@ -24,7 +24,7 @@ static void on_closed(void *data, const char *why)
     struct copy_answer *answer = data;
     if (!answer->over)
         error_set(&answer->error, ECONNRESET, "the workload ended during the copy");
-    answer->over = true;
+    answer->over = answer->closed = true;
 }
 
 const struct client_events copy_events = {.done = on_done, .closed = on_closed};

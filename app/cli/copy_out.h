@@ -1,5 +1,5 @@
-/* Files out of a workload, as records (base/records.h): asked of a living one's monitor, or read from
- * what was kept of one that has ended. */
+/* Files out of a workload, as records (base/records.h): asked of a living one's monitor, or read
+ * from what was kept of one that has ended. */
 #ifndef COFFERDAM_APP_CLI_COPY_OUT_H
 #define COFFERDAM_APP_CLI_COPY_OUT_H
 
@@ -11,6 +11,7 @@
 /* What a monitor said of a transfer. */
 struct copy_answer {
     bool over;
+    bool closed;        /* it has ended: it will say no more */
     struct error error; /* code 0: well */
 };
 
@@ -36,7 +37,8 @@ int copy_out_open(struct copy_out *o, const struct dirs *d, const struct state_r
                   struct error *e);
 void copy_out_close(struct copy_out *o);
 
-/* The records of `path`, absolute and inside, come from `*ret_in` (the caller's) until their end. */
+/* The records of `path`, absolute and inside, come from `*ret_in` (the caller's) until their end.
+ */
 int copy_out_begin(struct copy_out *o, const char *path, int *ret_in, struct error *e);
 /*
  * What the other side says of it, once its records are read or not wanted any more (`*ret_in` is

@@ -1,8 +1,8 @@
 #include "app/cli/kept.h"
 
 #include "base/fd.h"
-#include "console/snapshots.h"
 #include "base/str.h"
+#include "console/snapshots.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -75,6 +75,8 @@ int kept_find(int scratch, const char *path, int *ret_dir, char **ret_name, stru
     autoclose int dir = fd_openat2(scratch, folder, O_RDONLY | O_DIRECTORY, 0, resolve);
     if (dir == -ELOOP)
         return error_set(e, ELOOP, "%s: a link is on the way, and none is followed", path);
+    if (dir == -ENAMETOOLONG)
+        return error_set(e, ENAMETOOLONG, "%.300s: the name is too long", path);
     if (dir < 0 || faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return error_set(e, ENOENT, "%s: it changed nothing there, and only changes are kept",
                          path);

@@ -17,6 +17,8 @@ struct incoming {
     char name[RECORD_NAME_MAX], link[PATH_MAX];
     char **folders;     /* owned; the ones that the last record is in */
     bool first, folder; /* what the first one has to be */
+    int error;          /* of what the sender could not send */
+    char *what;         /* owned; that one */
 };
 
 bool records_tar_fits(const struct records_tar *t, uint64_t size)
@@ -65,6 +67,12 @@ static bool is_in_place(struct incoming *i, const char *path)
     return count > 0;
 }
 
+/* Owned. */
+static char *member_path(const struct incoming *i)
+{
+    return i->first || !*i->name ? str_dup(i->base) : str_format("%s/%s", i->base, i->name);
+}
+
 static int put_record(struct records_tar *p, struct incoming *i, const struct record_head *h)
 {
     struct tar_member m = {.mode = h->mode & 0777,
@@ -72,8 +80,7 @@ static int put_record(struct records_tar *p, struct incoming *i, const struct re
                            .gid = getgid(),
                            .mtime_s = h->mtime_s,
                            .size = h->size};
-    autofree char *path =
-        i->first || !*i->name ? str_dup(i->base) : str_format("%s/%s", i->base, i->name);
+    autofree char *path = member_path(i);
     const char *white = i->first ? NULL : strstr(path, "/.wh.");
     if (i->first ? i->folder && h->type != RECORD_DIR : !is_in_place(i, path))
         return -EBADMSG;
@@ -105,8 +112,11 @@ static int take_record(struct records_tar *p, struct incoming *i)
     i->name[h.name_size] = '\0';
     if (h.type == RECORD_END)
         return i->first ? -EBADMSG : 0;
-    if (h.type == RECORD_ERROR)
-        return -(int)h.size;
+    if (h.type == RECORD_ERROR) {
+        i->error = (int)h.size;
+        i->what = member_path(i);
+        return 0;
+    }
     r = record_check_name(i->name, h.name_size, i->first);
     if (r == 0)
         r = get(i, i->link, h.link_size);
@@ -117,7 +127,8 @@ static int take_record(struct records_tar *p, struct incoming *i)
     return r < 0 ? r : cancelled ? -ECANCELED : 1;
 }
 
-int records_tar_read(struct records_tar *t, int in, const char *base, bool folder, bool *ret_some)
+int records_tar_read(struct records_tar *t, int in, const char *base, bool folder,
+                     struct records_tar_end *ret)
 {
     autofree struct incoming *i = NEW(struct incoming);
     *i = (struct incoming){.in = fdopen(in, "r"), .base = base, .first = true, .folder = folder};
@@ -127,6 +138,11 @@ int records_tar_read(struct records_tar *t, int in, const char *base, bool folde
     while (r > 0);
     fclose(i->in);
     strv_free(i->folders);
-    *ret_some = !i->first;
+    *ret = (struct records_tar_end){!i->first, i->error, i->what};
     return r;
+}
+
+void records_tar_end_done(struct records_tar_end *r)
+{
+    free(TAKE(r->what));
 }

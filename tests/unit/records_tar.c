@@ -51,20 +51,23 @@ static ssize_t read_back(void *data, void *to, size_t room)
 }
 
 static uint64_t left_out;
+static char unsent[64];
 
 static int pack_as(const struct sent *list, bool folder, uint64_t room, int out,
                    uint64_t *ret_files)
 {
     struct records_tar t = {.room = room};
-    bool some;
+    struct records_tar_end end;
     disk_tar_init(&t.tar, out);
-    int r = records_tar_read(&t, stream(list), "srv/top", folder, &some);
+    int r = records_tar_read(&t, stream(list), "srv/top", folder, &end);
     if (r == 0)
         r = disk_tar_end(&t.tar);
     disk_tar_done(&t.tar);
     *ret_files = t.files;
     left_out = t.left_out;
-    return r;
+    snprintf(unsent, sizeof(unsent), "%s", end.what ? end.what : "");
+    records_tar_end_done(&end);
+    return r == 0 ? -end.error : r;
 }
 
 static int pack(const struct sent *list, uint64_t room, int out, uint64_t *ret_files)
@@ -235,6 +238,15 @@ static void test_lies(void **state)
             {0         }
     },
         -EACCES);
+    assert_string_equal(unsent, "srv/top/x");
+    /* an error of theirs is none of ours: the rest has come, and another may follow */
+    refused(
+        (const struct sent[]){
+            {RECORD_ERROR, "top", NULL, ECANCELED},
+            {0       }
+    },
+        -ECANCELED);
+    assert_string_equal(unsent, "srv/top");
 }
 
 /* What the list says is a folder comes as one. */
