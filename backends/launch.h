@@ -161,6 +161,8 @@ struct launch_events {
     void (*ended)(void *data, int status, const char *why); /* why NULL: an ordinary end */
     /* another program has paused it, or let it go on; may be NULL */
     void (*frozen)(void *data, bool frozen);
+    /* for its list of events, and no more than that: "its watchdog fired"; may be NULL */
+    void (*happened)(void *data, const char *what);
     /* `request` as snapshot() was given; e NULL: the folder is whole and the workload goes on */
     void (*snapshot_done)(void *data, uint32_t request, const struct error *e);
     /* `request` as ask_changes() was given; `json` is borrowed, as changes_to_json() has it, or e */

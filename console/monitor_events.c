@@ -16,14 +16,28 @@ static void cut_text(char *text, size_t most)
     text[most] = '\0';
 }
 
+static char *event_words(const char *raw)
+{
+    char *words = str_escape_z(raw);
+    cut_text(words, EVENT_WORDS_MOST);
+    return words;
+}
+
+bool monitor_noted_last(const struct monitor *m, const char *what)
+{
+    size_t count = strv_length(m->record.events);
+    const char *last = count ? strchr(m->record.events[count - 1], ' ') : NULL;
+    autofree char *words = event_words(what);
+    return last && str_equal(last + 1, words);
+}
+
 void monitor_note(struct monitor *m, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     autofree char *raw = str_vformat(fmt, ap);
     va_end(ap);
-    autofree char *words = str_escape_z(raw);
-    cut_text(words, EVENT_WORDS_MOST);
+    autofree char *words = event_words(raw);
     char ***list = &m->record.events;
     size_t count = strv_length(*list);
     if (count == EVENTS_MOST) {

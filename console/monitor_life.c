@@ -160,6 +160,17 @@ static void on_frozen(void *data, bool frozen)
     life_put_state(m, frozen ? STATE_PAUSED : STATE_RUNNING);
 }
 
+/* A guest may make it happen as often as it likes: once behind itself is enough. */
+static void on_happened(void *data, const char *what)
+{
+    struct monitor *m = data;
+    if (m->ended || monitor_noted_last(m, what))
+        return;
+    monitor_note(m, "%s", what);
+    m->state_due = true;
+    loop_timer_set(m->later, STATE_SOON_MS);
+}
+
 static void on_printed(void *data, const char *bytes, size_t size)
 {
     struct monitor *m = data;
@@ -174,6 +185,7 @@ const struct launch_events life_events = {
     .snapshot_done = on_copied,
     .ended = on_ended,
     .frozen = on_frozen,
+    .happened = on_happened,
     .changes_told = on_changes_told,
     .report_due = on_report_due,
     .printed = on_printed,

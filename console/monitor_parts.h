@@ -186,6 +186,7 @@ void transfer_drop(struct monitor *m, uint32_t number);  /* without a word */
 
 /* --- monitor_events.c */
 void monitor_note(struct monitor *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool monitor_noted_last(const struct monitor *m, const char *what); /* nothing has been noted since */
 void monitor_note_phase(struct monitor *m, enum state_phase now); /* once each time it is another */
 void monitor_earlier_events(struct monitor *m); /* of the runs before a restart */
 

@@ -2,6 +2,7 @@
  * word. */
 #include "app/domains/domains.h"
 
+#include "app/domains/say.h"
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/str.h"
@@ -78,14 +79,6 @@ static void agent_tell(int fd, const char *text)
     buf_done(&b);
 }
 
-static void agent_say(enum domain_word word, uint32_t console, int32_t value, const struct error *e)
-{
-    struct domain_message m = {.word = word, .number = console, .value = value};
-    if (e)
-        m.error = *e;
-    fd_send(DOMAIN_FD_CONTROL, &m, sizeof(m), NULL, 0);
-}
-
 /* The agent tells of no end by itself. NULL: nobody wants to know any more, or with error. */
 static json_t *agent_await(virDomainPtr d, json_int_t pid, struct error *e)
 {
@@ -117,7 +110,7 @@ static int agent_run(virDomainPtr d, uint32_t console, json_t *wish, struct erro
         return -e->code;
     json_int_t pid = json_integer_value(json_object_get(begun, "pid"));
     json_decref(begun);
-    agent_say(DOMAIN_EXECED, console, (int32_t)pid, NULL);
+    domains_say(DOMAIN_EXECED, console, (int32_t)pid, NULL);
     json_t *status = agent_await(d, pid, &why);
     agent_tell(AGENT_FD_OUT, json_string_value(json_object_get(status, "out-data")));
     agent_tell(AGENT_FD_ERR,
@@ -126,7 +119,7 @@ static int agent_run(virDomainPtr d, uint32_t console, json_t *wish, struct erro
         fd_write_full(AGENT_FD_ERR, why.text, strlen(why.text));
     fd_close(AGENT_FD_OUT);
     fd_close(AGENT_FD_ERR);
-    agent_say(DOMAIN_EXITED, console, status ? agent_status(status) : 125, NULL);
+    domains_say(DOMAIN_EXITED, console, status ? agent_status(status) : 125, NULL);
     json_decref(status);
     return 0;
 }
@@ -156,7 +149,7 @@ int domains_agent(const char *uri, const char *id, const char *console)
     if (c && !d)
         error_set(&e, ESRCH, "it is not running");
     if (!d || agent_run(d, (uint32_t)number, wish, &e) < 0)
-        agent_say(DOMAIN_EXECED, (uint32_t)number, 0, &e);
+        domains_say(DOMAIN_EXECED, (uint32_t)number, 0, &e);
     if (!d)
         json_decref(wish);
     if (d)
@@ -181,7 +174,7 @@ static void agent_note(const char *what)
 {
     struct error e;
     domains_error(&e, what);
-    agent_say(DOMAIN_NOTE, 0, 0, &e);
+    domains_say(DOMAIN_NOTE, 0, 0, &e);
 }
 
 bool domains_agent_hold(virDomainPtr d)

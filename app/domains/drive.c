@@ -6,6 +6,7 @@
 #include "app/domains/domains.h"
 
 #include "app/domains/process.h"
+#include "app/domains/say.h"
 #include "backends/libvirt/domain_xml.h"
 #include "backends/libvirt/libvirt.h"
 #include "base/fd.h"
@@ -68,19 +69,6 @@ struct drive {
 
 /* --- words ------------------------------------------------------------------------------------ */
 
-static void say_with(struct domain_message *m, const int *fds, size_t count)
-{
-    fd_send(DOMAIN_FD_CONTROL, m, sizeof(*m), fds, count);
-}
-
-static void say(enum domain_word word, uint32_t number, int32_t value, const struct error *e)
-{
-    struct domain_message m = {.word = word, .number = number, .value = value};
-    if (e)
-        m.error = *e;
-    say_with(&m, NULL, 0);
-}
-
 static struct drive *ending; /* whose last words are to be said, whatever hangs */
 
 static void say_it_hangs(void)
@@ -94,7 +82,7 @@ static void say_it_hangs(void)
         error_set(&e, ETIMEDOUT,
                   "libvirt does not answer: its daemon hangs; mend: systemctl restart libvirtd, or "
                   "end the session's libvirtd");
-    say(DOMAIN_FAILED, 0, 0, &e);
+    domains_say(DOMAIN_FAILED, 0, 0, &e);
 }
 
 static void say_nobody_answers(void)
@@ -107,7 +95,7 @@ static void say_its_end(void)
 {
     struct error why = {0};
     snprintf(why.text, sizeof(why.text), "%s", ending->why);
-    say(DOMAIN_ENDED, 0, ending->status, &why);
+    domains_say(DOMAIN_ENDED, 0, ending->status, &why);
 }
 
 static void say_it_is_left(void)
@@ -115,14 +103,14 @@ static void say_it_is_left(void)
     struct error e = {0};
     if (!ending->plan->machine.watched)
         error_set(&e, ETIMEDOUT, DOMAIN_LEFT_BEHIND, ending->plan->machine.uri);
-    say(DOMAIN_CLEANED, 0, 0, &e);
+    domains_say(DOMAIN_CLEANED, 0, 0, &e);
 }
 
 static void say_it_has_doubles(void)
 {
     struct error e;
     error_set(&e, EEXIST, "several processes say to be it: it is ended through libvirt alone");
-    say(DOMAIN_NOTE, 0, 0, &e);
+    domains_say(DOMAIN_NOTE, 0, 0, &e);
 }
 
 static int read_plan(struct plan **ret, struct error *e)
@@ -184,18 +172,30 @@ static void tell_paused(struct drive *d)
         return;
     bool paused = state == VIR_DOMAIN_PAUSED;
     if (paused != d->paused)
-        say(DOMAIN_FROZEN, 0, paused, NULL);
+        domains_say(DOMAIN_FROZEN, 0, paused, NULL);
     d->paused = paused;
+}
+
+static bool drive_is_about(const struct drive *d, virDomainPtr domain)
+{
+    char ours[VIR_UUID_STRING_BUFLEN], theirs[VIR_UUID_STRING_BUFLEN] = "";
+    domain_uuid(d->plan->id, ours);
+    if (d->plan->machine.watched && (!d->domain || virDomainGetUUIDString(d->domain, ours) < 0))
+        return false;
+    return virDomainGetUUIDString(domain, theirs) == 0 && str_equal(ours, theirs);
+}
+
+static int on_watchdog(virConnectPtr c, virDomainPtr domain, int action, void *data)
+{
+    if (drive_is_about(data, domain))
+        domains_say_watchdog(action);
+    return 0;
 }
 
 static int on_lifecycle(virConnectPtr c, virDomainPtr domain, int event, int detail, void *data)
 {
     struct drive *d = data;
-    char ours[VIR_UUID_STRING_BUFLEN], theirs[VIR_UUID_STRING_BUFLEN] = "";
-    domain_uuid(d->plan->id, ours);
-    if (d->plan->machine.watched && (!d->domain || virDomainGetUUIDString(d->domain, ours) < 0))
-        return 0;
-    if (virDomainGetUUIDString(domain, theirs) < 0 || !str_equal(ours, theirs))
+    if (!drive_is_about(d, domain))
         return 0;
     if (d->serving && (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_RESUMED)) {
         drive_call(d, DRIVE_CALL_S);
@@ -237,6 +237,9 @@ static int listen_to(struct drive *d, struct error *e)
     if (virConnectDomainEventRegisterAny(d->connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                          VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), d, NULL) < 0)
         return domains_error(e, "listening to libvirt");
+    /* some drivers have none */
+    virConnectDomainEventRegisterAny(d->connection, NULL, VIR_DOMAIN_EVENT_ID_WATCHDOG,
+                                     VIR_DOMAIN_EVENT_CALLBACK(on_watchdog), d, NULL);
     return 0;
 }
 
@@ -277,7 +280,7 @@ static void drive_come_back(struct drive *d)
         return;
     if (d->person >= 0 && domains_console_open(d->domain, NULL, TAKE_FD(d->person), on_far_end, d,
                                                &d->console, &e) < 0)
-        say(DOMAIN_NOTE, 0, 0, &e);
+        domains_say(DOMAIN_NOTE, 0, 0, &e);
 }
 
 /* Nobody waits for a host that does not answer. */
@@ -325,7 +328,7 @@ static void on_close(virConnectPtr c, int reason, void *data)
     }
     error_set(&e, EPIPE, "libvirt's daemon went away while it ran; the machine went on");
     if (!d->noted)
-        say(DOMAIN_NOTE, 0, 0, &e);
+        domains_say(DOMAIN_NOTE, 0, 0, &e);
     d->noted = true;
     if (d->killed && plan_is_far(d->plan))
         drive_give_up(d);
@@ -359,7 +362,7 @@ static void do_sample(struct drive *d)
     m.sample.io_write = domains_blocks(records[0], "wr.bytes");
     m.sample.oom_kills = 0;
     virDomainStatsRecordListFree(records);
-    say_with(&m, NULL, 0);
+    domains_say_with(&m, NULL, 0);
 }
 
 static int do_pause(struct drive *d, bool paused, struct error *e)
@@ -395,7 +398,7 @@ static void do_snapshot(struct drive *d, const struct domain_message *m)
         error_set(&e, ENOTCONN, "libvirt's daemon is away");
     else
         domains_snapshot(d->domain, d->plan, (unsigned)m->value, m->path, &e);
-    say(DOMAIN_SNAPPED, m->number, 0, &e);
+    domains_say(DOMAIN_SNAPPED, m->number, 0, &e);
 }
 
 static void command_forget(struct drive_command *c, int *ret_status)
@@ -417,7 +420,7 @@ static void on_command_end(int watch, int fd, int events, void *data)
     if (status == 0)
         return;
     error_set(&e, EIO, "the process that asks its agent was ended; the command may run on");
-    say(DOMAIN_EXECED, c->console, 0, &e);
+    domains_say(DOMAIN_EXECED, c->console, 0, &e);
 }
 
 static struct drive_command *command_place(struct drive *d)
@@ -457,7 +460,7 @@ static void do_exec(struct drive *d, const struct domain_message *m, const int f
         r = command_watch(place, &e);
     }
     if (r < 0)
-        say(DOMAIN_EXECED, m->number, 0, &e);
+        domains_say(DOMAIN_EXECED, m->number, 0, &e);
 }
 
 /* What is not ours is only looked at: its console ends, not the machine. */
@@ -493,7 +496,7 @@ static void obey(struct drive *d, struct domain_message *m, int *fds)
         break;
     case DOMAIN_PAUSE:
         do_pause(d, m->value, &e);
-        say(DOMAIN_PAUSED, 0, 0, &e);
+        domains_say(DOMAIN_PAUSED, 0, 0, &e);
         break;
     case DOMAIN_SAMPLE:
         do_sample(d);
@@ -600,7 +603,7 @@ static int drive_watch(struct drive *d, struct error *e)
         return r;
     domains_limit(0, NULL);
     struct domain_message m = {.word = DOMAIN_STARTED};
-    say_with(&m, &console, 1);
+    domains_say_with(&m, &console, 1);
     return 0;
 }
 
@@ -628,7 +631,7 @@ static int drive_release_far(struct drive *d, struct error *e)
         return domains_error(e, "starting its processors");
     domains_limit(0, NULL);
     struct domain_message m = {.word = DOMAIN_STARTED};
-    say_with(&m, &console, 1);
+    domains_say_with(&m, &console, 1);
     return 0;
 }
 
@@ -651,7 +654,7 @@ static int drive_release(struct drive *d, struct error *e)
         *++last = agent;
     if (d->pidfd >= 0)
         *++last = d->pidfd;
-    say_with(&m, fds, (size_t)(last - fds) + 1);
+    domains_say_with(&m, fds, (size_t)(last - fds) + 1);
     if (found == -EEXIST)
         say_it_has_doubles();
     return 0;
@@ -718,7 +721,7 @@ static int drive(struct plan *p, int keeper)
             : plan_is_far(p)   ? drive_release_far(&d, &e)
                                : drive_release(&d, &e);
     if (r < 0) {
-        say(DOMAIN_FAILED, 0, 0, &e);
+        domains_say(DOMAIN_FAILED, 0, 0, &e);
     } else {
         drive_serve(&d);
         if (p->machine.install)
@@ -729,7 +732,7 @@ static int drive(struct plan *p, int keeper)
     domains_limit(DRIVE_CLEAN_S, say_it_is_left);
     if (p->machine.watched) {
         drive_hang_up(&d);
-        say(DOMAIN_CLEANED, 0, 0, &undone);
+        domains_say(DOMAIN_CLEANED, 0, 0, &undone);
         return 0;
     }
     const char *folder = plan_folder_to_forget(p);
@@ -739,7 +742,7 @@ static int drive(struct plan *p, int keeper)
         r = domains_undo(d.connection, p->machine.uri, p->id, folder, &undone);
     else
         r = domains_undo_by(p->machine.uri, p->id, folder, &undone);
-    say(DOMAIN_CLEANED, 0, 0, &undone);
+    domains_say(DOMAIN_CLEANED, 0, 0, &undone);
     return r < 0;
 }
 
@@ -749,7 +752,7 @@ static void clear_up(struct plan *p, int status, int keeper)
     struct error e = {0};
     if (WIFSIGNALED(status)) {
         error_set(&e, EIO, "cofferdam-domain was killed by signal %d", WTERMSIG(status));
-        say(DOMAIN_ENDED, 0, 125, &e);
+        domains_say(DOMAIN_ENDED, 0, 125, &e);
     }
     e = (struct error){0};
     process_end_kept(keeper);
@@ -762,7 +765,7 @@ static void clear_up(struct plan *p, int status, int keeper)
         domains_forget_folder(folder, p->id, &e);
     else if (!p->machine.watched)
         domains_undo_by(p->machine.uri, p->id, folder, &e);
-    say(DOMAIN_CLEANED, 0, 0, &e);
+    domains_say(DOMAIN_CLEANED, 0, 0, &e);
 }
 
 int domains_drive(void)
@@ -774,7 +777,7 @@ int domains_drive(void)
     if (read_plan(&p, &e) == 0 && (fd_socketpair(pair) < 0 || (child = fork()) < 0))
         error_errno(&e, errno, "cofferdam-domain");
     if (child < 0) {
-        say(DOMAIN_FAILED, 0, 0, &e);
+        domains_say(DOMAIN_FAILED, 0, 0, &e);
         return 1;
     }
     if (child == 0) {

@@ -1,6 +1,7 @@
 /* A call of libvirt's that does not return: its own keepalive ends none. */
 #include "app/domains/domains.h"
 
+#include "app/domains/say.h"
 #include "base/fd.h"
 
 #include <poll.h>
@@ -13,15 +14,6 @@ enum { HANG_LOOK_S = 1, HANG_ENDS_S = 5 };
 static struct domains_call now;
 static bool hang_deaf;     /* nothing more is asked */
 static unsigned hang_left; /* looks, once its end is wanted */
-
-/* -EPIPE: nobody is there any more. */
-static int hang_say(enum domain_word word, uint32_t number, int32_t value, const struct error *e)
-{
-    struct domain_message m = {.word = word, .number = number, .value = value};
-    if (e)
-        m.error = *e;
-    return fd_send(DOMAIN_FD_CONTROL, &m, sizeof(m), NULL, 0);
-}
 
 static void hang_end_it(unsigned looks)
 {
@@ -40,13 +32,13 @@ static void hang_leave(void)
     bool watched = now.plan->machine.watched, far = plan_is_far(now.plan);
     if (far && !watched)
         snprintf(e.text, sizeof(e.text), "%s", DOMAIN_GIVEN_UP);
-    int r = hang_say(DOMAIN_ENDED, 0, watched ? 0 : 137, &e);
+    int r = domains_say(DOMAIN_ENDED, 0, watched ? 0 : 137, &e);
     if (!watched && (!far || r < 0))
         _exit(124);
     e = (struct error){0};
     if (!watched)
         error_set(&e, ETIMEDOUT, DOMAIN_LEFT_BEHIND, now.plan->machine.uri);
-    hang_say(DOMAIN_CLEANED, 0, 0, &e);
+    domains_say(DOMAIN_CLEANED, 0, 0, &e);
     _exit(0);
 }
 
@@ -57,11 +49,11 @@ static void hang_obey(const struct domain_message *m)
     if (m->word == DOMAIN_DESTROY || (m->word == DOMAIN_SHUTDOWN && now.plan->machine.watched))
         hang_end_it(now.plan->machine.watched ? 0 : HANG_ENDS_S);
     else if (m->word == DOMAIN_PAUSE)
-        hang_say(DOMAIN_PAUSED, 0, 0, &e);
+        domains_say(DOMAIN_PAUSED, 0, 0, &e);
     else if (m->word == DOMAIN_SNAPSHOT)
-        hang_say(DOMAIN_SNAPPED, m->number, 0, &e);
+        domains_say(DOMAIN_SNAPPED, m->number, 0, &e);
     else if (m->word == DOMAIN_EXEC)
-        hang_say(DOMAIN_EXECED, m->number, 0, &e);
+        domains_say(DOMAIN_EXECED, m->number, 0, &e);
 }
 
 static bool hang_hears(void)

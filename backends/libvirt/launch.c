@@ -357,6 +357,8 @@ static void domain_event(struct launch *l, const struct domain_message *m,
         domain_command_ended(l, m, events, data);
         break;
     case DOMAIN_NOTE:
+        if (events->happened)
+            events->happened(data, m->error.text);
         if (!strv_has(l->shortfalls, m->error.text))
             strv_add(&l->shortfalls, m->error.text);
         break;

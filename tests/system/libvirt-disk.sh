@@ -160,6 +160,32 @@ test_a_guest_with_its_own_agent() {
 
 has_less_than() { agent_does "$2" sh -c "[ \$(sed -n 's/^MemTotal: *\([0-9]*\) .*/\1/p' /proc/meminfo) -lt $1 ]"; }
 
+# It says "nobody feeds it", finds the i6300esb by its PCI ids, gives both its stages 64 ticks of a millisecond, switches
+# it on, and halts. So the machine begins anew, and says so again.
+hungry_sector() {
+    sector fa31c08ed88ed0bc007cea0f7c0000becb7cac84c0741288c3bafd03eca82074f8baf80388d8eeebe966bb000000806689d8e81b00663d8680ab25741d6681c3000800006681fb0000018072e2f4ebfdbaf80c66efb2fc66edc36689d8b010e8eeff6683e0f06689c70f0116b57c0f20c0400f22c0b908008ec1480f22c066b940000000e81f00266766890fe81700266766894f046689d8b068baf80c66efb2fcb002eeeba72667c7470c80002667c7470c8600c30f00bb7c00000000000000000000ffff00000092cf006e6f626f64792066656564732069740d0a00
+}
+
+test_a_watchdog_that_fires() {
+    need_libvirt
+    hungry_sector >hungry
+    capture cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.type=pc --memory 32M \
+        --image "disk:$PWD/hungry" --keep always --detach --name hungry
+    expect_status 0
+    await 20 has_been_fed_up 3 hungry
+    capture cofferdam inspect hungry
+    expect_out_has "running"
+    expect_out_has "the guest's watchdog fired, which nothing in it had fed: it was reset"
+    expect_equal "$(grep -c "watchdog fired" out)" 1 "however often it does"
+    cofferdam kill hungry
+    await 15 no_domains
+    cofferdam report hungry >report
+    grep -q "watchdog fired" report || { cat report; fail "not in the report"; }
+    cofferdam rm --force hungry
+    await 15 all_gone
+}
+has_been_fed_up() { [ "$(cofferdam logs "$2" 2>/dev/null | grep -c "nobody feeds it")" -ge "$1" ]; }
+
 test_a_debian_bios() {
     [ -n "${COFFERDAM_LONG:-}" ] || { echo "needs --long" >"$T/skip"; exit 77; }
     need mmdebstrap
