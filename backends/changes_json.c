@@ -51,13 +51,60 @@ const char *change_note_name(unsigned bit)
     return NULL;
 }
 
+/* As str_escape(), and a backslash of the name's own too, so that there is a way back. Owned. */
+static char *path_escape(const char *path)
+{
+    autobuf b = {0};
+    for (;; path++) {
+        size_t n = strcspn(path, "\\");
+        autofree char *piece = str_escape(path, n);
+        buf_puts(&b, piece);
+        path += n;
+        if (!*path)
+            return buf_take(&b);
+        buf_puts(&b, "\\x5c");
+    }
+}
+
+/* One escaped character at `*s`, which moves behind it: 0, or 1 with its bytes appended. */
+static bool path_take_escaped(const char **s, struct buf *to)
+{
+    char utf8[4], *end;
+    bool wide = (*s)[1] == 'u' && (*s)[2] == '{';
+    const char *digits = *s + (wide ? 3 : 2);
+    size_t n = strspn(digits, "0123456789abcdef");
+    if (n < 1 || n > 6 || (!wide && (*s)[1] != 'x'))
+        return false;
+    autofree char *number = str_ndup(digits, wide ? n : MIN(n, (size_t)2));
+    unsigned long c = strtoul(number, &end, 16);
+    size_t size = wide ? str_utf8_encode((uint32_t)c, utf8) : 1;
+    if (!wide)
+        utf8[0] = (char)c;
+    buf_add(to, utf8, size);
+    *s = digits + strlen(number) + wide;
+    return size > 0 && (!wide || digits[n] == '}');
+}
+
+/* Back again; NULL if path_escape() has not written it: no '/', '.' or NUL comes in this way. */
+static char *path_unescape(const char *text)
+{
+    autobuf b = {0};
+    for (const char *s = text; *s;)
+        if (*s != '\\')
+            buf_putc(&b, *s++);
+        else if (!path_take_escaped(&s, &b))
+            return NULL;
+    autofree char *path = buf_take(&b), *again = path_escape(path);
+    return str_equal(again, text) ? TAKE(path) : NULL;
+}
+
 static json_t *change_to_json(const struct change *c)
 {
     json_t *o = json_object();
     json_object_set_new(o, "kind", json_string(kind_names[c->kind]));
     json_t *path = json_string(c->path);
     if (!path) {
-        autofree char *escaped = str_escape_z(c->path);
+        autofree char *escaped = path_escape(c->path);
         path = json_string(escaped);
         json_object_set_new(o, "escaped", json_true());
     }
@@ -110,7 +157,10 @@ static void change_from_json(const json_t *o, struct change *c)
     const char *path = json_string_value(json_object_get(o, "path"));
     const char *type = json_string_value(json_object_get(o, "type"));
     const char *mode = json_string_value(json_object_get(o, "mode"));
-    *c = (struct change){.path = str_dup(path ? path : "?"), .kind = CHANGE_ADDED};
+    bool escaped = path && json_is_true(json_object_get(o, "escaped"));
+    *c = (struct change){.path = escaped ? path_unescape(path) : NULL, .kind = CHANGE_ADDED};
+    if (!c->path)
+        c->path = str_dup(path ? path : "?");
     for (size_t i = 0; kind && i < ARRAY_SIZE(kind_names); i++)
         if (strcmp(kind_names[i], kind) == 0)
             c->kind = (enum change_kind)i;

@@ -8,7 +8,8 @@
 
 /*
  * {"list": [{"kind", "path", "type", "mode", "size", "notes": […]}], "cut", "bytes", "unreadable"}.
- * A path that is no UTF-8 is escaped and has "escaped": true. Owned by the caller.
+ * A path that is no UTF-8 is escaped, its backslashes as \x5c, and has "escaped": true. Owned by
+ * the caller.
  */
 json_t *changes_to_json(const struct changes *c);
 
@@ -16,7 +17,9 @@ json_t *changes_to_json(const struct changes *c);
  */
 char *changes_report(int scratch);
 
-/* And back, from a report; lenient with what is missing. `*ret` is to be given to changes_done().
+/*
+ * And back, from a report; lenient with what is missing. An escaped path is the name's own bytes
+ * again, or what stands there if nothing is escaped so. `*ret` is to be given to changes_done().
  */
 int changes_from_json(const json_t *o, struct changes *ret);
 

@@ -44,6 +44,19 @@ test_its_own_kernel() {
     expect_out_has "security boundary"
 }
 
+# Its list of changes comes as text, in which not every name can stand as it is.
+test_names_of_any_bytes_are_exported() {
+    need_machine
+    machine -d --name bytes -- sh -c 'mkdir -p /srv/of; n=$(printf "a\\\\x2fb\377"); echo one >"/srv/of/$n"; echo two >"/srv/$n"; : >/tmp/ready; exec sleep 1000' >/dev/null
+    await 60 sh -c "\"$COFFERDAM\" exec bytes -- test -e /tmp/ready"
+    capture cofferdam export bytes bytes.tar
+    expect_status 0
+    tar -xf bytes.tar srv
+    expect_equal "$(cd srv && LC_ALL=C ls -b -- * of)" "$(mkdir like && cd like && n=$(printf 'a\\x2fb\377') && mkdir of && : >"$n" && : >"of/$n" && LC_ALL=C ls -b -- * of)" names
+    expect_equal "$(cat srv/a* srv/of/a* | xargs)" "two one"
+    cofferdam kill bytes >/dev/null
+}
+
 test_refused() {
     need_machine
     capture cofferdam run --boundary microvm -- true

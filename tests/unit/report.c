@@ -85,23 +85,53 @@ static void nothing_reaches_the_terminal(void **state)
 
 static void changes_there_and_back(void **state)
 {
+    static char strange[] = "/\xff\\x2f..\\u{2f}\x01\xe2\x80\xae\\\\x41\xc3\xa4",
+                plain[] = "/\\x41\x01";
     struct change list[] = {
         {CHANGE_ADDED,   S_IFREG | 04755, 12, CHANGE_SETID | CHANGE_EXECUTABLE, (char *)"/a"    },
         {CHANGE_DELETED, 0,               0,  CHANGE_KEY,                       (char *)"/b\xff"},
         {CHANGE_CHANGED, S_IFDIR | 0700,  0,  0,                                (char *)"/c"    },
+        {CHANGE_ADDED,   S_IFREG,         0,  0,                                strange         },
+        {CHANGE_ADDED,   S_IFREG,         0,  0,                                plain           },
     };
-    struct changes c = {.list = list, .count = 3, .bytes = 12, .unreadable = 1}, back;
+    struct changes c = {.list = list, .count = ARRAY_SIZE(list), .bytes = 12, .unreadable = 1},
+                   back;
     json_t *o = changes_to_json(&c);
     assert_int_equal(changes_from_json(o, &back), 0);
     json_decref(o);
-    assert_int_equal(back.count, 3);
+    assert_int_equal(back.count, ARRAY_SIZE(list));
     assert_int_equal(back.list[0].mode, S_IFREG | 04755);
     assert_int_equal(back.list[0].notes, CHANGE_SETID | CHANGE_EXECUTABLE);
     assert_int_equal(back.list[1].kind, CHANGE_DELETED);
-    assert_string_equal(back.list[1].path, "/b\\xff");
+    assert_string_equal(back.list[1].path, "/b\xff");
+    assert_string_equal(back.list[3].path, strange);
+    assert_string_equal(back.list[4].path, plain);
     assert_true(S_ISDIR(back.list[2].mode));
     assert_int_equal(back.bytes, 12);
     changes_done(&back);
+}
+
+/* Only what we write ourselves is undone: nothing else comes in through it. */
+static void no_way_in_by_escapes(void **state)
+{
+    static const char *const lies[] = {
+        "/a\\x2fb",       "/\\x2e\\x2e/\\xff",
+        "/a\\x00b",       "/\\u{2f}\\xff",
+        "/\\u{1ff}\\xff", "/\\xFF",
+        "/\\x9",          "/\\",
+        "/\\u{202e",      "/\\u{}",
+        "/\\u{d800}",     "/\\u{fffffff}",
+        "/\\n\\xff",      "/\\xc3\\xa4",
+        "/\\x41\\xff",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+        struct changes back;
+        json_t *o = json_pack("{s:[{s:s, s:b}]}", "list", "path", lies[i], "escaped", 1);
+        assert_int_equal(changes_from_json(o, &back), 0);
+        assert_string_equal(back.list[0].path, lies[i]);
+        changes_done(&back);
+        json_decref(o);
+    }
 }
 
 int main(void)
@@ -111,6 +141,7 @@ int main(void)
         cmocka_unit_test(empty_and_broken),
         cmocka_unit_test(nothing_reaches_the_terminal),
         cmocka_unit_test(changes_there_and_back),
+        cmocka_unit_test(no_way_in_by_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
