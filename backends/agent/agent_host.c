@@ -235,6 +235,15 @@ static struct agent_console *agent_host_free_console(struct agent_host *h, uint3
     return NULL;
 }
 
+/* What was given up still has its place: the agent may answer yet. */
+static int agent_host_full(const char *what, unsigned given_up, struct error *e)
+{
+    if (!given_up)
+        return error_set(e, EBUSY, "too many %s at once in this workload", what);
+    return error_set(e, EBUSY, "too many %s at once in this workload, %u of them never answered",
+                     what, given_up);
+}
+
 static size_t agent_host_strings_size(char *const *v)
 {
     size_t size = 0;
@@ -254,8 +263,11 @@ int agent_host_start(struct agent_host *h, uint32_t console, const struct agent_
                      struct error *e)
 {
     struct agent_console *slot = agent_host_free_console(h, console);
+    unsigned given_up = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(h->consoles); i++)
+        given_up += h->consoles[i].given_up;
     if (!slot || slot->state != CONSOLE_FREE || agent_host_console(h, console))
-        return error_set(e, EBUSY, "too many commands at once in this workload");
+        return agent_host_full("commands", given_up, e);
     struct agent_start start = {
         .flags = (c->terminal ? (uint32_t)AGENT_START_TERMINAL : 0) |
                  (str_empty(c->user) ? 0 : (uint32_t)AGENT_START_USER_NAME),
@@ -336,14 +348,16 @@ int agent_host_copy(struct agent_host *h, enum agent_type type, uint32_t transfe
     if (plain && path[0] != '/')
         return error_set(e, EINVAL, "the path inside must be absolute");
     struct agent_transfer *slot = NULL;
+    unsigned given_up = 0;
     for (size_t i = ARRAY_SIZE(h->transfers); i-- > 0;) {
+        given_up += h->transfers[i].given_up;
         if (!h->transfers[i].used)
             slot = &h->transfers[i];
         else if (h->transfers[i].number == transfer && !h->transfers[i].given_up)
             return error_set(e, EBUSY, "this transfer is going on already");
     }
     if (!slot)
-        return error_set(e, EBUSY, "too many copies at once in this workload");
+        return agent_host_full("copies", given_up, e);
     struct agent_out *o =
         agent_host_frame(h, type, (uint16_t)(slot - h->transfers), plain ? strlen(path) + 1 : 0, e);
     if (!o)

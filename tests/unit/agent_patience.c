@@ -293,6 +293,27 @@ static void test_changes_that_are_never_told(void **state)
     assert_false(p->closed);
 }
 
+/* Each has its place until it is answered, and the next is told what has taken them all. */
+static void test_all_places_are_taken(void **state)
+{
+    struct peer *p = *state;
+    struct error e;
+    int pipes[AGENT_TRANSFERS_MAX + 1][2];
+    begin(p);
+    for (uint32_t i = 0; i <= AGENT_TRANSFERS_MAX; i++)
+        assert_int_equal(fd_pipe(pipes[i], 0), 0);
+    for (uint32_t i = 0; i < AGENT_TRANSFERS_MAX; i++)
+        assert_int_equal(agent_host_copy_out(p->host, 100 + i, "/x", pipes[i][1], &e), 0);
+    listen_on(p, false);
+    while (p->copied < (int)AGENT_TRANSFERS_MAX)
+        await_other(p, &p->copied, false);
+    const int last = pipes[AGENT_TRANSFERS_MAX][1];
+    assert_int_equal(agent_host_copy_out(p->host, 99, "/x", last, &e), -EBUSY);
+    assert_non_null(strstr(e.text, "16 of them never answered"));
+    for (uint32_t i = 0; i <= AGENT_TRANSFERS_MAX; i++)
+        fd_close(pipes[i][0]);
+}
+
 static void test_an_answer_to_no_ping(void **state)
 {
     struct peer *p = *state;
@@ -313,6 +334,7 @@ int main(void)
         ROW(test_slow_ones_here),
         ROW(test_a_slow_guest),
         ROW(test_changes_that_are_never_told),
+        ROW(test_all_places_are_taken),
         ROW(test_an_answer_to_no_ping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
