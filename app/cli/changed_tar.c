@@ -208,20 +208,53 @@ static bool comes_whole(const struct packing *p, const struct changes *list, siz
     return true;
 }
 
+static bool can_come(const struct change *c)
+{
+    return c->kind != CHANGE_DELETED && (S_ISDIR(c->mode) || S_ISREG(c->mode) || S_ISLNK(c->mode));
+}
+
+/* How many of a folder's, itself too, a stream of it would bring. */
+static uint64_t count_whole(const struct changes *list, size_t top)
+{
+    uint64_t count = 1;
+    for (size_t i = top + 1; i < list->count; i++) {
+        if (!is_below(list->list[i].path, list->list[top].path))
+            break;
+        count += can_come(&list->list[i]);
+    }
+    return count;
+}
+
+/* With all that is in it: whoever sends it names only the first thing that does not come. */
+static int put_whole(struct packing *p, const struct changes *list, size_t top, struct error *e)
+{
+    uint64_t came = p->out.files + p->out.left_out, lacking = p->counts.lacking;
+    int r = put_change(p, &list->list[top], false, e);
+    if (r < 0 || lacking == p->counts.lacking)
+        return r;
+    uint64_t all = count_whole(list, top);
+    came = p->out.files + p->out.left_out - came;
+    p->counts.lacking = lacking + MAX(all > came ? all - came : 0, 1);
+    return 0;
+}
+
 static int put_all(struct packing *p, const struct changes *list, struct error *e)
 {
     const struct change *whole = NULL; /* it came with all that is in it, or none of that comes */
     for (size_t i = 0; i < list->count; i++) {
         const struct change *c = &list->list[i];
-        if (whole && is_below(c->path, whole->path))
+        if (whole && is_below(c->path, whole->path)) {
+            p->counts.special += c->kind != CHANGE_DELETED && !can_come(c);
             continue;
+        }
         bool folder = S_ISDIR(c->mode) && c->kind != CHANGE_DELETED;
-        bool alone = folder && strlen(c->path) < PATH_MAX && !records_tar_is_whiteout(c->path) &&
+        bool white = records_tar_is_whiteout(c->path);
+        bool alone = folder && strlen(c->path) < PATH_MAX && !white &&
                      (c->kind == CHANGE_CHANGED || !comes_whole(p, list, i));
-        int r = put_change(p, c, alone, e);
+        whole = alone || white ? NULL : c;
+        int r = whole ? put_whole(p, list, i, e) : put_change(p, c, alone, e);
         if (r < 0)
             return r;
-        whole = alone ? NULL : c;
     }
     int r = disk_tar_end(&p->out.tar);
     return r < 0 ? error_errno(e, -r, "the archive") : 0;

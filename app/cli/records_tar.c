@@ -93,7 +93,7 @@ static int put_record(struct records_tar *p, struct incoming *i, const struct re
         strv_add(&i->folders, path);
     i->first = false;
     p->files += !white;
-    p->left_out += white && !strchr(white + 1, '/');
+    p->left_out += white != NULL;
     int r = white ? 0 : disk_tar_member(&p->tar, path, &m);
     return r < 0 || h->type != RECORD_FILE ? r : put_content(p, i, h->size, !white);
 }

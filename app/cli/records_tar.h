@@ -17,7 +17,7 @@ struct records_tar {
     uint64_t done;     /* bytes of content that have come */
     uint64_t total;    /* as far as anybody knows, for who looks on */
     uint64_t files;    /* members written */
-    uint64_t left_out; /* with names that mean a whiteout, each with all that is in it */
+    uint64_t left_out; /* with names that mean a whiteout, and what is in them */
 };
 
 /* Whether one more member with so much content has room. */
