@@ -103,6 +103,91 @@ test_a_small_linux_uefi() {
     its_life uefi "$RUN/small.disk" uefi 90 256M
 }
 
+# uefi_cd FILE: a CD for UEFI alone. Its Linux puts a disk in place whose loader lies where no firmware looks by itself,
+# and tells the firmware where, as an installer does.
+uefi_cd() {
+    local package kernel name part=11111111-2222-3333-4444-555555555555
+    package=$(kernel_package) || { echo "needs the package linux-image-cloud-amd64" >"$T/skip"; exit 77; }
+    dpkg-deb -x "$package" kernel
+    mkdir -p cd/{bin,dev,sys,modules} tar
+    cp "$(command -v busybox)" cd/bin/busybox
+    for name in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk efivarfs; do
+        kernel=$(find kernel/lib/modules -name "$name.ko" | head -n 1)
+        [ -z "$kernel" ] || { cp "$kernel" cd/modules && echo "$name" >>cd/order; }
+    done
+    cat >cd/init <<'END'
+#!/bin/busybox sh
+busybox mount -t devtmpfs dev /dev
+while read -r name; do busybox insmod "/modules/$name.ko"; done </order
+busybox mount -t sysfs sys /sys
+busybox mount -t efivarfs vars /sys/firmware/efi/efivars
+echo "this CD is here, i installs"
+read -r -n 1 key </dev/console
+busybox gunzip -c /disk.gz >/dev/vda
+busybox sync
+for name in Boot0042 BootOrder; do
+    busybox dd bs=4k if=/$name of=/sys/firmware/efi/efivars/$name-8be4df61-93ca-11d2-aa0d-00e098032b8c 2>/dev/null
+done
+echo installed
+busybox poweroff -f
+END
+    chmod 0755 cd/init
+    printf 'serial --speed=115200\nterminal_output serial\necho "booted by its own entry"\nhalt\n' >own.cfg
+    grub-mkimage -O x86_64-efi -o own.efi -p / -c own.cfg serial terminal echo halt
+    truncate -s 2M own.img
+    mformat -i own.img ::
+    mmd -i own.img ::/own
+    mcopy -i own.img own.efi ::/own/own.efi
+    truncate -s 4M installed
+    sfdisk -q installed <<<"label: gpt
+start=2048, size=4096, type=uefi, uuid=$part"
+    dd if=own.img of=installed bs=512 seek=2048 conv=notrunc status=none
+    gzip <installed >cd/disk.gz
+    python3 - "$part" <<'END'
+import struct, sys, uuid
+path = "\\own\\own.efi\0".encode("utf-16-le")
+where = struct.pack("<BBHIQQ", 4, 1, 42, 1, 2048, 4096) + uuid.UUID(sys.argv[1]).bytes_le + b"\2\2"
+where += struct.pack("<BBH", 4, 4, 4 + len(path)) + path + struct.pack("<BBH", 0x7f, 0xff, 4)
+open("cd/Boot0042", "wb").write(struct.pack("<IIH", 7, 1, len(where)) + "own\0".encode("utf-16-le") + where)
+open("cd/BootOrder", "wb").write(struct.pack("<IH", 7, 0x42))
+END
+    cp kernel/boot/vmlinuz-* tar/linux
+    (cd cd && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) | gzip -1 >tar/initrd
+    tar -cf memdisk -C tar linux initrd
+    printf 'serial --speed=115200\nterminal_output serial\nlinux (memdisk)/linux console=ttyS0 quiet panic=-1
+initrd (memdisk)/initrd\nboot\n' >cd.cfg
+    grub-mkimage -O x86_64-efi -o cd.efi -p / -m memdisk -c cd.cfg serial terminal memdisk tar linux boot
+    truncate -s 24M cd.img
+    mformat -i cd.img ::
+    mmd -i cd.img ::/EFI ::/EFI/BOOT
+    mcopy -i cd.img cd.efi ::/EFI/BOOT/BOOTX64.EFI
+    el_torito 0xef 49152 cd.img >"$1"
+    rm -rf kernel cd tar memdisk cd.efi cd.img
+}
+
+# What the installer tells the firmware goes with the disk: without it there is nothing to boot.
+test_a_system_is_installed_with_uefi() {
+    its_turn user
+    need_disks
+    need gzip
+    [ -r /usr/share/OVMF/OVMF_CODE_4M.fd ] || { echo "needs ovmf" >"$T/skip"; exit 77; }
+    uefi_cd cd.iso
+    cofferdam install --accel tcg --set "machine.uri=$URI" --set machine.firmware=uefi --memory 256M --cpus 1 --size 8M \
+        --detach --name uefi cd.iso new.disk >out 2>err
+    await 90 says uefi "i installs"
+    type_to uefi i
+    await 60 all_gone
+    expect_file new.disk
+    expect_file new.disk.vars
+    sum=$(sha256sum <new.disk.vars)
+    cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.firmware=uefi --memory 256M --cpus 1 \
+        --image disk:./new.disk --detach --name booted >out
+    await 60 says booted "booted by its own entry"
+    cofferdam kill booted
+    await 15 all_gone
+    expect_equal "$(sha256sum <new.disk.vars)" "$sum" "the disk's own variables"
+}
+
 # What a profile of Windows wants, where there is none: two CDs of which the first one boots, its clock, its card.
 test_a_machine_as_windows_wants_it() {
     need_libvirt

@@ -183,17 +183,23 @@ boot_cd() {
         sector fa31c08ed88ec08ed0bc007cea117c0000fbbe787ce83600bafd03eca80174f8baf803ec3c6975f0b80043b280be687ccd137212be957ce81400baf90cb002eeb006eef4ebfdbea17ce80200ebcaac84c0741288c3bafd03eca82074f8baf80388d8eeebe9c3669010000100007e0000000000000000000074686520434420697320686572652c206920696e7374616c6c730d0a00696e7374616c6c65640d0a006e6f206469736b0d0a00
         boot_sector
     } >boot.image
-    python3 - boot.image <<'END'
+    el_torito 0 4 boot.image
+}
+
+# el_torito PLATFORM SECTORS FILE: a CD of that platform (0 BIOS, 0xef UEFI) that boots what is in the file.
+el_torito() {
+    python3 - "$@" <<'END'
 import struct, sys
-cd = bytearray(2048 * 24)
+image = open(sys.argv[3], "rb").read()
+cd = bytearray(2048 * 24 + len(image))
 def put(sector, data): cd[sector * 2048:sector * 2048 + len(data)] = data
 put(16, b"\x01CD001\x01")
 put(17, b"\x00CD001\x01EL TORITO SPECIFICATION".ljust(71, b"\0") + struct.pack("<I", 19))
 put(18, b"\xffCD001\x01")
-check = bytearray(struct.pack("<BBH24sHBB", 1, 0, 0, b"", 0, 0x55, 0xaa))
+check = bytearray(struct.pack("<BBH24sHBB", 1, int(sys.argv[1], 0), 0, b"", 0, 0x55, 0xaa))
 struct.pack_into("<H", check, 28, -sum(struct.unpack("<16H", check)) & 0xffff)
-put(19, check + struct.pack("<BBHBBHI", 0x88, 0, 0, 0, 0, 4, 20))
-put(20, open(sys.argv[1], "rb").read())
+put(19, check + struct.pack("<BBHBBHI", 0x88, 0, 0, 0, 0, int(sys.argv[2]), 20))
+put(20, image)
 sys.stdout.buffer.write(cd)
 END
 }
