@@ -5,6 +5,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,8 +88,10 @@ static void drop(struct launch_streams *s)
     fd_close(s->err);
 }
 
-/* The first byte says whether it is a clone's. */
-static void ask(struct agent_host *h, bool clone, int in, int out)
+/* The first byte: a clone's, or one that says nothing before all has been given up. */
+enum { CLONE = 1, LATE = 2 };
+
+static void ask(struct agent_host *h, int kind, int in, int out)
 {
     struct error e;
     struct agent_host_command c = {
@@ -96,14 +99,26 @@ static void ask(struct agent_host *h, bool clone, int in, int out)
              .env = (char *[]){NULL  },
              .cwd = "/"
     };
+    bool clone = kind == CLONE;
     if (clone ? agent_guest_adopt(h, false, &e) : agent_host_start(h, 0, &c, &e))
         abort();
     c.terminal = true;
     if (agent_host_start(h, 1, &c, &e) < 0 || agent_host_copy_in(h, 7, "/x", in, &e) < 0 ||
         agent_host_copy_out(h, 8, "/x", out, &e) < 0 || agent_guest_changes(h, 10, &e) < 0 ||
         agent_guest_end(h, &e) < 0 || agent_guest_ask_sample(h, &e) < 0 ||
-        agent_guest_quiesce(h, AGENT_QUIESCE_ON, &e) < 0)
+        (kind != LATE && agent_guest_quiesce(h, AGENT_QUIESCE_ON, &e) < 0))
         abort();
+}
+
+/* Whatever comes after it, nobody is told again. */
+static void await_nothing(struct agent_host *h, const struct agent_host_events *events,
+                          struct seen *s)
+{
+    while (!s->over[1] || !s->copied[0] || !s->copied[1] || !s->changed) {
+        struct pollfd f = {.fd = agent_host_fd(h), .events = POLLIN};
+        poll(&f, 1, -1);
+        agent_host_dispatch(h, events, s);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -129,9 +144,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct agent_host *h = agent_guest_new(pair[0]);
     if (!h)
         abort();
-    ask(h, data[0] & 1, in[0], out[1]);
+    int kind = data[0] == LATE ? LATE : data[0] & CLONE;
+    agent_guest_patience(h, 1);
+    ask(h, kind, in[0], out[1]);
     if (write(in[1], "some", 4) != 4)
         abort();
+    if (kind == LATE) {
+        in[1] = fd_close(in[1]);
+        await_nothing(h, &events, &seen);
+    }
     size = MIN(size - 1, (size_t)65536);
     if (send(pair[1], data + 1, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && size)
         abort();
@@ -145,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     drop(&seen.streams[0]);
     drop(&seen.streams[1]);
     close(pair[1]);
-    close(in[1]);
+    fd_close(in[1]);
     close(out[0]);
     return 0;
 }
