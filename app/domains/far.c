@@ -215,7 +215,7 @@ static int far_bring(virConnectPtr c, virStoragePoolPtr pool, const char *from, 
                      struct error *e)
 {
     autofree char *shown = str_escape_z(from);
-    autoclose int fd = open(from, O_RDONLY | O_CLOEXEC);
+    autoclose int fd = open(from, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO never blocks */
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_errno(e, errno, "%s", shown);

@@ -131,7 +131,7 @@ static int lend_try(const struct domain_host *h, const char *path)
         if (groups < 0 || setresgid(h->gid, h->gid, h->gid) < 0 ||
             setresuid(h->uid, h->uid, h->uid) < 0)
             _exit(EPERM);
-        _exit(open(path, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
+        _exit(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) < 0 ? errno : 0);
     }
     if (child < 0)
         return errno;
@@ -202,11 +202,11 @@ int domains_lend(const struct plan *p, const struct domain_host *h, struct error
 
 /* --- and back --------------------------------------------------------------------------------- */
 
-/* To another file system: it has its name there when it is whole. */
+/* To another file system: it has its name there when it is whole, until then one of ours alone. */
 static int lend_carry(int fd, int from, const char *name, int to, const char *to_name,
                       unsigned flags)
 {
-    autofree char *part = str_format("%s.part", to_name);
+    autofree char *part = str_format(".%s.cofferdam-part", to_name);
     unlinkat(to, part, 0); /* of a turn that was cut off */
     autoclose int copy = openat(to, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int r = copy < 0 ? -errno : copy_content(fd, copy);

@@ -292,6 +292,11 @@ test_what_cannot_be_brought() {
     capture far --set machine.cdrom=/dev/null
     expect_status 125
     expect_err_has "neither a file nor a device"
+    mkfifo fifo # which nobody writes to
+    capture timeout 50 "$COFFERDAM" run --boundary vm --accel tcg --set "machine.uri=$FAR" --set machine.type=pc --memory 32M \
+        --image "disk:$RUN/disk" --set "machine.cdrom=$PWD/fifo"
+    expect_status 125
+    expect_err_has "neither a file nor a device"
     # one that ends before its size says so, as one that shrinks does
     capture far --set machine.cdrom=/sys/kernel/uevent_seqnum
     expect_status 125

@@ -121,6 +121,26 @@ test_who_says_to_be_a_machine_is_none() {
     only_the_machine_ends real
 }
 
+# On another file system a disk is copied to where it belongs: what is a person's there is left alone.
+test_what_lies_beside_an_installed_disk() {
+    need_libvirt
+    need python3
+    local other=/dev/shm/${RUN##*/}
+    [ "$(stat -c %d /dev/shm)" != "$(stat -c %d "$XDG_STATE_HOME")" ] || { echo "needs a second file system" >"$T/skip"; exit 77; }
+    mkdir "$other"
+    # shellcheck disable=SC2064 # this one
+    trap "rm -rf '$other'" EXIT
+    boot_cd >cd.iso
+    echo mine >"$other/new.disk.part"
+    cofferdam install --accel tcg --set "machine.uri=$URI" --set machine.type=pc --memory 32M --size 8M \
+        --detach --name installs cd.iso "$other/new.disk" >out 2>err
+    await 20 says installs "i installs"
+    type_to installs i
+    await 15 all_gone
+    expect_equal "$(cat "$other/new.disk.part")" mine "a file that was there"
+    expect_equal "$(find "$other" -mindepth 1 -printf '%f\n' | sort | tr '\n' ' ')" "new.disk new.disk.part " "what is there"
+}
+
 # The disk below goes, and the snapshot: what was cloned whole needs neither.
 test_a_full_clone_stands_alone() {
     need_libvirt
