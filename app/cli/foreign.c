@@ -11,7 +11,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { FOREIGN_CONTROL_MS = 15000, FOREIGN_MOST = 4 << 20, FOREIGN_HANGS = 124 };
+/* cofferdam-domain gives up a little earlier. */
+enum {
+    FOREIGN_CONTROL_MS = 15000,
+    FOREIGN_WORK_MS = 1900000,
+    FOREIGN_MOST = 4 << 20,
+    FOREIGN_HANGS = 124
+};
 
 bool foreign_is(const char *word)
 {
@@ -271,7 +277,8 @@ int foreign_control(const struct cli *c, const char *word, const char *verb)
     if (r < 0)
         return cli_fail(c, &e);
     const char *const words[] = {"control", place->uri, name, verb, NULL};
-    r = foreign_tell(words, FOREIGN_CONTROL_MS, NULL, &e);
+    bool works = str_equal(verb, "save") || str_equal(verb, "start"); /* with all its memory */
+    r = foreign_tell(words, works ? FOREIGN_WORK_MS : FOREIGN_CONTROL_MS, NULL, &e);
     foreign_places_done(&places);
     if (r == 0)
         return 0;

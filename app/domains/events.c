@@ -23,6 +23,8 @@ enum {
     EVENTS_AGAIN_MS = 500,
     EVENTS_AGAIN_MOST_MS = 10000,
     EVENTS_KEEPALIVE_S = 1,
+    EVENTS_CALL_S = 30, /* a daemon that hangs may keep a connection alive all the same */
+    EVENTS_HUNG = 124,  /* as domains_limit() leaves */
     EVENTS_LINE_MOST = 4 << 20,
 };
 
@@ -93,7 +95,9 @@ static void place_listen(struct events_place *p)
     while (!p->lost) {
         if (p->changed) {
             p->changed = false;
+            domains_limit(EVENTS_CALL_S, NULL);
             json_t *list = domains_others(p->connection);
+            domains_limit(0, NULL);
             if (!list)
                 return;
             json_decref(p->last);
@@ -123,13 +127,16 @@ static _Noreturn void place_main(const char *uri, const char *last)
     setenv("LIBVIRT_AUTOSTART", "0", 1);
     virEventRegisterDefaultImpl();
     for (;;) {
-        bool had = false;
-        if (place_connect(&p, &e) == 0) {
-            had = true;
+        domains_limit(CONNECT_S, NULL);
+        bool had = place_connect(&p, &e) == 0;
+        domains_limit(0, NULL);
+        if (had) {
             again = EVENTS_AGAIN_MS;
             place_listen(&p);
         }
+        domains_limit(EVENTS_CALL_S, NULL);
         place_hang_up(&p);
+        domains_limit(0, NULL);
         size_t named = str_starts(e.text, uri) ? strlen(uri) + 2 : 0; /* "URI: …" */
         place_say(&p, had ? "its daemon went away" : e.text + named);
         struct pollfd reader = {.fd = STDOUT_FILENO};
@@ -201,27 +208,31 @@ static void child_begin(struct events_child *of, size_t count, struct events_chi
     }
 }
 
-static void child_end(struct events_child *c)
+/* Its status as waitpid(2) has it; 0: there was none. */
+static int child_end(struct events_child *c)
 {
+    int status = 0;
     if (c->pid > 0) {
         kill(-c->pid, SIGKILL); /* and the ssh to another host */
         kill(c->pid, SIGKILL);
-        while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+        while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
             ;
     }
     c->pid = 0;
     c->fd = fd_close(c->fd);
     buf_done(&c->line);
+    return status;
 }
 
 /* The domains it told of last stay known. */
 static void child_lost(struct events_child *c)
 {
     struct events_place p = {.uri = c->uri, .last = place_last(c->last)};
-    place_say(&p, "its watcher ended");
+    int status = child_end(c);
+    bool hung = WIFEXITED(status) && WEXITSTATUS(status) == EVENTS_HUNG;
+    place_say(&p, hung ? "its daemon hangs" : "its watcher ended");
     json_decref(p.last);
     c->said = true;
-    child_end(c);
     child_rest(c);
 }
 

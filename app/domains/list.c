@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LIST_MS = 2000, LIST_MOST = 64, CONTROL_S = 10 };
+enum { LIST_MS = 2000, LIST_MOST = 64, CONTROL_S = 10, CONTROL_WORK_S = 1800 };
+#define LIST_FIGURE_MOST ((uint64_t)1 << 52)
 
 static int list_fail(const struct error *e)
 {
@@ -49,14 +50,20 @@ static const char *list_state(int state)
     return state >= 0 && state < (int)ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
+/* Bounded: a daemon elsewhere says what it likes, and somebody takes one from another. */
+static json_int_t list_figure(uint64_t n)
+{
+    return (json_int_t)MIN(n, LIST_FIGURE_MOST);
+}
+
 static json_t *list_one(virDomainPtr d, int state, uint64_t cpu_us, uint64_t kib)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     virDomainGetUUIDString(d, uuid);
     autofree char *name = str_escape_z(virDomainGetName(d));
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "name", name, "uuid", uuid, "state",
-                     list_state(state), "cpu_us", (json_int_t)cpu_us, "memory",
-                     (json_int_t)kib * 1024, "ours", domains_are_ours(uuid));
+                     list_state(state), "cpu_us", list_figure(cpu_us), "memory",
+                     list_figure(kib) * 1024, "ours", domains_are_ours(uuid));
 }
 
 /* --- the state of each: what the daemon knows by itself, so that no QEMU is asked
@@ -138,9 +145,9 @@ static json_t *list_figures(virConnectPtr c)
         json_t *one = list_one(of[i]->dom, state, list_number(of[i], "cpu.time") / 1000,
                                list_number(of[i], "balloon.current"));
         json_object_set_new(one, "io_read",
-                            json_integer((json_int_t)domains_blocks(of[i], "rd.bytes")));
+                            json_integer(list_figure(domains_blocks(of[i], "rd.bytes"))));
         json_object_set_new(one, "io_write",
-                            json_integer((json_int_t)domains_blocks(of[i], "wr.bytes")));
+                            json_integer(list_figure(domains_blocks(of[i], "wr.bytes"))));
         json_array_append_new(list, one);
     }
     virDomainStatsRecordListFree(of);
@@ -350,26 +357,30 @@ int domains_control(const char *uri, const char *word, const char *verb)
     static const struct {
         const char *verb;
         int (*call)(virDomainPtr d);
+        unsigned seconds; /* its memory may have to be written, or read */
     } rows[] = {
-        {"stop",         virDomainShutdown   },
-        {"kill",         virDomainDestroy    },
-        {"pause",        virDomainSuspend    },
-        {"resume",       virDomainResume     },
-        {"start",        control_start       },
-        {"reset",        control_reset       },
-        {"save",         control_save        },
-        {"forget-save",  control_forget_save },
-        {"autostart",    control_autostart   },
-        {"no-autostart", control_no_autostart},
+        {"stop",         virDomainShutdown,    CONTROL_S     },
+        {"kill",         virDomainDestroy,     CONTROL_S     },
+        {"pause",        virDomainSuspend,     CONTROL_S     },
+        {"resume",       virDomainResume,      CONTROL_S     },
+        {"start",        control_start,        CONTROL_WORK_S},
+        {"reset",        control_reset,        CONTROL_S     },
+        {"save",         control_save,         CONTROL_WORK_S},
+        {"forget-save",  control_forget_save,  CONTROL_S     },
+        {"autostart",    control_autostart,    CONTROL_S     },
+        {"no-autostart", control_no_autostart, CONTROL_S     },
     };
     struct error e;
     domains_limit(CONTROL_S, NULL);
     virConnectPtr c = domains_connect(uri, &e);
     virDomainPtr d = c ? domains_lookup_others(c, word, &e) : NULL;
     int r = d ? 0 : -e.code;
-    for (size_t i = 0; d && i < ARRAY_SIZE(rows); i++)
-        if (str_equal(rows[i].verb, verb) && rows[i].call(d) < 0)
-            r = domains_error(&e, verb);
+    for (size_t i = 0; d && i < ARRAY_SIZE(rows); i++) {
+        if (!str_equal(rows[i].verb, verb))
+            continue;
+        domains_limit(rows[i].seconds, NULL);
+        r = rows[i].call(d) < 0 ? domains_error(&e, verb) : 0;
+    }
     if (d)
         virDomainFree(d);
     if (c)

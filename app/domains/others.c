@@ -9,6 +9,7 @@
 
 /* Writing a big memory takes its time; whether anybody is there is known sooner. */
 enum { OTHERS_S = 10, OTHERS_WORK_S = 1800 };
+#define OTHERS_LATEST_S (1LL << 40)
 enum { OTHERS_REVERTS_FILES = 9009000 }; /* libvirt 9.9.0 goes back to external ones of QEMU */
 
 static int others_fail(const struct error *e)
@@ -45,6 +46,13 @@ static bool others_reverts_files(virConnectPtr c, char text[32])
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+/* Bounded: a daemon elsewhere says what it likes, and it is taken from the time it is now. */
+static json_int_t others_ms(const char *seconds)
+{
+    long long s = seconds ? strtoll(seconds, NULL, 10) : 0;
+    return (json_int_t)MIN(MAX(s, 0LL), OTHERS_LATEST_S) * 1000;
+}
+
 static json_t *others_one(virDomainSnapshotPtr s)
 {
     autofree char *xml = virDomainSnapshotGetXMLDesc(s, 0);
@@ -54,11 +62,10 @@ static json_t *others_one(virDomainSnapshotPtr s)
                   *created = domains_element(xml, "creationTime");
     virDomainSnapshotPtr parent = virDomainSnapshotGetParent(s, 0);
     bool memory = state && !str_equal(state, "shutoff") && !str_equal(state, "disk-snapshot");
-    json_t *one =
-        json_pack("{s:s, s:s?, s:I, s:s, s:b}", "name", virDomainSnapshotGetName(s), "parent",
-                  parent ? virDomainSnapshotGetName(parent) : NULL, "created_ms",
-                  (json_int_t)(created ? strtoll(created, NULL, 10) * 1000 : 0), "holds",
-                  memory ? "memory" : "files", "current", virDomainSnapshotIsCurrent(s, 0) == 1);
+    json_t *one = json_pack("{s:s, s:s?, s:I, s:s, s:b}", "name", virDomainSnapshotGetName(s),
+                            "parent", parent ? virDomainSnapshotGetName(parent) : NULL,
+                            "created_ms", others_ms(created), "holds", memory ? "memory" : "files",
+                            "current", virDomainSnapshotIsCurrent(s, 0) == 1);
     if (parent)
         virDomainSnapshotFree(parent);
     return one;

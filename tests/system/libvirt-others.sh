@@ -154,6 +154,58 @@ files_alone() {
     expect_err_has "cannot go back to files"
 }
 
+# The libvirtd of the test, by way of somebody who can hold its answers back.
+through() { # PROCEDURE…
+    local kind=session
+    ! have root || kind=system
+    between "$PWD/through" "$SOCKET" "$@"
+    export LIBVIRT_DEFAULT_URI="qemu+unix:///$kind?socket=$PWD/through"
+}
+
+# A daemon that tells of an event and then answers no question more, though it keeps the connection alive: the rows of
+# before are said to be of before.
+test_a_watched_daemon_that_hangs_in_an_answer() {
+    [ -n "${COFFERDAM_LONG:-}" ] || { echo "takes 35 s: --long" >"$T/skip"; exit 77; }
+    need_libvirt
+    need python3
+    echoing theirs
+    through
+    "$COFFERDAM" domain watch >lines &
+    WATCHER=$!
+    trap 'kill $WATCHER $BETWEEN || :' EXIT
+    await 10 grep -q 'through.*"theirs"' lines
+    touch hold
+    virsh -c "$URI" start theirs >out
+    await 45 grep -q 'through.*"theirs".*its daemon hangs' lines
+    rm hold
+    await 20 grep -q 'through.*"theirs".*"running"' lines
+    kill $WATCHER
+    wait $WATCHER || :
+    virsh -c "$URI" destroy theirs >out
+    virsh -c "$URI" undefine theirs >out
+}
+
+# Writing a large memory takes its time, and is waited for: libvirt's own word comes late here.
+test_a_save_that_takes_long() {
+    [ -n "${COFFERDAM_LONG:-}" ] || { echo "takes 15 s: --long" >"$T/skip"; exit 77; }
+    need_libvirt
+    need python3 ps
+    echoing theirs
+    through 182 # REMOTE_PROC_DOMAIN_MANAGED_SAVE
+    trap 'kill $BETWEEN || :' EXIT
+    cofferdam domain start "libvirt:theirs@$LIBVIRT_DEFAULT_URI"
+    touch hold
+    cofferdam domain save "libvirt:theirs@$LIBVIRT_DEFAULT_URI" 2>err &
+    SAVES=$!
+    await 20 lives_for 12 "$SAVES"
+    rm hold
+    wait "$SAVES" || { cat err; fail "it was given up"; }
+    virsh -c "$URI" dominfo theirs | grep -q "Managed save: *yes" || fail "it is not saved"
+    virsh -c "$URI" managedsave-remove theirs >out
+    virsh -c "$URI" undefine theirs >out
+}
+lives_for() { ! kill -0 "$2" 2>/dev/null || [ "$(ps -o etimes= -p "$2")" -ge "$1" ]; }
+
 # Nothing of ours begins with a daemon: that is said, with what does instead.
 test_ours_do_not_begin_by_themselves() {
     capture cofferdam domain autostart mine
