@@ -9,7 +9,7 @@
 static void link_ask(struct world *w, const char *id, int64_t now)
 {
     struct error e;
-    struct world_link *l = world_link_want(w, id, &e);
+    struct world_link *l = world_link_to_look(w, id, &e);
     if (l && !l->asked_ms) {
         l->asked_ms = now;
         client_ask_sample(l->client);

@@ -10,13 +10,17 @@
 
 #include <poll.h>
 
-/* A connection to one living workload's monitor. */
+/*
+ * A connection to one living workload's monitor. One whose console is seen has two: figures that
+ * came with what its console shows would wake us a second time each second.
+ */
 struct world_link {
     char *id;                /* owned */
     struct client *client;   /* owned */
     struct world *world;     /* borrowed */
     bool closed;             /* to be freed at the next round */
     bool eager;              /* what it says is read at once; else with the next second's look */
+    bool awaits;             /* the answer to something the person asked for */
     bool behind;             /* its main console is typed into without being seen */
     bool answered;           /* once at least */
     struct ui_intent launch; /* owned; begun by us and not heard of yet; no id: otherwise */
@@ -84,6 +88,8 @@ void world_profiles(struct world *w); /* their list, to be read anew */
 int64_t world_now_ms(void);                                                /* CLOCK_REALTIME */
 struct world_link *world_link_find(const struct world *w, const char *id); /* NULL: none */
 struct world_link *world_link_want(struct world *w, const char *id, struct error *e);
+/* For figures: not the one that is read at once, unless no other can be had. */
+struct world_link *world_link_to_look(struct world *w, const char *id, struct error *e);
 void world_link_free(struct world_link *l);
 void world_links_sweep(struct world *w); /* those that are closed */
 

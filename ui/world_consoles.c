@@ -81,6 +81,7 @@ static void shell_open(struct world *w, const char *id)
     struct world_link *l = link_or_message(w, id);
     if (!l)
         return;
+    l->awaits = true;
     ui_model_pane(w->model, true, &pane);
     struct client_exec x = {.argv = argv,
                             .terminal = true,
@@ -141,6 +142,7 @@ static void ask_monitor(struct world *w, const struct ui_intent *i)
     struct world_link *l = link_or_message(w, i->id);
     if (!l)
         return;
+    l->awaits = true;
     if (i->kind == UI_INTENT_STOP)
         client_stop(l->client, -1);
     else if (i->kind == UI_INTENT_KILL)

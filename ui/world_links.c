@@ -103,6 +103,7 @@ static void on_started(void *data, uint32_t console)
 {
     struct world_link *l = data;
     struct ui_model *m = l->world->model;
+    l->awaits = false;
     if (console)
         ui_update_shell(m, l->id, console);
     if (console || !l->launch.text)
@@ -130,6 +131,7 @@ static bool launch_failed(struct world_link *l, const char *why)
 static void on_done(void *data, uint32_t request, const struct error *e)
 {
     struct world_link *l = data;
+    l->awaits = false;
     if (e)
         ui_model_message(l->world->model, true, e->text);
     l->asked_ms = world_now_ms(); /* a sign of life; and what has come of it is shown at once */
@@ -139,6 +141,7 @@ static void on_done(void *data, uint32_t request, const struct error *e)
 static void on_failed(void *data, uint32_t console, const struct error *e)
 {
     struct world_link *l = data;
+    l->awaits = false;
     if (!launch_failed(l, e->text))
         ui_model_message(l->world->model, true, e->text);
 }
@@ -154,7 +157,7 @@ static void on_closed(void *data, const char *why)
     struct ui_console *c = l->wrote.used ? link_pane(l, 0) : NULL;
     if (c && c->streams) /* its last words */
         ui_model_output(m, c, l->wrote.data, l->wrote.used);
-    for (size_t i = 0; i < m->panes_count; i++)
+    for (size_t i = 0; i < m->panes_count && l->eager; i++)
         if (str_equal(m->panes[i].id, l->id))
             console_over(l, &m->panes[i], why);
 }
@@ -190,12 +193,18 @@ static const struct client_events world_events = {
 
 /* --- links --- */
 
-struct world_link *world_link_find(const struct world *w, const char *id)
+static struct world_link *link_of(const struct world *w, const char *id, bool eager)
 {
     for (size_t i = 0; i < w->links_count; i++)
-        if (!w->links[i]->closed && str_equal(w->links[i]->id, id))
+        if (!w->links[i]->closed && w->links[i]->eager == eager && str_equal(w->links[i]->id, id))
             return w->links[i];
     return NULL;
+}
+
+struct world_link *world_link_find(const struct world *w, const char *id)
+{
+    struct world_link *l = link_of(w, id, true);
+    return l ? l : link_of(w, id, false);
 }
 
 static void link_add(struct world *w, struct world_link *l, const char *id)
@@ -256,4 +265,24 @@ struct world_link *world_link_want(struct world *w, const char *id, struct error
 {
     struct world_link *l = world_link_find(w, id);
     return l ? l : link_make(w, id, e);
+}
+
+static bool link_is_waited_for(const struct world_link *l)
+{
+    const struct ui_model *m = l->world->model;
+    bool waits = l->awaits || l->behind || l->launch.text;
+    for (size_t i = 0; i < m->panes_count && !waits; i++)
+        waits = str_equal(m->panes[i].id, l->id);
+    return waits;
+}
+
+struct world_link *world_link_to_look(struct world *w, const char *id, struct error *e)
+{
+    struct world_link *eager = link_of(w, id, true);
+    if (eager && !link_is_waited_for(eager))
+        eager->eager = false;
+    struct world_link *l = link_of(w, id, false);
+    if (!l)
+        l = link_make(w, id, e);
+    return l ? l : eager;
 }

@@ -158,6 +158,16 @@ test_what_is_not_seen_is_not_sampled() {
         screen_keys Escape
         see "MEMORY"
     done
+    screen_keys Enter
+    see "── there"
+    expect_rest "a console beside the list"
+    screen_keys C-] z
+    see_no "MEMORY"
+    expect_rest "a console by itself"
+    expect_not_drawn "a console by itself"
+    screen_keys C-] z C-] x
+    see_no "── there"
+    expect_rest "its console is closed"
     screen_keys q
     expect_end 0
     kill_all
