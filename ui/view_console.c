@@ -53,9 +53,12 @@ static void draw_pane(const struct ui_model *m, size_t nth, const struct ui_rect
 {
     const struct ui_console *c = &m->panes[nth];
     bool chosen = nth == m->pane, focus = chosen && m->focus == UI_FOCUS_CONSOLE;
+    const struct ui_row *of = ui_model_row(m, c->id);
+    bool silent = of && of->silent && !c->ended;
     autofree char *note = console_note(m, c, focus);
     autofree char *title =
-        str_format("%s%s%s", chosen && m->panes_count > 1 ? "\xe2\x96\xb8 " : "", c->name, note);
+        str_format("%s%s%s%s", chosen && m->panes_count > 1 ? "\xe2\x96\xb8 " : "", c->name,
+                   silent ? "  (its monitor does not answer)" : "", note);
     if (r->row > 0)
         paint_line(r->row - 1, r->col, r->cols, title);
     for (int i = -1; r->col > 0 && i < r->rows; i++)

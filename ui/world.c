@@ -40,6 +40,17 @@ static bool item_lives(const struct ui_model *m, size_t nth)
            !m->list[it->index].foreign;
 }
 
+/* Whose console is seen is asked, too, whatever hides the list: a pane says who does not answer. */
+static void ask_panes(struct world *w, int64_t now)
+{
+    struct ui_model *m = w->model;
+    struct ui_rect r[UI_PANES];
+    ui_model_tiles(m, r);
+    for (size_t i = 0; i < m->panes_count && !m->hidden; i++)
+        if (!m->panes[i].ended && r[i].rows > 0)
+            link_ask(w, m->panes[i].id, now);
+}
+
 /*
  * Rows on the screen each second; those beyond its edges in turns, unless their order or their sum
  * hangs on it: hundreds of monitors answering at once would hold up the keys.
@@ -62,6 +73,7 @@ static void ask_all(struct world *w, int64_t now)
             (one ? str_equal(one, m->list[m->items[i].index].id)
                  : each || (i >= from && i < to) || i % TURNS == w->turn % TURNS))
             link_ask(w, m->list[m->items[i].index].id, now);
+    ask_panes(w, now);
 }
 
 /* Settings come first: they say what is looked for, and how it is shown. */

@@ -390,6 +390,8 @@ test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
     screen_start 80 24 cofferdam
     see "$RUNNING"
     pid=$(grep -ho '"monitor_pid": *[0-9]*' "$XDG_RUNTIME_DIR"/cofferdam/*/state | grep -o '[0-9]*$')
+    # shellcheck disable=SC2064 # a failure does not know it any more; what does not answer cannot be removed
+    trap "kill -CONT $pid 2>/dev/null || :; screen_stop; kill_all" EXIT
     kill -STOP "$pid"
     see "no answer"
     screen_keys '?' # keys go on working
@@ -398,6 +400,15 @@ test_a_monitor_that_hangs_is_said_and_holds_nothing_up() {
     kill -CONT "$pid"
     see_no "no answer"
     see "$RUNNING"
+    screen_keys Enter # its console says it, too, with nothing beside it
+    see "── hung"
+    screen_keys C-] z
+    see_no "MEMORY"
+    kill -STOP "$pid"
+    see "── hung  (its monitor does not answer)"
+    kill -CONT "$pid"
+    see_no "does not answer"
+    screen_keys C-] Tab
     kill_it
 }
 
