@@ -74,6 +74,7 @@ const struct ui_action ui_actions[] = {
     {"image-prune",    'K',              UI_IN_IMAGES, "remove what nobody needs any more"},
     {"text-search",    '/',              UI_IN_TEXT, "search"},
     {"text-next",      'n',              UI_IN_TEXT, "the next place"},
+    {"text-previous",  'N',              UI_IN_TEXT, "the place before"},
     {"tab-next",       UI_KEY_RIGHT,     UI_IN_TEXT, "the next page of the details"},
     {"tab-previous",   UI_KEY_LEFT,      UI_IN_TEXT, "the page before; of another text: back"},
     {"tab-plan",       '1',              UI_IN_TEXT, "of the details: state and plan"},

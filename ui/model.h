@@ -336,8 +336,9 @@ void ui_model_text_end(struct ui_model *m, bool failed);
 bool ui_shows_numbers(const struct ui_model *m);
 bool ui_numbers_are_seen(const struct ui_model *m); /* on any page: only then are they asked for */
 void ui_model_numbers(struct ui_model *m);          /* it is as they are now, if it is shown */
-bool ui_text_search(struct ui_model *m,
-                    bool here); /* from the first line seen on; false: none has it */
+/* From the first line seen on; false: none has it. */
+enum ui_search { UI_SEARCH_HERE, UI_SEARCH_NEXT, UI_SEARCH_PREVIOUS };
+bool ui_text_search(struct ui_model *m, enum ui_search way);
 void ui_model_text_again(struct ui_model *m, const char *text);        /* in its place, whole */
 void ui_model_message(struct ui_model *m, bool bad, const char *text); /* a stranger's words too */
 void ui_model_no_message(struct ui_model *m);

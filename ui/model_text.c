@@ -57,11 +57,11 @@ static bool text_has(const struct ui_model *m, size_t line)
     return strcasestr(m->text[line], m->search.text) != NULL;
 }
 
-bool ui_text_search(struct ui_model *m, bool here)
+bool ui_text_search(struct ui_model *m, enum ui_search way)
 {
     size_t count = m->text_count;
-    for (size_t i = here ? 0 : 1; m->search.used && count && i <= count; i++) {
-        size_t at = (m->text_scroll + i) % count;
+    for (size_t i = way == UI_SEARCH_HERE ? 0 : 1; m->search.used && count && i <= count; i++) {
+        size_t by = way == UI_SEARCH_PREVIOUS ? count - i : i, at = (m->text_scroll + by) % count;
         if (text_has(m, at)) {
             m->text_scroll = at;
             return true;

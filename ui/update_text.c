@@ -116,9 +116,9 @@ void update_text_leave(struct ui_model *m)
     m->text_to_sheet = false;
 }
 
-static void search_next(struct ui_model *m, bool here)
+static void search(struct ui_model *m, enum ui_search way)
 {
-    if (!ui_text_search(m, here))
+    if (!ui_text_search(m, way))
         ui_model_message(m, false, m->text_seeks ? "that is not in it yet" : UI_NOT_IN_IT);
 }
 
@@ -135,7 +135,7 @@ void update_search_key(struct ui_model *m, uint32_t key)
     if (key == UI_KEY_ENTER && m->page == UI_PAGE_LIST)
         update_copy_search(m);
     else if (key == UI_KEY_ENTER)
-        search_next(m, true);
+        search(m, UI_SEARCH_HERE);
     if (key == UI_KEY_ESC || key == UI_KEY_ENTER)
         m->dialog = UI_DIALOG_NONE;
     else
@@ -170,7 +170,7 @@ void update_text_key(struct ui_model *m, uint32_t key)
     else if (key == '/')
         update_search_open(m);
     else if (key == 'n' || key == 'N')
-        search_next(m, false);
+        search(m, key == 'n' ? UI_SEARCH_NEXT : UI_SEARCH_PREVIOUS);
     else if (details && (key == UI_KEY_RIGHT || key == UI_KEY_TAB))
         update_details(m, m->text_id, (m->text_tab + 1) % UI_TABS);
     else if (details && m->text_tab && (key == UI_KEY_LEFT || key == UI_KEY_BACK_TAB))

@@ -247,6 +247,31 @@ static void test_a_search_in_what_still_comes(void **state)
     ui_model_done(&m);
 }
 
+/* On any page of text: forwards, backwards, and round at either end. */
+static void test_a_search_goes_both_ways(void **state)
+{
+    static const char *const pages[] = {"?", "gR", "gl", "gd", "gi"};
+    for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+        struct ui_model m;
+        ui_begin(&m);
+        ui_type(&m, pages[i]);
+        ui_model_text_again(&m, "here\nno\nhere\nno\nhere\nno\nno\nno\n");
+        ui_type(&m, "/here\r");
+        assert_int_equal(m.text_scroll, 0);
+        ui_type(&m, "n");
+        assert_int_equal(m.text_scroll, 2);
+        ui_type(&m, "n");
+        assert_int_equal(m.text_scroll, 4);
+        ui_type(&m, "N");
+        assert_int_equal(m.text_scroll, 2);
+        ui_type(&m, "NN");
+        assert_int_equal(m.text_scroll, 4);
+        ui_type(&m, "n");
+        assert_int_equal(m.text_scroll, 0);
+        ui_model_done(&m);
+    }
+}
+
 /* What shows workloads shows all marked ones, if the chosen one is among them. */
 static void test_all_marked_are_shown(void **state)
 {
@@ -354,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_what_is_left_of_it),
         cmocka_unit_test(test_pages_of_the_details),
         cmocka_unit_test(test_a_search_in_what_still_comes),
+        cmocka_unit_test(test_a_search_goes_both_ways),
         cmocka_unit_test(test_all_marked_are_shown),
         cmocka_unit_test(test_an_export),
         cmocka_unit_test(test_leaving_names_what_waits),
