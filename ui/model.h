@@ -261,8 +261,9 @@ struct ui_model {
     char *text_rest; /* owned or NULL; a line that is not whole yet */
     size_t text_scroll;
     bool text_loading, text_failed;
-    char *text_id; /* owned or NULL: the workload whose details these are */
-    int text_tab;  /* of them */
+    bool text_renewed; /* it comes whole, again and again: a form feed ends each */
+    char *text_id;     /* owned or NULL: the workload whose details these are */
+    int text_tab;      /* of them */
     enum ui_page text_back;
     bool text_to_sheet;
     struct ui_line search;

@@ -40,7 +40,7 @@ void ui_model_text_begin(struct ui_model *m, const char *title)
     free(TAKE(m->text_rest));
     m->text_scroll = 0;
     m->text_loading = true;
-    m->text_failed = false;
+    m->text_failed = m->text_renewed = false;
     m->search = (struct ui_line){0};
     m->text_seeks = false;
     if (m->page != UI_PAGE_TEXT)
@@ -96,6 +96,31 @@ static void text_line(struct ui_model *m, const char *data, size_t size)
     m->text[m->text_count] = NULL;
 }
 
+/* The lines that are whole; what comes behind them. */
+static const char *text_lines(struct ui_model *m, const char *text, size_t size)
+{
+    const char *at = text, *end;
+    while ((end = memchr(at, '\n', size - (size_t)(at - text)))) {
+        text_line(m, at, (size_t)(end - at));
+        at = end + 1;
+    }
+    return at;
+}
+
+/* The newest that is whole, in the place of what is shown; what comes behind it. */
+static const char *text_renew(struct ui_model *m, const char *text)
+{
+    const char *end = strrchr(text, '\f'), *from = text;
+    if (!end)
+        return text;
+    for (const char *at; (at = memchr(from, '\f', (size_t)(end - from)));)
+        from = at + 1;
+    text_clear(m);
+    text_lines(m, from, (size_t)(end - from));
+    m->text_scroll = MIN(m->text_scroll, m->text_count ? m->text_count - 1 : 0);
+    return end + 1;
+}
+
 void ui_model_text_more(struct ui_model *m, const char *data, size_t size)
 {
     struct buf all = {0};
@@ -104,11 +129,7 @@ void ui_model_text_more(struct ui_model *m, const char *data, size_t size)
         buf_putc(&all, data[i] ? data[i] : '?');
     free(TAKE(m->text_rest));
     autofree char *text = buf_take(&all);
-    const char *at = text, *end;
-    while ((end = strchr(at, '\n'))) {
-        text_line(m, at, (size_t)(end - at));
-        at = end + 1;
-    }
+    const char *at = m->text_renewed ? text_renew(m, text) : text_lines(m, text, strlen(text));
     if (*at)
         m->text_rest = str_dup(at);
     text_seek(m);
@@ -126,9 +147,10 @@ static void line_without_prefix(char *line)
 
 void ui_model_text_end(struct ui_model *m, bool failed)
 {
-    if (m->text_rest)
-        text_line(m, m->text_rest, strlen(m->text_rest));
-    free(TAKE(m->text_rest));
+    autofree char *rest = TAKE(m->text_rest);
+    const char *last = rest ? text_lines(m, rest, strlen(rest)) : "";
+    if (*last)
+        text_line(m, last, strlen(last));
     text_seek(m);
     if (m->text_seeks)
         ui_model_message(m, false, UI_NOT_IN_IT);

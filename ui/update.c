@@ -100,7 +100,8 @@ static bool page_of_all(struct ui_model *m, uint32_t key)
         update_images_open(m);
         return true;
     case 'D':
-        update_page(m, "doctor", (const char *const[]){"doctor", NULL});
+        update_page(m, "doctor", (const char *const[]){"sheet", "doctor", NULL});
+        m->text_renewed = true;
         return true;
     case 'E':
         update_page(m, "events", (const char *const[]){"events", NULL});

@@ -1,4 +1,5 @@
 /* cofferdam doctor: what works on this host, what does not, why, and the mend. */
+#include "app/cli/doctor.h"
 #include "app/cli/out.h"
 #include "app/cli/verbs.h"
 #include "backends/backend.h"
@@ -197,55 +198,106 @@ static json_t *checks_json(const struct backend_health *h)
     return list;
 }
 
-static void show_backend(const struct backend *b, const struct plan_host *h, json_t *to,
-                         bool *usable)
+/* --- all of them --- */
+
+static void ask_host(const struct backend *none, const struct plan_host *h,
+                     struct backend_health *ret)
 {
-    struct backend_health health = {0};
-    b->probe(h, &health);
-    *usable = *usable || health.usable;
-    if (to) {
-        json_array_append_new(to,
-                              json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", b->name, "summary",
-                                        b->summary, "boundary", plan_boundary_name(b->boundary),
-                                        "usable", health.usable, "checks", checks_json(&health)));
-    } else {
-        out_line("%s", "");
-        out_line("%s%s%s: %s (%s boundary)%s", out_colour(OUT_BOLD), b->name, out_colour(OUT_PLAIN),
-                 b->summary, plan_boundary_name(b->boundary),
-                 health.usable ? "" : ", not usable here");
-        print_checks(&health);
+    host_kernel(h, ret);
+    host_ids(h, ret);
+    host_cgroup(h, ret);
+    host_stops(ret);
+    host_network(ret);
+    host_machines(ret);
+}
+
+static void ask_backend(const struct backend *b, const struct plan_host *h,
+                        struct backend_health *ret)
+{
+    b->probe(h, ret);
+}
+
+int doctor_run_all(doctor_news_fn news, void *data, bool *ret_usable, struct error *e)
+{
+    struct plan_host h = {0};
+    size_t count = backends_count + 1;
+    int r = plan_host_read(&h, e);
+    if (r < 0)
+        return r;
+    struct doctor_part *parts = mem_zero(count, sizeof(*parts));
+    parts[0].ask = ask_host;
+    for (size_t i = 1; i < count; i++)
+        parts[i] = (struct doctor_part){.backend = backends[i - 1], .ask = ask_backend};
+    doctor_ask(parts, count, &h, news, data);
+    *ret_usable = false;
+    for (size_t i = 0; i < count; i++) {
+        *ret_usable |= parts[i].backend && parts[i].health.usable;
+        backend_health_done(&parts[i].health);
     }
-    backend_health_done(&health);
+    free(parts);
+    plan_host_done(&h);
+    return 0;
+}
+
+void doctor_print(const struct doctor_part *p)
+{
+    const struct backend *b = p->backend;
+    if (b)
+        out_line("\n%s%s%s: %s (%s boundary)%s", out_colour(OUT_BOLD), b->name,
+                 out_colour(OUT_PLAIN), b->summary, plan_boundary_name(b->boundary),
+                 !p->answered || p->health.usable ? "" : ", not usable here");
+    else
+        out_line("%sthis host%s", out_colour(OUT_BOLD), out_colour(OUT_PLAIN));
+    if (p->answered)
+        print_checks(&p->health);
+    else
+        out_line("  %s", "looking…");
+}
+
+/* In their order, each as soon as those before it are there, too. */
+static void print_next(void *data, const struct doctor_part *parts, size_t count)
+{
+    size_t *next = data;
+    for (; *next < count && parts[*next].answered; (*next)++)
+        doctor_print(&parts[*next]);
+    fflush(stdout);
+}
+
+static void collect_json(void *data, const struct doctor_part *parts, size_t count)
+{
+    json_t *to = data;
+    for (size_t i = 0; i < count; i++)
+        if (!parts[i].answered)
+            return;
+    json_t *list = json_array();
+    for (size_t i = 1; i < count; i++) {
+        const struct backend *b = parts[i].backend;
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", b->name, "summary", b->summary,
+                            "boundary", plan_boundary_name(b->boundary), "usable",
+                            parts[i].health.usable, "checks", checks_json(&parts[i].health)));
+    }
+    json_object_set_new(to, "host", checks_json(&parts[0].health));
+    json_object_set_new(to, "runtimes", list);
 }
 
 static int doctor_run(struct cli *c)
 {
     struct error e;
-    struct plan_host h = {0};
-    struct backend_health host = {0};
+    bool usable = false;
+    size_t next = 0;
     if (c->args_count)
         return cli_usage(c, "it takes no argument");
-    if (plan_host_read(&h, &e) < 0)
-        return cli_fail(c, &e);
-    host_kernel(&h, &host);
-    host_ids(&h, &host);
-    host_cgroup(&h, &host);
-    host_stops(&host);
-    host_network(&host);
-    host_machines(&host);
-    bool usable = false;
-    json_t *list = c->json ? json_array() : NULL;
-    if (!c->json) {
-        out_line("%sthis host%s", out_colour(OUT_BOLD), out_colour(OUT_PLAIN));
-        print_checks(&host);
+    json_t *to = c->json ? json_pack("{s:b}", "usable", 0) : NULL;
+    int r = to ? doctor_run_all(collect_json, to, &usable, &e)
+               : doctor_run_all(print_next, &next, &usable, &e);
+    if (r == 0 && to) {
+        json_object_set_new(to, "usable", json_boolean(usable));
+        out_json(TAKE(to));
     }
-    for (size_t i = 0; i < backends_count; i++)
-        show_backend(backends[i], &h, list, &usable);
-    if (c->json)
-        out_json(json_pack("{s:b, s:o, s:o}", "usable", usable, "host", checks_json(&host),
-                           "runtimes", list));
-    backend_health_done(&host);
-    plan_host_done(&h);
+    json_decref(to);
+    if (r < 0)
+        return cli_fail(c, &e);
     return usable ? 0 : 1;
 }
 

@@ -1,7 +1,9 @@
 /*
  * cofferdam sheet: what the launch sheet of the terminal interface asks for, found out beside it so
- * that it never waits: the stops of the dial with what each costs here, and paths that begin so.
+ * that it never waits: the stops of the dial with what each costs here, paths that begin so, and
+ * what doctor says, as far as it is known.
  */
+#include "app/cli/doctor.h"
 #include "app/cli/launch.h"
 #include "app/cli/measured.h"
 #include "app/cli/open_way.h"
@@ -14,7 +16,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-static const char *const subverbs[] = {"dial", "paths", NULL};
+static const char *const subverbs[] = {"dial", "doctor", "paths", NULL};
 
 /* The four stops, from the lightest to the heaviest. */
 static const struct stop {
@@ -170,22 +172,40 @@ static int sheet_paths(const char *begun)
     return 0;
 }
 
+/* The page as it is now; a form feed behind it: the next one stands in its place. */
+static void doctor_page(void *data, const struct doctor_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        doctor_print(&parts[i]);
+    putchar('\f');
+    fflush(stdout);
+}
+
+static int sheet_doctor(void)
+{
+    struct error e;
+    bool usable;
+    return doctor_run_all(doctor_page, NULL, &usable, &e) < 0 ? cli_fail(NULL, &e) : 0;
+}
+
 static int sheet_run(struct cli *c)
 {
     if (c->args_count > 2 || !c->args_count)
-        return cli_usage(c, "dial [FILE] or paths BEGINNING");
+        return cli_usage(c, "dial [FILE], doctor or paths BEGINNING");
     if (str_equal(c->args[0], "dial"))
         return sheet_dial(c->args[1]);
+    if (str_equal(c->args[0], "doctor") && c->args_count == 1)
+        return sheet_doctor();
     if (str_equal(c->args[0], "paths"))
         return sheet_paths(c->args[1] ? c->args[1] : "");
-    return cli_usage(c, "dial [FILE] or paths BEGINNING");
+    return cli_usage(c, "dial [FILE], doctor or paths BEGINNING");
 }
 
 const struct verb verb_sheet = {
     .name = "sheet",
     .group = "Run",
-    .usage = "dial [FILE]|paths BEGINNING",
-    .summary = "for the terminal interface: the stops of the dial, and paths",
+    .usage = "dial [FILE]|doctor|paths BEGINNING",
+    .summary = "for the terminal interface: the stops of the dial, what works here, and paths",
     .subverbs = subverbs,
     .flags = VERB_HIDDEN | VERB_SUBVERBS,
     .run = sheet_run,

@@ -220,4 +220,27 @@ test_what_cannot_be_read_is_said() {
     expect_end 0
 }
 
+# Each answer of doctor stands there as it comes, and what has not come is told apart.
+test_doctor_shows_each_answer() {
+    need tmux
+    mkdir "$T/bin"
+    mkfifo "$T/go"
+    # shellcheck disable=SC2016 # for the shell
+    printf '#!/bin/sh\nread -r _ <"%s"\necho "crun version 0"\n' "$T/go" >"$T/bin/crun"
+    chmod +x "$T/bin/crun"
+    SCREEN_ENV=(PATH="$T/bin:$PATH" LIBVIRT_AUTOSTART=0)
+    screen_start 100 200 cofferdam
+    see "no workloads"
+    screen_keys D
+    some_of_it() { screen_text | tr '\n' '~' | grep -qE 'this host~.*Linux .*crun: [^~]*~ +looking…~'; }
+    (await "$SCREEN_WAIT" some_of_it) || { screen_text; fail "nothing is seen before all is"; }
+    see_no "looking…"
+    see "it does not answer"
+    see "✓ runc version"
+    screen_keys '/'
+    screen_type "gVisor:"
+    screen_keys Enter q
+    expect_end 0
+}
+
 run_tests "$@"

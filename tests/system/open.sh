@@ -233,4 +233,19 @@ test_doctor_says_what_is_missing_and_why() {
     expect_out_has '"mend"'
 }
 
+# One that is slow holds up no other: each of these answers only while the other is being asked.
+test_doctor_asks_side_by_side() {
+    need userns
+    mkdir bad
+    mkfifo "$PWD/bad/between"
+    printf '#!/bin/sh\necho x >"%s" && echo "crun version 0"\n' "$PWD/bad/between" >bad/crun
+    printf '#!/bin/sh\nread -r _ <"%s" && echo "runc version 0"\n' "$PWD/bad/between" >bad/runc
+    chmod 0755 . bad bad/crun bad/runc
+    chmod a+rw bad/between
+    chmod a+x ..
+    PATH=$PWD/bad:$PATH LIBVIRT_AUTOSTART=0 capture "$COFFERDAM" doctor
+    expect_out_has "crun version 0"
+    expect_out_has "runc version 0"
+}
+
 run_tests "$@"
