@@ -31,7 +31,8 @@ enum {
     HANDS_HALF_S = 300,
     HANDS_WRITING_MS = 600000,
     HANDS_CALL_MS = 10000,
-    HANDS_DROP_MS = 10000
+    HANDS_DROP_MS = 10000,
+    HANDS_LEFT_MOST = 1024, /* entries looked at in the folder of a program's */
 };
 
 enum {
@@ -266,12 +267,16 @@ static int hands_made(const struct hands *h, const char *name, struct error *e)
     return TAKE_FD(fd);
 }
 
-/* Whatever it has left there would be in the way of the next, and takes room. */
+/*
+ * Whatever it has left there would be in the way of the next, and takes room. Who has taken the
+ * program over can make files as fast as they go: some stay then, and that is its own loss.
+ */
 static void hands_sweep(const struct hands *h)
 {
     int copy = openat(h->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    for (const struct dirent *entry; list && (entry = readdir(list));)
+    const struct dirent *entry;
+    for (unsigned n = 0; list && n < HANDS_LEFT_MOST && (entry = readdir(list)); n++)
         if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
             unlinkat(h->folder, entry->d_name, 0);
     if (list)
