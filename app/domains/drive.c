@@ -152,6 +152,9 @@ static void stopped(struct drive *d, int detail)
     case VIR_DOMAIN_EVENT_STOPPED_SAVED:
         drive_over(d, 0, "it was saved by another program");
         break;
+    case VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT: /* what libvirt began instead is undone */
+        drive_over(d, 125, "another program took it back to a snapshot of libvirt's");
+        break;
     default:
         drive_over(d, d->killed ? 137 : 125, d->killed ? NULL : "QEMU was killed or failed");
         break;

@@ -121,6 +121,22 @@ test_who_says_to_be_a_machine_is_none() {
     only_the_machine_ends real
 }
 
+# libvirt ends a domain that is taken back to a snapshot, and begins another: that one is not ours to keep.
+test_another_program_takes_it_back() {
+    need_libvirt
+    local running
+    vm --set console.terminal=no --name back >out 2>err </dev/null &
+    running=$!
+    await 20 grep -q "boot sector is here" out
+    virsh -c "$URI" snapshot-create-as "$(domains)" theirs >said
+    virsh -c "$URI" snapshot-revert "$(domains)" theirs >said 2>&1 || : # it may be gone before virsh is answered
+    STATUS=0
+    wait $running || STATUS=$?
+    expect_equal "$STATUS" 125 status
+    grep -q "another program took it back to a snapshot" err || { cat err; fail "it does not say why"; }
+    await 15 all_gone
+}
+
 # On another file system a disk is copied to where it belongs: what is a person's there is left alone.
 test_what_lies_beside_an_installed_disk() {
     need_libvirt
