@@ -10,33 +10,27 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define UUID "c0ffe4da-0000-4000-8000-0123456789ab"
 enum { NOBODY = 65534 };
 
 static const char self[] = "/proc/self/exe";
-static const char *const machine[] = {"machine", "-uuid", UUID, NULL};
+static char uuid[40]; /* another run of this beside it has another */
+static const char *const machine[] = {"machine", "-uuid", uuid, NULL};
 
-/* What is started with our words, its real and effective ids set before; it waits to be ended. */
+/* What is started with our words, its real and effective ids set before; it stands still then. */
 static pid_t begin(const char *program, const char *const *argv, uid_t real, uid_t effective)
 {
-    int pair[2];
-    char none;
-    assert_int_equal(fd_pipe(pair, 0), 0);
-    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    int status = 0, fd = open(program, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     pid_t pid = fork();
     if (pid == 0) {
-        if (real == geteuid() && effective == real)
+        bool as_we_are = real == geteuid() && effective == real;
+        if (as_we_are || setresuid(real, effective, effective) == 0)
             fexecve(fd, (char *const *)argv, environ);
-        else if (setresuid(real, effective, effective) == 0)
-            fexecve(fd, (char *const *)argv, environ);
-        ssize_t told = write(pair[1], "x", 1);
-        _exit(told != 1);
+        _exit(1);
     }
     fd_close(fd);
-    fd_close(pair[1]);
-    assert_int_equal(read(pair[0], &none, 1), 0); /* it is that program by then */
-    fd_close(pair[0]);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status)); /* by itself: it is that program by then */
     return pid;
 }
 
@@ -48,7 +42,7 @@ static void end(pid_t pid)
 
 static void expect_found(pid_t expected)
 {
-    const struct process_mark m = {UUID, self, geteuid()};
+    const struct process_mark m = {uuid, self, geteuid()};
     struct pollfd p = {.events = POLLIN};
     pid_t pid = 0;
     assert_int_equal(process_find(&m, &pid, &p.fd), 0);
@@ -61,7 +55,7 @@ static void expect_found(pid_t expected)
 
 static void expect_none(int code)
 {
-    const struct process_mark m = {UUID, self, geteuid()};
+    const struct process_mark m = {uuid, self, geteuid()};
     pid_t pid = -7;
     int fd = -7;
     assert_int_equal(process_find(&m, &pid, &fd), code);
@@ -71,8 +65,8 @@ static void expect_none(int code)
 
 static void test_one_is_found(void **state)
 {
-    static const char *const another[] = {
-        "machine", "-uuid", "c0ffe4da-0000-4000-8000-0123456789ac", "-name", UUID, "-uuid", NULL};
+    const char *const another[] = {
+        "machine", "-uuid", "c0ffe4da-0000-4000-8000-000000000000", "-name", uuid, "-uuid", NULL};
     expect_none(-ESRCH);
     pid_t other = begin(self, another, geteuid(), geteuid());
     expect_none(-ESRCH);
@@ -83,7 +77,7 @@ static void test_one_is_found(void **state)
 /* Of the same user, in another program. */
 static void test_words_are_not_enough(void **state)
 {
-    static const char *const sh[] = {"sh", "-c", "kill -STOP $$", "-uuid", UUID, NULL};
+    const char *const sh[] = {"sh", "-c", "kill -STOP $$", "-uuid", uuid, NULL};
     pid_t posing = begin("/bin/sh", sh, geteuid(), geteuid());
     expect_none(-ESRCH);
     expect_found(begin(self, machine, geteuid(), geteuid()));
@@ -144,7 +138,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_of_two_none_is_taken),  cmocka_unit_test(test_all_its_ids_count),
         cmocka_unit_test(test_what_is_kept_is_ended),
     };
-    while (argc > 1)
-        pause();
+    if (argc > 1)
+        return raise(SIGSTOP);
+    snprintf(uuid, sizeof(uuid), "c0ffe4da-0000-4000-8000-%012x", (unsigned)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
