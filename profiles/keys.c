@@ -172,7 +172,8 @@ const struct key keys[KEY_COUNT] = {
         "*none*: a loopback interface of its own and nothing else. *private*: out to the network "
         "through a translator in user space, slirp4netns(1), by IPv4; nothing reaches it, and neither the "
         "host's loopback, nor the addresses the host has when it starts, nor link-local ones "
-        "(169.254.0.0/16) can be reached from it. It needs /dev/net/tun and is for containers, the "
+        "(169.254.0.0/16), nor the others at which clouds tell a machine its secrets "
+        "(168.63.129.16, 100.100.100.200, 192.0.0.192) can be reached from it. It needs /dev/net/tun and is for containers, the "
         "sandbox and microVMs; behind gVisor no memory is kept by a snapshot of it. *allow-list*: as private, but only to what *allow* "
         "names. *host*: the host's own interfaces, its services on localhost included. This "
         "version refuses *allow-list*.",

@@ -166,10 +166,9 @@ static void explain_network(struct explain *x)
         explain_add(x, 0, "network", NULL, "nothing but a loopback interface of its own");
         break;
     case PLAN_NETWORK_PRIVATE:
-        explain_add(
-            x, 35, "network", "network.mode = none",
-            "the internet, and the local network behind this host, not the host itself: what it "
-            "reads can leave");
+        explain_add(x, 35, "network", "network.mode = none",
+                    "the internet, and the local network behind this host, not the host itself or "
+                    "the known addresses of a cloud's metadata: what it reads can leave");
         if (x->p->boundary == PLAN_SANDBOX)
             explain_add(x, 12, "network", "network.mode = none",
                         "gVisor holds the network card itself: what breaks out of its kernel can "

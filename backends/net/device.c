@@ -31,11 +31,30 @@ enum { NET_CLOSED_MAX = 256, NET_DEVICE_MS = 10000 };
 enum { NET_OWN = 0x0a000200, NET_NOBODY = NET_OWN + 1 };
 static const uint32_t net_own_mask = 0xffffff00;
 
-/* The host's own, seen from where it has them; and the link-local ones, whosever they are. */
+/*
+ * Where clouds answer for the machine, to whoever asks: the link-local ones, and those that Azure,
+ * Alibaba Cloud and Oracle's Classic document beside them. IPv6's need nothing: there is none.
+ */
+static const struct net_address net_clouds[] = {
+    {0xa9fe0001, 16}, /* 169.254.0.0/16 */
+    {0xa83f8110, 32}, /* 168.63.129.16 */
+    {0x646464c8, 32}, /* 100.100.100.200 */
+    {0xc00000c0, 32}, /* 192.0.0.192 */
+};
+
+static bool net_has(const struct net_address *all, size_t count, uint32_t address)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((all[i].address ^ address) >> (32 - all[i].bits) == 0)
+            return true;
+    return false;
+}
+
+/* The host's own, seen from where it has them; and the clouds', whosever they are. */
 static size_t net_hosts(struct net_address *to, size_t most)
 {
-    size_t count = 0;
-    to[count++] = (struct net_address){0xa9fe0001, 16};
+    size_t count = ARRAY_SIZE(net_clouds);
+    memcpy(to, net_clouds, sizeof(net_clouds));
     struct ifaddrs *all = NULL;
     if (getifaddrs(&all) < 0)
         return 0;
@@ -45,7 +64,7 @@ static size_t net_hosts(struct net_address *to, size_t most)
         struct sockaddr_in in;
         memcpy(&in, i->ifa_addr, sizeof(in));
         uint32_t a = ntohl(in.sin_addr.s_addr);
-        if (a >> 24 == 127 || a >> 16 == 0xa9fe || (a & net_own_mask) == NET_OWN)
+        if (a >> 24 == 127 || (a & net_own_mask) == NET_OWN || net_has(to, count, a))
             continue;
         if (count == most) {
             count = 0; /* rather none than some */

@@ -1,11 +1,12 @@
 /*
  * network.mode = private: a tap device in the workload's own network namespace, and a program of
  * this host's (slirp4netns(1)) that translates what leaves through it into connections of the
- * person's. What lies behind is reached from inside alone. The host's own addresses and the
- * link-local ones (of a cloud's metadata) are made the workload's own loopback's, in front of the
- * kernel's routes and of gVisor's alike; for who names the device to leave by, these and loopback's
- * are neighbours that nobody answers for; and the device sends to nobody but the translator, to no
- * group. That holds for whoever has no right over the network: gVisor itself has one. IPv4 only.
+ * person's. What lies behind is reached from inside alone. The host's own addresses and those of a
+ * cloud's metadata (the link-local ones, and a few others) are made the workload's own loopback's,
+ * in front of the kernel's routes and of gVisor's alike; for who names the device to leave by,
+ * these and loopback's are neighbours that nobody answers for; and the device sends to nobody but
+ * the translator, to no group. That holds for whoever has no right over the network: gVisor itself
+ * has one. IPv4 only.
  */
 #ifndef COFFERDAM_BACKENDS_NET_TRANSLATOR_H
 #define COFFERDAM_BACKENDS_NET_TRANSLATOR_H
