@@ -103,6 +103,19 @@ test_a_small_linux_uefi() {
     its_life uefi "$RUN/small.disk" uefi 90 256M
 }
 
+# A loader that nobody has signed: the firmware says no, and has nothing else to go on to.
+test_secure_boot_refuses() {
+    its_turn root
+    need_disks
+    [ -r /usr/share/OVMF/OVMF_CODE_4M.ms.fd ] || { echo "needs ovmf" >"$T/skip"; exit 77; }
+    small_disk
+    cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.firmware=secure-boot --memory 256M --cpus 1 \
+        --image "disk:$RUN/small.disk" --detach --name unsigned >out
+    await 60 says unsigned "Access Denied"
+    cofferdam kill unsigned
+    await 15 all_gone
+}
+
 # uefi_cd FILE: a CD for UEFI alone. Its Linux puts a disk in place whose loader lies where no firmware looks by itself,
 # and tells the firmware where, as an installer does.
 uefi_cd() {
