@@ -230,6 +230,13 @@ static int spawn_attend(int pidfd, int pipe, uint64_t deadline, bool heard, size
     }
 }
 
+static bool spawn_run_bound;
+
+void spawn_run_bind(void)
+{
+    spawn_run_bound = true;
+}
+
 int spawn_run_begin(const char *const *argv, unsigned timeout_ms, struct spawn_running *ret,
                     struct error *e)
 {
@@ -242,7 +249,11 @@ int spawn_run_begin(const char *const *argv, unsigned timeout_ms, struct spawn_r
     fcntl(theirs, F_SETFL, 0); /* programs do not expect EAGAIN */
 
     const int fds[] = {FD_NONE, theirs, theirs};
-    const struct spawn s = {.argv = argv, .fds = fds, .fds_count = 3, .new_session = true};
+    const struct spawn s = {.argv = argv,
+                            .fds = fds,
+                            .fds_count = 3,
+                            .new_session = true,
+                            .dies_with_us = spawn_run_bound};
     *ret = (struct spawn_running){.name = argv[0], .timeout_ms = timeout_ms, .out = FD_NONE};
     r = spawn_start(&s, &ret->pid, &ret->pidfd, e);
     if (r < 0)

@@ -243,4 +243,25 @@ test_doctor_shows_each_answer() {
     expect_end 0
 }
 
+# Whoever leaves its page leaves nothing of it behind, in the middle of a question as well.
+test_doctor_ends_what_it_asks() {
+    local pid
+    need tmux
+    mkdir "$T/bin"
+    # shellcheck disable=SC2016 # for the shell
+    printf '#!/bin/sh\necho $$ >"%s"\nexec sleep 1000\n' "$T/asked" >"$T/bin/crun"
+    chmod +x "$T/bin/crun"
+    SCREEN_ENV=(PATH="$T/bin:$PATH" LIBVIRT_AUTOSTART=0)
+    screen_start 100 24 cofferdam
+    see "no workloads"
+    screen_keys D
+    is_asked() { [ -s "$T/asked" ]; }
+    (await "$SCREEN_WAIT" is_asked) || fail "crun is not asked"
+    pid=$(cat "$T/asked")
+    screen_keys q
+    expect_end 0
+    is_gone() { ! kill -0 "$pid" 2>/dev/null; }
+    (await "$SCREEN_WAIT" is_gone) || { kill -KILL "$pid"; fail "it is asked still"; }
+}
+
 run_tests "$@"
