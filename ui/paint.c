@@ -190,8 +190,14 @@ uint32_t paint_fold(uint32_t c)
         return '.';
     case 0x2514:
         return '`';
-    case 0x25b8:
+    case 0x25b8: /* a small triangle, an arrow */
+    case 0x2192:
         return '>';
+    case 0x2713: /* what is good, and what is not: never the same */
+        return '+';
+    case 0x2717:
+    case 0xd7:
+        return 'x';
     }
     return c >= 0x2500 && c < 0x2580 ? '+' : '?';
 }

@@ -264,4 +264,22 @@ test_doctor_ends_what_it_asks() {
     (await "$SCREEN_WAIT" is_gone) || { kill -KILL "$pid"; fail "it is asked still"; }
 }
 
+# What is good and what is missing are told apart where there is no tick and no cross.
+test_doctor_in_ascii() {
+    need tmux userns
+    mkdir "$T/bin"
+    printf '#!/bin/sh\nexit 3\n' >"$T/bin/crun"
+    chmod +x "$T/bin/crun"
+    SCREEN_LOCALE=C
+    SCREEN_ENV=(PATH="$T/bin:$PATH" LIBVIRT_AUTOSTART=0)
+    screen_start 100 200 cofferdam
+    see "no workloads"
+    screen_keys D
+    see "+ user namespaces"
+    see "x crun"
+    expect_ascii
+    screen_keys q
+    expect_end 0
+}
+
 run_tests "$@"
