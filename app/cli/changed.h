@@ -17,6 +17,7 @@ struct changed_counts {
     uint64_t gone;    /* left out: they were gone by then */
     uint64_t unseen;  /* folders and files that could not be looked at */
     uint64_t lacking; /* left out, or not whole: too large, too deep, not to be read */
+    bool cut;         /* more were changed than are listed: some of the others are not in it */
     char **why;       /* owned strv; of the first of these, each with its reason */
 };
 

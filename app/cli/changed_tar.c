@@ -272,8 +272,8 @@ int changed_tar(const struct dirs *d, const struct state_record *r, int fd, uint
         disk_tar_init(&p.out.tar, fd);
         p.out.total = list.bytes;
         p.counts.unseen = list.unreadable;
-        result = list.cut ? error_set(e, E2BIG, "more files were changed than are listed")
-                          : changed_order(&list, e);
+        p.counts.cut = list.cut;
+        result = changed_order(&list, e);
         if (result == 0)
             result = put_all(&p, &list, e);
         disk_tar_done(&p.out.tar);

@@ -64,6 +64,8 @@ static int export_tell(const char *path, const struct changed_counts *n)
         fprintf(to, "; %llu could not be looked at", (unsigned long long)n->unseen);
     if (n->lacking)
         fprintf(to, "; not whole: %llu left out", (unsigned long long)n->lacking);
+    if (n->cut)
+        fputs("; not whole: more were changed than are listed", to);
     fputc('\n', to);
     fflush(to);
     for (uint64_t i = 0; i < named; i++) {
@@ -73,7 +75,7 @@ static int export_tell(const char *path, const struct changed_counts *n)
     if (n->lacking > named)
         fprintf(stderr, "cofferdam export: left out: %llu more\n",
                 (unsigned long long)(n->lacking - named));
-    return n->lacking || n->unseen ? NOT_WHOLE : 0;
+    return n->lacking || n->unseen || n->cut ? NOT_WHOLE : 0;
 }
 
 static int export_run(struct cli *c)

@@ -256,6 +256,17 @@ claims_come() {
     expect_no_file "$1/srv/new/huge"
 }
 
+# Nor by how many there are.
+test_an_export_of_more_than_are_listed() {
+    need userns
+    cofferdam run --keep always --name many -- sh -c 'mkdir /srv/many; cd /srv/many; i=0; while [ $i -lt 100100 ]; do : >$i; i=$((i + 1)); done; echo one >/etc/one' >/dev/null
+    capture cofferdam export many many.tar
+    expect_status 1
+    expect_out_has "not whole: more were changed than are listed"
+    expect_equal "$(tar -xOf many.tar etc/one)" one
+    cofferdam rm -f many >/dev/null
+}
+
 # What is given up leaves nothing.
 test_an_export_that_is_given_up() {
     local status=0 pid
