@@ -116,6 +116,24 @@ test_secure_boot_refuses() {
     await 15 all_gone
 }
 
+# Its TPM is a process beside it, which ends with it.
+test_a_guest_sees_its_tpm() {
+    its_turn user
+    need_disks
+    need swtpm pgrep
+    [ -r /usr/share/OVMF/OVMF_CODE_4M.fd ] || { echo "needs ovmf" >"$T/skip"; exit 77; }
+    small_disk
+    cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --set machine.firmware=uefi --set machine.tpm=yes \
+        --memory 256M --cpus 1 --image "disk:$RUN/small.disk" --detach --name tpm >out
+    log_in tpm 90
+    shell tpm 30 'echo tpm-$(cat /sys/class/tpm/tpm0/tpm_version_major)-' tpm-2-
+    pgrep -f "swtpm socket.*c0ffe4da-0000-4000-8000-$(field tpm id)" >pids || fail "no swtpm"
+    cofferdam kill tpm
+    await 15 all_gone
+    await 15 no_swtpm
+}
+no_swtpm() { local pid; while read -r pid; do ! kill -0 "$pid" 2>/dev/null || return 1; done <pids; }
+
 # uefi_cd FILE: a CD for UEFI alone. Its Linux puts a disk in place whose loader lies where no firmware looks by itself,
 # and tells the firmware where, as an installer does.
 uefi_cd() {
