@@ -85,7 +85,10 @@ static int choice_cloud_hypervisor(const struct dirs *d, const struct machine_wi
                                    const char *version, struct error *e)
 {
     struct cloud_hypervisor_version v;
-    return cloud_hypervisor_version_read(version, &v, e);
+    int r = cloud_hypervisor_version_read(version, &v, e);
+    if (r == 0 && w->scratch && !cloud_hypervisor_takes_formats(&v))
+        r = error_set(e, ENOTSUP, "%s guesses the format of a disk (machine.scratch)", version);
+    return r;
 }
 
 /* Those on KVM alone, the smaller first. */

@@ -25,6 +25,11 @@ int cloud_hypervisor_version_read(const char *text, struct cloud_hypervisor_vers
     return 0;
 }
 
+bool cloud_hypervisor_takes_formats(const struct cloud_hypervisor_version *v)
+{
+    return v->major > 50 || (v->major == 50 && v->minor >= 1);
+}
+
 struct plan *cloud_hypervisor_jail(const struct plan *p)
 {
     struct plan *j = vmm_jail_meeting(p);
@@ -57,7 +62,7 @@ static json_t *boot_payload(void)
                      line);
 }
 
-/* Of what a guest writes it must not guess the format; from 51 on it can be told. */
+/* What it guesses to be raw it does not let a guest write whole. */
 static json_t *boot_disk(const struct plan *p, const char *id, const char *path, bool read_only)
 {
     const struct plan_machine *m = &p->machine;
@@ -69,7 +74,7 @@ static json_t *boot_disk(const struct plan *p, const char *id, const char *path,
     if (limiter)
         json_object_set_new(o, "rate_limiter_config", limiter);
     if (m->version && cloud_hypervisor_version_read(m->version, &v, &ignored) == 0 &&
-        v.major >= CLOUD_HYPERVISOR_IMAGE_TYPE)
+        cloud_hypervisor_takes_formats(&v))
         json_object_set_new(o, "image_type", json_string("Raw"));
     return o;
 }

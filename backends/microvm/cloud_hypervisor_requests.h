@@ -19,13 +19,18 @@ struct cloud_hypervisor_version {
 };
 enum {
     CLOUD_HYPERVISOR_OLDEST = 43,
-    CLOUD_HYPERVISOR_IMAGE_TYPE = 51, /* of a disk can be said */
     CLOUD_HYPERVISOR_NEWEST = 53,
 };
 
 /* "43.0", "v51.1", "52.0.0". -EPROTO: it is no version; -ENOTSUP: none that is known; with text. */
 int cloud_hypervisor_version_read(const char *text, struct cloud_hypervisor_version *ret,
                                   struct error *e);
+
+/*
+ * A disk's format can be said, from 50.1 on. Before that it is guessed again each time a guest begins
+ * anew, of what the guest itself may have written there (CVE-2026-27211).
+ */
+bool cloud_hypervisor_takes_formats(const struct cloud_hypervisor_version *v);
 
 /* vmm_jail_meeting() and the device that its random numbers come from. */
 struct plan *cloud_hypervisor_jail(const struct plan *p);

@@ -7,12 +7,12 @@
     CLONING=(/api/v1/vmm.ping /api/v1/vm.restore /api/v1/vm.resume) SAVING=/api/v1/vm.snapshot
     REQUESTS=(/api/v1/vmm.ping /api/v1/vm.create /api/v1/vm.add-disk /api/v1/vm.add-vsock /api/v1/vm.boot)
     FAULT='Error from API: The VM could not boot: made up (500)'
-    OWN='test_every_version_that_is_known test_the_choice test_room_for_a_snapshot'
+    OWN='test_every_version_that_is_known test_a_disk_to_write_needs_its_format test_the_choice test_room_for_a_snapshot'
 }
 
 test_every_version_that_is_known() {
     local version
-    for version in 43.0 45.0 50.2 51.1 53.0; do
+    for version in 43.0 45.0 50.0 50.2 51.1 53.0; do
         fake "version=$version"
         capture fc -- echo "$version"
         expect_status 0
@@ -24,6 +24,20 @@ test_every_version_that_is_known() {
         expect_status 125
         expect_err_has "known here are 43 to 53"
     done
+}
+
+# Up to 50.0 the format of a disk is guessed by what a guest has written to it.
+test_a_disk_to_write_needs_its_format() {
+    local scratch=(--set machine.scratch=disk --set resources.disk=64M)
+    fake version=50.0
+    capture fc "${scratch[@]}" -- true
+    expect_status 125
+    expect_err_has "machine.scratch = disk: Cloud Hypervisor 50.0 would guess"
+    expect_err_has "50.1 or later"
+    fake version=50.1
+    capture fc "${scratch[@]}" -- echo written
+    expect_status 0
+    expect_out written
 }
 
 # Its control group has room for a second memory while that is written, and not before or behind it.

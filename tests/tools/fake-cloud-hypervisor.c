@@ -20,16 +20,19 @@
 volatile char fake_settings[] =
     "FAKE version=51.1   ;die=00;fault=00;mute=0;kvm=1;time=0;create=0;";
 
-static unsigned fake_major(void)
+/* 501 is 50.1. */
+static unsigned fake_release(void)
 {
     char text[16];
-    return (unsigned)atoi(fake_version(text));
+    unsigned major = 0, minor = 0;
+    sscanf(fake_version(text), "%u.%1u", &major, &minor);
+    return major * 10 + minor;
 }
 
 // clang-format off
 static const struct field cpus_fields[] = {
     {"boot_vcpus", NUMBER, 0, 1, NULL}, {"max_vcpus", NUMBER, 0, 1, NULL}, {"topology", OBJECT, 0, 0, NULL},
-    {"core_scheduling", TEXT, 52, 0, NULL}, {0}};
+    {"core_scheduling", TEXT, 520, 0, NULL}, {0}};
 static const struct field memory_fields[] = {
     {"size", NUMBER, 0, 1, NULL}, {"shared", FLAG, 0, 0, NULL}, {"hugepages", FLAG, 0, 0, NULL},
     {"thp", FLAG, 0, 0, NULL}, {"mergeable", FLAG, 0, 0, NULL}, {"prefault", FLAG, 0, 0, NULL}, {0}};
@@ -43,7 +46,7 @@ static const struct field limiter_fields[] = {
 static const struct field disk_fields[] = {
     {"path", TEXT, 0, 0, NULL}, {"readonly", FLAG, 0, 0, NULL}, {"direct", FLAG, 0, 0, NULL}, {"id", TEXT, 0, 0, NULL},
     {"serial", TEXT, 0, 0, NULL}, {"num_queues", NUMBER, 0, 0, NULL}, {"queue_size", NUMBER, 0, 0, NULL},
-    {"image_type", TEXT, 51, 0, NULL},
+    {"image_type", TEXT, 501, 0, NULL},
     {"rate_limiter_config", OBJECT, 0, 0, limiter_fields}, {0}};
 static const struct field net_fields[] = {
     {"id", TEXT, 0, 0, NULL}, {"tap", TEXT, 0, 0, NULL}, {"mac", TEXT, 0, 0, NULL}, {"mtu", NUMBER, 0, 0, NULL},
@@ -69,8 +72,8 @@ static const struct field resize_fields[] = {
     {"desired_balloon", NUMBER, 0, 0, NULL}, {0}};
 static const struct field snapshot_fields[] = {{"destination_url", TEXT, 0, 0, NULL}, {0}};
 static const struct field restore_fields[] = {
-    {"source_url", TEXT, 0, 1, NULL}, {"prefault", FLAG, 0, 0, NULL}, {"memory_restore_mode", TEXT, 52, 0, NULL},
-    {"resume", FLAG, 52, 0, NULL}, {0}};
+    {"source_url", TEXT, 0, 1, NULL}, {"prefault", FLAG, 0, 0, NULL}, {"memory_restore_mode", TEXT, 520, 0, NULL},
+    {"resume", FLAG, 520, 0, NULL}, {0}};
 
 static void on_ping(const json_t *body, struct answer *a);
 static void on_create(const json_t *body, struct answer *a);
@@ -254,7 +257,7 @@ static int card_open(void)
     char seen[64];
     snprintf(seen, sizeof(seen), "/sys/class/net/%s", vm.tap);
     int r = tap_open(vm.tap);
-    if (r == 0 && fake_major() <= 48 && access(seen, F_OK) < 0)
+    if (r == 0 && fake_release() < 490 && access(seen, F_OK) < 0)
         r = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0 ? -errno : -EPERM;
     return r < 0 ? r : tap_is_up(vm.tap);
 }
@@ -269,7 +272,7 @@ static int disks_open(void)
     {
         bool reads = json_is_true(json_object_get(one, "readonly"));
         const char *type = text_of(one, "image_type");
-        if (!reads && fake_major() >= 51 && (!type || strcmp(type, "Raw") != 0))
+        if (!reads && fake_release() >= 501 && (!type || strcmp(type, "Raw") != 0))
             return -EROFS;
         if (r == 0)
             r = can_open(text_of(one, "path"), reads ? O_RDONLY : O_RDWR);
@@ -499,7 +502,7 @@ const struct fake_vmm fake_vmm = {
     .scratch = "serial:scratch",
     .refusal = 500,
     .endpoints = endpoints,
-    .version = fake_major,
+    .version = fake_release,
     .fault_body = fault_body,
     .no_such = no_such,
     .not_now = not_now,

@@ -44,7 +44,7 @@ static void test_rates_of_the_disk(void **state)
 
 static void test_scratch_disk(void **state)
 {
-    static const char *const versions[] = {"50.2", "51.0"};
+    static const char *const versions[] = {"50.0", "50.1", "51.0"};
     for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
         struct plan p = machine("/usr/bin/cloud-hypervisor");
         p.machine.scratch = true;
