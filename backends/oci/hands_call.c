@@ -347,11 +347,13 @@ void call_exited(struct hands *h, struct call *c, int raw)
     if (call_waits(h, c) && !signo && WIFSIGNALED(raw))
         signo = WTERMSIG(raw);
     struct error e = {0};
-    if (signo)
+    if (signo) {
+        status = 128 + signo; /* whatever the runtime makes of it: runsc's own 128, at times */
         error_set(&e, EIO, "%s, which the workload ran in, was killed by signal %d (%s)",
                   h->w->whole->runtime, signo, strsignal(signo));
-    else if (call_waits(h, c) && !c->ended_by_us)
+    } else if (call_waits(h, c) && !c->ended_by_us) {
         call_panic(h, &e);
+    }
     if (c->number == 0)
         refused_read(h, true);
     hands_tell(h->control, HANDS_EXITED, c->number, status, &e, NULL, 0);
