@@ -71,9 +71,11 @@ static bool path_take_escaped(const char **s, struct buf *to)
 {
     char utf8[4], *end;
     bool wide = (*s)[1] == 'u' && (*s)[2] == '{';
+    if (!wide && (*s)[1] != 'x')
+        return false;
     const char *digits = *s + (wide ? 3 : 2);
     size_t n = strspn(digits, "0123456789abcdef");
-    if (n < 1 || n > 6 || (!wide && (*s)[1] != 'x'))
+    if (n < 1 || n > 6)
         return false;
     autofree char *number = str_ndup(digits, wide ? n : MIN(n, (size_t)2));
     unsigned long c = strtoul(number, &end, 16);

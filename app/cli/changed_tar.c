@@ -46,6 +46,16 @@ static int leave_for(struct packing *p, int r, const char *path)
     return leave(p, &why);
 }
 
+/* Whether that is about all of the workload, and not about one path in it. */
+static bool is_of_all(int code)
+{
+    static const int codes[] = {ETIMEDOUT, EBUSY, ESRCH, EAGAIN, EPIPE, EOPNOTSUPP, ECONNRESET};
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
 /* What came of a stream: `got` as our end has it, `said` as the other side. */
 static int put_ended(struct packing *p, const char *path, int got,
                      const struct records_tar_end *end, int said, const struct error *theirs,
@@ -64,7 +74,8 @@ static int put_ended(struct packing *p, const char *path, int got,
         error_errno(&why, end->error, "/%.300s", end->what);
         return leave(p, &why);
     }
-    if (said < 0 && !p->from.answer.closed && !p->out.tar.left && (got == 0 || got == -EBADMSG))
+    if (said < 0 && !is_of_all(-said) && !p->from.answer.closed && !p->out.tar.left &&
+        (got == 0 || got == -EBADMSG))
         return leave(p, theirs);
     if (got < 0 && (said == 0 || got != -EBADMSG))
         return wrong(got, path, e);

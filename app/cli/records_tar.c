@@ -15,6 +15,7 @@ struct incoming {
     FILE *in;
     const char *base; /* borrowed; where the first one goes, without a slash in front */
     char name[RECORD_NAME_MAX], link[PATH_MAX];
+    unsigned entries;
     char **folders;     /* owned; the ones that the last record is in */
     bool first, folder; /* what the first one has to be */
     int error;          /* of what the sender could not send */
@@ -23,7 +24,7 @@ struct incoming {
 
 bool records_tar_fits(const struct records_tar *t, uint64_t size)
 {
-    uint64_t used = t->tar.bytes + MEMBER_ROOM;
+    uint64_t used = t->tar.bytes + t->unwritten + MEMBER_ROOM;
     return used <= t->room && size <= t->room - used;
 }
 
@@ -94,6 +95,7 @@ static int put_record(struct records_tar *p, struct incoming *i, const struct re
     i->first = false;
     p->files += !white;
     p->left_out += white != NULL;
+    p->unwritten += white ? MEMBER_ROOM + (h->type == RECORD_FILE ? h->size : 0) : 0;
     int r = white ? 0 : disk_tar_member(&p->tar, path, &m);
     return r < 0 || h->type != RECORD_FILE ? r : put_content(p, i, h->size, !white);
 }
@@ -112,6 +114,8 @@ static int take_record(struct records_tar *p, struct incoming *i)
     i->name[h.name_size] = '\0';
     if (h.type == RECORD_END)
         return i->first ? -EBADMSG : 0;
+    if (++i->entries > RECORDS_ENTRIES_MAX)
+        return -EBADMSG;
     if (h.type == RECORD_ERROR) {
         i->error = (int)h.size;
         i->what = member_path(i);

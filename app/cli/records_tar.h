@@ -14,6 +14,7 @@ struct records_tar_end {
 struct records_tar {
     struct disk_tar tar;
     uint64_t room;     /* bytes that it may have in all, headers too */
+    uint64_t unwritten; /* bytes that have come and are in no member; of the room too */
     uint64_t done;     /* bytes of content that have come */
     uint64_t total;    /* as far as anybody knows, for who looks on */
     uint64_t files;    /* members written */

@@ -240,6 +240,13 @@ test_an_export_without_what_cannot_come() {
     capture timeout 60 "$COFFERDAM" export claims - # as much as a pipe takes has an end too
     expect_status 1
     expect_err_has "left out: /srv/new/huge: there is not as much room"
+    # what is wrong with all of it is not said of each
+    cofferdam pause claims
+    capture cofferdam export claims paused.tar
+    expect_status 125
+    expect_err_has "paused"
+    expect_no_file paused.tar
+    cofferdam resume claims
     cofferdam kill claims >/dev/null
     claims_come ended
     cofferdam rm -f claims >/dev/null

@@ -137,6 +137,22 @@ static void test_names_of_whiteouts(void **state)
     assert_false(records_tar_is_whiteout("/a.wh.x"));
 }
 
+/* What is read and not written costs as much: nobody sends it without end. */
+static void test_room_for_whiteouts(void **state)
+{
+    const struct sent list[] = {
+        {RECORD_DIR, "top", NULL, 0},
+        {RECORD_FILE,      ".wh.a", "gone", 0},
+        {RECORD_FILE,          ".wh.b", "gone", 0},
+        {RECORD_END,"", NULL, 0},
+        {0        }
+    };
+    autoclose int out = memfd_create("tar", MFD_CLOEXEC);
+    uint64_t files;
+    assert_int_equal(pack(list, 8192, out, &files), 0);
+    assert_int_equal(pack(list, 2500, out, &files), -EFBIG);
+}
+
 /* Members cost room even if there is nothing in them. */
 static void test_room_for_headers(void **state)
 {
@@ -385,10 +401,15 @@ static void test_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_tree),           cmocka_unit_test(test_names_of_whiteouts),
-        cmocka_unit_test(test_room_for_headers), cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_another_type),     cmocka_unit_test(test_a_folder_and_what_is_in_it),
-        cmocka_unit_test(test_lists_that_lie),   cmocka_unit_test(test_a_file_with_a_name),
+        cmocka_unit_test(test_a_tree),
+        cmocka_unit_test(test_names_of_whiteouts),
+        cmocka_unit_test(test_room_for_whiteouts),
+        cmocka_unit_test(test_room_for_headers),
+        cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_another_type),
+        cmocka_unit_test(test_a_folder_and_what_is_in_it),
+        cmocka_unit_test(test_lists_that_lie),
+        cmocka_unit_test(test_a_file_with_a_name),
         cmocka_unit_test(test_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
