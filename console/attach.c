@@ -113,10 +113,9 @@ static void on_started(void *data, uint32_t console)
 }
 
 /* What is to end a command that has not begun ends the wait for that: nobody may ever answer. */
-static bool attach_gives_up(const struct attach *a)
+static bool attach_gives_up(const struct attach *a, int signo)
 {
-    bool ends =
-        a->signal == SIGINT || a->signal == SIGTERM || a->signal == SIGHUP || a->signal == SIGQUIT;
+    bool ends = signo == SIGINT || signo == SIGTERM || signo == SIGHUP || signo == SIGQUIT;
     return a->o.exec && !a->started && ends;
 }
 
@@ -125,7 +124,7 @@ static void on_done(void *data, uint32_t request, const struct error *e)
     struct attach *a = data;
     if (request == a->wait_request)
         a->waited = true;
-    if (request == a->signal_request && e && a->result && attach_gives_up(a))
+    if (request == a->signal_request && e && a->result && attach_gives_up(a, a->signal))
         attach_end(a, ATTACH_SIGNALLED, 128 + a->signal);
 }
 
@@ -252,8 +251,11 @@ static void attach_signal(struct attach *a)
         else
             kill(getpid(), SIGSTOP);
     } else if (!a->o.terminal || a->plain) {
-        a->signal = signo;
-        a->signal_request = client_signal(a->client, a->console, signo);
+        uint32_t request = client_signal(a->client, a->console, signo);
+        if (attach_gives_up(a, signo) || !attach_gives_up(a, a->signal)) {
+            a->signal = signo;
+            a->signal_request = request;
+        }
     } else {
         attach_end(a, ATTACH_SIGNALLED, 128 + signo);
     }

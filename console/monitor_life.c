@@ -526,10 +526,12 @@ static void signal_late(struct console *c)
 {
     const struct monitor *m = c->monitor;
     struct error ignored;
-    if (!c->signal_due || !c->started || c->exited)
+    if (!c->signals_due || !c->started || c->exited)
         return;
-    m->ops->signal(m->launch, c->slot, c->signal_due, &ignored);
-    c->signal_due = 0;
+    for (int signo = 1; signo <= 64; signo++)
+        if (c->signals_due & UINT64_C(1) << (signo - 1))
+            m->ops->signal(m->launch, c->slot, signo, &ignored);
+    c->signals_due = 0;
 }
 
 void life_round(struct monitor *m)

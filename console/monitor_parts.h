@@ -64,7 +64,7 @@ struct console {
     char *command; /* owned; of an exec; NULL: main's */
     struct peer *starter; /* borrowed; who asked for this exec; NULL: gone, or main */
     uint32_t request;
-    int signal_due; /* is sent when it has begun; 0: none */
+    uint64_t signals_due; /* are sent when it has begun: bit 0 is signal 1 */
     uint16_t rows, cols;
 
     int master; /* owned; the pty, or FD_NONE */

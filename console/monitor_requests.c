@@ -317,7 +317,7 @@ static void on_workload(struct peer *p, const struct wire_frame *f)
         else
             r = error_set(&e, EAGAIN, "it has not begun yet; the signal is sent when it does");
         if (r == -EAGAIN && begins)
-            c->signal_due = (int)number;
+            c->signals_due |= UINT64_C(1) << (number - 1);
         answer(p, f->request, r, &e);
         return;
     }

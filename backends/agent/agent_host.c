@@ -176,8 +176,8 @@ struct agent_out *agent_host_frame(struct agent_host *h, enum agent_type type, u
     /* credit is as rare as its windows are wide, and a stream would stand still without it */
     if (h->corked && h->out_size + sizeof(struct agent_head) + size > AGENT_HOST_CORKED_MAX)
         agent_host_flush(h);
-    if (h->out_size + sizeof(struct agent_head) + size > AGENT_HOST_QUEUE_MAX &&
-        type != AGENT_CREDIT) {
+    size_t most = AGENT_HOST_QUEUE_MAX + (size <= AGENT_HOST_SMALL ? AGENT_HOST_RESERVE : 0);
+    if (h->out_size + sizeof(struct agent_head) + size > most && type != AGENT_CREDIT) {
         error_set(e, EAGAIN, "the agent does not answer");
         return NULL;
     }

@@ -10,6 +10,8 @@
 enum {
     AGENT_HOST_PAYLOAD_MAX = 1024, /* of what an agent sends where descriptors carry the data */
     AGENT_HOST_QUEUE_MAX = 2 * (int)(AGENT_FRAME_MAX + sizeof(struct agent_head)),
+    AGENT_HOST_SMALL = 16, /* bytes: what ends something; a queue that others have filled takes it */
+    AGENT_HOST_RESERVE = 8192,
     AGENT_HOST_CORKED_MAX = 32 * 1024,
     AGENT_HOST_TRANSFERS_MAX = 16,
     AGENT_HOST_FRAMES_A_TURN = 64,
