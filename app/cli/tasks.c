@@ -2,8 +2,10 @@
 
 #include "app/cli/foreign.h"
 #include "app/cli/out.h"
+#include "base/file.h"
 #include "base/loop.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -113,6 +115,26 @@ static void task_begin(const struct dirs *d, struct task *t,
     ask(t, data);
 }
 
+enum { TASKS_WORD_MS = 3000 };
+
+/* Stopped by somebody, it answers nobody; that it is waited for has to be explained. */
+static void task_explain(struct task *t)
+{
+    autofree char *path = str_format("/proc/%d/stat", t->record.monitor_pid), *text = NULL;
+    size_t size = 0;
+    if (t->done || t->explained || file_read_virtual(AT_FDCWD, path, 4096, &text, &size) < 0)
+        return;
+    const char *state = strrchr(text, ')');
+    if (!state || !str_starts(state, ") T"))
+        return;
+    t->explained = true;
+    fprintf(stderr,
+            "cofferdam: %s: its monitor (process %d) is stopped: kill -CONT %d lets it go on, "
+            "kill -KILL %d ends it and all inside\n",
+            t->record.name, t->record.monitor_pid, t->record.monitor_pid, t->record.monitor_pid);
+}
+
+/* False: nobody is waited for, or the time is over. */
 static bool wait_once(struct tasks *t, int timeout_ms)
 {
     autofree struct pollfd *p = mem_zero(t->count + 1, sizeof(*p));
@@ -125,7 +147,10 @@ static bool wait_once(struct tasks *t, int timeout_ms)
             p[i].events |= POLLOUT;
         waits |= p[i].fd >= 0;
     }
-    if (!waits || poll(p, t->count, timeout_ms) == 0)
+    int ready = waits ? poll(p, t->count, timeout_ms < 0 ? TASKS_WORD_MS : timeout_ms) : 0;
+    for (size_t i = 0; i < t->count && waits && ready == 0 && timeout_ms < 0; i++)
+        task_explain(&t->of[i]);
+    if (!waits || (ready == 0 && timeout_ms >= 0))
         return false;
     for (size_t i = 0; i < t->count; i++)
         if (p[i].fd >= 0 && p[i].revents)

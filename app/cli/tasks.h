@@ -12,6 +12,7 @@ struct task {
     bool done;                  /* answered, one way or the other */
     int result;                 /* 0, or -errno with `error` */
     struct error error;
+    bool explained; /* why nothing is heard of it */
     bool exited; /* its end was told: `status` */
     int status;
     char *state; /* owned; JSON, if it was asked for */

@@ -153,6 +153,22 @@ test_rm_needs_force_for_the_living() {
     is_gone alive || fail "it is still there"
 }
 
+# A monitor that somebody has stopped answers nobody: who waits for it learns why, and what can be done.
+test_a_stopped_monitor_is_explained() {
+    local monitor asker
+    need userns
+    cofferdam run -d --name still -- sleep 1000 >/dev/null
+    monitor=$(cofferdam inspect --json still | sed -n 's/.*"monitor_pid": *\([0-9]*\).*/\1/p' | head -n 1)
+    kill -STOP "$monitor"
+    "$COFFERDAM" rm --force still >out 2>err &
+    asker=$!
+    await 20 grep -q "still: its monitor (process $monitor) is stopped: kill -CONT $monitor" err
+    kill -CONT "$monitor"
+    wait $asker || fail "it was not removed"
+    capture cofferdam ps -a -q
+    expect_out ""
+}
+
 test_restart_until_it_is_enough() {
     need userns
     "$COFFERDAM" events >events &
