@@ -143,6 +143,11 @@ void doctor_ask(struct doctor_part *parts, size_t count, const struct plan_host 
     kvm_probe(&ignored); /* measured while nothing else is at it; those below know it from us */
     for (size_t i = 1; i < count; i++)
         part_begin(&parts[i], host);
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].answered) { /* by that it could not be asked */
+            news(data, parts, count);
+            break;
+        }
     autofree struct pollfd *fds = mem_zero(count, sizeof(*fds));
     while (open) {
         bool more = false;

@@ -206,7 +206,7 @@ int domains_lend(const struct plan *p, const struct domain_host *h, struct error
 static int lend_carry(int fd, int from, const char *name, int to, const char *to_name,
                       unsigned flags)
 {
-    autofree char *part = str_format(".%s.cofferdam-part", to_name);
+    autofree char *part = str_format(".%.200s.cofferdam-part", to_name); /* a name has 255 bytes */
     unlinkat(to, part, 0); /* of a turn that was cut off */
     autoclose int copy = openat(to, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int r = copy < 0 ? -errno : copy_content(fd, copy);

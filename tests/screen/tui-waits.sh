@@ -222,7 +222,7 @@ test_what_cannot_be_read_is_said() {
 
 # Each answer of doctor stands there as it comes, and what has not come is told apart.
 test_doctor_shows_each_answer() {
-    need tmux
+    need tmux runc
     mkdir "$T/bin"
     mkfifo "$T/go"
     # shellcheck disable=SC2016 # for the shell
