@@ -110,6 +110,7 @@ int paint_begin(struct error *e)
 {
     setlocale(LC_ALL, "");
     paint_is_utf8 = str_equal(nl_langinfo(CODESET), "UTF-8");
+    paint_out_begin();
     paint_screen = paint_new_screen();
     if (!paint_screen)
         return error_set(e, EINVAL, "this terminal (TERM=%s) is not known here",
@@ -139,9 +140,12 @@ void paint_end(void)
     if (!paint_screen)
         return;
     paint_out_release();
+    paint_out_hold();
     paint_mouse(false);
     paint_screen = NULL;
     endwin();
+    paint_out_release();
+    paint_out_end();
 }
 
 void paint_lend(void)

@@ -32,6 +32,8 @@ int ui_style_parse(const char *text, struct ui_style *ret, struct error *e);
 /* Takes the terminal; it is given back by paint_end(), at exit, and when we die of a bug. */
 int paint_begin(struct error *e);
 void paint_end(void);
+/* We are to end: a terminal that takes no output is waited for no longer than a moment from now on. */
+void paint_out_hurry(void);
 /* The terminal is lent to another program; then it is ours again. */
 void paint_lend(void);
 void paint_take_back(void);

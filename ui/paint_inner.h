@@ -8,7 +8,10 @@ extern bool paint_coloured;
 uint32_t paint_fold(uint32_t c); /* what is no ASCII where only that can be shown */
 int paint_colour(uint32_t c);    /* a cell's colour as curses counts them; -1 the terminal's own */
 
-/* paint_out.c: what is written in between reaches the terminal as one. */
+/* paint_out.c: before curses has touched the terminal. */
+void paint_out_begin(void);
+void paint_out_end(void); /* its settings are as they were then */
+/* What is written in between reaches the terminal as one. */
 void paint_out_hold(void);
 void paint_out_release(void);
 void paint_out_clipboard(const char *utf8);

@@ -4,12 +4,69 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <termios.h>
 #include <unistd.h>
 
 static int paint_tty = FD_NONE, paint_memory = FD_NONE;
-static bool paint_held;
+static int paint_patient = FD_NONE; /* the terminal, opened anew: writing there does not wait */
+static struct termios paint_before; /* of the terminal, when we came */
+static bool paint_held, paint_knows_before, paint_hurried;
+
+void paint_out_begin(void)
+{
+    paint_knows_before = tcgetattr(STDOUT_FILENO, &paint_before) == 0;
+    paint_patient = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (paint_patient >= 0 && !isatty(paint_patient))
+        paint_patient = fd_close(paint_patient);
+}
+
+void paint_out_hurry(void)
+{
+    paint_hurried = true;
+}
+
+/* Also where nothing reaches it: its settings are the kernel's. */
+void paint_out_end(void)
+{
+    if (paint_knows_before)
+        tcsetattr(STDOUT_FILENO, TCSANOW, &paint_before);
+}
+
+/*
+ * A terminal that was stopped, or whose other end hangs, takes nothing, maybe for ever: whoever
+ * wants us to end is heard meanwhile.
+ */
+static int paint_write(const char *data, size_t size)
+{
+    enum { LOOK_MS = 200, LOOKS_IN_A_HURRY = 5 };
+    static const int ends[] = {SIGTERM, SIGHUP};
+    struct pollfd p = {.fd = paint_patient, .events = POLLOUT};
+    int looks = 0;
+    if (paint_patient < 0)
+        return fd_write_full(STDOUT_FILENO, data, size);
+    while (size) {
+        ssize_t n = write(paint_patient, data, size);
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        } else if (poll(&p, 1, LOOK_MS) == 0) {
+            sigset_t due;
+            sigpending(&due);
+            for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+                paint_hurried |= sigismember(&due, ends[i]) == 1;
+            if (paint_hurried && ++looks == LOOKS_IN_A_HURRY)
+                return -ETIMEDOUT;
+        }
+    }
+    return 0;
+}
 
 /*
  * Curses writes at each jump of the cursor, and whoever draws the terminal is woken each time, to
@@ -38,7 +95,7 @@ void paint_out_release(void)
     off_t end = lseek(paint_memory, 0, SEEK_CUR);
     while (at < end &&
            (n = pread(paint_memory, data, (size_t)MIN(end - at, (off_t)sizeof(data)), at)) > 0) {
-        if (fd_write_full(STDOUT_FILENO, data, (size_t)n) < 0)
+        if (paint_write(data, (size_t)n) < 0)
             break;
         at += n;
     }

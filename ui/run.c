@@ -96,6 +96,7 @@ static void ui_signal(struct ui *u)
         } else {
             u->status = 128 + (int)info.ssi_signo;
             u->world.quit = true; /* if it is lent, as soon as it is ours again */
+            paint_out_hurry();
         }
     }
 }

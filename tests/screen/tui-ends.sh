@@ -24,6 +24,41 @@ test_a_terminal_that_goes_away() {
     kill_all
 }
 
+# Stopped output takes no frame: it is ended nevertheless, and the terminal is as it was.
+test_a_terminal_that_takes_nothing() {
+    need python3
+    LC_ALL=C.UTF-8 TERM=xterm-256color timeout 60 python3 - "$COFFERDAM" >said 2>&1 <<'END' || { cat said; fail "it stays"; }
+import os, pty, select, signal, sys, termios, time
+
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    for fd in range(3):
+        os.dup2(slave, fd)
+    os.execv(sys.argv[1], [sys.argv[1]])
+said = b""
+while b"no workloads" not in said:
+    said += os.read(master, 65536)
+assert termios.tcgetattr(slave)[3] != before[3], "it has not taken the terminal"
+termios.tcflow(slave, termios.TCOOFF)
+while select.select([master], [], [], 0.5)[0]:
+    os.read(master, 65536)
+os.write(master, b"?")
+os.kill(pid, signal.SIGTERM)
+end = time.monotonic() + 30
+while True:
+    found, status = os.waitpid(pid, os.WNOHANG)
+    if found:
+        break
+    assert time.monotonic() < end, "SIGTERM did not end it"
+    time.sleep(0.02)
+assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGTERM, status
+assert termios.tcgetattr(slave)[:4] == before[:4], "the terminal is left as it was made"
+END
+}
+
 # Nobody can clear up behind a kill -9, but what works beside it ends with it.
 test_a_program_that_is_killed() {
     local program beside
