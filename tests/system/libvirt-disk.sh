@@ -163,8 +163,8 @@ echo installed
 busybox poweroff -f
 END
     chmod 0755 cd/init
-    printf 'serial --speed=115200\nterminal_output serial\necho "booted by its own entry"\nhalt\n' >own.cfg
-    grub-mkimage -O x86_64-efi -o own.efi -p / -c own.cfg serial terminal echo halt
+    printf 'serial --speed=115200\nterminal_output serial\necho "booted by its own entry"\n' >own.cfg
+    grub-mkimage -O x86_64-efi -o own.efi -p / -c own.cfg serial terminal echo
     truncate -s 2M own.img
     mformat -i own.img ::
     mmd -i own.img ::/own
@@ -289,6 +289,7 @@ test_a_watchdog_that_fires() {
         --image "disk:$PWD/hungry" --keep always --detach --name hungry
     expect_status 0
     await 20 has_been_fed_up 3 hungry
+    await 10 is_said_to_have_fired
     capture cofferdam inspect hungry
     expect_out_has "running"
     expect_out_has "the guest's watchdog fired, which nothing in it had fed: it was reset"
@@ -300,6 +301,7 @@ test_a_watchdog_that_fires() {
     cofferdam rm --force hungry
     await 15 all_gone
 }
+is_said_to_have_fired() { cofferdam inspect hungry | grep "watchdog fired" >/dev/null; }
 has_been_fed_up() { [ "$(cofferdam logs "$2" 2>/dev/null | grep -c "nobody feeds it")" -ge "$1" ]; }
 
 test_a_debian_bios() {
