@@ -105,7 +105,8 @@ struct agent_credit {
 /*
  * A step of a guest's set-up: done in the order they come, before the first START. Then data_size
  * bytes stand behind the strings source, target, content. Targets are resolved inside the new root.
- * Devices: "serial:NAME" (a virtio block device with that serial number) or a name below /dev.
+ * Devices: "serial:NAME" (a virtio block device with that serial number) or a name below /dev; of a
+ * disk nobody can write, by its name, "block:NAME".
  */
 enum agent_step_kind {
     AGENT_STEP_CLOCK = 1, /* number: nanoseconds since 1970 */

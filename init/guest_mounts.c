@@ -24,6 +24,13 @@ static bool mounts_read_only; /* the whole root, once it is finished */
 /* --- disks -------------------------------------------------------------------------------------
  */
 
+static const char mounts_serial[] = "serial:", mounts_block[] = "block:";
+
+static bool mounts_named(const char *source, const char *how)
+{
+    return strncmp(source, how, strlen(how)) == 0;
+}
+
 struct mounts_disk_search {
     const char *serial;
     char *node;
@@ -48,11 +55,14 @@ static int mounts_match(int dir, const char *name, void *data)
 static int mounts_find_disk(const char *source, char *node, size_t room)
 {
     struct guest_text t = {.to = node, .room = room};
-    if (strncmp(source, "serial:", 7) == 0) {
-        struct mounts_disk_search s = {.serial = source + 7, .node = node, .room = room};
+    if (mounts_named(source, mounts_serial)) {
+        struct mounts_disk_search s = {
+            .serial = source + strlen(mounts_serial), .node = node, .room = room};
         int r = guest_each(AT_FDCWD, "/sys/block", mounts_match, &s);
         return r < 0 ? r : r ? 0 : -ENODEV;
     }
+    if (mounts_named(source, mounts_block))
+        source += strlen(mounts_block);
     if (!*source || strstr(source, ".."))
         return -EINVAL;
     guest_put(&t, "/dev/");
@@ -288,13 +298,13 @@ static int mounts_file_place(const char *path)
     return file < 0 ? -errno : tree_open(path, O_PATH);
 }
 
-/* A disk by its serial number is one that cannot be written: whoever is in here may read it. */
+/* Such a disk cannot be written: whoever is in here may read it. */
 int mounts_device(const struct agent_step_view *v)
 {
     char node[300];
     int r = mounts_find_disk(v->source, node, sizeof(node));
-    if (r == 0 && strncmp(v->source, "serial:", 7) == 0 &&
-        syscall(SYS_fchmodat, AT_FDCWD, node, 0444) < 0)
+    bool disk = mounts_named(v->source, mounts_serial) || mounts_named(v->source, mounts_block);
+    if (r == 0 && disk && syscall(SYS_fchmodat, AT_FDCWD, node, 0444) < 0)
         r = -errno;
     autoclose int tree = r < 0 ? r : tree_clone(AT_FDCWD, node, false);
     if (tree < 0)

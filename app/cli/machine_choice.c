@@ -86,8 +86,9 @@ static int choice_cloud_hypervisor(const struct dirs *d, const struct machine_wi
 {
     struct cloud_hypervisor_version v;
     int r = cloud_hypervisor_version_read(version, &v, e);
-    if (r == 0 && w->scratch && !cloud_hypervisor_takes_formats(&v))
-        r = error_set(e, ENOTSUP, "%s guesses the format of a disk (machine.scratch)", version);
+    const char *key = w->disks && w->disks[0] ? "disk" : w->scratch ? "scratch" : NULL;
+    if (r == 0 && key && !cloud_hypervisor_takes_formats(&v))
+        r = error_set(e, ENOTSUP, "%s guesses the format of a disk (machine.%s)", version, key);
     return r;
 }
 
@@ -110,8 +111,6 @@ static int choice_try(const struct choice_row *c, const struct dirs *d,
         r = error_set(e, ENOTSUP, "it starts from no template (machine.warm)");
     if (r == 0 && w->leads_out && !plan_runtime_leads_out(c->runtime))
         r = error_set(e, ENOTSUP, "it has no network here (network.mode)");
-    if (r == 0 && w->disks && w->disks[0])
-        r = error_set(e, ENOTSUP, "it is given no further disks (machine.disk)");
     if (r == 0 && !str_empty(w->type) && !str_equal(w->type, "auto") &&
         !str_equal(w->type, "microvm"))
         r = error_set(e, ENOTSUP, "machine.type = %s", w->type);

@@ -357,9 +357,6 @@ static void check_machine_disks(struct check *c)
     size_t count = plan_more_disks(p);
     if (!count)
         return;
-    if (!plan_runtime_is(p->runtime, "qemu"))
-        check_refuse(c, "--runtime qemu, or take it out",
-                     "machine.disk: %s is given no further disks", p->runtime);
     if (count > PLAN_DISKS_MAX)
         check_refuse(c, "name fewer", "machine.disk: %zu of them, a microVM has room for %d", count,
                      PLAN_DISKS_MAX);

@@ -431,6 +431,7 @@ bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own
  */
 size_t plan_more_disks(const struct plan *p);
 #define PLAN_DISK "disk"
+#define PLAN_DISK_SOURCE "/dev/serial:" PLAN_DISK /* and that: of their DEVICE */
 enum { PLAN_DISKS_MAX = 8 };
 /* A whole machine that QEMU runs by itself, in a jail of ours and without libvirt. */
 bool plan_is_by_qemu_alone(const struct plan *p);

@@ -57,7 +57,7 @@ void build_dev(struct build *b)
         build_step(b, PLAN_MOUNT_DEVICE, path, path, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
     }
     for (size_t i = 1; i <= plan_more_disks(b->p); i++) {
-        autofree char *serial = str_format("/dev/serial:" PLAN_DISK "%zu", i);
+        autofree char *serial = str_format(PLAN_DISK_SOURCE "%zu", i);
         autofree char *path = str_format("/dev/" PLAN_DISK "%zu", i);
         build_step(b, PLAN_MOUNT_DEVICE, serial, path, PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC);
     }

@@ -52,6 +52,8 @@ struct agent_guest_sources {
     int (*copy)(void *data, const struct plan_mount *m,
                 struct error *e); /* a descriptor, or -errno */
     void *data;
+    const char *more; /* the first of machine.disks, whose order tells them apart ("vdb"); NULL:
+                         they have serial numbers */
 };
 int agent_guest_plan(struct agent_host *h, const struct plan *p,
                      const struct agent_guest_sources *sources, struct error *e);

@@ -47,8 +47,19 @@ static const struct guest_kind {
   // clang-format on
 };
 
+/* The name of a device as a step says it; owned. */
+static char *guest_device(const char *source, const char *more)
+{
+    size_t last = more ? strlen(more) - 1 : 0;
+    if (!more || !str_starts(source, PLAN_DISK_SOURCE))
+        return str_dup(str_starts(source, "/dev/") ? source + strlen("/dev/") : source);
+    /* from 1 to PLAN_DISKS_MAX */
+    return str_format("block:%.*s%c", (int)last, more,
+                      more[last] + source[strlen(PLAN_DISK_SOURCE)] - '1');
+}
+
 static int guest_plain(struct agent_host *h, const struct plan *p, const struct plan_mount *m,
-                       struct error *e)
+                       const char *more, struct error *e)
 {
     const struct guest_kind *k = &guest_kinds[m->kind];
     bool owned = m->flags & PLAN_MOUNT_OWNED;
@@ -66,8 +77,9 @@ static int guest_plain(struct agent_host *h, const struct plan *p, const struct 
         return 0; /* only where there is one already */
     if (m->kind == PLAN_MOUNT_TMPFS && !s.number)
         s.number = p->limits.disk;
-    if (m->kind == PLAN_MOUNT_DEVICE && str_starts(m->source, "/dev/"))
-        s.source = m->source + strlen("/dev/");
+    autofree char *device = m->kind == PLAN_MOUNT_DEVICE ? guest_device(m->source, more) : NULL;
+    if (device)
+        s.source = device;
     if (m->kind == PLAN_MOUNT_FILE && m->content) {
         s.data = m->content;
         s.data_size = strlen(m->content);
@@ -128,7 +140,7 @@ static int guest_mount(struct agent_host *h, const struct plan *p, const struct 
     case PLAN_MOUNT_FILE:
         break;
     }
-    return guest_plain(h, p, m, e);
+    return guest_plain(h, p, m, sources ? sources->more : NULL, e);
 }
 
 /* Memory and processors are the machine's own; what is left of the limits holds inside. */

@@ -140,7 +140,7 @@ static int ask_all(struct agent_host *h, const struct plan *p, const struct gues
 {
     struct ask_sources s = {.copies = copies, .shares = d->shares};
     const struct agent_guest_sources sources = {
-        .bind = ask_share, .copy = ask_next_copy, .data = &s};
+        .bind = ask_share, .copy = ask_next_copy, .data = &s, .more = d->more};
     int r = agent_guest_refresh(h, p->hostname, e);
     if (r == 0)
         r = ask_network(h, p, e);

@@ -26,6 +26,8 @@ void guest_copies_end(struct guest_copies *c); /* whoever still sends; zeroed is
 struct guest_disks {
     const char *root;
     const char *scratch, *scratch_type; /* NULL: what it changes is in its memory */
+    const char *more;                   /* the first of machine.disks, which come in their order;
+                                           NULL: they have serial numbers */
     const char *shares;                 /* the tag of the plan's first BIND is this and "0" (9p);
                                            NULL: it may have none */
 };

@@ -26,17 +26,27 @@ static void cloud_hypervisor_probe(const struct plan_host *host, struct backend_
     vmm_facts_done(&f);
 }
 
-/* Whether its guest may be given a disk to write. */
-static int cloud_hypervisor_writes(const char *version, struct error *e)
+/* Whether it may be given disks whose first bytes others than we have written. */
+static int cloud_hypervisor_takes(const struct plan *p, struct error *e)
 {
+    const char *version = p->machine.version ? p->machine.version : "";
     struct cloud_hypervisor_version v;
-    int r = cloud_hypervisor_version_read(version ? version : "", &v, e);
-    if (r == 0 && !cloud_hypervisor_takes_formats(&v))
-        r = error_set(e, ENOTSUP,
-                      "machine.scratch = disk: Cloud Hypervisor %s would guess the format of a disk "
-                      "by what its guest has written there (CVE-2026-27211); mend: 50.1 or later, or "
-                      "--set machine.scratch=memory",
-                      version);
+    int r = cloud_hypervisor_version_read(version, &v, e);
+    if (r < 0 || cloud_hypervisor_takes_formats(&v))
+        return r;
+    if (plan_more_disks(p))
+        r = error_set(
+            e, ENOTSUP,
+            "machine.disk: Cloud Hypervisor %s would guess a disk's format by what stands "
+            "in it, and open what that names; mend: 50.1 or later, or --runtime qemu",
+            version);
+    else if (p->machine.scratch)
+        r = error_set(
+            e, ENOTSUP,
+            "machine.scratch = disk: Cloud Hypervisor %s would guess the format of a disk "
+            "by what its guest has written there (CVE-2026-27211); mend: 50.1 or later, or "
+            "--set machine.scratch=memory",
+            version);
     return r;
 }
 
@@ -50,9 +60,7 @@ static int cloud_hypervisor_check(const struct plan *p, const struct plan_host *
     if (r == 0 && m->cpu_model && !str_equal(m->cpu_model, "host"))
         r = error_set(e, ENOTSUP, "machine.cpus-model = %s: Cloud Hypervisor has host",
                       m->cpu_model);
-    if (r == 0 && m->scratch)
-        r = cloud_hypervisor_writes(m->version, e);
-    return r;
+    return r < 0 ? r : cloud_hypervisor_takes(p, e);
 }
 
 const struct backend cloud_hypervisor_backend = {

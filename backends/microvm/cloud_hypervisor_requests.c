@@ -89,6 +89,10 @@ static json_t *boot_rules(const struct plan *p)
                           "path", VMM_SAVE_FOLDER, "access", "rw", "path", VMM_ROOT, "access", "r");
     if (p->machine.scratch)
         json_array_append_new(o, json_pack("{s:s, s:s}", "path", VMM_SCRATCH, "access", "rw"));
+    for (size_t i = 0; i < plan_more_disks(p); i++) {
+        autofree char *path = str_format(VMM_MORE "%zu", i + 1);
+        json_array_append_new(o, json_pack("{s:s, s:s}", "path", path, "access", "r"));
+    }
     if (p->network != PLAN_NETWORK_NONE)
         json_array_append_new(o, json_pack("{s:s, s:s}", "path", NET_TUN, "access", "rw"));
     return o;
@@ -110,6 +114,11 @@ static json_t *boot_config(const struct plan *p)
     if (m->scratch)
         json_array_append_new(json_object_get(o, "disks"),
                               boot_disk(p, VMM_DISK_SCRATCH, VMM_SCRATCH, false));
+    for (size_t i = 0; i < plan_more_disks(p); i++) {
+        autofree char *id = str_format(PLAN_DISK "%zu", i + 1);
+        autofree char *path = str_format(VMM_MORE "%zu", i + 1);
+        json_array_append_new(json_object_get(o, "disks"), boot_disk(p, id, path, true));
+    }
     if (p->network != PLAN_NETWORK_NONE) {
         autofree char *mac = vmm_mac(p);
         json_object_set_new(

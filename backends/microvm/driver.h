@@ -17,8 +17,7 @@ struct vmm_driver {
     /* It takes no descriptors but makes sockets of its own (vmm.h, VMM_MEET); prints what the
      * guest's kernel prints on its standard output. */
     bool meets;
-    const char *root_device, *scratch_device; /* as a step of the guest calls them; NULL: by serial
-                                                 number */
+    bool disks_by_order; /* as they are said, from /dev/vda; else they have serial numbers */
 
     struct plan *(*jail)(const struct plan *p); /* as vmm_jail(), which NULL means */
 

@@ -112,8 +112,7 @@ static const char *firecracker_status_means(int status)
 
 static const struct vmm_driver firecracker_driver = {
     .name = "firecracker",
-    .root_device = "vda", /* in the order they are said */
-    .scratch_device = "vdb",
+    .disks_by_order = true,
     .jail = vmm_jail_meeting,
     .argv = firecracker_argv,
     VMM_API_CONTROL,

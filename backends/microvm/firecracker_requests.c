@@ -87,6 +87,12 @@ struct api_requests firecracker_boot(const struct plan *p)
     if (p->machine.scratch)
         api_requests_add(&r, "PUT", "/drives/" VMM_DISK_SCRATCH,
                          boot_drive(&p->machine, VMM_DISK_SCRATCH, VMM_SCRATCH, false));
+    for (size_t i = 0; i < plan_more_disks(p); i++) {
+        autofree char *id = str_format(PLAN_DISK "%zu", i + 1);
+        autofree char *path = str_format(VMM_MORE "%zu", i + 1);
+        autofree char *at = str_format("/drives/%s", id);
+        api_requests_add(&r, "PUT", at, boot_drive(&p->machine, id, path, true));
+    }
     if (p->network != PLAN_NETWORK_NONE) {
         autofree char *mac = vmm_mac(p);
         api_requests_add(&r, "PUT", "/network-interfaces/eth0",

@@ -150,6 +150,10 @@ struct plan *vmm_jail_meeting(const struct plan *p)
         autofree char *source = vmm_scratch_path(p);
         jail_written(j, source, VMM_SCRATCH);
     }
+    for (size_t i = 0; i < plan_more_disks(p); i++) {
+        autofree char *target = str_format(VMM_MORE "%zu", i + 1);
+        jail_file(j, p->machine.disks[i], target, p->map_by == PLAN_MAP_PARENT);
+    }
     if (p->machine.jailer) {
         static const char *const nodes[] = {"/dev/kvm", NET_TUN, "/dev/urandom",
                                             "/dev/userfaultfd"};

@@ -44,6 +44,7 @@ enum { VMM_SHARES_MAX = 8 };
  */
 #define VMM_ROOT "/root.img"
 #define VMM_SCRATCH "/scratch.img" /* where there is one */
+#define VMM_MORE "/disk"           /* and a number from 1: the plan's further disks */
 #define VMM_MEET "/run"
 #define VMM_MEET_API_NAME "api.sock"
 #define VMM_MEET_API VMM_MEET "/" VMM_MEET_API_NAME

@@ -96,6 +96,21 @@ static int boot_pair(int *ret_ours, int *ret_theirs, struct error *e)
     return 0;
 }
 
+/* Who finds all by name is given none of them, and what it is to find is looked at. */
+static int boot_open_disks(const struct launch *l, struct boot_ends *b, struct error *e)
+{
+    for (size_t i = 0; i < plan_more_disks(l->plan); i++) {
+        int fd = vmm_disk_open(l->plan, i, e);
+        if (fd < 0)
+            return fd;
+        if (l->driver->meets)
+            fd_close(fd);
+        else
+            b->fds[VMM_FDS + i] = fd;
+    }
+    return 0;
+}
+
 /* It finds all by name; what the guest's kernel prints comes out of its standard output. */
 static int boot_open_meeting(struct boot_ends *b, struct error *e)
 {
@@ -187,6 +202,8 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
             r = boot_make_saves(l, b, e);
         if (r == 0)
             r = boot_make_scratch(l, saved, e);
+        if (r == 0)
+            r = boot_open_disks(l, b, e);
         return r < 0 ? r : boot_open_meeting(b, e);
     }
     r = boot_open_agent(l, b, e);
@@ -198,11 +215,7 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
         r = vmm_resume_open(l, boot_from(l), saved, e);
     if (r == 0)
         r = boot_open_scratch(l, b, saved, e);
-    for (size_t i = 0; r == 0 && i < plan_more_disks(l->plan); i++) {
-        int fd = b->fds[VMM_FDS + i] = vmm_disk_open(l->plan, i, e);
-        r = MIN(fd, 0);
-    }
-    return r;
+    return r < 0 ? r : boot_open_disks(l, b, e);
 }
 
 /*
@@ -370,7 +383,8 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .program = l->plan->machine.program,
                          .argv = argv,
                          .fds = ends.fds,
-                         .fds_count = VMM_FDS + (int)plan_more_disks(l->plan),
+                         .fds_count =
+                             VMM_FDS + (l->driver->meets ? 0 : (int)plan_more_disks(l->plan)),
                          .meets = l->driver->meets,
                          .saves = l->driver->config != NULL,
                          .net = &l->net,

@@ -33,8 +33,7 @@ static int launch_check(const struct vmm_driver *d, const struct plan *p, struct
                      : m->kernel && m->initramfs && m->root && m->root_type;
     if (!m->program || !whole)
         return error_set(e, EINVAL, "the plan lacks a part of the machine");
-    if (plan_more_disks(p) &&
-        (d->meets || p->snapshot || m->warm || plan_more_disks(p) > PLAN_DISKS_MAX))
+    if (plan_more_disks(p) && (p->snapshot || m->warm || plan_more_disks(p) > PLAN_DISKS_MAX))
         return error_set(e, ENOTSUP, "machine.disk: this machine has no place for them");
     if (p->network != PLAN_NETWORK_NONE &&
         (p->network != PLAN_NETWORK_PRIVATE || !plan_runtime_leads_out(d->name)))

@@ -8,16 +8,17 @@
 
 static int setup_ask(struct launch *l, struct error *e)
 {
-    bool scratch = l->plan->machine.scratch;
+    bool scratch = l->plan->machine.scratch, order = l->driver->disks_by_order;
     const struct guest_disks disks = {
         /* to look for a serial number takes an emulated guest 5 ms */
-        .root = l->driver->root_device ? l->driver->root_device
-                : scratch              ? "serial:" VMM_DISK_ROOT
-                                       : "vda",
-        .scratch = !scratch                    ? NULL
-                   : l->driver->scratch_device ? l->driver->scratch_device
-                                               : "serial:" VMM_DISK_SCRATCH,
+        .root = scratch && !order ? "serial:" VMM_DISK_ROOT : "vda",
+        .scratch = !scratch ? NULL
+                   : order  ? "vdb"
+                            : "serial:" VMM_DISK_SCRATCH,
         .scratch_type = scratch ? VMM_SCRATCH_TYPE : NULL,
+        .more = !order    ? NULL
+                : scratch ? "vdc"
+                          : "vdb",
         .shares = l->plan->machine.shares ? VMM_SHARE_TAG : NULL,
     };
     return guest_ask(l->agent, l->plan, &disks, &l->copies, &l->env, e);

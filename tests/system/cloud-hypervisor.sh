@@ -34,6 +34,10 @@ test_a_disk_to_write_needs_its_format() {
     expect_status 125
     expect_err_has "machine.scratch = disk: Cloud Hypervisor 50.0 would guess"
     expect_err_has "50.1 or later"
+    head -c 4096 /dev/zero >more.img
+    capture fc --set "machine.disk=$PWD/more.img" -- true
+    expect_status 125
+    expect_err_has "machine.disk: Cloud Hypervisor 50.0 would guess"
     fake version=50.1
     capture fc "${scratch[@]}" -- echo written
     expect_status 0

@@ -86,6 +86,11 @@ test_through_the_jailer() {
     capture fc --set machine.scratch=disk --set resources.disk=300M -- echo disked # more than its memory's files
     expect_status 0
     expect_out disked
+    head -c 65536 /dev/urandom >more.img
+    chmod 600 more.img
+    capture fc --set "machine.disk=$PWD/more.img" -- echo further # root's own, which the jail's id may read
+    expect_status 0
+    expect_out further
     fc --detach --name jailed -- sleep 600 >id
     PID=$(pgrep -f "^/firecracker --id $(cat id) --start-time-us [0-9]* .* --api-sock /run/api.sock")
     [ "$(awk '/^Uid:/ { print $2 }' "/proc/$PID/status")" -ge 65536 ] || fail "no id of a subordinate range"

@@ -209,6 +209,29 @@ prove_card() {
     cofferdam kill card
 }
 
+# Further disks are there in order; whatever the guest tries, the host's files stay as they were. ARGUMENT… are of
+# machine(); defines further() and held().
+prove_further_disks() { # [ARGUMENT…]
+    local before
+    head -c 1M /dev/urandom >"$T/one.img"
+    { echo "the second"; head -c 65525 /dev/zero; } >"$T/two,readonly=off.img"
+    chmod 600 "$T"/*.img
+    held() { sha256sum "$T"/*.img; stat -c '%a %s %y' "$T"/*.img; }
+    before=$(held)
+    FURTHER=("$@" --set "machine.disk=$T/one.img $T/two,readonly=off.img")
+    further() { machine "${FURTHER[@]}" "$@"; }
+    further -- cat /dev/disk1 >one.read
+    cmp one.read "$T/one.img" || fail "the first disk reads otherwise"
+    capture further --user 1000 --set machine.scratch=disk --set resources.disk=64M -- head -n 1 /dev/disk2
+    expect_status 0
+    expect_out "the second"
+    capture further -- sh -c 'chmod 666 /dev/disk1; for d in 1 2; do
+        dd if=/dev/zero of=/dev/disk$d bs=4096 count=1 conv=notrunc,fsync 2>/dev/null && echo "$d was written to"; done
+        [ ! -e /dev/disk3 ] || echo another; head -n 1 /dev/disk2'
+    expect_out "the second"
+    expect_equal "$(held)" "$before" "the host's files"
+}
+
 # More than its memory holds.
 prove_scratch() {
     [ -x /usr/sbin/mke2fs ] || need mke2fs

@@ -4,7 +4,7 @@
 # ACCEPT_RUNTIMES=qemu runs the same on QEMU, emulated or not: the script itself can be tried where there is neither.
 # shellcheck disable=SC2034 # read by what is sourced
 REAL=${ACCEPT_RUNTIMES:-firecracker} ACCEPT_RUNTIMES=${ACCEPT_RUNTIMES:-firecracker} TESTS="test_it_is_the_choice test_large_streams
-test_its_own_kernel test_its_metrics test_kill_9_of_init_inside test_a_full_disk test_a_scratch_disk test_a_card test_clones test_warm"
+test_its_own_kernel test_its_metrics test_kill_9_of_init_inside test_a_full_disk test_a_scratch_disk test_further_disks test_a_card test_clones test_warm"
 
 machine() { cofferdam run --boundary microvm --runtime "$REAL" --image small --memory 192M --cpus 1 "$@"; }
 vmm_of() { pgrep -f "(--id|cofferdam-)[ ]?$1" | head -n 1; }
@@ -60,6 +60,12 @@ test_a_full_disk() {
 test_a_scratch_disk() {
     need_machine_of "$REAL"
     prove_scratch
+}
+
+test_further_disks() {
+    need_machine_of "$REAL"
+    prove_further_disks
+    await 5 nothing_runs
 }
 
 test_a_card() {

@@ -35,6 +35,40 @@ test_rates_of_the_disk() {
     expect_out_has "machine.disk-operations: QEMU is not told to keep it"
 }
 
+# Further disks are the host's files, each to read alone, whatever its guest writes elsewhere.
+test_further_disks() {
+    [ -x /usr/sbin/mke2fs ] || need mke2fs
+    local n
+    fake
+    head -c 65536 /dev/urandom >"$T/one.img"
+    head -c 4096 /dev/zero >"$T/the second.img"
+    chmod 600 "$T"/*.img
+    further() { fc --set "machine.disk=\"$T/one.img\" \"$T/the second.img\"" "$@"; }
+    capture further -- echo read
+    expect_status 0
+    expect_out read
+    capture further --set machine.scratch=disk --set resources.disk=64M -- echo both
+    expect_status 0
+    expect_out both
+    further --detach --name reading -- sleep 600 >id
+    PID=$(vmm_of_this)
+    if [ "$(id -u)" = 0 ]; then
+        cmp "/proc/$PID/root/disk1" "$T/one.img" || fail "another file"
+        cmp "/proc/$PID/root/disk2" "$T/the second.img" || fail "another file"
+        for n in 1 2; do
+            grep -q " /disk$n ro,nosuid,nodev" "/proc/$PID/mountinfo" || fail "not to be read alone"
+        done
+    fi
+    capture cofferdam snapshot create reading --name of-reading
+    expect_status 125
+    expect_err_has "no snapshot of it can be taken"
+    cofferdam kill reading
+    capture fc --set "machine.disk=$T/none.img" -- true
+    expect_status 125
+    expect_err_has none.img
+    await 5 nothing_runs
+}
+
 # What its guest changes goes to a second disk, without a name on the host; that fails, and leaves nothing.
 test_a_scratch_disk() {
     [ -x /usr/sbin/mke2fs ] || need mke2fs

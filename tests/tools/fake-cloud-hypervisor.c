@@ -229,6 +229,7 @@ static void add_to(const char *list, const json_t *body, struct answer *a)
 static void on_add_disk(const json_t *body, struct answer *a)
 {
     add_to("disks", body, a);
+    guest_has_disk(text_of(body, "serial"));
 }
 
 static void on_add_net(const json_t *body, struct answer *a)

@@ -178,6 +178,8 @@ static void on_drive(const json_t *body, struct answer *a)
               os_error(r), path ? path : "");
     else if (json_is_true(json_object_get(body, "is_root_device")) && root_devices++)
         fault(a, "Drive config error: A root block device already exists!");
+    else
+        guest_has_disk(NULL);
 }
 
 static void on_net(const json_t *body, struct answer *a)

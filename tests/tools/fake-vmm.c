@@ -336,6 +336,28 @@ static void guest_start(const struct agent_frame *f)
     }
 }
 
+/* Its disks, in their order, by their serial numbers ("": one nobody has said). */
+static char disks[16][24];
+static size_t disks_count;
+
+void guest_has_disk(const char *serial)
+{
+    if (disks_count < sizeof(disks) / sizeof(disks[0]))
+        snprintf(disks[disks_count++], sizeof(disks[0]), "%s", serial ? serial : "");
+}
+
+static bool guest_sees(const char *source)
+{
+    size_t at = 0;
+    if (strncmp(source, "block:vd", 8) == 0)
+        return source[8] >= 'a' && (size_t)(source[8] - 'a') < disks_count;
+    if (strncmp(source, "serial:", 7) != 0)
+        return true; /* no disk */
+    while (at < disks_count && strcmp(disks[at], source + 7) != 0)
+        at++;
+    return at < disks_count;
+}
+
 static void guest_step(const struct agent_frame *f)
 {
     struct agent_step_view v;
@@ -353,6 +375,11 @@ static void guest_step(const struct agent_frame *f)
         payload[0] = ENODEV;
         snprintf(payload + 4, 40, "upper");
         guest_say(AGENT_BROKEN, 0, payload, 4 + 6);
+    }
+    if (v.head.kind == AGENT_STEP_DEVICE && !guest_sees(v.source)) {
+        payload[0] = ENODEV;
+        snprintf(payload + 4, 40, "%s", v.source);
+        guest_say(AGENT_BROKEN, 0, payload, 4 + 1 + strnlen(v.source, 39));
     }
     if (v.head.kind == AGENT_STEP_HOSTNAME)
         snprintf(guest.ready.hostname, sizeof(guest.ready.hostname), "%.60s", v.source);

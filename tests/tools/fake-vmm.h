@@ -90,6 +90,7 @@ int guest_load(const char *state, const char *memory);
 size_t guest_memory(void); /* of the one that was loaded */
 size_t guest_size(void);   /* of its state's file */
 void guest_prints_balloon(size_t mib);
+void guest_has_disk(const char *serial); /* one more; NULL: it has a number of its own */
 void guest_begin(void);    /* as a guest's connection to port 1024 of the host arrives */
 
 /* Its card, by the tap of this name, and whether that is up or can be made so; 0 or -errno. */

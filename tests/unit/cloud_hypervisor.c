@@ -58,6 +58,25 @@ static void test_scratch_disk(void **state)
     }
 }
 
+/* Each by its serial number; nothing is guessed of them, and its own Landlock lets it read them. */
+static void test_further_disks(void **state)
+{
+    char one[] = "/data.img", two[] = "/b c.img", *disks[] = {one, two, NULL};
+    struct plan p = machine("/usr/bin/cloud-hypervisor");
+    p.machine.disks = disks;
+    p.machine.version = "50.1";
+    autofree char *text = shown(cloud_hypervisor_boot(&p));
+    assert_non_null(strstr(text, "{\"path\":\"/disk1\",\"access\":\"r\"},"
+                                 "{\"path\":\"/disk2\",\"access\":\"r\"}]"));
+    for (char n = '1'; n <= '2'; n++) {
+        autofree char *want =
+            str_format("PUT /api/v1/vm.add-disk {\"path\":\"/disk%c\",\"readonly\":true,"
+                       "\"id\":\"disk%c\",\"serial\":\"disk%c\",\"image_type\":\"Raw\"}\n",
+                       n, n, n);
+        assert_non_null(strstr(text, want));
+    }
+}
+
 static void test_network(void **state)
 {
     struct plan p = machine("/usr/bin/cloud-hypervisor");
@@ -186,15 +205,11 @@ static void test_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cold_start),
-        cmocka_unit_test(test_network),
-        cmocka_unit_test(test_scratch_disk),
-        cmocka_unit_test(test_rates_of_the_disk),
-        cmocka_unit_test(test_jail),
-        cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_warm_clone),
-        cmocka_unit_test(test_jails_of_snapshots),
+        cmocka_unit_test(test_cold_start),        cmocka_unit_test(test_network),
+        cmocka_unit_test(test_scratch_disk),      cmocka_unit_test(test_further_disks),
+        cmocka_unit_test(test_rates_of_the_disk), cmocka_unit_test(test_jail),
+        cmocka_unit_test(test_counters),          cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_warm_clone),        cmocka_unit_test(test_jails_of_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,34 @@ static void test_rates_of_the_disk(void **state)
                                  "\"refill_time\":1000}}}\n"));
 }
 
+/* Behind the scratch disk, as /dev knows them by their order, and to read alone. */
+static void test_further_disks(void **state)
+{
+    char one[] = "/data.img", two[] = "/b c.img", *disks[] = {one, two, NULL};
+    struct plan p = machine("/usr/bin/firecracker");
+    p.machine.disks = disks;
+    p.machine.scratch = true;
+    autofree char *text = shown(firecracker_boot(&p));
+#define DRIVE(name, path)                                                          \
+    "PUT /drives/" name " {\"drive_id\":\"" name "\",\"path_on_host\":\"" path     \
+    "\",\"is_root_device\":false,\"is_read_only\":true,\"cache_type\":\"Unsafe\"," \
+    "\"io_engine\":\"Sync\"}\n"
+    const char *at = strstr(text, DRIVE("disk1", "/disk1") DRIVE("disk2", "/disk2"));
+    assert_non_null(at);
+    assert_true(at > strstr(text, "PUT /drives/scratch "));
+    struct plan *j = vmm_jail_meeting(&p);
+    for (size_t i = 0, found = 0; i < j->mounts_count || found != 2; i++) {
+        assert_true(i < j->mounts_count);
+        const struct plan_mount *m = &j->mounts[i];
+        if (!str_starts(m->target, VMM_MORE))
+            continue;
+        assert_string_equal(m->source, disks[found]);
+        assert_int_equal(m->target[strlen(VMM_MORE)], '1' + (char)found++);
+        assert_true(m->flags & PLAN_MOUNT_RO);
+    }
+    plan_free(j);
+}
+
 /* What it may write beside its sockets has no name by then; what it goes on from it reads. */
 static void test_jails_of_snapshots(void **state)
 {
@@ -515,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_scratch_disk),
         cmocka_unit_test(test_warm_clone),
         cmocka_unit_test(test_rates_of_the_disk),
+        cmocka_unit_test(test_further_disks),
         cmocka_unit_test(test_jails),
         cmocka_unit_test(test_a_guest_that_boasts),
         cmocka_unit_test(test_jails_of_snapshots),
