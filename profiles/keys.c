@@ -379,11 +379,14 @@ const struct key keys[KEY_COUNT] = {
         "none. Needs mke2fs.",
         BOTH, KEY_USED_MICROVM, "the microvm boundary"},
     [KEY_MACHINE_SHARES] = {
-        "machine", "shares", KEY_TYPE_WORD, "none|9p", "none", "none|9p",
+        "machine", "shares", KEY_TYPE_WORD, "none|9p|virtiofs", "none", "none|9p|virtiofs",
         "What becomes of read-only folders of this host in a microVM. *none*: they are refused, a copy (files.copy-in) "
         "is the stronger choice. *9p*: QEMU serves them while it runs, so that the guest speaks to code that opens "
         "this host's files. It sees those folders alone, and cannot write. There are no snapshots then. QEMU alone, "
-        "and a kernel that has 9p: Debian's for clouds does not.",
+        "and a kernel that has 9p: Debian's for clouds does not. *virtiofs*: a process of virtiofsd serves each, in a "
+        "jail of its own with that folder and nothing else of this host's, where it cannot be written; it also has all "
+        "of the guest's memory. When one ends, so does the machine. QEMU and Cloud Hypervisor, a kernel that has "
+        "virtiofs, and the virtiofsd that came with QEMU up to 7.2.",
         BOTH, KEY_USED_MICROVM, "the microvm boundary"},
     [KEY_MACHINE_DISK_BANDWIDTH] = {
         "machine", "disk-bandwidth", KEY_TYPE_SIZE, NULL, NULL, "SIZE",

@@ -110,7 +110,7 @@ static int launching_machine(struct launching *l, struct error *e)
                                    .leads_out =
                                        str_equal(settings_text(s, KEY_NETWORK_MODE), "private"),
                                    .scratch = launching_scratch(s),
-                                   .shares = str_equal(settings_text(s, KEY_MACHINE_SHARES), "9p")};
+                                   .shares = settings_text(s, KEY_MACHINE_SHARES)};
     l->machine = NEW(struct machine_parts);
     int r = machine_find_parts(&l->dirs, &w, l->request.image ? l->image : NULL, l->machine, e);
     l->request.parts = r < 0 ? NULL : &l->machine->parts;

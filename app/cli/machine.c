@@ -81,6 +81,15 @@ static int machine_kernel_told(const char *cache, const struct kernel *k, char *
     return 0;
 }
 
+static unsigned machine_shares(const struct machine_parts *m, const struct machine_wish *w)
+{
+    if (!plan_runtime_shares(m->parts.runtime, w->shares)) /* plan_check() says so */
+        return 0;
+    return str_equal(w->shares, "virtiofs") ? 1u << KERNEL_VIRTIOFS
+           : str_equal(w->shares, "9p")     ? 1u << KERNEL_9P
+                                            : 0;
+}
+
 /* A vmlinux starts a quarter of a second sooner than the kernel that unpacks itself. */
 static int machine_kernel(struct machine_parts *m, const struct dirs *d, const struct kernel *k,
                           const struct machine_wish *wish, struct error *e)
@@ -103,7 +112,7 @@ static int machine_kernel(struct machine_parts *m, const struct dirs *d, const s
         .cache = d->cache,
         .kernel = k,
         .drivers = machine_drivers_of(m, wish) | (wish->scratch ? 1u << KERNEL_EXT4 : 0) |
-                   (wish->leads_out ? 1u << KERNEL_NET : 0) | (wish->shares ? 1u << KERNEL_9P : 0),
+                   (wish->leads_out ? 1u << KERNEL_NET : 0) | machine_shares(m, wish),
         .init = init};
     r = initramfs_make(&w, &m->initramfs, e);
     if (r < 0)
@@ -248,6 +257,15 @@ static int machine_guest(struct machine_parts *m, const struct dirs *d,
     return r;
 }
 
+static void machine_virtiofsd(struct machine_parts *m, const struct dirs *d)
+{
+    struct error why;
+    if (virtiofsd_facts(d->cache, &m->virtiofsd, &why) < 0)
+        m->parts.no_virtiofsd = m->no_virtiofsd = str_dup(why.text);
+    m->parts.virtiofsd = m->virtiofsd.program;
+    m->parts.virtiofsd_files = m->virtiofsd.files;
+}
+
 int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
                        struct images_launch *image, struct machine_parts *ret, struct error *e)
 {
@@ -275,6 +293,8 @@ int machine_find_parts(const struct dirs *d, const struct machine_wish *w,
         machine_overlay(m, d, w);
         return 0;
     }
+    if (str_equal(w->shares, "virtiofs"))
+        machine_virtiofsd(m, d);
     return machine_guest(m, d, w, image, e);
 }
 
@@ -395,6 +415,8 @@ int machine_find_whole(const struct dirs *d, const struct machine_whole *w, uint
 void machine_parts_done(struct machine_parts *m)
 {
     vmm_facts_done(&m->facts);
+    vmm_facts_done(&m->virtiofsd);
+    free(m->no_virtiofsd);
     kernel_list_done(&m->kernels);
     initramfs_done(&m->initramfs);
     disk_done(&m->disk);

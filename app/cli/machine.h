@@ -11,6 +11,8 @@
 
 struct machine_parts {
     struct vmm_facts facts;         /* owned */
+    struct vmm_facts virtiofsd;     /* owned; where it serves folders */
+    char *no_virtiofsd;             /* owned */
     struct kernel_list kernels;     /* owned */
     struct initramfs initramfs;     /* owned */
     struct disk disk;               /* owned */
@@ -30,7 +32,7 @@ struct machine_wish {
     bool warm;
     bool leads_out;     /* it has a network */
     uint64_t scratch;   /* bytes of a scratch disk; 0: none */
-    bool shares;        /* folders of the host are served to it */
+    const char *shares; /* how folders of the host are served to it: "9p", "virtiofs"; "none" */
     char *const *disks; /* further ones, of a microVM */
     bool whole;         /* at the vm boundary, where it has a chipset */
     const char *disk;   /* that it boots; "" or NULL: none */

@@ -111,6 +111,9 @@ static int choice_try(const struct choice_row *c, const struct dirs *d,
         r = error_set(e, ENOTSUP, "it starts from no template (machine.warm)");
     if (r == 0 && w->leads_out && !plan_runtime_leads_out(c->runtime))
         r = error_set(e, ENOTSUP, "it has no network here (network.mode)");
+    if (r == 0 && !str_empty(w->shares) && !str_equal(w->shares, "none") &&
+        !plan_runtime_shares(c->runtime, w->shares))
+        r = error_set(e, ENOTSUP, "it serves no folders so (machine.shares = %s)", w->shares);
     if (r == 0 && !str_empty(w->type) && !str_equal(w->type, "auto") &&
         !str_equal(w->type, "microvm"))
         r = error_set(e, ENOTSUP, "machine.type = %s", w->type);

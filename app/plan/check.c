@@ -289,6 +289,13 @@ void check_machine_accel(struct check *c)
                    m->no_kvm ? "; " : "", m->no_kvm ? m->no_kvm : "");
 }
 
+static const char *check_share_mend(const char *runtime)
+{
+    return plan_runtime_shares(runtime, "9p")         ? "or --set machine.shares=9p, "
+           : plan_runtime_shares(runtime, "virtiofs") ? "or --set machine.shares=virtiofs, "
+                                                      : "";
+}
+
 void check_machine_files(struct check *c)
 {
     for (size_t i = 0; i < c->p->mounts_count; i++) {
@@ -303,7 +310,7 @@ void check_machine_files(struct check *c)
                 ? str_dup("--set files.home=empty")
                 : str_format("--copy-in %s:%s, %sor --boundary container", m->source, m->target,
                              shown && c->p->boundary == PLAN_MICROVM
-                                 ? "or --set machine.shares=9p, "
+                                 ? check_share_mend(c->p->runtime)
                                  : "");
         check_refuse(c, mend, "%s (%s) would be a folder of this host inside a machine%s",
                      m->target, m->origin,
@@ -336,15 +343,27 @@ static void check_machine_keys(struct check *c)
 static void check_machine_shares(struct check *c)
 {
     const struct plan_machine *m = &c->p->machine;
+    const char *how = m->served ? "virtiofs" : "9p";
+    bool so = plan_runtime_shares(c->p->runtime, "virtiofs");
     if (!m->shares)
         return;
-    if (!str_equal(c->p->runtime, "qemu"))
-        check_refuse(c, "--runtime qemu, or --set machine.shares=none and --copy-in",
-                     "machine.shares = 9p: %s serves no folders", c->p->runtime);
+    if (!plan_runtime_shares(c->p->runtime, how))
+        check_refuse(c,
+                     so ? "--set machine.shares=virtiofs, or machine.shares=none and --copy-in"
+                        : "--runtime qemu, or --set machine.shares=none and --copy-in",
+                     "machine.shares = %s: %s serves no folders%s", how, c->p->runtime,
+                     so ? " so" : "");
+    else if (m->served && m->program && !m->virtiofsd)
+        check_refuse(c,
+                     "apt install qemu-system-common (Debian 12), or --set machine.shares=none and "
+                     "--copy-in",
+                     "machine.shares = virtiofs: %s",
+                     m->no_virtiofsd ? m->no_virtiofsd : "there is no virtiofsd");
     else
         check_warn(c, "--copy-in instead of --mount",
-                   "machine.shares = 9p: weaker than a copy, since the guest speaks to code that "
-                   "opens files of this host; no snapshots while it is so");
+                   "machine.shares = %s: weaker than a copy, since the guest speaks to code that "
+                   "opens files of this host; no snapshots while it is so",
+                   how);
     if (m->warm)
         check_refuse(c, "--set machine.warm=no, or --set machine.shares=none",
                      "machine.warm = yes: no template is made of a machine that has shares");
@@ -412,9 +431,11 @@ void check_machine_kernel(struct check *c)
     const struct plan_machine *m = &c->p->machine;
     if (!m->kernel || !m->initramfs)
         check_refuse(c,
-                     m->shares ? "--set machine.kernel=RELEASE of one that has 9p (Debian's "
-                                 "linux-image-amd64), or machine.shares=none and --copy-in"
-                               : "cofferdam image kernel import PACKAGE.deb…",
+                     m->served   ? "--set machine.kernel=RELEASE of one that has virtiofs, or "
+                                   "machine.shares=none and --copy-in"
+                     : m->shares ? "--set machine.kernel=RELEASE of one that has 9p (Debian's "
+                                   "linux-image-amd64), or machine.shares=none and --copy-in"
+                                 : "cofferdam image kernel import PACKAGE.deb…",
                      "%s", m->no_kernel ? m->no_kernel : "there is no kernel to boot");
     if (m->memory < 64ull << 20)
         check_refuse(c, "--memory 256M", "resources.memory: a machine needs at least 64M");

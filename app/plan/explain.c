@@ -223,9 +223,11 @@ static void explain_mount(struct explain *x, const struct plan_mount *m)
                 str_equal(m->source, "/root") || str_equal(m->source, "/etc");
     if (plan_is_machine(x->p) && x->p->machine.shares)
         explain_add(x, 30, "host files", "--copy-in instead of --mount",
-                    "%s is served by the machine's program while it runs: the guest's kernel "
+                    "%s is served by %s while it runs: the guest's kernel "
                     "speaks to code that opens files of this host, which a copy spares",
-                    shown);
+                    shown,
+                    x->p->machine.served ? "virtiofsd, in a jail of its own,"
+                                         : "the machine's program");
     explain_add(x, writable ? (wide ? 100 : 50) : (wide ? 80 : 20), "host files", close,
                 writable ? "%s of the host: read and changed there at once"
                          : "%s of the host: read, not changed",

@@ -89,7 +89,8 @@ void build_machine(struct build *b)
     m->memory = machine_memory(p);
     m->warm = settings_bool(b->s, KEY_MACHINE_WARM);
     m->scratch = str_equal(settings_text(b->s, KEY_MACHINE_SCRATCH), "disk");
-    m->shares = str_equal(settings_text(b->s, KEY_MACHINE_SHARES), "9p");
+    m->served = str_equal(settings_text(b->s, KEY_MACHINE_SHARES), "virtiofs");
+    m->shares = m->served || str_equal(settings_text(b->s, KEY_MACHINE_SHARES), "9p");
     m->disk_bandwidth = settings_number(b->s, KEY_MACHINE_DISK_BANDWIDTH);
     m->disk_operations = settings_number(b->s, KEY_MACHINE_DISK_OPERATIONS);
     machine_ids(p, b->host);
@@ -116,6 +117,12 @@ void build_machine(struct build *b)
     m->root_type = str_dup_or_null(parts->root_type);
     m->blank = m->scratch ? str_dup_or_null(parts->blank) : NULL;
     m->no_blank = m->scratch ? str_dup_or_null(parts->no_blank) : NULL;
+    if (!m->served || !parts->virtiofsd) {
+        m->no_virtiofsd = m->served ? str_dup_or_null(parts->no_virtiofsd) : NULL;
+        return;
+    }
+    m->virtiofsd = str_dup(parts->virtiofsd);
+    m->virtiofsd_files = strv_copy(parts->virtiofsd_files);
 }
 
 /* Inside, all of /proc is the guest's own kernel's: there is nothing of the host's to hide. */

@@ -18,8 +18,8 @@ const char *const plan_map_names[] = {"self", "parent", "helper", NULL};
 const char *const plan_mount_names[] = {
     "overlay", "bind", "tmpfs",     "proc", "sysfs",   "devpts", "mqueue", "cgroup",
     "device",  "mask", "read-only", "dir",  "symlink", "file",   "copy",   NULL};
-const char *const plan_flag_names[] = {"ro",   "nosuid", "nodev", "noexec", "optional", "owned",
-                                       "lent", "kept",   "made",  "public",
+const char *const plan_flag_names[] = {"ro",     "nosuid",   "nodev", "noexec", "optional",
+                                       "owned",  "lent",     "kept",  "made",   "public",
                                        "follow", "writable", NULL};
 const char *const plan_accel_names[] = {"kvm", "tcg", NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
@@ -70,6 +70,12 @@ bool plan_runtime_warms(const char *runtime)
 bool plan_runtime_leads_out(const char *runtime)
 {
     return runtime_is_of_microvms(runtime);
+}
+
+bool plan_runtime_shares(const char *runtime, const char *how)
+{
+    return str_equal(runtime, "qemu") ||
+           (str_equal(how, "virtiofs") && plan_runtime_is(runtime, "cloud-hypervisor"));
 }
 
 bool plan_memory_is_one_piece(const struct plan_machine *m)

@@ -31,6 +31,9 @@ static void plan_machine_done(struct plan_machine *m)
     free(m->root_type);
     free(m->blank);
     free(m->no_blank);
+    free(m->virtiofsd);
+    free(m->no_virtiofsd);
+    strv_free(m->virtiofsd_files);
     free(m->uri);
     strv_free(m->client);
     free(m->folder);

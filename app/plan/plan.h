@@ -175,7 +175,11 @@ struct plan_machine {
     uint64_t disk_bandwidth;  /* bytes a second; 0: no bound */
     uint64_t disk_operations; /* a second; 0: no bound */
     bool scratch;     /* what changes goes to a disk of limits.disk bytes, not into its memory */
-    bool shares;      /* its BINDs, all read-only, are served by its program (9p) */
+    bool shares;      /* its BINDs, all read-only, are served by its program (9p), or: */
+    bool served;      /* by virtiofsd, a process beside it for each */
+    char *virtiofsd;  /* owned; NULL: there is none that will do: */
+    char *no_virtiofsd;     /* owned; why, with the mend */
+    char **virtiofsd_files; /* owned; its libraries */
     char *blank;      /* owned; what that disk begins as; the disk is made beside it, without a name */
     char *no_blank;   /* owned; why there is none, with the mend */
     char *program;    /* owned; NULL: it is not installed */
@@ -314,6 +318,8 @@ struct plan_parts {
     const char *kernel, *no_kernel, *release, *initramfs;
     const char *root, *root_type;
     const char *blank, *no_blank;
+    const char *virtiofsd, *no_virtiofsd;
+    char *const *virtiofsd_files;
     const char *disk_format; /* of the disk it boots, to QEMU by itself */
     uint64_t disk_size;      /* that the guest sees, bytes */
     const char *uri, *folder, *sockets, *loader, *vars; /* of a vm; folder: where each gets its own */
@@ -419,10 +425,14 @@ bool plan_runtime_is(const char *runtime, const char *name);
 
 /* Machines of this runtime can begin from a template (machine.warm) and take snapshots of memory. */
 bool plan_runtime_warms(const char *runtime);
+/* A microVM of this runtime can be served folders so: machine.shares = "9p", "virtiofs". */
+bool plan_runtime_shares(const char *runtime, const char *how);
 /* A microVM of this runtime can have a network that leads out (network.mode = private). */
 bool plan_runtime_leads_out(const char *runtime);
 /* Of one with more the chipset puts it in two pieces: no template and no snapshot is made of it. */
 bool plan_memory_is_one_piece(const struct plan_machine *m);
+/* Paths below /proc that concern the whole machine: what is masked where a process has its own. */
+const char *const *plan_proc_hidden(size_t *ret_count);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 /*

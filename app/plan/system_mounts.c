@@ -23,6 +23,12 @@ static const char *const proc_hidden[] = {
 /* Of sysfs programs want to know how many processors there are; nothing else of it is shown. */
 static const char *const sys_shown[] = {"/sys/devices/system/cpu", "/sys/devices/system/node"};
 
+const char *const *plan_proc_hidden(size_t *ret_count)
+{
+    *ret_count = ARRAY_SIZE(proc_hidden);
+    return proc_hidden;
+}
+
 void build_proc(struct build *b)
 {
     build_step(b, PLAN_MOUNT_PROC, NULL, "/proc", PLAN_MOUNT_TAME | PLAN_MOUNT_NOEXEC);

@@ -67,7 +67,7 @@ int guest_copies_begin(const struct plan *p, struct guest_copies *ret, struct er
 
 struct ask_sources {
     struct guest_copies *copies;
-    const char *shares;
+    const char *shares, *shares_type;
     unsigned shared;
 };
 
@@ -103,7 +103,7 @@ static int ask_share(void *data, struct agent_host *h, const struct plan_mount *
         &(struct agent_guest_step){.kind = AGENT_STEP_SHARE,
                                    .flags = AGENT_STEP_RO | AGENT_STEP_NOSUID | AGENT_STEP_NODEV,
                                    .source = tag,
-                                   .content = "9p",
+                                   .content = s->shares_type,
                                    .target = m->target},
         e);
 }
@@ -138,7 +138,7 @@ static int ask_network(struct agent_host *h, const struct plan *p, struct error 
 static int ask_all(struct agent_host *h, const struct plan *p, const struct guest_disks *d,
                    struct guest_copies *copies, const struct launch_env *env, struct error *e)
 {
-    struct ask_sources s = {.copies = copies, .shares = d->shares};
+    struct ask_sources s = {.copies = copies, .shares = d->shares, .shares_type = d->shares_type};
     const struct agent_guest_sources sources = {
         .bind = ask_share, .copy = ask_next_copy, .data = &s, .more = d->more};
     int r = agent_guest_refresh(h, p->hostname, e);

@@ -28,8 +28,9 @@ struct guest_disks {
     const char *scratch, *scratch_type; /* NULL: what it changes is in its memory */
     const char *more;                   /* the first of machine.disks, which come in their order;
                                            NULL: they have serial numbers */
-    const char *shares;                 /* the tag of the plan's first BIND is this and "0" (9p);
+    const char *shares;                 /* the tag of the plan's first BIND is this and "0";
                                            NULL: it may have none */
+    const char *shares_type;            /* "9p", "virtiofs" */
 };
 
 /*

@@ -60,7 +60,9 @@ static int cloud_hypervisor_check(const struct plan *p, const struct plan_host *
     if (r == 0 && m->cpu_model && !str_equal(m->cpu_model, "host"))
         r = error_set(e, ENOTSUP, "machine.cpus-model = %s: Cloud Hypervisor has host",
                       m->cpu_model);
-    return r < 0 ? r : cloud_hypervisor_takes(p, e);
+    if (r == 0)
+        r = cloud_hypervisor_takes(p, e);
+    return r < 0 ? r : vmm_kind_check_shares(p, e);
 }
 
 const struct backend cloud_hypervisor_backend = {

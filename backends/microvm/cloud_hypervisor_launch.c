@@ -91,6 +91,7 @@ static int cloud_hypervisor_measure(struct vmm_control *c, struct launch_sample 
 
 static const struct vmm_driver cloud_hypervisor_driver = {
     .name = "cloud-hypervisor",
+    .served = true,
     .jail = cloud_hypervisor_jail,
     .argv = cloud_hypervisor_argv,
     VMM_API_CONTROL,

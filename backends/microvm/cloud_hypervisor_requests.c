@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define CHANCE "/dev/urandom"
+enum { SHARE_QUEUE = 1024 };
 /* What is not there it takes for a device of its own making, and up to 48 gives it an address. */
 #define LOOK "/sys/class/net/" VMM_TAP
 
@@ -98,6 +99,24 @@ static json_t *boot_rules(const struct plan *p)
     return o;
 }
 
+/* Queues as its own are by default; all of the memory is whose it is that serves. */
+static void boot_shares(const struct plan *p, json_t *o)
+{
+    unsigned served = vmm_served(p);
+    if (!served)
+        return;
+    json_object_set_new(json_object_get(o, "memory"), "shared", json_true());
+    json_t *list = json_array();
+    for (unsigned n = 0; n < served; n++) {
+        autofree char *tag = str_format(VMM_SHARE_TAG "%u", n);
+        autofree char *path = str_format(VMM_MEET_SHARE "%u", n);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:i, s:i, s:s}", "tag", tag, "socket", path,
+                                        "num_queues", 1, "queue_size", SHARE_QUEUE, "id", tag));
+    }
+    json_object_set_new(o, "fs", list);
+}
+
 /* Every device has a name: a snapshot's state is of the machine that this describes again. */
 static json_t *boot_config(const struct plan *p)
 {
@@ -124,6 +143,7 @@ static json_t *boot_config(const struct plan *p)
         json_object_set_new(
             o, "net", json_pack("[{s:s, s:s, s:s}]", "id", "eth0", "tap", VMM_TAP, "mac", mac));
     }
+    boot_shares(p, o);
     return o;
 }
 
@@ -141,6 +161,7 @@ struct api_requests cloud_hypervisor_boot(const struct plan *p)
     struct api_requests r = {0};
     json_t *o = boot_config(p), *one;
     json_t *disks = boot_take(o, "disks"), *net = boot_take(o, "net");
+    json_t *shares = boot_take(o, "fs");
     json_t *vsock = boot_take(o, "vsock");
     size_t i;
     api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.create", o);
@@ -148,9 +169,12 @@ struct api_requests cloud_hypervisor_boot(const struct plan *p)
         api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-disk", json_incref(one));
     json_array_foreach(net, i, one)
         api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-net", json_incref(one));
+    json_array_foreach(shares, i, one)
+        api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-fs", json_incref(one));
     api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.add-vsock", vsock);
     json_decref(disks);
     json_decref(net);
+    json_decref(shares);
     api_requests_add(&r, "PUT", CLOUD_HYPERVISOR_API "vm.boot", NULL);
     return r;
 }

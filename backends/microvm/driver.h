@@ -18,6 +18,7 @@ struct vmm_driver {
      * guest's kernel prints on its standard output. */
     bool meets;
     bool disks_by_order; /* as they are said, from /dev/vda; else they have serial numbers */
+    bool served; /* virtiofsd may serve folders to its guest: VMM_MEET_SHARE, or vmm_share_fd() */
 
     struct plan *(*jail)(const struct plan *p); /* as vmm_jail(), which NULL means */
 

@@ -29,6 +29,12 @@ int qemu_facts(const char *cache, struct vmm_facts *ret, struct error *e);
 int vmm_facts_of(const char *cache, const char *name, const char *path, struct vmm_facts *ret,
                  struct error *e);
 
+/*
+ * The same of virtiofsd. -ENOENT: it is not installed; -ENOTSUP: none that is driven here, which is
+ * the one that came with QEMU up to 7.2.
+ */
+int virtiofsd_facts(const char *cache, struct vmm_facts *ret, struct error *e);
+
 /* The libraries a program needs, as its own loader finds them; its loader first. NULL with text. */
 char **vmm_libraries(const char *program, struct error *e);
 

@@ -1,8 +1,11 @@
 #include "backends/microvm/health.h"
 
+#include "backends/microvm/vmm.h"
 #include "backends/net/translator.h"
 #include "base/dirs.h"
 #include "base/fd.h"
+
+#include <sys/stat.h>
 
 int vmm_kind_probe(const struct vmm_kind *k, const struct plan_host *host,
                    struct backend_health *ret, struct vmm_facts *ret_facts)
@@ -48,6 +51,23 @@ int vmm_kind_check(const struct vmm_kind *k, const struct plan *p, struct error 
         return error_set(e, EPROTO, "%s does not say its version", m->program);
     int r = k->known(m->version, e);
     return r < 0 ? r : net_check(p, e);
+}
+
+int vmm_kind_check_shares(const struct plan *p, struct error *e)
+{
+    const struct plan_mount *m;
+    for (unsigned n = 0; p->machine.shares && (m = vmm_share(p, n)); n++) {
+        struct stat st;
+        if (n == VMM_SHARES_MAX)
+            return error_set(e, ENOTSUP, "a machine serves at most %d folders; --copy-in",
+                             VMM_SHARES_MAX);
+        if (stat(m->source, &st) < 0)
+            return error_errno(e, errno, "%s", m->source);
+        if (!S_ISDIR(st.st_mode))
+            return error_set(e, ENOTSUP, "%s is no folder, which alone can be served: --copy-in",
+                             m->source);
+    }
+    return 0;
 }
 
 int vmm_kind_prepare(const struct plan *p, int *ret_filter, struct error *e)

@@ -18,6 +18,9 @@ int vmm_kind_probe(const struct vmm_kind *k, const struct plan_host *host,
                    struct backend_health *ret, struct vmm_facts *ret_facts);
 /* backend.check(): what none of them has, and its version. */
 int vmm_kind_check(const struct vmm_kind *k, const struct plan *p, struct error *e);
+/* Whether the folders that a plan has served can be: 9p and virtiofs have a folder as their root.
+ */
+int vmm_kind_check_shares(const struct plan *p, struct error *e);
 /* backend.prepare(): the filter of machines is part of the monitor. */
 int vmm_kind_prepare(const struct plan *p, int *ret_filter, struct error *e);
 

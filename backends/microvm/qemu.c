@@ -8,7 +8,6 @@
 #include "base/dirs.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 static void qemu_probe(const struct plan_host *host, struct backend_health *ret)
 {
@@ -43,27 +42,6 @@ static void qemu_probe(const struct plan_host *host, struct backend_health *ret)
     vmm_facts_done(&f);
 }
 
-/* 9p has a folder as its root. */
-static int qemu_check_shares(const struct plan *p, struct error *e)
-{
-    size_t count = 0;
-    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++) {
-        const struct plan_mount *m = &p->mounts[i];
-        struct stat st;
-        if (m->kind != PLAN_MOUNT_BIND)
-            continue;
-        if (++count > VMM_SHARES_MAX)
-            return error_set(e, ENOTSUP, "a machine serves at most %d folders; --copy-in",
-                             VMM_SHARES_MAX);
-        if (stat(m->source, &st) < 0)
-            return error_errno(e, errno, "%s", m->source);
-        if (!S_ISDIR(st.st_mode))
-            return error_set(e, ENOTSUP, "%s is no folder, which alone can be served: --copy-in",
-                             m->source);
-    }
-    return 0;
-}
-
 static int qemu_check(const struct plan *p, const struct plan_host *host, struct error *e)
 {
     static const char *const types[] = {"microvm", "q35", "pc"};
@@ -73,7 +51,7 @@ static int qemu_check(const struct plan *p, const struct plan_host *host, struct
     if (i == ARRAY_SIZE(types))
         return error_set(e, ENOTSUP, "machine.type = %s: QEMU has %sq35 and pc here",
                          p->machine.type, p->boundary == PLAN_VM ? "" : "microvm, ");
-    int r = qemu_check_shares(p, e);
+    int r = vmm_kind_check_shares(p, e);
     return r < 0 ? r : net_check(p, e);
 }
 

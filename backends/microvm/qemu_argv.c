@@ -120,13 +120,24 @@ static void argv_agent(char ***argv, const struct plan *p)
     argv_add(argv, "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME);
 }
 
+/* Who serves them is asked by descriptor, and sees the guest's memory. */
+static void argv_served(char ***argv, const struct plan *p)
+{
+    for (unsigned n = 0; n < vmm_served(p); n++) {
+        argv_add(argv, "-chardev", "socket,id=" VMM_SHARE_TAG "%u,fd=%d", n,
+                 vmm_share_fd(p) + (int)n);
+        argv_add(argv, "-device",
+                 "vhost-user-fs-%s,chardev=" VMM_SHARE_TAG "%u,tag=" VMM_SHARE_TAG "%u",
+                 argv_bus(p), n, n);
+    }
+}
+
 /* QEMU opens everything below with its own rights, which are those of its jail. */
 static void argv_shares(char ***argv, const struct plan *p)
 {
-    unsigned n = 0;
-    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++) {
-        if (p->mounts[i].kind != PLAN_MOUNT_BIND)
-            continue;
+    if (!p->machine.shares || p->machine.served)
+        return;
+    for (unsigned n = 0; vmm_share(p, n); n++) {
         argv_add(argv, "-fsdev",
                  "local,id=" VMM_SHARE_TAG "%u,path=" VMM_SHARE
                  "%u,security_model=none,readonly=on,multidevs=remap",
@@ -134,7 +145,6 @@ static void argv_shares(char ***argv, const struct plan *p)
         argv_add(argv, "-device",
                  "virtio-9p-%s,fsdev=" VMM_SHARE_TAG "%u,mount_tag=" VMM_SHARE_TAG "%u",
                  argv_bus(p), n, n);
-        n++;
     }
 }
 
@@ -191,6 +201,7 @@ static char **argv_begin(const struct plan *p, const char *machine)
         argv_disk(&argv, p, id, VMM_FDS + (int)i);
     }
     argv_shares(&argv, p);
+    argv_served(&argv, p);
     if (p->network == PLAN_NETWORK_PRIVATE)
         argv_network(&argv, p);
     if (plan_boots_disk(p))
@@ -203,9 +214,13 @@ static char **argv_begin(const struct plan *p, const char *machine)
 char **qemu_argv(const struct plan *p)
 {
     autofree char *line = guest_kernel_line(p);
-    char **argv = argv_begin(p, "");
+    bool shared = vmm_served(p);
+    char **argv = argv_begin(p, shared ? ",memory-backend=memory" : "");
     if (plan_boots_disk(p))
         return argv;
+    if (shared)
+        argv_add(&argv, "-object", "memory-backend-memfd,id=memory,size=%" PRIu64 "M,share=on",
+                 p->machine.memory >> 20);
     argv_add(&argv, "-kernel", VMM_KERNEL);
     argv_add(&argv, "-initrd", VMM_INITRAMFS);
     argv_add(&argv, "-append", "%s -- agent=port", line);

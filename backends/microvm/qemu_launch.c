@@ -136,6 +136,7 @@ static int qemu_resume(struct vmm_control *c, const struct plan *p, int state, s
 
 static const struct vmm_driver qemu_driver = {
     .name = "qemu",
+    .served = true,
     .jail = vmm_jail_leading_out,
     .argv = qemu_argv,
     .control_new = qemu_control_new,

@@ -10,6 +10,8 @@ enum {
     VMM_OVERHEAD_MIB =
         192,          /* the program, its translated code (TCG: see qemu_argv.c), the kernel */
     VMM_THREADS = 64, /* one a processor, and those that wait for disks */
+    SERVER_OVERHEAD_MIB = 64, /* virtiofsd: what it knows of each file that its guest knows */
+    SERVER_THREADS = 16,
 };
 
 static struct plan_mount *jail_step(struct plan *j, enum plan_mount_kind kind, const char *source,
@@ -41,26 +43,52 @@ static void jail_file(struct plan *j, const char *source, const char *target, bo
     jail_step(j, PLAN_MOUNT_BIND, source, target, tame | (lent ? PLAN_MOUNT_LENT : 0));
 }
 
-/* What it serves: those folders and what is mounted in them, which nobody can change there. */
+const struct plan_mount *vmm_share(const struct plan *p, unsigned share)
+{
+    for (size_t i = 0; i < p->mounts_count; i++)
+        if (p->mounts[i].kind == PLAN_MOUNT_BIND && share-- == 0)
+            return &p->mounts[i];
+    return NULL;
+}
+
+unsigned vmm_served(const struct plan *p)
+{
+    unsigned count = 0;
+    while (p->machine.served && vmm_share(p, count))
+        count++;
+    return count;
+}
+
+int vmm_share_fd(const struct plan *p)
+{
+    return VMM_FDS + (int)plan_more_disks(p);
+}
+
+/* One that is served, and what is mounted in it, which nobody can change there. */
+static void jail_share(struct plan *j, const struct plan *p, const struct plan_mount *m,
+                       const char *target)
+{
+    jail_step(j, PLAN_MOUNT_BIND, m->source, target,
+              PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC |
+                  (p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0));
+}
+
+/* What the program serves by itself. */
 static void jail_shares(struct plan *j, const struct plan *p)
 {
-    unsigned n = 0;
-    for (size_t i = 0; p->machine.shares && i < p->mounts_count; i++) {
-        const struct plan_mount *m = &p->mounts[i];
-        if (m->kind != PLAN_MOUNT_BIND)
-            continue;
-        autofree char *target = str_format(VMM_SHARE "%u", n++);
-        jail_step(j, PLAN_MOUNT_BIND, m->source, target,
-                  PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC |
-                      (p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0));
+    const struct plan_mount *m;
+    if (!p->machine.shares || p->machine.served)
+        return;
+    for (unsigned n = 0; (m = vmm_share(p, n)); n++) {
+        autofree char *target = str_format(VMM_SHARE "%u", n);
+        jail_share(j, p, m, target);
     }
 }
 
-struct plan *vmm_jail(const struct plan *p)
+/* Empty, and who is in it: nobody that matters. */
+static struct plan *jail_new(const struct plan *p)
 {
-    const struct plan_machine *m = &p->machine;
     struct plan *j = NEW(struct plan);
-    bool root = p->map_by == PLAN_MAP_PARENT;
     j->id = str_dup(p->id);
     j->boundary = PLAN_CONTAINER;
     j->map_by = p->map_by;
@@ -75,13 +103,21 @@ struct plan *vmm_jail(const struct plan *p)
     j->read_only = true;
     j->no_new_privileges = true;
     j->seccomp = true;
+    j->limits = vmm_limits(p);
+    j->limits.disk = MIB; /* folders to mount on */
+    return j;
+}
+
+struct plan *vmm_jail(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    struct plan *j = jail_new(p);
+    bool root = p->map_by == PLAN_MAP_PARENT;
     if (m->jailer) { /* it can be started in neither */
         j->namespaces &= ~(uint32_t)PLAN_NS_USER;
         j->seccomp = false;
     }
-    j->limits = vmm_limits(p);
-    j->limits.disk = MIB; /* folders to mount on */
-    if (!m->jailer) {     /* which brings the program and makes the device */
+    if (!m->jailer) { /* which brings the program and makes the device */
         jail_file(j, m->program, m->program, false);
         for (size_t i = 0; m->files && m->files[i]; i++)
             jail_file(j, m->files[i], m->files[i], false);
@@ -95,6 +131,53 @@ struct plan *vmm_jail(const struct plan *p)
         jail_step(j, PLAN_MOUNT_DEVICE, "/dev/kvm", "/dev/kvm",
                   PLAN_MOUNT_NOSUID | PLAN_MOUNT_NOEXEC | (root ? PLAN_MOUNT_LENT : 0));
     return j;
+}
+
+struct plan *vmm_jail_serving(const struct plan *p, unsigned share)
+{
+    const struct plan_machine *m = &p->machine;
+    const unsigned tame = PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC;
+    struct plan *j = jail_new(p);
+    size_t hidden;
+    const char *const *hide = plan_proc_hidden(&hidden);
+    jail_file(j, m->virtiofsd, m->virtiofsd, false);
+    for (size_t i = 0; m->virtiofsd_files && m->virtiofsd_files[i]; i++)
+        jail_file(j, m->virtiofsd_files[i], m->virtiofsd_files[i], false);
+    jail_share(j, p, vmm_share(p, share), VMM_SERVED);
+    jail_step(j, PLAN_MOUNT_PROC, NULL, "/proc", tame | PLAN_MOUNT_RO);
+    for (size_t i = 0; i < hidden; i++)
+        jail_step(j, PLAN_MOUNT_MASK, NULL, hide[i], 0);
+    return j;
+}
+
+/*
+ * It makes the folder its root by itself (chroot(2), the one thing of a capability's it does) and
+ * then keeps no capability of those it would: nothing here can be written or be somebody else's.
+ */
+char **vmm_serving_argv(const struct plan *p)
+{
+    char **argv = NULL;
+    autofree char *fd = str_format("--fd=%d", VMM_FD_LISTENER);
+    const char *const words[] = {
+        p->machine.virtiofsd,
+        fd,
+        "-f",
+        "--rlimit-nofile=0",
+        "-o",
+        "source=" VMM_SERVED,
+        "-o",
+        "sandbox=chroot",
+        "-o",
+        "cache=auto",
+        "-o",
+        "no_xattr",
+        "-o",
+        "log_level=err",
+        "-o",
+        "modcaps=-chown:-dac_override:-fowner:-fsetid:-setgid:-setuid:-mknod:-setfcap"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        strv_add(&argv, words[i]);
+    return argv;
 }
 
 struct plan *vmm_jail_leading_out(const struct plan *p)
@@ -233,9 +316,10 @@ char *vmm_mac(const struct plan *p)
 struct plan_limits vmm_limits(const struct plan *p)
 {
     struct plan_limits l = p->limits;
+    unsigned served = vmm_served(p);
     if (l.memory)
-        l.memory = p->machine.memory + VMM_OVERHEAD_MIB * MIB;
-    l.pids = VMM_THREADS + p->machine.cpus;
+        l.memory = p->machine.memory + (VMM_OVERHEAD_MIB + SERVER_OVERHEAD_MIB * served) * MIB;
+    l.pids = VMM_THREADS + p->machine.cpus + SERVER_THREADS * served;
     l.best_effort = true; /* a machine has its size anyway: this is the second lock */
     if (l.cpu_milli % 1000)
         l.best_effort = p->limits.best_effort;

@@ -16,9 +16,11 @@ enum {
     VMM_FD_ROOT = 6,    /* the root image, or the disk it boots, read-only */
     VMM_FD_SCRATCH = 7, /* the scratch disk, or the overlay over that, for reading and writing;
                            /dev/null: there is none */
-    VMM_FDS,            /* and from here the plan's further disks, read-only */
-    VMM_FDS_MAX = VMM_FDS + PLAN_DISKS_MAX,
+    VMM_FDS,            /* and from here the plan's further disks, read-only, and then connections
+                           to who serves its folders (vmm_share_fd()) */
 };
+enum { VMM_SHARES_MAX = 8 };
+enum { VMM_FDS_MAX = VMM_FDS + PLAN_DISKS_MAX + VMM_SHARES_MAX };
 
 /* Where the jail shows the kernel and the initramfs. */
 #define VMM_KERNEL "/kernel"
@@ -29,7 +31,13 @@ enum {
 /* Where the jail shows a folder the program serves: this, and the number of the plan's BIND. */
 #define VMM_SHARE "/share"
 #define VMM_SHARE_TAG "share"
-enum { VMM_SHARES_MAX = 8 };
+
+/*
+ * Or, where virtiofsd serves it, the jail of that, one for each. It listens on a descriptor it is
+ * born with, and takes one connection: the machine's program's.
+ */
+#define VMM_SERVED VMM_SHARE
+enum { VMM_FD_LISTENER = 3, VMM_SERVER_FDS };
 
 /* Files of a snapshot: the guest's memory, everything else of the machine, and who can read it. */
 #define VMM_SAVED_MEMORY "memory"
@@ -50,6 +58,8 @@ enum { VMM_SHARES_MAX = 8 };
 #define VMM_MEET_API VMM_MEET "/" VMM_MEET_API_NAME
 #define VMM_MEET_METRICS VMM_MEET "/metrics" /* a named pipe */
 #define VMM_MEET_VSOCK VMM_MEET "/vsock"
+/* And a number: who serves a folder listens there. */
+#define VMM_MEET_SHARE VMM_MEET "/" VMM_SHARE_TAG
 /* Of such a program: what it goes on from, and what it writes snapshots to, which have no other
  * name. */
 #define VMM_LOAD_MEMORY VMM_MEMORY
@@ -119,6 +129,21 @@ uint64_t vmm_file_max(const struct plan *p);
 /* Adds a device of the host's to a jail, or a file that anybody reads. */
 void vmm_jail_device(struct plan *j, const char *path);
 void vmm_jail_text(struct plan *j, const char *target, const char *text);
+
+/* How many of its folders virtiofsd serves, and which descriptor of a program that does not meet
+ * leads to the first of these. */
+unsigned vmm_served(const struct plan *p);
+int vmm_share_fd(const struct plan *p);
+/* The BIND of that number among the plan's; NULL: there are not so many. */
+const struct plan_mount *vmm_share(const struct plan *p, unsigned share);
+
+/*
+ * virtiofsd's own jail, with that folder and nothing else of the host's, read-only, and a /proc of
+ * its own namespace, by which it opens again what it has looked up. And its arguments. Pure; both
+ * are the caller's.
+ */
+struct plan *vmm_jail_serving(const struct plan *p, unsigned share);
+char **vmm_serving_argv(const struct plan *p);
 
 /* The guest's network address: of our own making, the same for the same workload. Owned. */
 char *vmm_mac(const struct plan *p);

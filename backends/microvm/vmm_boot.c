@@ -33,6 +33,7 @@ struct boot_ends {
     int fds[VMM_FDS_MAX];                  /* owned; the program's */
     int agent, control, kernel, errors[2]; /* owned; ours (errors: a pipe) */
     int saves[VMM_SAVES], base;            /* owned; of a driver that meets */
+    int listeners[VMM_SHARES_MAX];         /* owned; of one that does not: who serves is called */
 };
 
 /* To files that have a name for a moment. */
@@ -83,6 +84,8 @@ static void boot_close(struct boot_ends *b)
     for (size_t i = 0; i < VMM_SAVES; i++)
         b->saves[i] = fd_close(b->saves[i]);
     b->base = fd_close(b->base);
+    for (size_t i = 0; i < VMM_SHARES_MAX; i++)
+        b->listeners[i] = fd_close(b->listeners[i]);
 }
 
 static int boot_pair(int *ret_ours, int *ret_theirs, struct error *e)
@@ -165,6 +168,18 @@ static int boot_over(struct launch *l, struct error *e)
     return l->over ? 0 : error_errno(e, errno, "%s", l->plan->machine.disks[0]);
 }
 
+/* Its connections are there before anybody listens. */
+static int boot_open_shares(const struct launch *l, struct boot_ends *b, struct error *e)
+{
+    int pair[2], r = 0, *fds = b->fds + vmm_share_fd(l->plan);
+    for (unsigned i = 0; r == 0 && i < vmm_served(l->plan); i++) {
+        r = vmm_serving_pair(l->env.runtime_dir, pair, e);
+        b->listeners[i] = r < 0 ? FD_NONE : pair[0];
+        fds[i] = r < 0 ? FD_NONE : pair[1];
+    }
+    return r;
+}
+
 static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *saved,
                      struct error *e)
 {
@@ -178,6 +193,8 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
     };
     for (int i = 0; i < VMM_FDS_MAX; i++)
         b->fds[i] = FD_NONE;
+    for (size_t i = 0; i < VMM_SHARES_MAX; i++)
+        b->listeners[i] = FD_NONE;
     *saved = (struct vmm_saved){FD_NONE, FD_NONE, FD_NONE};
     b->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (b->fds[0] < 0)
@@ -215,7 +232,9 @@ static int boot_open(struct launch *l, struct boot_ends *b, struct vmm_saved *sa
         r = vmm_resume_open(l, boot_from(l), saved, e);
     if (r == 0)
         r = boot_open_scratch(l, b, saved, e);
-    return r < 0 ? r : boot_open_disks(l, b, e);
+    if (r == 0)
+        r = boot_open_disks(l, b, e);
+    return r < 0 ? r : boot_open_shares(l, b, e);
 }
 
 /*
@@ -293,7 +312,10 @@ static int boot_power_on(struct launch *l, struct boot_ends *b, struct error *e)
     int r = boot_start(l, b, e);
     if (r == 0)
         return 0;
-    if (e->code == EPIPE) {
+    vmm_serving_look(l); /* who has ended may have broken a call off */
+    if (l->why[0]) {
+        error_set(e, EIO, "%s", l->why);
+    } else if (e->code == EPIPE) {
         autofree char *text = str_dup(e->text);
         vmm_agent_gone(l, NULL);
         vmm_explain_end(l);
@@ -354,7 +376,10 @@ static uint64_t boot_file_max(const struct launch *l)
         return MAX(l->plan->machine.disk_size + l->plan->machine.disk_size / 1024 +
                        BOOT_OVERLAY_MORE,
                    (uint64_t)VMM_SAVE_STATE_MAX);
-    return l->plan->machine.scratch ? MAX(l->plan->limits.disk, (uint64_t)VMM_SAVE_STATE_MAX) : 0;
+    if (!l->plan->machine.scratch)
+        return 0;
+    /* what is shared of a guest's memory is a file of that size */
+    return MAX(MAX(l->plan->limits.disk, l->plan->machine.memory), (uint64_t)VMM_SAVE_STATE_MAX);
 }
 
 static int boot_spawn(struct launch *l, struct error *e)
@@ -375,6 +400,7 @@ static int boot_spawn(struct launch *l, struct error *e)
         return r;
     r = boot_open(l, &ends, &saved, e);
     l->phases[VMM_PHASE_JAIL] = loop_now_us();
+    const unsigned served = vmm_served(l->plan);
     autostrv char **argv = l->resumed ? l->driver->argv_resumed(l->plan) : l->driver->argv(l->plan);
     struct vmm_wish w = {.jail = l->jail,
                          .env = &l->env,
@@ -384,8 +410,9 @@ static int boot_spawn(struct launch *l, struct error *e)
                          .argv = argv,
                          .fds = ends.fds,
                          .fds_count =
-                             VMM_FDS + (l->driver->meets ? 0 : (int)plan_more_disks(l->plan)),
+                             l->driver->meets ? VMM_FDS : vmm_share_fd(l->plan) + (int)served,
                          .meets = l->driver->meets,
+                         .shares = served,
                          .saves = l->driver->config != NULL,
                          .net = &l->net,
                          /* translated code fills few of them; they made no start faster */
@@ -401,6 +428,11 @@ static int boot_spawn(struct launch *l, struct error *e)
     if (r == 0)
         r = vmm_start(&w, l->driver->meets ? &l->meeting : NULL, &l->pid, &l->pidfd, e);
     boot_unname_saves(l, &ends);
+    if (r == 0)
+        r = vmm_serving_start(l->plan, &w, l->driver->meets ? l->meeting.shares : ends.listeners,
+                              &l->serving, e);
+    for (size_t i = 0; i < VMM_SHARES_MAX; i++) /* nobody else is to wait there */
+        l->meeting.shares[i] = fd_close(l->meeting.shares[i]);
     if (r == 0) {
         l->phases[VMM_PHASE_EXEC] = loop_now_us();
         r = boot_power_on(l, &ends, e);

@@ -22,10 +22,13 @@ struct confine_rules {
 enum { CONFINE_REFER = 1 << 13, CONFINE_TRUNCATE = 1 << 14 };
 enum { LOWEST_FS_BITS = 13, NET_BIND_AND_CONNECT = 3, SCOPE_SOCKETS_AND_SIGNALS = 3 };
 
-int vmm_confine_bounds(struct error *e)
+static const unsigned confine_serving[] = {CAP_SYS_CHROOT, CAP_SETPCAP};
+
+int vmm_confine_bounds(bool serves, struct error *e)
 {
     for (unsigned c = 0; c < 64; c++)
-        if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
+        if (!(serves && (c == confine_serving[0] || c == confine_serving[1])) &&
+            prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
             return error_errno(e, errno, "capabilities");
     return 0;
 }
@@ -104,19 +107,55 @@ static int confine_filter(const struct sock_filter *filter, size_t count, struct
     return 0;
 }
 
-int vmm_confine(bool meets, bool leads_out, struct error *e)
+static int confine_served(bool leads_out, struct error *e)
+{
+    return leads_out ? confine_filter(vmm_filter_served_leading_out,
+                                      ARRAY_SIZE(vmm_filter_served_leading_out), e)
+                     : confine_filter(vmm_filter_served, ARRAY_SIZE(vmm_filter_served), e);
+}
+
+int vmm_confine(const struct vmm_freedom *f, struct error *e)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_errno(e, errno, "no_new_privs");
-    int r = confine_files(meets, leads_out, e);
+    int r = confine_files(f->meets, f->leads_out, e);
     if (r == 0)
         r = confine_capabilities(e);
     if (r < 0)
         return r;
-    if (meets)
+    if (f->meets)
         return confine_filter(vmm_filter_meeting, ARRAY_SIZE(vmm_filter_meeting), e);
-    return leads_out ? confine_filter(vmm_filter_leading_out, ARRAY_SIZE(vmm_filter_leading_out), e)
-                     : confine_filter(vmm_filter, ARRAY_SIZE(vmm_filter), e);
+    if (f->served)
+        return confine_served(f->leads_out, e);
+    return f->leads_out
+               ? confine_filter(vmm_filter_leading_out, ARRAY_SIZE(vmm_filter_leading_out), e)
+               : confine_filter(vmm_filter, ARRAY_SIZE(vmm_filter), e);
+}
+
+/* Ambient ones alone are still there after execve(2). */
+static int confine_to_serving(struct error *e)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct some[2] = {{0}};
+    for (size_t i = 0; i < ARRAY_SIZE(confine_serving); i++)
+        some[0].permitted |= 1u << confine_serving[i];
+    some[0].effective = some[0].inheritable = some[0].permitted;
+    if (syscall(SYS_capset, &head, some) < 0)
+        return error_errno(e, errno, "dropping capabilities");
+    for (size_t i = 0; i < ARRAY_SIZE(confine_serving); i++)
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, confine_serving[i], 0, 0) < 0)
+            return error_errno(e, errno, "leaving capabilities");
+    return 0;
+}
+
+int vmm_confine_serving(struct error *e)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return error_errno(e, errno, "no_new_privs");
+    int r = confine_files(false, false, e);
+    if (r == 0)
+        r = confine_to_serving(e);
+    return r < 0 ? r : confine_filter(vmm_filter_serving, ARRAY_SIZE(vmm_filter_serving), e);
 }
 
 int vmm_confine_unpacking(struct error *e)

@@ -87,6 +87,8 @@ int vmm_watch_open(struct launch *l, struct error *e)
     events_watch(l, l->patience);
     events_watch(l, l->agent ? agent_host_fd(l->agent) : l->meeting.agent);
     events_watch(l, l->pidfd);
+    for (unsigned i = 0; i < l->serving.count; i++)
+        events_watch(l, l->serving.list[i].pidfd);
     events_watch(l, l->kernel);
     events_watch(l, l->errors);
     events_watch(l, l->metrics);
@@ -143,12 +145,59 @@ bool vmm_reap(struct launch *l)
     return l->reaped = true;
 }
 
+static void serving_explain(struct launch *l, unsigned share, int status)
+{
+    struct guest_tail said = {{0}, 0, 0};
+    l->serving.errors = guest_tail_read(&said, NULL, l->serving.errors);
+    autofree char *error = guest_tail_last(&said);
+    autofree char *folder = str_escape_z(vmm_share(l->plan, share)->source);
+    if (WIFSIGNALED(status))
+        snprintf(l->why, sizeof(l->why),
+                 "virtiofsd, which served it %.120s, was killed by signal %d (%s)", folder,
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(l->why, sizeof(l->why),
+                 "virtiofsd, which served it %.120s, ended with status %d%s%s", folder,
+                 WEXITSTATUS(status), error ? ": " : "", error ? error : "");
+}
+
+/* Its guest would wait for ever for what is in that folder. */
+void vmm_serving_look(struct launch *l)
+{
+    int status, share;
+    while ((share = vmm_serving_lost(&l->serving, &status)) >= 0) {
+        if (l->why[0] || l->killed || l->status >= 0)
+            continue;
+        /* by itself it goes when the machine does, and may be the first to be gone */
+        bool went = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        struct pollfd p = {.fd = l->pidfd, .events = POLLIN};
+        if (went && (l->reaped || poll(&p, 1, EVENTS_LAST_MS) > 0))
+            continue;
+        serving_explain(l, (unsigned)share, status);
+        vmm_switch_off(l);
+    }
+}
+
 /* --- the end ------------------------------------------------------------------------------------
  */
+
+/* Where it could not go on without one of those, that may be about to end still. */
+static void serving_settle(struct launch *l)
+{
+    if (!l->reaped || !WIFEXITED(l->wait_status) || !WEXITSTATUS(l->wait_status))
+        return;
+    for (unsigned i = 0; i < l->serving.count; i++) {
+        struct pollfd p = {.fd = l->serving.list[i].pidfd, .events = POLLIN};
+        if (l->serving.list[i].pid > 0)
+            poll(&p, 1, EVENTS_LAST_MS);
+    }
+    vmm_serving_look(l);
+}
 
 /* What the guest said is the guest's word, and shown as that. */
 void vmm_explain_end(struct launch *l)
 {
+    serving_settle(l);
     autofree char *reason = guest_tail_reason(&l->kernel_tail);
     autofree char *error = guest_tail_last(&l->errors_tail);
     const char *program = l->driver->name;
@@ -312,6 +361,7 @@ void vmm_dispatch(struct launch *l, const struct launch_events *events, void *da
         vmm_setup_dispatch(l, events, data);
         return;
     }
+    vmm_serving_look(l);
     vmm_reap(l);
     vmm_drain(l);
     vmm_tell_printed(l, events, data);
@@ -331,6 +381,7 @@ void vmm_stop(struct launch *l)
         l->pid = 0;
         l->reaped = true;
     }
+    vmm_serving_end(&l->serving);
     vmm_setup_end(l);
     vmm_saving_lost(l);
     vmm_hands_end(&l->hands);

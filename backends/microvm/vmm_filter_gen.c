@@ -3,9 +3,10 @@
  * the machine that builds. Others fail with EPERM. Runs at build time only.
  *
  * QEMU's own -sandbox forbids what it knows to be dangerous; this allows what it needs, and holds
- * before QEMU's first instruction. No socket can be made (of IPv4 by who translates), nothing can
- * be run a second time (there is nothing else to run), nobody else can be seen: a guest that takes
- * QEMU over has these calls, the descriptors of vmm.h, and a folder of libraries.
+ * before QEMU's first instruction. No socket can be made (of IPv4 by who translates; a pair by who
+ * is served folders, to be told things by who serves them), nothing can be run a second time (there
+ * is nothing else to run), nobody else can be seen: a guest that takes QEMU over has these calls,
+ * the descriptors of vmm.h, and a folder of libraries.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -190,6 +191,12 @@ static const char *const meeting[] = {
  */
 static const char *const leading_out[] = {"bind", "connect"};
 
+/* Of virtiofsd, beside what is allowed by arguments in build_serving(). */
+static const char *const serving[] = {
+    "accept", "accept4",  "capget", "capset", "chroot",        "chdir",
+    "fchdir", "getdents", "tkill",  "time",   "sched_getattr", "sched_setattr",
+};
+
 /* Of who reads what a machine's program has written of its memory (vmm_core.h). */
 static const char *const unpacking[] = {
     "read",         "pwrite64", "ftruncate",  "ftruncate64", "poll",   "ppoll",   "ppoll_time64",
@@ -231,7 +238,7 @@ static void build_unpacking(void)
     allow(unpacking, sizeof(unpacking) / sizeof(unpacking[0]));
 }
 
-static void build(int meets, int leads_out)
+static void build_plain(void)
 {
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
@@ -239,16 +246,6 @@ static void build(int meets, int leads_out)
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     allow(plain, sizeof(plain) / sizeof(plain[0]));
-    if (meets) {
-        allow(meeting, sizeof(meeting) / sizeof(meeting[0]));
-        allow_masked("socket", 0, 0xffffffffu, AF_UNIX);
-        allow_masked("socketpair", 0, 0xffffffffu, AF_UNIX);
-        allow_masked("prctl", 0, 0xffffffffu, FILTER_PR_SCHED_CORE);
-    }
-    if (leads_out) {
-        allow(leading_out, sizeof(leading_out) / sizeof(leading_out[0]));
-        allow_masked("socket", 0, 0xffffffffu, AF_INET);
-    }
     /* threads, no processes: clone3's flags cannot be seen, so the C library has to fall back */
     allow_masked("clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);
     int clone3 = seccomp_syscall_resolve_name("clone3");
@@ -259,6 +256,41 @@ static void build(int meets, int leads_out)
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         allow_masked("prctl", 0, 0xffffffffu, options[i]);
     allow_masked("prlimit64", 2, ~0ull, 0); /* asking, not setting */
+}
+
+/*
+ * It asks for its groups, and would end where it cannot leave them, which who is in a namespace of
+ * one id may not: it is told that it has none.
+ */
+static void build_serving(void)
+{
+    static const unsigned long options[] = {PR_CAPBSET_READ, PR_CAPBSET_DROP,
+                                            PR_CAP_AMBIENT,  PR_GET_SECUREBITS,
+                                            PR_GET_KEEPCAPS, PR_GET_NO_NEW_PRIVS};
+    build_plain();
+    allow(serving, sizeof(serving) / sizeof(serving[0]));
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        allow_masked("prctl", 0, 0xffffffffu, options[i]);
+    allow_masked("unshare", 0, ~0ull, CLONE_FS);
+    must(seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), seccomp_syscall_resolve_name("getgroups"), 0),
+         "getgroups");
+}
+
+static void build(int meets, int leads_out, int served)
+{
+    build_plain();
+    if (meets) {
+        allow(meeting, sizeof(meeting) / sizeof(meeting[0]));
+        allow_masked("socket", 0, 0xffffffffu, AF_UNIX);
+        allow_masked("socketpair", 0, 0xffffffffu, AF_UNIX);
+        allow_masked("prctl", 0, 0xffffffffu, FILTER_PR_SCHED_CORE);
+    }
+    if (served)
+        allow_masked("socketpair", 0, 0xffffffffu, AF_UNIX);
+    if (leads_out) {
+        allow(leading_out, sizeof(leading_out) / sizeof(leading_out[0]));
+        allow_masked("socket", 0, 0xffffffffu, AF_INET);
+    }
 }
 
 static void print(const char *name)
@@ -280,12 +312,18 @@ static void print(const char *name)
 int main(void)
 {
     printf("/* Made by vmm_filter_gen; do not edit. */\n#include <linux/filter.h>\n");
-    build(0, 0);
+    build(0, 0, 0);
     print("vmm_filter");
-    build(1, 0);
+    build(1, 0, 0);
     print("vmm_filter_meeting");
-    build(0, 1);
+    build(0, 1, 0);
     print("vmm_filter_leading_out");
+    build(0, 0, 1);
+    print("vmm_filter_served");
+    build(0, 1, 1);
+    print("vmm_filter_served_leading_out");
+    build_serving();
+    print("vmm_filter_serving");
     build_unpacking();
     print("vmm_filter_unpacking");
     return fflush(stdout) == 0 ? 0 : 1;

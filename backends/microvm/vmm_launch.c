@@ -35,6 +35,9 @@ static int launch_check(const struct vmm_driver *d, const struct plan *p, struct
         return error_set(e, EINVAL, "the plan lacks a part of the machine");
     if (plan_more_disks(p) && (p->snapshot || m->warm || plan_more_disks(p) > PLAN_DISKS_MAX))
         return error_set(e, ENOTSUP, "machine.disk: this machine has no place for them");
+    if (m->served &&
+        (!d->served || !m->virtiofsd || p->snapshot || m->warm || vmm_served(p) > VMM_SHARES_MAX))
+        return error_set(e, ENOTSUP, "machine.shares: nobody serves folders to this machine");
     if (p->network != PLAN_NETWORK_NONE &&
         (p->network != PLAN_NETWORK_PRIVATE || !plan_runtime_leads_out(d->name)))
         return error_set(e, ENOTSUP, "network.mode: this machine has no such network");
@@ -55,6 +58,7 @@ int vmm_open(const struct vmm_driver *d, const char *plan, size_t size,
     l->scratch = l->patience = FD_NONE;
     l->status = -1;
     vmm_meeting_init(&l->meeting);
+    vmm_serving_init(&l->serving);
     root_ids_init(&l->ids);
     net_translator_init(&l->net);
     int r = plan_from_json(plan, size, &l->plan, e);

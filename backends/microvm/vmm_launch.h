@@ -10,6 +10,7 @@
 #include "backends/guest/guest_watch.h"
 #include "backends/microvm/driver.h"
 #include "backends/microvm/vmm_hands.h"
+#include "backends/microvm/vmm_serving.h"
 #include "backends/microvm/vmm_snapshot.h"
 #include "backends/microvm/vmm_start.h"
 
@@ -56,6 +57,7 @@ struct launch {
     pid_t pid;                   /* 0: none, or reaped */
     int pidfd, epoll;            /* owned */
     struct vmm_meeting meeting;  /* owned; of a driver that meets */
+    struct vmm_serving serving;  /* owned; who serves its folders */
     int kernel, errors;          /* owned; what the guest's kernel and the program print */
     struct guest_tail kernel_tail, errors_tail;
     struct buf printed;          /* by the kernel, and not told yet */
@@ -114,7 +116,9 @@ int vmm_watch_open(struct launch *l, struct error *e); /* all there is to watch,
 void vmm_drain(struct launch *l); /* what is printed and counted, the control channel */
 void vmm_tell_printed(struct launch *l, const struct launch_events *events, void *data);
 void vmm_drain_metrics(struct launch *l);
-bool vmm_reap(struct launch *l);                        /* true: it has ended, now or before */
+bool vmm_reap(struct launch *l); /* true: it has ended, now or before */
+/* Before that: a machine one of whose folders nobody serves any more is switched off, and why. */
+void vmm_serving_look(struct launch *l);
 void vmm_switch_off(struct launch *l);                  /* at once, without waiting */
 void vmm_agent_gone(struct launch *l, const char *why); /* as agent_host's closed() says it */
 void vmm_explain_end(struct launch *l); /* fills in l->why from what is known of the end */

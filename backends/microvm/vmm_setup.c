@@ -20,6 +20,7 @@ static int setup_ask(struct launch *l, struct error *e)
                 : scratch ? "vdc"
                           : "vdb",
         .shares = l->plan->machine.shares ? VMM_SHARE_TAG : NULL,
+        .shares_type = l->plan->machine.served ? "virtiofs" : "9p",
     };
     return guest_ask(l->agent, l->plan, &disks, &l->copies, &l->env, e);
 }
@@ -158,6 +159,7 @@ static int setup_listen(struct launch *l, struct error *e)
 {
     struct vmm_booting *b = l->booting;
     vmm_drain(l);
+    vmm_serving_look(l);
     vmm_reap(l);
     int r = setup_greet(l, e);
     if (r < 0)

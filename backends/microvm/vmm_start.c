@@ -24,7 +24,8 @@
 enum {
     START_FD_LOW = 32,
     START_MEMORY_MS = 10000,
-    START_MEETING = 4, /* or one less */
+    START_MEETING = 4 + VMM_SHARES_MAX, /* at most */
+    START_SERVER_FILES = 1 << 19,
     START_TRY_US = 200,
     START_TRY_MOST_US = 5000
 };
@@ -46,9 +47,12 @@ static const struct vmm_wish *start_wish(const struct setup *s)
 /* From here on it is nobody that matters: what it may write is what it has open. */
 static int start_become(struct setup *s)
 {
-    int r = vmm_confine_bounds(&s->error);
+    bool serves = start_wish(s)->serves;
+    int r = vmm_confine_bounds(serves, &s->error);
     if (r < 0)
         return r;
+    if (serves && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) /* until vmm_confine_serving() */
+        return setup_fail(s, "switching to an id of its own");
     if (s->ids->many && (syscall(SYS_setresgid, VMM_GID, VMM_GID, VMM_GID) < 0 ||
                          syscall(SYS_setresuid, VMM_UID, VMM_UID, VMM_UID) < 0))
         return setup_fail(s, "switching to an id of its own");
@@ -58,10 +62,16 @@ static int start_become(struct setup *s)
     return 0;
 }
 
-/* The program of a guest that goes wild must not dump the guest's memory, nor take descriptors. */
+/*
+ * The program of a guest that goes wild must not dump the guest's memory, nor take descriptors. But
+ * who serves has one open for each file its guest knows.
+ */
 static int start_limits(struct setup *s)
 {
-    const struct rlimit core = {1, 1}, files = {256, 256};
+    const struct rlimit core = {1, 1};
+    struct rlimit files = {256, 256};
+    if (start_wish(s)->serves && getrlimit(RLIMIT_NOFILE, &files) == 0)
+        files.rlim_cur = files.rlim_max = MIN(files.rlim_max, (rlim_t)START_SERVER_FILES);
     const uint64_t most = start_wish(s)->file_max;
     const struct rlimit file = {most, most};
     if (setrlimit(RLIMIT_CORE, &core) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
@@ -93,7 +103,23 @@ static int start_descriptors(struct setup *s)
 static int start_confine(struct setup *s)
 {
     const struct vmm_wish *w = start_wish(s);
-    return vmm_confine(w->meets, w->jail->network == PLAN_NETWORK_PRIVATE, &s->error);
+    if (w->serves)
+        return vmm_confine_serving(&s->error);
+    const struct vmm_freedom f = {.meets = w->meets,
+                                  .leads_out = w->jail->network == PLAN_NETWORK_PRIVATE,
+                                  .served = w->shares > 0};
+    return vmm_confine(&f, &s->error);
+}
+
+static int start_listener(const char *name, bool waits)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
+    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK), 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, waits ? 0 : 1) < 0)
+        return -1;
+    return TAKE_FD(fd);
 }
 
 /*
@@ -104,25 +130,28 @@ static int start_meet_here(struct setup *s)
 {
     static const char metrics[] = VMM_MEET_METRICS,
                       agent[] = VMM_MEET_VSOCK "_" VMM_AGENT_PORT_TEXT;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", agent + sizeof(VMM_MEET));
+    const struct vmm_wish *w = start_wish(s);
     umask(0);
     int fds[START_MEETING];
-    fds[0] = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    fds[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    size_t count = 0;
+    fds[count++] = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fds[count++] = start_listener(agent + sizeof(VMM_MEET), false);
     if (fds[0] < 0 || fds[1] < 0 || mkfifo(metrics + sizeof(VMM_MEET), 0666) < 0)
         return setup_fail(s, "a place to meet the program");
-    fds[2] = open(metrics + sizeof(VMM_MEET), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (fds[2] < 0 || bind(fds[1], (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fds[1], 1) < 0)
+    fds[count++] = open(metrics + sizeof(VMM_MEET), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fds[2] < 0)
         return setup_fail(s, "a place to meet the program");
-    fds[3] =
-        start_wish(s)->saves ? open(VMM_SAVE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
-    if (start_wish(s)->saves && fds[3] < 0)
+    for (unsigned i = 0; i < w->shares; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), VMM_SHARE_TAG "%u", i);
+        if ((fds[count++] = start_listener(name, true)) < 0)
+            return setup_fail(s, "a place for who serves its folders");
+    }
+    if (w->saves && (fds[count++] = open(VMM_SAVE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return setup_fail(s, "a place for its snapshots");
     struct setup_message m = {.word = SETUP_SCRATCH};
-    int r = fd_send(s->control, &m, sizeof(m), fds, (size_t)START_MEETING - (fds[3] < 0));
-    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+    int r = fd_send(s->control, &m, sizeof(m), fds, count);
+    for (size_t i = 0; i < count; i++)
         fd_close(fds[i]);
     errno = -r;
     return r < 0 ? setup_fail(s, "telling where to meet") : 0;
@@ -188,20 +217,31 @@ static void __attribute__((noreturn)) start_run(struct setup *s, void *data)
 /* --- the parent ---------------------------------------------------------------------------------
  */
 
-/* `*ret_listener`: for its memory; the caller's. */
-static int start_listen(int control, struct vmm_meeting *meeting, int *ret_listener,
-                        struct error *e)
+/* In the order of start_meet_here(). */
+static void start_take_meeting(const struct vmm_wish *w, const int *fds, struct vmm_meeting *ret)
 {
+    vmm_meeting_done(ret);
+    ret->folder = fds[0];
+    ret->agent = fds[1];
+    ret->metrics = fds[2];
+    for (unsigned i = 0; i < w->shares; i++)
+        ret->shares[i] = fds[3 + i];
+    ret->saves = w->saves ? fds[3 + w->shares] : FD_NONE;
+}
+
+/* `*ret_listener`: for its memory; the caller's. */
+static int start_listen(const struct vmm_wish *w, int control, struct vmm_meeting *meeting,
+                        int *ret_listener, struct error *e)
+{
+    size_t meeting_count = 3 + w->shares + w->saves;
     bool about_to = false;
     for (;;) {
         struct setup_message m;
         int fds[START_MEETING];
         size_t count = ARRAY_SIZE(fds);
         ssize_t n = fd_receive(control, &m, sizeof(m), fds, &count);
-        if (n > 0 && count + 1 >= ARRAY_SIZE(fds) && meeting) {
-            vmm_meeting_done(meeting);
-            *meeting = (struct vmm_meeting){fds[0], fds[1], fds[2],
-                                            count == ARRAY_SIZE(fds) ? fds[3] : FD_NONE};
+        if (n > 0 && count == meeting_count && meeting) {
+            start_take_meeting(w, fds, meeting);
         } else if (n > 0 && count == 1) {
             fd_close(*ret_listener);
             *ret_listener = fds[0];
@@ -225,7 +265,10 @@ static int start_listen(int control, struct vmm_meeting *meeting, int *ret_liste
 
 void vmm_meeting_init(struct vmm_meeting *m)
 {
-    *m = (struct vmm_meeting){FD_NONE, FD_NONE, FD_NONE, FD_NONE};
+    *m = (struct vmm_meeting){.folder = FD_NONE};
+    m->agent = m->metrics = m->saves = FD_NONE;
+    for (size_t i = 0; i < ARRAY_SIZE(m->shares); i++)
+        m->shares[i] = FD_NONE;
 }
 
 void vmm_meeting_done(struct vmm_meeting *m)
@@ -234,6 +277,8 @@ void vmm_meeting_done(struct vmm_meeting *m)
     m->agent = fd_close(m->agent);
     m->metrics = fd_close(m->metrics);
     m->saves = fd_close(m->saves);
+    for (size_t i = 0; i < ARRAY_SIZE(m->shares); i++)
+        m->shares[i] = fd_close(m->shares[i]);
 }
 
 /*
@@ -312,7 +357,7 @@ int vmm_start(const struct vmm_wish *w, struct vmm_meeting *ret_meeting, pid_t *
         r = root_start_clone(&s, e);
     root_lent_close(&lent);
     if (r == 0)
-        r = start_listen(s.control, ret_meeting, &listener, e);
+        r = start_listen(w, s.control, ret_meeting, &listener, e);
     if (r == 0 && w->memory >= 0)
         r = vmm_memory_serve(listener, s.pidfd, w->memory, START_MEMORY_MS, e);
     s.control = fd_close(s.control);

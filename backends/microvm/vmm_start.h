@@ -21,6 +21,9 @@ struct vmm_wish {
     int fds_count;              /* VMM_FDS, and one for each further disk */
     bool meets;                 /* it makes its sockets in VMM_MEET */
     bool saves;                 /* and snapshots in VMM_SAVE_FOLDER */
+    unsigned shares;            /* folders others serve its guest: of one that meets, those listen
+                                   at VMM_MEET_SHARE; else at the last of `fds` */
+    bool serves;                /* it is no machine's program but virtiofsd */
     struct net_translator *net; /* initialised; where the jail's network leads out */
     bool small_pages;           /* its memory is never made of huge ones */
     uint64_t file_max;          /* bytes of the largest file it may write */
@@ -33,6 +36,7 @@ struct vmm_meeting {
     int agent;   /* owned; listens for the guest's agent */
     int metrics; /* owned; both ends of VMM_MEET_METRICS: it can always be opened, and never ends */
     int saves;   /* owned; VMM_SAVE_FOLDER; FD_NONE: there is none */
+    int shares[VMM_SHARES_MAX]; /* owned; they listen for the machine's program; FD_NONE: no more */
 };
 void vmm_meeting_init(struct vmm_meeting *m);
 void vmm_meeting_done(struct vmm_meeting *m);

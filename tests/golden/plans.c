@@ -53,6 +53,20 @@ static const struct plan_parts parts_kvm = {
     .root_type = "squashfs",
     .blank = "/cache/blanks/1.ext4",
 };
+static char *const served_files[] = {"/lib64/ld-linux-x86-64.so.2",
+                                     "/lib/x86_64-linux-gnu/libcap-ng.so.0", NULL};
+static const struct plan_parts parts_served = {
+    .program = "/usr/bin/qemu-system-x86_64",
+    .version = "7.2.22",
+    .files = vmm_files,
+    .kernel = "/cache/vmlinux/k.vmlinux",
+    .release = "6.1.0-1-cloud-amd64",
+    .initramfs = "/cache/initramfs/i.cpio",
+    .root = "/cache/disks/d.squashfs",
+    .root_type = "squashfs",
+    .virtiofsd = "/usr/lib/qemu/virtiofsd",
+    .virtiofsd_files = served_files,
+};
 static const struct plan_parts parts_bare = {
     .program = "/usr/bin/qemu-system-x86_64",
     .version = "7.2.22",
@@ -421,6 +435,14 @@ static const struct golden_case cases[] = {
      "files.mount=.:/src:ro"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-shares-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=9p",
      "machine.warm=yes", "files.mount=.:/src:rw"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-served", host_root, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=virtiofs",
+     "resources.memory=256M", "files.mount=.:/src:ro /srv:/srv:ro"}, {"id"}, .image = &stored, .parts = &parts_served},
+    {"microvm-served-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=virtiofs",
+     "machine.warm=yes", "files.mount=.:/src:rw"}, {"id"}, .image = &stored, .parts = &parts_bare},
+    {"microvm-served-not", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=virtiofs",
+     "isolation.runtime=firecracker", "files.mount=.:/src:ro"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-shares-9p-not", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=9p",
+     "isolation.runtime=cloud-hypervisor", "files.mount=.:/src:ro"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-shares-hidden", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.shares=9p",
      "files.mount=.:/src:ro", "files.hide=/src/.env"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-no-shares", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:ro"},
@@ -539,6 +561,17 @@ static void golden_reach(const struct plan *p, struct buf *to)
     plan_reach_free(reach, count);
 }
 
+/* Who serves its first folder. */
+static void golden_served(const struct plan *p, struct buf *to)
+{
+    autostrv char **argv = vmm_serving_argv(p);
+    autofree char *words = strv_join(argv, " ");
+    struct plan *jail = vmm_jail_serving(p, 0);
+    autofree char *json = plan_to_json(jail, true);
+    buf_printf(to, "\nwho serves: %s\nits jail:\n%s", words, json);
+    plan_free(jail);
+}
+
 /* What a machine's plan becomes: the program's arguments, and all it can see. */
 static void golden_machine(const struct plan *p, struct buf *to)
 {
@@ -561,6 +594,8 @@ static void golden_machine(const struct plan *p, struct buf *to)
     autofree char *json = plan_to_json(jail, true);
     buf_printf(to, "\njail:\n%s", json);
     plan_free(jail);
+    if (p->machine.virtiofsd)
+        golden_served(p, to);
 }
 
 /* Compares, or writes. 0 or 1. */

@@ -7,7 +7,7 @@
     CLONING=(/api/v1/vmm.ping /api/v1/vm.restore /api/v1/vm.resume) SAVING=/api/v1/vm.snapshot
     REQUESTS=(/api/v1/vmm.ping /api/v1/vm.create /api/v1/vm.add-disk /api/v1/vm.add-vsock /api/v1/vm.boot)
     FAULT='Error from API: The VM could not boot: made up (500)'
-    OWN='test_every_version_that_is_known test_a_disk_to_write_needs_its_format test_the_choice test_room_for_a_snapshot'
+    OWN='test_every_version_that_is_known test_a_disk_to_write_needs_its_format test_served_shares test_the_choice test_room_for_a_snapshot'
 }
 
 test_every_version_that_is_known() {
@@ -42,6 +42,59 @@ test_a_disk_to_write_needs_its_format() {
     capture fc "${scratch[@]}" -- echo written
     expect_status 0
     expect_out written
+}
+
+# Each folder is served by a virtiofsd of its own: which the machine is told of before it boots, and does not outlive.
+servers() { pgrep -f "virtiofsd --fd=3" -P "$(sed -n 's/^PPid:\t//p' "/proc/$PID/status")"; }
+servers_have_gone() { ! ps -p "$(echo $SERVERS | tr ' ' ',')" >pids; }
+test_served_shares() {
+    [ -x /usr/lib/qemu/virtiofsd ] || need virtiofsd
+    mkdir -p "$T/shared" "$T/second"
+    chmod 755 "$T" "$T/shared" "$T/second"
+    local n share=(--mount "$T/shared:/src" --mount "$T/second:/more" --set machine.shares=virtiofs)
+    fake
+    capture fc "${share[@]}" --set machine.shares=9p -- true
+    expect_status 125
+    expect_err_has "machine.shares=virtiofs"
+    capture fc "${share[@]}" -- echo served
+    expect_status 0
+    expect_out served
+    fc "${share[@]}" --detach --name served -- sleep 600 >id
+    PID=$(vmm_of_this)
+    SERVERS=$(servers | xargs)
+    expect_equal "$(echo "$SERVERS" | wc -w)" 2 servers
+    for n in $SERVERS; do
+        expect_equal "$(awk '/^Cap(Prm|Eff|Bnd|Amb):/ { print $2 }' "/proc/$n/status" | sort -u)" 0000000000000000 capabilities
+        expect_equal "$(awk '/^Seccomp_filters:/ { print $2 }' "/proc/$n/status")" 2 "filters, ours and its own"
+        expect_equal "$(cat "/proc/$n/cgroup")" "$(cat "/proc/$PID/cgroup")" "control group"
+    done
+    capture cofferdam snapshot create served --name of-served
+    [ "$STATUS" != 0 ] || fail "a snapshot of a machine with shares"
+    cofferdam kill served
+    await 5 nothing_runs
+    await 5 servers_have_gone
+    fc "${share[@]}" --name victim -- sleep 600 >out 2>err &
+    CLIENT=$!
+    await 20 is_running victim
+    PID=$(vmm_of_this)
+    SERVERS=$(servers | xargs)
+    kill -9 "${SERVERS##* }"
+    STATUS=0
+    wait $CLIENT || STATUS=$?
+    expect_equal "$STATUS" 137 status
+    grep -q "virtiofsd, which served it $T/second, was killed by signal 9" err || { cat err; fail "not said"; }
+    await 5 nothing_runs
+    await 5 servers_have_gone
+    for n in 1 2 3 4 5 6 7; do # ping, create, disk, two folders, vsock, boot
+        fake "die=$n"
+        capture fc "${share[@]}" -- true
+        expect_status 125
+        expect_err_has "$VMM ended with status 1"
+        await 5 nothing_runs
+    done
+    fake fault=5
+    capture fc "${share[@]}" -- true
+    expect_err_has "/api/v1/vm.add-fs: "
 }
 
 # Its control group has room for a second memory while that is written, and not before or behind it.

@@ -491,6 +491,92 @@ test_shares() {
     expect_out one
 }
 
+# servers_of NAME: those that serve its folders. And of one, what it is allowed and what it sees.
+servers_of() { pgrep -f "virtiofsd --fd=3" -P "$(cofferdam inspect --json "$1" | sed -n 's/.*"monitor_pid": *\([0-9]*\).*/\1/p' | head -n 1)"; }
+servers_have_gone() { ! ps -p "$(echo $SERVERS | tr ' ' ',')" >pids; }
+prove_server() {
+    prove_jail "$1" "$(ls "$2" | tr '\n' ' ')" # it has made the folder its root
+    expect_equal "$(awk '/^Seccomp_filters:/ { print $2 }' "/proc/$1/status")" 2 "filters, ours and its own"
+    [ "$(id -u)" != 0 ] || expect_equal "$(stat -L -c %i "/proc/$1/root")" "$(stat -c %i "$2")" "its root"
+}
+
+# The same by virtiofsd, one for each folder, which is no boundary of its own word: its jail is.
+test_served_shares() {
+    [ -x /usr/lib/qemu/virtiofsd ] || need virtiofsd
+    need_machine
+    local n
+    mkdir -p "$T/shared/sub" "$T/second" "$T/shared-not"
+    chmod 755 "$T" "$T/shared" "$T/second"
+    echo one >"$T/shared/file"
+    echo secret >"$T/shared-not/secret"
+    ln -s "$T/shared-not/secret" "$T/shared/out"
+    ln -s ../../shared-not/secret "$T/shared/sub/up"
+    head -c 3000000 /dev/urandom >"$T/second/large"
+    share=(--set machine.shares=virtiofs --mount "$T/shared:/src" --mount "$T/second:/more")
+    capture machine "${share[@]}" --mount "$T/shared:/w:rw" -- true
+    expect_status 125
+    expect_err_has "may not write"
+    capture machine --set machine.warm=yes "${share[@]}" -- true
+    expect_status 125
+    expect_err_has "no template"
+    capture machine --runtime firecracker "${share[@]}" -- true
+    expect_status 125
+    capture cofferdam plan --boundary microvm --image small "${share[@]}" -- true
+    expect_out_has "machine.shares = virtiofs: weaker than a copy"
+    machine --detach --name served "${share[@]}" --set machine.scratch=disk --set resources.disk=64M -- sleep 600 >id
+    SERVERS=$(servers_of served | xargs)
+    expect_equal "$(echo "$SERVERS" | wc -w)" 2 servers
+    prove_server "${SERVERS% *}" "$T/shared"
+    prove_server "${SERVERS#* }" "$T/second"
+    capture cofferdam exec served -- sh -c 'cat /src/file; cat /src/out /src/sub/up 2>/dev/null | grep -c secret; md5sum </more/large'
+    expect_out "one
+0
+$(md5sum <"$T/second/large")"
+    echo two >"$T/shared/later"
+    capture cofferdam exec served -- cat /src/later
+    expect_out two
+    capture cofferdam exec served -- sh -c 'echo x >/src/new; mount -o remount,rw /src; echo x >/src/new; rm -f /src/file; chmod 777 /src/file; ls /src'
+    [ ! -e "$T/shared/new" ] && [ -e "$T/shared/file" ] || fail "it was written to"
+    expect_equal "$(stat -c %a "$T/shared/file")" 644 mode
+    capture cofferdam snapshot create served --name of-served
+    [ "$STATUS" != 0 ] || fail "a snapshot of a machine with shares"
+    cofferdam kill served
+    await 5 nothing_runs
+    await 5 servers_have_gone
+}
+
+# Without it the guest would wait for ever; neither outlives the other, nor the monitor.
+test_kill_9_of_who_serves() {
+    [ -x /usr/lib/qemu/virtiofsd ] || need virtiofsd
+    need_machine
+    mkdir -p "$T/shared"
+    chmod 755 "$T" "$T/shared"
+    share=(--set machine.shares=virtiofs --mount "$T/shared:/src")
+    machine "${share[@]}" --name victim -- sh -c 'while ls /src; do :; done' >out 2>err &
+    CLIENT=$!
+    await 60 is_running victim
+    SERVERS=$(servers_of victim)
+    kill -9 "$SERVERS"
+    STATUS=0
+    wait $CLIENT || STATUS=$?
+    expect_equal "$STATUS" 137 status
+    grep -q "virtiofsd, which served it $T/shared, was killed by signal 9" err || { cat err; fail "not said"; }
+    await 5 nothing_runs
+    machine "${share[@]}" --name second -- sleep 600 >out 2>err &
+    CLIENT=$!
+    await 60 is_running second
+    SERVERS=$(servers_of second)
+    kill -9 "$(vmm_of "$(cofferdam ps --json | sed -n 's/.*"id": "\([0-9a-f]*\)".*/\1/p' | head -n 1)")"
+    wait $CLIENT || STATUS=$?
+    grep -q "qemu was killed by signal 9" err || { cat err; fail "not said"; }
+    await 5 servers_have_gone
+    machine "${share[@]}" --detach --name third -- sleep 600 >id
+    SERVERS=$(servers_of third)
+    kill -9 "$(cofferdam inspect --json third | sed -n 's/.*"monitor_pid": *\([0-9]*\).*/\1/p' | head -n 1)"
+    await 5 nothing_runs
+    await 5 servers_have_gone
+}
+
 reading_is_ready() { cofferdam logs reading 2>/dev/null | grep -q ready; }
 
 # The program itself could not write them; what they are not is refused.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The acceptance of a microVM on the real Cloud Hypervisor, with a Linux guest: where it and a usable KVM are here.
 # shellcheck disable=SC2034 # both are read by the table of every runtime
-REAL=cloud-hypervisor ACCEPT_RUNTIMES=cloud-hypervisor TESTS="test_its_own_kernel test_a_scratch_disk test_a_card test_clones test_warm"
+REAL=cloud-hypervisor ACCEPT_RUNTIMES=cloud-hypervisor TESTS="test_its_own_kernel test_served_shares test_a_scratch_disk test_a_card test_clones test_warm"
 
 machine() { cofferdam run --boundary microvm --runtime cloud-hypervisor --image small --memory 192M --cpus 1 "$@"; }
 nothing_runs() { ! pgrep -f 'cloud-hypervisor --api-socket path=/run/api.sock' >pids; }
@@ -13,6 +13,19 @@ test_its_own_kernel() {
     expect_status 0
     expect_out_has "$(its_release)"
     expect_out_has "its-own"
+}
+
+test_served_shares() {
+    [ -x /usr/lib/qemu/virtiofsd ] || need virtiofsd
+    need_machine_of cloud-hypervisor
+    mkdir -p "$T/shared"
+    chmod 755 "$T" "$T/shared"
+    echo one >"$T/shared/file"
+    capture machine --set machine.shares=virtiofs --mount "$T/shared:/src" -- \
+        sh -c 'cat /src/file; mount -o remount,rw /src; echo x >/src/new'
+    expect_out one
+    [ ! -e "$T/shared/new" ] || fail "it was written to"
+    await 5 nothing_runs
 }
 
 test_a_scratch_disk() {

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 volatile char fake_settings[] =
@@ -58,13 +59,16 @@ static const struct field console_fields[] = {
     {"mode", TEXT, 0, 1, NULL}, {"file", TEXT, 0, 0, NULL}, {"socket", TEXT, 0, 0, NULL}, {0}};
 static const struct field vsock_fields[] = {
     {"cid", NUMBER, 0, 1, NULL}, {"socket", TEXT, 0, 1, NULL}, {"id", TEXT, 0, 0, NULL}, {0}};
+static const struct field share_fields[] = {
+    {"tag", TEXT, 0, 1, NULL}, {"socket", TEXT, 0, 1, NULL}, {"num_queues", NUMBER, 0, 1, NULL},
+    {"queue_size", NUMBER, 0, 1, NULL}, {"pci_segment", NUMBER, 0, 0, NULL}, {"id", TEXT, 0, 0, NULL}, {0}};
 static const struct field rule_fields[] = {{"path", TEXT, 0, 1, NULL}, {"access", TEXT, 0, 1, NULL}, {0}};
 static const struct field config_fields[] = {
     {"cpus", OBJECT, 0, 0, cpus_fields}, {"memory", OBJECT, 0, 0, memory_fields},
     {"payload", OBJECT, 0, 1, payload_fields}, {"disks", LIST, 0, 0, disk_fields}, {"net", LIST, 0, 0, net_fields},
     {"rng", OBJECT, 0, 0, rng_fields}, {"balloon", OBJECT, 0, 0, balloon_fields},
     {"serial", OBJECT, 0, 0, console_fields}, {"console", OBJECT, 0, 0, console_fields},
-    {"vsock", OBJECT, 0, 0, vsock_fields}, {"landlock_enable", FLAG, 0, 0, NULL},
+    {"fs", LIST, 0, 0, share_fields}, {"vsock", OBJECT, 0, 0, vsock_fields}, {"landlock_enable", FLAG, 0, 0, NULL},
     {"landlock_rules", LIST, 0, 0, rule_fields}, {"pvpanic", FLAG, 0, 0, NULL}, {"watchdog", FLAG, 0, 0, NULL}, {0}};
 
 static const struct field resize_fields[] = {
@@ -79,6 +83,7 @@ static void on_ping(const json_t *body, struct answer *a);
 static void on_create(const json_t *body, struct answer *a);
 static void on_add_disk(const json_t *body, struct answer *a);
 static void on_add_net(const json_t *body, struct answer *a);
+static void on_add_share(const json_t *body, struct answer *a);
 static void on_add_vsock(const json_t *body, struct answer *a);
 static void on_boot(const json_t *body, struct answer *a);
 static void on_pause(const json_t *body, struct answer *a);
@@ -95,6 +100,7 @@ static const struct endpoint endpoints[] = {
     {"PUT", API "vm.create",   config_fields, NOTHING, NULL, on_create},
     {"PUT", API "vm.add-disk", disk_fields,   CREATED, NULL, on_add_disk},
     {"PUT", API "vm.add-net",  net_fields,    CREATED, NULL, on_add_net},
+    {"PUT", API "vm.add-fs",   share_fields,  CREATED, NULL, on_add_share},
     {"PUT", API "vm.add-vsock", vsock_fields, CREATED, NULL, on_add_vsock},
     {"PUT", API "vm.boot",     NULL,          CREATED, NULL, on_boot},
     {"PUT", API "vm.pause",    NULL,          STARTED, NULL, on_pause},
@@ -164,6 +170,8 @@ static int lock_files(const json_t *config)
     if (json_object_get(config, "net"))
         lock_path(rules, "/dev/net/tun", "rw");
     lock_path(rules, text_of(json_object_get(config, "vsock"), "socket"), "rw");
+    json_array_foreach(json_object_get(config, "fs"), i, one)
+        lock_path(rules, text_of(one, "socket"), "rw");
     lock_path(rules, text_of(payload, "kernel"), "r");
     lock_path(rules, text_of(payload, "initramfs"), "r");
     json_array_foreach(json_object_get(config, "landlock_rules"), i, one)
@@ -217,7 +225,10 @@ static void add_to(const char *list, const json_t *body, struct answer *a)
             fault(
                 a,
                 "Error from API: The %s could not be added to the VM: Identifier %s is not unique",
-                *list == 'd' ? "disk" : "network device", id);
+                *list == 'd'   ? "disk"
+                : *list == 'f' ? "fs"
+                               : "network device",
+                id);
             return;
         }
     }
@@ -236,6 +247,18 @@ static void on_add_net(const json_t *body, struct answer *a)
 {
     add_to("net", body, a);
     keep(vm.tap, sizeof(vm.tap), text_of(body, "tap"));
+}
+
+/* Who serves it sees the guest's memory, or there is nothing to serve it from. */
+static void on_add_share(const json_t *body, struct answer *a)
+{
+    const json_t *memory = json_object_get(machine, "memory");
+    if (!json_is_true(json_object_get(memory, "shared")) &&
+        !json_is_true(json_object_get(memory, "hugepages")))
+        fault(a, "Error from API: The fs could not be added to the VM: Using vhost-user requires "
+                 "using shared memory or huge pages");
+    else
+        add_to("fs", body, a);
 }
 
 static void on_add_vsock(const json_t *body, struct answer *a)
@@ -281,8 +304,37 @@ static int disks_open(void)
     return r;
 }
 
+/* The first words of the vhost-user protocol: what can you do? The connection stays. */
+static int share_open(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    const uint32_t ask[3] = {1, 1, 0};
+    struct {
+        uint32_t head[3], features[2];
+    } answer;
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", path ? path : "");
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
+        return -errno;
+    if (send(fd, ask, sizeof(ask), MSG_NOSIGNAL) != sizeof(ask) ||
+        recv(fd, &answer, sizeof(answer), MSG_WAITALL) != sizeof(answer) || answer.head[0] != 1)
+        return -ECONNRESET;
+    return 0;
+}
+
+static int shares_open(void)
+{
+    const json_t *one;
+    size_t i;
+    int r = 0;
+    json_array_foreach(json_object_get(machine, "fs"), i, one) r =
+        r < 0 ? r : share_open(text_of(one, "socket"));
+    return r;
+}
+
 static void on_boot(const json_t *body, struct answer *a)
 {
+    int s = shares_open();
     int r = kernel_begins(vm.kernel, "\177ELF\2", 5);
     int card = *vm.tap ? card_open() : 0;
     int i = can_open(initramfs, O_RDONLY), d = disks_open();
@@ -302,6 +354,11 @@ static void on_boot(const json_t *body, struct answer *a)
               "Error from API: The VM could not boot: Error from device manager: Cannot create "
               "virtio-net device: Failed to open taps: %s",
               os_error(card));
+    else if (s < 0)
+        fault(a,
+              "Error from API: The VM could not boot: Error from device manager: Cannot create "
+              "virtio-fs device: Failed to connect to the vhost-user backend: %s",
+              os_error(s));
     else if (vsock_open(vsock) < 0)
         fault(a,
               "Error from API: The VM could not boot: Error from device manager: Cannot create "

@@ -87,6 +87,40 @@ static void test_network(void **state)
                         "\"02:cf:45:67:89:ab\"}\n" ADD_VSOCK BOOT);
 }
 
+static void test_served_folders(void **state)
+{
+    struct plan p = machine("/usr/bin/cloud-hypervisor");
+    struct plan_mount mounts[] = {
+        {.kind = PLAN_MOUNT_BIND,  .source = (char *)"/a",   .target = (char *)"/x"},
+        {.kind = PLAN_MOUNT_TMPFS, .target = (char *)"/tmp"},
+        {.kind = PLAN_MOUNT_BIND,  .source = (char *)"/b",   .target = (char *)"/y"                      },
+    };
+    p.mounts = mounts;
+    p.mounts_count = ARRAY_SIZE(mounts);
+    p.machine.shares = p.machine.served = true;
+    autofree char *text = shown(cloud_hypervisor_boot(&p));
+    assert_non_null(strstr(text, "\"memory\":{\"size\":201326592,\"shared\":true}"));
+    assert_non_null(strstr(
+        text, "\nPUT /api/v1/vm.add-fs {\"tag\":\"share0\",\"socket\":\"/run/share0\","
+              "\"num_queues\":1,\"queue_size\":1024,\"id\":\"share0\"}\n"
+              "PUT /api/v1/vm.add-fs {\"tag\":\"share1\",\"socket\":\"/run/share1\","
+              "\"num_queues\":1,\"queue_size\":1024,\"id\":\"share1\"}\nPUT /api/v1/vm.add-vsock"));
+    struct plan *j = vmm_jail_meeting(&p);
+    for (size_t i = 0; i < j->mounts_count; i++) /* nothing of them is in its own jail */
+        assert_true(!j->mounts[i].source || (strcmp(j->mounts[i].source, "/a") != 0 &&
+                                             strcmp(j->mounts[i].source, "/b") != 0));
+    plan_free(j);
+    p.machine.virtiofsd = (char *)"/usr/lib/qemu/virtiofsd";
+    j = vmm_jail_serving(&p, 1);
+    for (size_t i = 0; i < j->mounts_count; i++) {
+        const struct plan_mount *m = &j->mounts[i];
+        if (m->kind == PLAN_MOUNT_BIND)
+            assert_string_equal(m->source, i == 0 ? "/usr/lib/qemu/virtiofsd" : "/b");
+        assert_true(m->kind == PLAN_MOUNT_MASK || m->flags & PLAN_MOUNT_RO);
+    }
+    plan_free(j);
+}
+
 /* What says what the machine is comes from us, and is what the first was told. */
 static void test_warm_clone(void **state)
 {
@@ -210,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_rates_of_the_disk), cmocka_unit_test(test_jail),
         cmocka_unit_test(test_counters),          cmocka_unit_test(test_versions),
         cmocka_unit_test(test_warm_clone),        cmocka_unit_test(test_jails_of_snapshots),
+        cmocka_unit_test(test_served_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
