@@ -13,7 +13,7 @@
 
 #define CLOUD_HYPERVISOR_API "/api/v1/"
 
-/* The versions whose API is known: 43 (the first with Landlock) to 53. */
+/* The versions whose API is known: 43 to 53, which all have Landlock. */
 struct cloud_hypervisor_version {
     unsigned major, minor;
 };

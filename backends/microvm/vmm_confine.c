@@ -71,20 +71,23 @@ static int confine_files(bool meets, bool leads_out, struct error *e)
     size_t size = abi >= 6 ? sizeof(set) : abi >= 4 ? 16 : 8;
     const uint64_t uses = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
     const uint64_t saves = uses | (known & CONFINE_TRUNCATE);
+    /* sockets, and from Cloud Hypervisor 53 on the lock of one, which is a file */
+    const uint64_t meeting = uses | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_REG |
+                             LANDLOCK_ACCESS_FS_REMOVE_FILE;
     const struct {
         bool always;
         const char *path;
         uint64_t access;
     } rows[] = {
         {true,  "/",
-         LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR     },
-        {true,  "/dev/kvm",      uses                                                                },
-        {false, VMM_MEET,        uses | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE},
-        {false, NET_TUN,         uses                                                                },
-        {false, VMM_SCRATCH,     uses                                                                },
-        {false, VMM_SAVE_MEMORY, saves                                                               },
-        {false, VMM_SAVE_STATE,  saves                                                               },
-        {false, VMM_SAVE_FOLDER, saves | LANDLOCK_ACCESS_FS_MAKE_REG                                 },
+         LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR},
+        {true,  "/dev/kvm",      uses                                                           },
+        {false, VMM_MEET,        meeting                                                        },
+        {false, NET_TUN,         uses                                                           },
+        {false, VMM_SCRATCH,     uses                                                           },
+        {false, VMM_SAVE_MEMORY, saves                                                          },
+        {false, VMM_SAVE_STATE,  saves                                                          },
+        {false, VMM_SAVE_FOLDER, saves | LANDLOCK_ACCESS_FS_MAKE_REG                            },
     };
     autoclose int rules = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
     int r = rules < 0 ? -1 : 0;

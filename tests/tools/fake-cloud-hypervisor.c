@@ -588,14 +588,32 @@ static const char *arguments(int argc, char **argv)
     return socket_path ? socket_path : "/run/none";
 }
 
+/* From 53 on the lock of a file beside it says whose the socket is. */
+static int socket_take(const char *path)
+{
+    char name[128];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fake_release() < 530)
+        return 0;
+    snprintf(name, sizeof(name), "%s.lock", path);
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0 || fcntl(fd, F_OFD_SETLK, &whole) < 0)
+        return errno;
+    unlink(path);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    umask(077); /* as the real one */
     const char *path = arguments(argc, argv);
     int pair[2];
     self = argv[0];
     vm.state = NOTHING;
+    int r = socket_take(path);
     /* what hears its signals */
-    int r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? errno : fake_main(path);
+    if (r == 0)
+        r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? errno : fake_main(path);
     fprintf(stderr, "cloud-hypervisor: Error creating the API socket: %s\n", os_error(-r));
     return 1;
 }
