@@ -31,6 +31,7 @@ enum { SPAWN_FDS_MAX = 16, SPAWN_STACK = 64 * 1024 };
 struct spawn_child {
     const struct spawn *spawn;
     const char *path;
+    pid_t parent;        /* where it is to die with us */
     volatile int failed; /* errno */
     const char *volatile step;
 };
@@ -97,6 +98,8 @@ static IN_CHILD int spawn_child_main(void *data)
         return spawn_fail(c, "setsid");
     if (s->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return spawn_fail(c, "prctl");
+    if (s->dies_with_us && getppid() != c->parent) /* that ended before anybody would have told */
+        return 127;
     if (spawn_place_fds(s) < 0)
         return spawn_fail(c, "descriptors");
     if (s->controls && ioctl(0, TIOCSCTTY, 0) < 0)
@@ -162,7 +165,7 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd, struct er
     int r = spawn_find(name, &path);
     if (r < 0)
         return error_errno(e, -r, "%s", name);
-    struct spawn_child child = {.spawn = s, .path = path};
+    struct spawn_child child = {.spawn = s, .path = path, .parent = s->dies_with_us ? getpid() : 0};
     pid_t pid = -1;
     autoclose int pidfd = FD_NONE;
     r = spawn_clone(&child, &pid, &pidfd);

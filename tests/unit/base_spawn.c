@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 static char *run(const char *const *argv, int *ret_status)
@@ -217,6 +219,48 @@ static void test_environment_and_path(void **state)
     setenv("PATH", path, 1);
 }
 
+/* Killed between the clone and the child's first step, which nobody tells the child of. */
+static void test_dies_with_who_has_died(void **state)
+{
+    static const char *const argv[] = {"/bin/echo", "here", NULL};
+    int said[2], status;
+    unsigned long child = 0;
+    char text[8] = "";
+    assert_int_equal(fd_pipe(said, 0), 0);
+    const int fds[] = {FD_NONE, said[1]};
+    const struct spawn s = {.argv = argv, .fds = fds, .fds_count = 2, .dies_with_us = true};
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t parent = fork();
+    if (parent == 0) {
+        struct error e;
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+            _exit(1);
+        raise(SIGSTOP);
+        _exit(spawn_start(&s, NULL, NULL, &e) < 0);
+    }
+    fd_close(said[1]);
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    if (!WIFSTOPPED(status)) { /* nobody may look into another here */
+        fd_close(said[0]);
+        skip();
+    }
+    ptrace(PTRACE_SETOPTIONS, parent, NULL, (void *)PTRACE_O_TRACEVFORK);
+    ptrace(PTRACE_CONT, parent, NULL, NULL);
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    assert_int_equal(status >> 8, SIGTRAP | PTRACE_EVENT_VFORK << 8);
+    assert_int_equal(ptrace(PTRACE_GETEVENTMSG, parent, NULL, &child), 0);
+    assert_int_equal(waitpid((pid_t)child, &status, __WALL), child);
+    assert_true(WIFSTOPPED(status));
+    kill(parent, SIGKILL);
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    assert_int_equal(ptrace(PTRACE_DETACH, (pid_t)child, NULL, NULL), 0);
+    assert_int_equal(read(said[0], text, sizeof(text)), 0);
+    assert_int_equal(waitpid((pid_t)child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    fd_close(said[0]);
+}
+
 static void test_log_lines_are_safe(void **state)
 {
     int ends[2];
@@ -250,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_room_for_descriptors),
         cmocka_unit_test(test_signals_are_as_a_program_expects),
         cmocka_unit_test(test_environment_and_path),
+        cmocka_unit_test(test_dies_with_who_has_died),
         cmocka_unit_test(test_log_lines_are_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
