@@ -235,9 +235,11 @@ static int spawn_attend(int pidfd, int pipe, uint64_t deadline, bool heard, size
 
 static bool spawn_run_bound;
 
-void spawn_run_bind(void)
+bool spawn_run_bind(bool bound)
 {
-    spawn_run_bound = true;
+    bool was = spawn_run_bound;
+    spawn_run_bound = bound;
+    return was;
 }
 
 int spawn_run_begin(const char *const *argv, unsigned timeout_ms, struct spawn_running *ret,

@@ -38,8 +38,11 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd, struct er
  */
 int spawn_run(const char *const *argv, unsigned timeout_ms, size_t most, int *ret_status,
               char **ret_output, struct error *e);
-/* From now on what is run so ends with this process, however that ends. For who only looks. */
-void spawn_run_bind(void);
+/*
+ * From now on what is run so ends with this process, however that ends, or no longer does: for who
+ * only looks, or asks somebody else who goes on by himself. Gives what it was.
+ */
+bool spawn_run_bind(bool bound);
 
 /*
  * The same in pieces, for who has something else to do meanwhile. begin() first: -errno, nothing

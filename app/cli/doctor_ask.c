@@ -73,7 +73,7 @@ _Noreturn static void part_child(const struct doctor_part *p, const struct plan_
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
-    spawn_run_bind();
+    spawn_run_bind(true);
     p->ask(p->backend, host, &health);
     health_put(&b, &health);
     _exit(fd_write_full(out, b.data, b.used) < 0);

@@ -149,7 +149,9 @@ int foreign_tell(const char *const *words, unsigned timeout_ms, char **ret_said,
     int status = 0;
     for (size_t i = 0; i < FOREIGN_WORDS_MOST && words[i]; i++)
         argv[i + 1] = words[i];
+    bool bound = spawn_run_bind(true); /* what libvirt has begun goes on without who asked for it */
     int r = spawn_run(argv, timeout_ms, FOREIGN_MOST, &status, &said, e);
+    spawn_run_bind(bound);
     if (r < 0)
         return r;
     if (WIFEXITED(status) && WEXITSTATUS(status) == FOREIGN_HANGS)

@@ -15,7 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LIST_MS = 2000, LIST_MOST = 64, CONTROL_S = 10, CONTROL_WORK_S = 1800 };
+enum {
+    LIST_MS = 2000,
+    LIST_MOST = 64,
+    CONTROL_S = 10,
+    CONTROL_START_S = 120,
+    CONTROL_WORK_S = 1800
+};
 #define LIST_FIGURE_MOST ((uint64_t)1 << 52)
 
 static int list_fail(const struct error *e)
@@ -327,6 +333,12 @@ static int control_start(virDomainPtr d)
     return virDomainCreate(d);
 }
 
+/* Its memory may have to be read. */
+static unsigned control_start_s(virDomainPtr d)
+{
+    return virDomainHasManagedSaveImage(d, 0) == 1 ? CONTROL_WORK_S : CONTROL_START_S;
+}
+
 static int control_reset(virDomainPtr d)
 {
     return virDomainReset(d, 0);
@@ -357,13 +369,13 @@ int domains_control(const char *uri, const char *word, const char *verb)
     static const struct {
         const char *verb;
         int (*call)(virDomainPtr d);
-        unsigned seconds; /* its memory may have to be written, or read */
+        unsigned seconds; /* its memory may have to be written; 0: it is asked */
     } rows[] = {
         {"stop",         virDomainShutdown,    CONTROL_S     },
         {"kill",         virDomainDestroy,     CONTROL_S     },
         {"pause",        virDomainSuspend,     CONTROL_S     },
         {"resume",       virDomainResume,      CONTROL_S     },
-        {"start",        control_start,        CONTROL_WORK_S},
+        {"start",        control_start,        0             },
         {"reset",        control_reset,        CONTROL_S     },
         {"save",         control_save,         CONTROL_WORK_S},
         {"forget-save",  control_forget_save,  CONTROL_S     },
@@ -378,7 +390,7 @@ int domains_control(const char *uri, const char *word, const char *verb)
     for (size_t i = 0; d && i < ARRAY_SIZE(rows); i++) {
         if (!str_equal(rows[i].verb, verb))
             continue;
-        domains_limit(rows[i].seconds, NULL);
+        domains_limit(rows[i].seconds ? rows[i].seconds : control_start_s(d), NULL);
         r = rows[i].call(d) < 0 ? domains_error(&e, verb) : 0;
     }
     if (d)

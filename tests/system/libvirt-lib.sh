@@ -153,6 +153,14 @@ while True:
     await 10 test -S "$1"
 }
 
+# The libvirtd of the test, by way of somebody who can hold its answers back.
+through() { # PROCEDURE…
+    local kind=session
+    ! have root || kind=system
+    between "$PWD/through" "$SOCKET" "$@"
+    export LIBVIRT_DEFAULT_URI="qemu+unix:///$kind?socket=$PWD/through"
+}
+
 # posing NAME [COMMAND…]: a process that says to be that machine's, its pid among POSING; COMMAND: as whom.
 POSING=()
 posing() {

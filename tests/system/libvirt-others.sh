@@ -154,14 +154,6 @@ files_alone() {
     expect_err_has "cannot go back to files"
 }
 
-# The libvirtd of the test, by way of somebody who can hold its answers back.
-through() { # PROCEDURE…
-    local kind=session
-    ! have root || kind=system
-    between "$PWD/through" "$SOCKET" "$@"
-    export LIBVIRT_DEFAULT_URI="qemu+unix:///$kind?socket=$PWD/through"
-}
-
 # A daemon that tells of an event and then answers no question more, though it keeps the connection alive: the rows of
 # before are said to be of before.
 test_a_watched_daemon_that_hangs_in_an_answer() {
@@ -205,6 +197,37 @@ test_a_save_that_takes_long() {
     virsh -c "$URI" undefine theirs >out
 }
 lives_for() { ! kill -0 "$2" 2>/dev/null || [ "$(ps -o etimes= -p "$2")" -ge "$1" ]; }
+
+# The program that asks is not there for longer than whoever wants to know; libvirt does what it has begun.
+test_who_asks_is_not_outlived() {
+    need_libvirt
+    need python3 pgrep
+    echoing theirs
+    through 9 # REMOTE_PROC_DOMAIN_CREATE
+    trap 'kill $BETWEEN || :' EXIT
+    touch hold
+    "$COFFERDAM" domain start "libvirt:theirs@$LIBVIRT_DEFAULT_URI" 2>err &
+    ASKS=$!
+    await 10 has_asked $ASKS
+    await 10 is_theirs running
+    kill $ASKS
+    wait $ASKS || :
+    await 5 gone_pid "$(cat child)"
+    rm hold
+    is_theirs running || fail "it does not run on"
+    if [ -n "${COFFERDAM_LONG:-}" ]; then # with no memory to be read it is not waited for as long
+        virsh -c "$URI" destroy theirs >out
+        touch hold
+        capture timeout 180 "$COFFERDAM" domain start "libvirt:theirs@$LIBVIRT_DEFAULT_URI"
+        rm hold
+        expect_status 125
+        expect_err_has "may do it later"
+    fi
+    virsh -c "$URI" destroy theirs >out
+    virsh -c "$URI" undefine theirs >out
+}
+has_asked() { pgrep -P "$1" -f 'cofferdam-domain control' >child; }
+is_theirs() { [ "$(virsh -c "$URI" domstate theirs)" = "$1" ]; }
 
 # Nothing of ours begins with a daemon: that is said, with what does instead.
 test_ours_do_not_begin_by_themselves() {
