@@ -24,13 +24,34 @@ enum {
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+static struct {
+    uint32_t console;
+    bool begun;
+} agent_asked;
+
+/* Nothing has been said to its output before: a line has room there. */
+static void agent_hangs(void)
+{
+    struct error e;
+    error_set(&e, ETIMEDOUT, "libvirt does not answer; the command may run on");
+    if (agent_asked.begun) {
+        fd_write_full(AGENT_FD_ERR, e.text, strlen(e.text));
+        domains_say(DOMAIN_EXITED, agent_asked.console, 125, NULL);
+    } else {
+        domains_say(DOMAIN_EXECED, agent_asked.console, 0, &e);
+    }
+    _exit(0);
+}
+
 /* The answer's "return"; the caller's; NULL with error. */
 static json_t *agent_ask(virDomainPtr d, const char *verb, json_t *arguments, struct error *e)
 {
     json_t *j = json_pack("{s:s, s:o}", "execute", verb, "arguments", arguments);
     autofree char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);
+    domains_limit(CONNECT_S, agent_hangs); /* a place for a command is not kept for ever */
     char *said = text ? virDomainQemuAgentCommand(d, text, AGENT_ANSWER_S, 0) : NULL;
+    domains_limit(0, NULL);
     if (!said) {
         domains_error(e, "its agent");
         if (strstr(e->text, "not connected") || strstr(e->text, "not available"))
@@ -111,6 +132,7 @@ static int agent_run(virDomainPtr d, uint32_t console, json_t *wish, struct erro
     json_int_t pid = json_integer_value(json_object_get(begun, "pid"));
     json_decref(begun);
     domains_say(DOMAIN_EXECED, console, (int32_t)pid, NULL);
+    agent_asked.begun = true;
     json_t *status = agent_await(d, pid, &why);
     agent_tell(AGENT_FD_OUT, json_string_value(json_object_get(status, "out-data")));
     agent_tell(AGENT_FD_ERR,
@@ -144,6 +166,8 @@ int domains_agent(const char *uri, const char *id, const char *console)
     uint64_t number = 0;
     str_to_uint(console, &number);
     json_t *wish = agent_wish(&e);
+    agent_asked.console = (uint32_t)number;
+    domains_limit(CONNECT_S, agent_hangs);
     virConnectPtr c = wish ? domains_connect(uri, &e) : NULL;
     virDomainPtr d = c ? domains_find(c, id) : NULL;
     if (c && !d)
@@ -152,6 +176,7 @@ int domains_agent(const char *uri, const char *id, const char *console)
         domains_say(DOMAIN_EXECED, (uint32_t)number, 0, &e);
     if (!d)
         json_decref(wish);
+    domains_limit(CONNECT_S, NULL); /* all has been told */
     if (d)
         virDomainFree(d);
     if (c)

@@ -121,6 +121,24 @@ test_who_says_to_be_a_machine_is_none() {
     only_the_machine_ends real
 }
 
+# A place for a command is not kept for ever by a libvirt that hangs.
+test_a_command_beside_a_libvirt_that_hangs() {
+    [ -n "${COFFERDAM_LONG:-}" ] || { echo "takes 65 s: --long" >"$T/skip"; exit 77; }
+    need_libvirt
+    need python3
+    through
+    trap 'kill $BETWEEN || :' EXIT
+    URI=$LIBVIRT_DEFAULT_URI vm --detach --name asked >out
+    await 10 says asked "boot sector is here"
+    touch hold
+    capture timeout 100 "$COFFERDAM" exec --no-tty asked -- true
+    rm hold
+    expect_status 125
+    expect_err_has "libvirt does not answer"
+    cofferdam kill asked
+    await 15 all_gone
+}
+
 # libvirt ends a domain that is taken back to a snapshot, and begins another: that one is not ours to keep.
 test_another_program_takes_it_back() {
     need_libvirt
