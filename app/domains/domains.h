@@ -134,6 +134,12 @@ int domains_agent(const char *uri, const char *id, const char *console);
 bool domains_agent_hold(virDomainPtr d);
 void domains_agent_let_go(virDomainPtr d);
 int domains_addresses(const char *uri, const char *id); /* prints what its agent says of them */
+/*
+ * command.c: that command, by a process of its own: an agent that hangs holds up nobody. Says
+ * DOMAIN_EXECED with what it fails with. The descriptors are the caller's.
+ */
+void domains_command(const struct plan *p, const struct domain_message *m,
+                     const int fds[DOMAIN_FDS_MAX]);
 int domains_drive(void);            /* drive.c */
 /*
  * hang.c: what libvirt is asked between begin() and end() may never be answered. After so many seconds

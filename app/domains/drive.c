@@ -11,8 +11,6 @@
 #include "backends/libvirt/libvirt.h"
 #include "base/fd.h"
 #include "base/loop.h"
-#include "base/module.h"
-#include "base/spawn.h"
 #include "base/str.h"
 #include "init/agent.h"
 
@@ -40,13 +38,6 @@ enum {
     DRIVE_NOBODY = 3,   /* how the child leaves: nothing has been made */
 };
 
-/* A process that asks the guest's agent for one. */
-struct drive_command {
-    pid_t pid; /* 0: none */
-    int pidfd; /* owned */
-    uint32_t console;
-};
-
 struct drive {
     struct plan *plan; /* owned */
     virConnectPtr connection;
@@ -64,7 +55,6 @@ struct drive {
     bool killed, off, over, noted; /* off: the guest has switched itself off */
     int status;
     char why[sizeof(((struct error *)0)->text)];
-    struct drive_command commands[16];
 };
 
 /* --- words ------------------------------------------------------------------------------------ */
@@ -404,68 +394,6 @@ static void do_snapshot(struct drive *d, const struct domain_message *m)
     domains_say(DOMAIN_SNAPPED, m->number, 0, &e);
 }
 
-static void command_forget(struct drive_command *c, int *ret_status)
-{
-    while (waitpid(c->pid, ret_status, 0) < 0 && errno == EINTR)
-        ;
-    c->pidfd = fd_close(c->pidfd);
-    c->pid = 0;
-}
-
-/* One that has told all leaves with 0. */
-static void on_command_end(int watch, int fd, int events, void *data)
-{
-    struct drive_command *c = data;
-    struct error e;
-    int status = 0;
-    virEventRemoveHandle(watch);
-    command_forget(c, &status);
-    if (status == 0)
-        return;
-    error_set(&e, EIO, "the process that asks its agent was ended; the command may run on");
-    domains_say(DOMAIN_EXECED, c->console, 0, &e);
-}
-
-static struct drive_command *command_place(struct drive *d)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(d->commands); i++)
-        if (!d->commands[i].pid)
-            return &d->commands[i];
-    return NULL;
-}
-
-static int command_watch(struct drive_command *c, struct error *e)
-{
-    if (virEventAddHandle(c->pidfd, VIR_EVENT_HANDLE_READABLE, on_command_end, c, NULL) >= 0)
-        return 0;
-    kill(c->pid, SIGKILL);
-    command_forget(c, NULL);
-    return domains_error(e, "watching a command");
-}
-
-/* By a process of its own: an agent that hangs holds up nobody. */
-static void do_exec(struct drive *d, const struct domain_message *m, const int fds[DOMAIN_FDS_MAX])
-{
-    char number[16];
-    struct error e = {0};
-    snprintf(number, sizeof(number), "%u", m->number);
-    autofree char *program = module_program(DOMAIN_PROGRAM);
-    const char *const argv[] = {program, "agent", d->plan->machine.uri, d->plan->id, number, NULL};
-    const int handed[] = {FD_NONE, FD_NONE, FD_NONE, DOMAIN_FD_CONTROL, fds[0], fds[1], fds[2]};
-    struct drive_command *place = command_place(d);
-    const struct spawn s = {
-        .argv = argv, .fds = handed, .fds_count = ARRAY_SIZE(handed), .dies_with_us = true};
-    int r = fds[2] < 0 ? error_set(&e, EPROTO, "asking for a command without its streams")
-            : !place   ? error_set(&e, EAGAIN, "too many commands at once for the guest's agent")
-                       : spawn_start(&s, &place->pid, &place->pidfd, &e);
-    if (r == 0) {
-        place->console = m->number;
-        r = command_watch(place, &e);
-    }
-    if (r < 0)
-        domains_say(DOMAIN_EXECED, m->number, 0, &e);
-}
-
 /* What is not ours is only looked at: its console ends, not the machine. */
 static void obey_watching(struct drive *d, const struct domain_message *m)
 {
@@ -508,7 +436,7 @@ static void obey(struct drive *d, struct domain_message *m, int *fds)
         do_snapshot(d, m);
         break;
     case DOMAIN_EXEC:
-        do_exec(d, m, fds);
+        domains_command(d->plan, m, fds);
         break;
     case DOMAIN_EXECED: /* ours to say */
     case DOMAIN_EXITED:
