@@ -262,8 +262,13 @@ test_a_guest_with_its_own_agent() {
     small_disk
     [ -e "$RUN/small.agent" ] || { echo "needs the package qemu-guest-agent, or apt-get to download it" >"$T/skip"; exit 77; }
     cofferdam run --boundary vm --accel tcg --set "machine.uri=$URI" --memory 128M --image "disk:$RUN/small.disk" \
-        --detach --name agent >out
+        --network host --detach --name agent >out
     its_agent agent
+    # what it says its addresses are
+    agent_does agent ip link set lo up
+    agent_does agent ip address add 192.0.2.7/32 dev lo
+    capture cofferdam inspect agent
+    expect_out_has "192.0.2.7 (lo, as the guest says)"
     # its watchdog is there, and it gives memory back when it is asked for it
     capture cofferdam exec --no-tty agent -- sh -c 'cat /sys/bus/pci/devices/*/device'
     expect_out_has 0x25ab
