@@ -45,9 +45,10 @@ int domains_undo_by(const char *uri, const char *id, const char *folder, struct 
 /*
  * lend.c: who QEMU is at this libvirt, and what such a one may get to: a folder with what belongs to
  * the machine, and nothing else of ours. -EACCES: it cannot get to a disk of somebody's, and how
- * that is mended; nobody's rights are changed for it.
+ * that is mended; nobody's rights are changed for it. `*ret_program`, owned by the caller: QEMU's
+ * path; NULL: it does not say.
  */
-int domains_host(virConnectPtr c, struct domain_host *ret, struct error *e);
+int domains_host(virConnectPtr c, struct domain_host *ret, char **ret_program, struct error *e);
 int domains_lend_folder(const struct plan *p, const struct domain_host *h, struct error *e);
 int domains_lend(const struct plan *p, const struct domain_host *h, struct error *e);
 /* What a kept workload's folder gets back before the other one goes; not kept: nothing. */

@@ -52,6 +52,7 @@ struct drive {
     int pid_watch, again;
     unsigned again_ms;
     bool paused, serving;
+    bool unseen;                   /* its process */
     bool killed, off, over, noted; /* off: the guest has switched itself off */
     int status;
     char why[sizeof(((struct error *)0)->text)];
@@ -100,6 +101,15 @@ static void say_it_has_doubles(void)
 {
     struct error e;
     error_set(&e, EEXIST, "several processes say to be it: it is ended through libvirt alone");
+    domains_say(DOMAIN_NOTE, 0, 0, &e);
+}
+
+static void say_it_is_unseen(void)
+{
+    struct error e;
+    error_set(&e, ESRCH,
+              "its process is not seen, as where libvirt's emulator is a script that starts "
+              "another program: it is ended through libvirt alone");
     domains_say(DOMAIN_NOTE, 0, 0, &e);
 }
 
@@ -480,8 +490,28 @@ static void on_nothing(int timer, void *data)
 {
 }
 
+/* It has not just ended, which was told by now. */
+static void on_unseen(int timer, void *data)
+{
+    virEventRemoveTimeout(timer);
+    say_it_is_unseen();
+}
+
+/* Whoever clears up may have to end it when nobody has found it yet, and libvirt hangs. */
+static void drive_expect(const struct drive *d, const char *program)
+{
+    char uuid[DOMAIN_UUID_SIZE];
+    domain_uuid(d->plan->id, uuid);
+    if (program)
+        process_expect(d->keeper,
+                       &(struct process_mark){.uuid = uuid,
+                                              .program = program,
+                                              .uid = d->host.other ? d->host.uid : geteuid()});
+}
+
 static int drive_begin(struct drive *d, struct error *e)
 {
+    autofree char *program = NULL;
     domains_limit(CONNECT_S, say_nobody_answers);
     if (virEventRegisterDefaultImpl() < 0)
         return domains_error(e, "libvirt");
@@ -491,7 +521,7 @@ static int drive_begin(struct drive *d, struct error *e)
         return -e->code;
     bool far = plan_is_far(d->plan);
     domains_limit(CONNECT_S, say_it_hangs);
-    int r = watched || far ? 0 : domains_host(d->connection, &d->host, e);
+    int r = watched || far ? 0 : domains_host(d->connection, &d->host, &program, e);
     if (r == 0 && !watched)
         r = far ? domains_far_make(d->connection, d->plan, e)
                 : domains_make_disks(d->plan, &d->host, e);
@@ -500,6 +530,7 @@ static int drive_begin(struct drive *d, struct error *e)
         r = listen_to(d, e);
     if (r < 0)
         return r;
+    drive_expect(d, program);
     d->domain = watched ? domains_lookup(d->connection, watched, e)
                         : domains_make(d->connection, d->plan, &d->host, e);
     return d->domain ? 0 : -e->code;
@@ -586,6 +617,7 @@ static int drive_release(struct drive *d, struct error *e)
     if (d->pidfd >= 0)
         *++last = d->pidfd;
     domains_say_with(&m, fds, (size_t)(last - fds) + 1);
+    d->unseen = found < 0 && found != -EEXIST;
     if (found == -EEXIST)
         say_it_has_doubles();
     return 0;
@@ -616,6 +648,8 @@ static void drive_serve(struct drive *d)
         d->pid_watch =
             virEventAddHandle(d->pidfd, VIR_EVENT_HANDLE_READABLE, on_process_end, d, NULL);
     virEventAddTimeout(-1, on_nothing, NULL, NULL);
+    if (d->unseen)
+        virEventAddTimeout(DRIVE_LAST_WORD_MS, on_unseen, NULL, NULL);
     d->serving = true;
     while (!d->over && virEventRunDefaultImpl() == 0)
         ;

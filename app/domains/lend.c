@@ -39,20 +39,27 @@ static bool lend_read_label(const char *xml, uint32_t *ret_uid, uint32_t *ret_gi
     return text && sscanf(text, ">+%u:+%u<", ret_uid, ret_gid) == 2;
 }
 
-int domains_host(virConnectPtr c, struct domain_host *ret, struct error *e)
+/* What it starts for a machine that names no emulator, as ours do. */
+static char *lend_read_program(const char *xml)
 {
-    char *xml = virConnectGetCapabilities(c);
+    const char *arch = strstr(xml, "<arch name='x86_64'>");
+    return arch ? domains_element(arch, "emulator") : NULL;
+}
+
+int domains_host(virConnectPtr c, struct domain_host *ret, char **ret_program, struct error *e)
+{
+    autofree char *xml = virConnectGetCapabilities(c);
     *ret = (struct domain_host){0};
     if (!xml)
         return domains_error(e, "libvirt");
     bool told = lend_read_label(xml, &ret->uid, &ret->gid);
-    free(xml);
     ret->other = told && ret->uid != geteuid();
     if (ret->other && geteuid() != 0)
         return error_set(e, EACCES,
                          "this libvirt runs machines as user %u, who may not get to what is yours; "
                          "mend: --set machine.uri=qemu:///session, or start it as root",
                          ret->uid);
+    *ret_program = lend_read_program(xml);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,21 +94,54 @@ int process_find(const struct process_mark *m, pid_t *ret_pid, int *ret_pidfd)
     return 0;
 }
 
+/* --- to whoever clears up --------------------------------------------------------------------- */
+
+struct process_word {
+    bool expected; /* what is to be looked for; else a pidfd comes with it */
+    uid_t uid;
+    char uuid[40], program[PATH_MAX];
+};
+
+void process_expect(int socket, const struct process_mark *m)
+{
+    struct process_word w = {.expected = true, .uid = m->uid};
+    if (strlen(m->uuid) >= sizeof(w.uuid) || strlen(m->program) >= sizeof(w.program))
+        return;
+    strcpy(w.uuid, m->uuid);
+    strcpy(w.program, m->program);
+    fd_send(socket, &w, sizeof(w), NULL, 0);
+}
+
 void process_keep(int socket, int pidfd)
 {
-    static const char word = 'p';
+    static const struct process_word w = {.expected = false};
     if (pidfd >= 0)
-        fd_send(socket, &word, sizeof(word), &pidfd, 1);
+        fd_send(socket, &w, sizeof(w), &pidfd, 1);
+}
+
+/* FD_NONE: it is not there. */
+static int process_find_expected(const struct process_word *w)
+{
+    const struct process_mark m = {.uuid = w->uuid, .program = w->program, .uid = w->uid};
+    pid_t pid;
+    int pidfd = FD_NONE;
+    return process_find(&m, &pid, &pidfd) < 0 ? FD_NONE : pidfd;
 }
 
 void process_end_kept(int socket)
 {
-    char word;
-    int pidfd = FD_NONE;
+    struct process_word w, expected = {.expected = false};
+    autoclose int pidfd = FD_NONE;
     size_t count = 1;
-    if (fd_nonblock(socket) < 0 || fd_receive(socket, &word, sizeof(word), &pidfd, &count) < 1)
+    if (fd_nonblock(socket) < 0)
         return;
+    while (pidfd < 0 && fd_receive(socket, &w, sizeof(w), &pidfd, &count) == (ssize_t)sizeof(w)) {
+        if (w.expected)
+            expected = w;
+        count = 1;
+    }
+    if (pidfd < 0 && expected.expected)
+        pidfd = process_find_expected(&expected);
     if (pidfd >= 0)
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    fd_close(pidfd);
 }

@@ -21,9 +21,12 @@ struct process_mark {
 int process_find(const struct process_mark *m, pid_t *ret_pid, int *ret_pidfd);
 
 /*
- * Through a socket (SOCK_STREAM) to whoever clears up, should this process be killed: keep() puts
- * the pidfd there, end_kept() kills what it is of. Nothing there: nothing; it never waits.
+ * Through a socket (SOCK_STREAM) to whoever clears up, should this process be killed: expect() says
+ * what is about to be started, keep() puts the pidfd there once it has been. end_kept() kills what
+ * that is of, or where there is none yet the one process that is as expected. Nothing there:
+ * nothing; it never waits.
  */
+void process_expect(int socket, const struct process_mark *m);
 void process_keep(int socket, int pidfd);
 void process_end_kept(int socket);
 

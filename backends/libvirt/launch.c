@@ -182,6 +182,12 @@ static int domain_spawn(struct launch *l, struct error *e)
     return r;
 }
 
+static void domain_told_cleaned(struct launch *l, const struct domain_message *m)
+{
+    l->cleaned = true;
+    l->left = m->error;
+}
+
 static int domain_await_start(struct launch *l, struct launch_streams *ret, struct error *e)
 {
     uint64_t limit = l->plan->time_limit_ms;
@@ -209,17 +215,14 @@ static int domain_await_start(struct launch *l, struct launch_streams *ret, stru
         }
         for (size_t i = 0; i < count; i++)
             fd_close(fds[i]);
-        if (m.word == DOMAIN_FAILED) {
+        if (m.word == DOMAIN_CLEANED)
+            domain_told_cleaned(l, &m);
+        /* an end: who should have told of a failure was killed */
+        if (m.word == DOMAIN_FAILED || m.word == DOMAIN_ENDED) {
             *e = m.error;
             return -(e->code ? e->code : (e->code = EIO));
         }
     }
-}
-
-static void domain_told_cleaned(struct launch *l, const struct domain_message *m)
-{
-    l->cleaned = true;
-    l->left = m->error;
 }
 
 /* One that hangs in libvirt is ended, and its child with it. */

@@ -121,6 +121,56 @@ test_who_says_to_be_a_machine_is_none() {
     only_the_machine_ends real
 }
 
+# Killed before it has heard that there is a machine, beside a libvirt that hangs: that machine ends all the same.
+test_who_is_killed_before_it_knows() {
+    need_libvirt
+    need python3 pgrep
+    local running
+    through 10 # REMOTE_PROC_DOMAIN_CREATE_XML
+    trap 'kill -CONT $BETWEEN && kill $BETWEEN || :' EXIT
+    touch hold
+    URI=$LIBVIRT_DEFAULT_URI vm --detach --name early >out 2>err &
+    running=$!
+    await 30 stands_made
+    kill -STOP $BETWEEN
+    kill -9 "$(pgrep -P "$(pgrep -P "$(field early monitor_pid)" -f 'cofferdam-domain drive')")"
+    await 10 gone_pid "$(cat machine)"
+    rm hold
+    kill -CONT $BETWEEN
+    STATUS=0
+    wait $running || STATUS=$?
+    expect_equal "$STATUS" 125 status
+    grep -q "killed by signal 9" err || { cat err; fail "it does not say why"; }
+    await 15 all_gone
+}
+stands_made() {
+    local name
+    name=$(domains)
+    [ -n "$name" ] && [ "$(virsh -c "$URI" domstate "$name" 2>/dev/null)" = paused ] && pgrep -f "guest=$name," >machine
+}
+
+# What such a script starts cannot be told from what says to be it.
+test_an_emulator_that_is_a_script() {
+    need_libvirt
+    mkdir wrapped
+    printf '#!/bin/sh\nexec %s "$@"\n' "$(command -v qemu-system-x86_64)" >wrapped/qemu-system-x86_64
+    chmod 0755 wrapped/qemu-system-x86_64
+    PATH=$PWD/wrapped:$PATH libvirtd_again
+    vm --detach --name wrapped >out
+    await 15 is_said_to_be_unseen
+    cofferdam kill wrapped
+    await 15 all_gone
+    libvirtd_again
+}
+is_said_to_be_unseen() { cofferdam inspect wrapped | grep -q "its process is not seen"; }
+libvirtd_again() {
+    local pid
+    pid=$(cat "$RUN/libvirtd.pid")
+    stop_libvirtd
+    await 20 gone_pid "$pid"
+    start_libvirtd
+}
+
 # A place for a command is not kept for ever by a libvirt that hangs.
 test_a_command_beside_a_libvirt_that_hangs() {
     [ -n "${COFFERDAM_LONG:-}" ] || { echo "takes 65 s: --long" >"$T/skip"; exit 77; }

@@ -131,12 +131,51 @@ static void test_what_is_kept_is_ended(void **state)
     fd_close(pair[0]);
 }
 
+/* Killed before it has found it: what it was about to start is looked for. */
+static void test_what_is_expected_is_ended(void **state)
+{
+    const struct process_mark m = {uuid, self, geteuid()};
+    int pair[2], status;
+    assert_int_equal(fd_socketpair(pair), 0);
+    process_expect(pair[1], &m);
+    fd_close(pair[1]);
+    pid_t pid = begin(self, machine, geteuid(), geteuid());
+    process_end_kept(pair[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+    fd_close(pair[0]);
+}
+
+/* One that is kept is that one, whatever looks like it. */
+static void test_what_is_kept_comes_first(void **state)
+{
+    const struct process_mark m = {uuid, self, geteuid()};
+    int pair[2], status;
+    assert_int_equal(fd_socketpair(pair), 0);
+    pid_t kept = begin(self, machine, geteuid(), geteuid());
+    int pidfd = (int)syscall(SYS_pidfd_open, kept, 0);
+    process_expect(pair[1], &m);
+    process_keep(pair[1], pidfd);
+    fd_close(pidfd);
+    fd_close(pair[1]);
+    end(kept);
+    pid_t other = begin(self, machine, geteuid(), geteuid());
+    process_end_kept(pair[0]);
+    assert_int_equal(waitpid(other, &status, WNOHANG), 0);
+    end(other);
+    fd_close(pair[0]);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_is_found),          cmocka_unit_test(test_words_are_not_enough),
-        cmocka_unit_test(test_of_two_none_is_taken),  cmocka_unit_test(test_all_its_ids_count),
+        cmocka_unit_test(test_one_is_found),
+        cmocka_unit_test(test_words_are_not_enough),
+        cmocka_unit_test(test_of_two_none_is_taken),
+        cmocka_unit_test(test_all_its_ids_count),
         cmocka_unit_test(test_what_is_kept_is_ended),
+        cmocka_unit_test(test_what_is_expected_is_ended),
+        cmocka_unit_test(test_what_is_kept_comes_first),
     };
     if (argc > 1)
         return raise(SIGSTOP);
