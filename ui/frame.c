@@ -28,7 +28,7 @@ static void draw_title(const struct ui_model *m)
     autofree char *right =
         str_format("%s%s%zu running of %zu ", m->stalled ? "the disk does not answer, " : "", marks,
                    running, m->count);
-    paint_text(0, 0, m->cols, UI_TITLE, left);
+    paint_cut(0, 0, m->cols, UI_TITLE, left);
     int width = (int)strlen(right);
     if (width + fits_width(left) + 2 <= m->cols)
         paint_text(0, m->cols - width, width, UI_TITLE, right);

@@ -242,6 +242,15 @@ void paint_text(int row, int col, int width, enum ui_look look, const char *utf8
     attr_set(A_NORMAL, 0, NULL);
 }
 
+void paint_cut(int row, int col, int width, enum ui_look look, const char *utf8)
+{
+    const char *mark = paint_is_utf8 ? "\xe2\x80\xa6" : ">";
+    bool fits = width < 2 || fits_width(utf8) <= width;
+    autofree char *cut =
+        fits ? NULL : str_format("%.*s%s", (int)fits_bytes(utf8, width - 1), utf8, mark);
+    paint_text(row, col, width, look, cut ? cut : utf8);
+}
+
 void paint_line(int row, int col, int width, const char *title)
 {
     struct buf b = {0};
@@ -251,7 +260,7 @@ void paint_line(int row, int col, int width, const char *title)
     buf_done(&b);
     if (title) {
         autofree char *text = str_format(" %s ", title);
-        paint_text(row, col + 2, MIN(width - 4, fits_width(text)), UI_HEADING, text);
+        paint_cut(row, col + 2, MIN(width - 4, fits_width(text)), UI_HEADING, text);
     }
 }
 

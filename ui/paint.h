@@ -48,6 +48,8 @@ void paint_resize(int rows, int cols);
 /* A frame: clear, draw, show. The cursor is hidden unless it was placed in the frame. */
 void paint_clear(void);
 void paint_text(int row, int col, int width, enum ui_look look, const char *utf8); /* padded, cut */
+/* The same, but that it was cut is seen. */
+void paint_cut(int row, int col, int width, enum ui_look look, const char *utf8);
 void paint_line(int row, int col, int width, const char *title); /* a horizontal rule */
 void paint_cells(const struct ui_rect *r, const struct cells *c, bool cursor); /* and its cursor */
 void paint_clipboard(const char *utf8); /* the terminal's, where it lets us (OSC 52) */

@@ -165,7 +165,7 @@ static void view_greatest(const struct ui_model *m, const struct ui_rect *r)
                        ui_column_text(m, rows[i], UI_COL_CPU, cpu, sizeof(cpu)),
                        ui_column_text(m, rows[i], UI_COL_MEMORY, memory, sizeof(memory)));
         int name = MIN(30, r->cols - 30); /* and a blank */
-        paint_text(r->row + 1 + i, r->col, name, UI_PLAIN, rows[i]->name);
+        paint_cut(r->row + 1 + i, r->col, name, UI_PLAIN, rows[i]->name);
         paint_text(r->row + 1 + i, r->col + name + 1, MIN(29, r->cols - name - 1), UI_PLAIN, head);
         if (graph > 0)
             paint_text(r->row + 1 + i, r->col + 60, graph, UI_GRAPH, lately);

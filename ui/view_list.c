@@ -32,7 +32,7 @@ void view_cell(int row, int col, int width, bool right, enum ui_look look, const
         autofree char *padded = str_format("%*s", width, text);
         paint_text(row, col, width, look, padded);
     } else {
-        paint_text(row, col, width, look, text);
+        paint_cut(row, col, width, look, text);
     }
 }
 
@@ -74,11 +74,11 @@ static void list_row(const struct ui_model *m, const struct ui_item *it, int row
                   made ? made : ui_column_text(m, r, (enum ui_column)c, text, sizeof(text)));
         col += width + 1;
     }
-    paint_text(row, col + 1, cols - col - 1,
-               selected    ? UI_SELECTED
-               : r->marked ? UI_MARKED
-                           : UI_QUIET,
-               r->reason ? r->reason : r->command);
+    paint_cut(row, col + 1, cols - col - 1,
+              selected    ? UI_SELECTED
+              : r->marked ? UI_MARKED
+                          : UI_QUIET,
+              r->reason ? r->reason : r->command);
 }
 
 static void list_snapshot(const struct ui_model *m, const struct ui_item *it, int row, int cols)
@@ -93,8 +93,8 @@ static void list_snapshot(const struct ui_model *m, const struct ui_item *it, in
         "snapshot   %s, %s, %s old", s->kind, str_from_size(s->bytes, size, sizeof(size)),
         str_from_duration((uint64_t)since / 1000 * 1000, age, sizeof(age)));
     paint_text(row, 0, cols, look, "");
-    paint_text(row, 1, MIN(width, cols - 1), look, name);
-    paint_text(row, width + 2, cols - width - 2, look, rest);
+    paint_cut(row, 1, MIN(width, cols - 1), look, name);
+    paint_cut(row, width + 2, cols - width - 2, look, rest);
 }
 
 static void list_heading(const struct ui_model *m, const struct ui_rect *r)
