@@ -7,6 +7,8 @@
 #include "backends/net/translator.h"
 #include "images/kernel.h"
 
+#include <langinfo.h>
+#include <locale.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -165,10 +167,19 @@ static void host_network(struct backend_health *to)
         backend_health_add(to, BACKEND_PARTLY, what, e.text, mend);
 }
 
+/* As the interface has them on a terminal that shows no more than ASCII. */
+static const char *const *print_marks(void)
+{
+    static const char *const marks[] = {"✓", "~", "✗"}, *const plain[] = {"+", "~", "x"};
+    setlocale(LC_CTYPE, "");
+    bool shown = !isatty(STDOUT_FILENO) || str_equal(nl_langinfo(CODESET), "UTF-8");
+    return shown ? marks : plain;
+}
+
 static void print_checks(const struct backend_health *h)
 {
     static const enum out_colour colours[] = {OUT_GREEN, OUT_YELLOW, OUT_RED};
-    static const char *const marks[] = {"✓", "~", "✗"};
+    const char *const *marks = print_marks();
     for (size_t i = 0; i < h->checks_count; i++) {
         const struct backend_check *c = &h->checks[i];
         autofree char *what = out_text(c->what);

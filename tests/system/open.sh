@@ -233,6 +233,16 @@ test_doctor_says_what_is_missing_and_why() {
     expect_out_has '"mend"'
 }
 
+# A tick and a cross are told apart on a terminal that has neither.
+test_doctor_on_a_plain_terminal() {
+    need userns script
+    LC_ALL=C script -qec "$COFFERDAM doctor" out </dev/null >/dev/null
+    grep -q '^ *[^ ]*+[^ ]* Linux ' out || { cat out; fail "no plain mark"; }
+    ! LC_ALL=C grep -q $'[\x80-\xff]' out || { cat out; fail "more than ASCII"; }
+    LC_ALL=C.UTF-8 script -qec "$COFFERDAM doctor" out </dev/null >/dev/null
+    grep -q '✓' out || { cat out; fail "no tick"; }
+}
+
 # One that is slow holds up no other: each of these answers only while the other is being asked.
 test_doctor_asks_side_by_side() {
     need userns
