@@ -53,6 +53,18 @@ bool ui_field_is_typed(enum ui_field f)
     return f != UI_FIELD_DIAL && f != UI_FIELD_PROFILE && !ui_field_choices(f);
 }
 
+char *ui_sheet_file(const struct ui_sheet *s)
+{
+    autostrv char **file = ui_words(s->lines[UI_FIELD_FILE].text);
+    return str_dup(file && file[0] ? file[0] : "");
+}
+
+bool ui_sheet_looked(const struct ui_sheet *s)
+{
+    autofree char *path = ui_sheet_file(s);
+    return s->stops_known && str_equal(path, s->looked_at ? s->looked_at : "");
+}
+
 int ui_sheet_stop(const struct ui_sheet *s, const char *profile)
 {
     for (int i = 0; i < UI_STOPS; i++)

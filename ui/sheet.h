@@ -62,6 +62,10 @@ bool ui_field_is_typed(enum ui_field f);
 /* What such a field can be; NULL-terminated, the first is "". NULL: it is another kind of field. */
 const char *const *ui_field_choices(enum ui_field f);
 
+/* The file as it is typed now; owned by the caller. Whether that is the one `what` is about. */
+char *ui_sheet_file(const struct ui_sheet *s);
+bool ui_sheet_looked(const struct ui_sheet *s);
+
 /* Which stop leads to this profile; -1: none does. */
 int ui_sheet_stop(const struct ui_sheet *s, const char *profile);
 

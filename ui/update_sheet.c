@@ -32,17 +32,10 @@ static void profile_take(struct ui_model *m, const char *name)
         }
 }
 
-/* The file as it is typed now; owned by the caller. */
-static char *file_path(const struct ui_sheet *s)
-{
-    autostrv char **file = ui_words(s->lines[UI_FIELD_FILE].text);
-    return str_dup(file && file[0] ? file[0] : "");
-}
-
 static void dial_ask(struct ui_model *m)
 {
-    autofree char *path = file_path(&m->sheet);
-    if (!m->sheet.stops_known || !str_equal(path, m->sheet.looked_at ? m->sheet.looked_at : ""))
+    autofree char *path = ui_sheet_file(&m->sheet);
+    if (!ui_sheet_looked(&m->sheet))
         ui_intend(m, UI_INTENT_DIAL, NULL, path, strlen(path));
 }
 
@@ -246,7 +239,7 @@ void ui_update_dial(struct ui_model *m, struct ui_stop stops[UI_STOPS], const ch
 {
     struct ui_sheet *s = &m->sheet;
     struct ui_sheet late = {0};
-    autofree char *path = file_path(s);
+    autofree char *path = ui_sheet_file(s);
     /* Answers overtake one another: one about no file, or a former one, tells nothing new. */
     struct ui_sheet *to =
         s->stops_known && !str_equal(looked_at ? looked_at : "", path) ? &late : s;

@@ -125,9 +125,10 @@ static int stop_lines(const struct ui_model *m, const struct ui_rect *r)
     char **lines = NULL;
     if (ui_sheet_completions(s))
         return path_lines(m, r);
-    if (s->what && *s->looked_at)
+    bool looked = ui_sheet_looked(s); /* not of what is only being typed */
+    if (looked && s->what && *s->looked_at)
         strv_take(&lines, str_format("%s: %s", s->looked_at, s->what));
-    if (s->advice)
+    if (looked && s->advice)
         strv_take(&lines, str_format("advice: %s", s->advice));
     if (at >= 0 && s->stops[at].there) {
         strv_take(&lines, str_format("protects    %s", s->stops[at].protects));

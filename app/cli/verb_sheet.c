@@ -118,7 +118,9 @@ static void add_file(json_t *to, const char *path)
     struct error e;
     autoclose int fd = FD_NONE;
     if (look_at(path, &l, &fd, &e) < 0) {
-        json_object_set_new(to, "what", out_json_string(e.text));
+        autofree char *named = str_format("%s: ", path); /* who asks says that */
+        size_t from = str_starts(e.text, named) ? strlen(named) : 0;
+        json_object_set_new(to, "what", out_json_string(e.text + from));
         return;
     }
     const char *why;

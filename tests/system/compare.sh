@@ -81,6 +81,8 @@ test_a_start_is_measured() {
     expect_out_has "start          folder"
     capture cofferdam sheet dial
     expect_out_has "measured here, 2 starts"
+    capture cofferdam sheet dial "$PWD/nowhere" # which is said by who asks
+    expect_out_has '"what": "No such file or directory"'
     cofferdam rm --force rests >/dev/null
 }
 

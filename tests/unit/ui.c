@@ -280,6 +280,11 @@ static void test_the_dial(void **state)
     ui_update_dial(&m, late, "", NULL, NULL, NULL);          /* asked before, answered after */
     assert_string_equal(m.sheet.what, "ELF");
     assert_string_equal(m.sheet.stops[0].costs, "c");
+    assert_true(ui_sheet_looked(&m.sheet));
+    ui_type(&m, "\x1b[A\x1b[Ay"); /* of what is only being typed nothing is known */
+    assert_false(ui_sheet_looked(&m.sheet));
+    ui_type(&m, "\x7f\x1b[B\x1b[B");
+    assert_true(ui_sheet_looked(&m.sheet));
     ui_type(&m, "\x1b[C\x1b[C\x1b[C");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "strong");
     assert_intent(&m, UI_INTENT_EXPLAIN, NULL, "legacy-os"); /* and there it ends */
