@@ -77,7 +77,8 @@ struct vmm_driver {
      * the descriptors are FD_NONE. power_on() is for those that boot.
      *
      * dump_changes() is dump() of one that was resumed, whose memory is written only where it has
-     * changed since that or the last dump; elsewhere the file has holes. optional
+     * changed since that or the last dump; elsewhere the file has holes. Where tells_changes() is
+     * false of a machine it is not asked of that one. both optional
      *
      * With config() it makes files of its own in VMM_SAVE_FOLDER instead, called VMM_FOLDER_…, and
      * goes on from VMM_LOAD_FOLDER, where what config() says the machine is lies beside them: JSON,
@@ -86,6 +87,7 @@ struct vmm_driver {
     char *(*config)(const struct plan *p);
     int (*dump)(struct vmm_control *c, int memory, struct error *e);
     int (*dump_changes)(struct vmm_control *c, struct error *e);
+    bool (*tells_changes)(const struct plan *p);
     int (*dumped)(const struct vmm_control *c, struct error *e);
     int (*devices)(struct vmm_control *c, int state, struct error *e);
     char **(*argv_resumed)(const struct plan *p);

@@ -63,6 +63,15 @@ static int firecracker_dump_changes(struct vmm_control *c, struct error *e)
     return api_begin(api_of(c), "PUT", FIRECRACKER_CREATE, FIRECRACKER_CREATE_CHANGES_BODY, e);
 }
 
+static bool firecracker_tells(const struct plan *p)
+{
+    struct firecracker_version v;
+    struct error ignored;
+    const char *version = p->machine.version;
+    return version && firecracker_version_read(version, &v, &ignored) == 0 &&
+           firecracker_tells_changes(&p->machine, &v);
+}
+
 static int firecracker_dumped(const struct vmm_control *c, struct error *e)
 {
     return api_begun((const struct api *)c, e);
@@ -124,6 +133,7 @@ static const struct vmm_driver firecracker_driver = {
     .balloon = firecracker_balloon,
     .dump = firecracker_dump,
     .dump_changes = firecracker_dump_changes,
+    .tells_changes = firecracker_tells,
     .dumped = firecracker_dumped,
     .argv_resumed = firecracker_argv,
     .resume = firecracker_resume,

@@ -4,7 +4,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { FIRECRACKER_STATS_S = 1 };
+enum { FIRECRACKER_STATS_S = 1, FIRECRACKER_MISPLACES = 14, FIRECRACKER_PLACES_AGAIN = 2 };
+#define FIRECRACKER_FIRST_PIECE (3ull << 30) /* of a PC's memory, the rest is behind 4 GiB */
 
 int firecracker_version_read(const char *text, struct firecracker_version *ret, struct error *e)
 {
@@ -110,6 +111,12 @@ struct api_requests firecracker_boot(const struct plan *p)
     return r;
 }
 
+bool firecracker_tells_changes(const struct plan_machine *m, const struct firecracker_version *v)
+{
+    return m->memory <= FIRECRACKER_FIRST_PIECE || v->minor != FIRECRACKER_MISPLACES ||
+           v->patch >= FIRECRACKER_PLACES_AGAIN;
+}
+
 /*
  * Metrics are set anew, which a snapshot does not hold; all else is in it. Where it may be said
  * what this one's tap and socket are, that does not rest on what the snapshot says.
@@ -121,7 +128,7 @@ struct api_requests firecracker_load(const struct plan *p, const struct firecrac
         v->minor >= FIRECRACKER_TRACKS ? "track_dirty_pages" : "enable_diff_snapshots";
     json_t *o = json_pack("{s:s, s:{s:s, s:s}, s:b, s:b}", "snapshot_path", VMM_LOAD_STATE,
                           "mem_backend", "backend_type", "File", "backend_path", VMM_LOAD_MEMORY,
-                          tracks, 1, "resume_vm", 1);
+                          tracks, firecracker_tells_changes(&p->machine, v), "resume_vm", 1);
     if (p->network != PLAN_NETWORK_NONE && v->minor >= FIRECRACKER_NETWORK_OVERRIDES)
         json_object_set_new(
             o, "network_overrides",

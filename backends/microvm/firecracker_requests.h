@@ -32,8 +32,14 @@ char **firecracker_argv(const struct plan *p);
 struct api_requests firecracker_boot(const struct plan *p);
 
 /*
+ * Whether what it changes of its memory can be told: 1.14.0 and 1.14.1 write what lies behind the
+ * first 3 GiB to a wrong place (their issue 5705). Pure.
+ */
+bool firecracker_tells_changes(const struct plan_machine *m, const struct firecracker_version *v);
+
+/*
  * From a snapshot (VMM_LOAD_…) to a guest that goes on, of which what it changes can be told from
- * then on, as this version wants it said. Pure; the caller's.
+ * then on if ever, as this version wants it said. Pure; the caller's.
  */
 struct api_requests firecracker_load(const struct plan *p, const struct firecracker_version *v);
 /*

@@ -247,6 +247,8 @@ static bool boot_tracks(const struct launch *l, const struct boot_ends *b)
     struct stat had, has, save;
     if (!l->driver->dump_changes || !boot_from(l) || b->base < 0 || b->saves[0] < 0)
         return false;
+    if (l->driver->tells_changes && !l->driver->tells_changes(l->plan))
+        return false;
     autofree char *path = str_join_path(boot_from(l), VMM_SAVED_MEMORY);
     return fstat(b->base, &had) == 0 && stat(path, &has) == 0 && fstat(b->saves[0], &save) == 0 &&
            had.st_dev == has.st_dev && had.st_ino == has.st_ino && save.st_blksize <= PAGE;

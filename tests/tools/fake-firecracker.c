@@ -26,6 +26,12 @@ static unsigned fake_minor(void)
     return minor;
 }
 
+static bool fake_is_one_of(const char *versions)
+{
+    char version[16];
+    return strstr(versions, fake_version(version)) != NULL;
+}
+
 enum { BEFORE = NOTHING, AFTER = STARTED };
 
 static const char serde[] = "An error occurred when deserializing the json body of a request: ";
@@ -119,10 +125,10 @@ static void on_plain(const json_t *body, struct answer *a)
 
 static void on_metrics(const json_t *body, struct answer *a)
 {
-    /* 1.14 opens it for writing alone, which a pipe without a reader refuses */
-    int how = fake_minor() == 14  ? O_WRONLY | O_CREAT
-              : fake_minor() > 14 ? O_RDWR | O_CREAT
-                                  : O_RDWR;
+    /* 1.14.0 opens it for writing alone, which a pipe without a reader refuses */
+    int how = fake_is_one_of("1.14.0 1.14.1") ? O_WRONLY | O_CREAT
+              : fake_minor() >= 14            ? O_RDWR | O_CREAT
+                                              : O_RDWR;
     int r = vm.metrics = open(text_of(body, "metrics_path"), how | O_NONBLOCK | O_CLOEXEC, 0600);
     if (r < 0)
         r = -errno;
@@ -307,6 +313,8 @@ static void on_create(const json_t *body, struct answer *a)
         return;
     if (made_up == 2)
         _exit(1);
+    /* what is behind the gap follows the last page that was written before it */
+    vm.astray = changes && memory_size > 3ul << 30 && fake_is_one_of("1.14.0 1.14.1");
     int r = guest_save(text_of(body, "snapshot_path"), text_of(body, "mem_file_path"), memory_size,
                        changes);
     if (r < 0)

@@ -496,8 +496,8 @@ static bool guest_write(int fd, bool changes)
 {
     guest.changes += changes;
     return (changes || pwrite(fd, guest.mark, 8, (off_t)guest.memory / 2) == 8) &&
-           pwrite(fd, &guest.changes, sizeof(guest.changes), (off_t)guest.memory / 4) ==
-               sizeof(guest.changes);
+           pwrite(fd, &guest.changes, sizeof(guest.changes),
+                  (off_t)guest.memory / 4 + (vm.astray ? 4096 : 0)) == sizeof(guest.changes);
 }
 
 static bool guest_stands(int fd, const struct guest *g)

@@ -69,9 +69,10 @@ extern struct fake_vm {
     int listen, api, home, guest, metrics;
     unsigned state;
     int paused;
-    int quiet; /* the guest holds still: another may call it */
-    int cut;   /* what the guest was connected to is so no more: a snapshot was taken */
-    int saved; /* one was asked for */
+    int quiet;  /* the guest holds still: another may call it */
+    int cut;    /* what the guest was connected to is so no more: a snapshot was taken */
+    int saved;  /* one was asked for */
+    int astray; /* what has changed is written to a wrong place */
     unsigned requests;
     char kernel[256], vsock[108], tap[16]; /* tap: its card's, where it has one */
 } vm;
@@ -91,7 +92,7 @@ size_t guest_memory(void); /* of the one that was loaded */
 size_t guest_size(void);   /* of its state's file */
 void guest_prints_balloon(size_t mib);
 void guest_has_disk(const char *serial); /* one more; NULL: it has a number of its own */
-void guest_begin(void);    /* as a guest's connection to port 1024 of the host arrives */
+void guest_begin(void); /* as a guest's connection to port 1024 of the host arrives */
 
 /* Its card, by the tap of this name, and whether that is up or can be made so; 0 or -errno. */
 int tap_open(const char *name);

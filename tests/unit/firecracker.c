@@ -110,6 +110,22 @@ static void test_warm_clone(void **state)
                                          rows[i].tracks, rows[i].overrides);
         assert_string_equal(text, want);
     }
+    struct firecracker_version wrong[] =
+        {
+            {1, 14, 0},
+            {1, 14, 1}
+    },
+                               right[] = {{1, 13, 2}, {1, 14, 2}, {1, 16, 0}};
+    p.machine.memory = 3ull << 30;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        assert_true(firecracker_tells_changes(&p.machine, &wrong[i]));
+    p.machine.memory += 1 << 20;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        assert_false(firecracker_tells_changes(&p.machine, &wrong[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(right); i++)
+        assert_true(firecracker_tells_changes(&p.machine, &right[i]));
+    autofree char *without = shown(firecracker_load(&p, &wrong[0]));
+    assert_non_null(strstr(without, "\"track_dirty_pages\":false"));
     assert_string_equal(FIRECRACKER_CREATE " " FIRECRACKER_CREATE_BODY,
                         "/snapshot/create {\"snapshot_type\":\"Full\",\"snapshot_path\":"
                         "\"/saved.state\",\"mem_file_path\":\"/saved.memory\"}");
