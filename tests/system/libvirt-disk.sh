@@ -256,6 +256,35 @@ test_its_card() {
     await 15 all_gone
 }
 
+test_a_bridge_it_is_on() {
+    need root ip
+    need_libvirt
+    [ -c /dev/net/tun ] || { echo "needs /dev/net/tun" >"$T/skip"; exit 77; }
+    BRIDGE=cdt$BASHPID
+    ip link add "$BRIDGE" type bridge 2>err || { echo "needs a kernel with bridges" >"$T/skip"; exit 77; }
+    trap 'ip link del "$BRIDGE"' EXIT
+    vm --network host --set "machine.card=bridge:$BRIDGE" --detach --name bridged >out
+    [ -n "$(on_bridge)" ] || fail "its card is not on the bridge"
+    await 10 says bridged "boot sector is here"
+    cofferdam kill bridged
+    await 15 all_gone
+    await 5 on_bridge_is_none
+}
+on_bridge() { ip -o link show master "$BRIDGE"; }
+on_bridge_is_none() { [ -z "$(on_bridge)" ]; }
+
+test_its_processor() {
+    need_libvirt
+    capture vm --set machine.cpus-model=none-such
+    expect_status 125
+    expect_err_has none-such
+    vm --set machine.cpus-model=Westmere --detach --name processor >id
+    await 10 says processor "boot sector is here"
+    virsh -c "$URI" dumpxml "cofferdam-$(cat id)" | grep "<model.*>Westmere</model>" >out || fail "another processor"
+    cofferdam kill processor
+    await 15 all_gone
+}
+
 test_a_guest_with_its_own_agent() {
     need_disks
     need pgrep

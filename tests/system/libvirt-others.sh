@@ -177,6 +177,37 @@ test_a_watched_daemon_that_hangs_in_an_answer() {
     virsh -c "$URI" undefine theirs >out
 }
 
+# A daemon that lets nobody in: its rows stay, with the reason, and what is asked of them is answered at once.
+test_a_libvirt_that_refuses() {
+    need_libvirt
+    need python3
+    echoing theirs
+    through
+    trap 'kill $BETWEEN || :' EXIT
+    capture cofferdam ps
+    expect_out_has "libvirt:theirs"
+    expect_err_empty
+    kill $BETWEEN
+    wait $BETWEEN || :
+    python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1] + ".new")
+s.listen(100)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+while True: s.accept()[0].close()' "$PWD/through" &
+    BETWEEN=$!
+    await 10 is_stale
+    expect_err_has "its rows are the last ones known"
+    capture cofferdam domain start libvirt:theirs
+    expect_status 125
+    expect_err_has "could not be asked"
+    virsh -c "$URI" undefine theirs >out
+}
+is_stale() {
+    capture cofferdam ps
+    grep -q 'libvirt:theirs .*off?' out
+}
+
 # Writing a large memory takes its time, and is waited for: libvirt's own word comes late here.
 test_a_save_that_takes_long() {
     [ -n "${COFFERDAM_LONG:-}" ] || { echo "takes 15 s: --long" >"$T/skip"; exit 77; }
