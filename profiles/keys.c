@@ -385,7 +385,7 @@ const struct key keys[KEY_COUNT] = {
         "this host's files. It sees those folders alone, and cannot write. There are no snapshots then. QEMU alone, "
         "and a kernel that has 9p: Debian's for clouds does not. *virtiofs*: a process of virtiofsd serves each, in a "
         "jail of its own with that folder and nothing else of this host's, where it cannot be written; it also has all "
-        "of the guest's memory. When one ends, so does the machine. QEMU and Cloud Hypervisor, a kernel that has "
+        "of the guest's memory. What is yours there is the workload's user's in the guest. When one ends, so does the machine. QEMU and Cloud Hypervisor, a kernel that has "
         "virtiofs, and the virtiofsd that came with QEMU up to 7.2.",
         BOTH, KEY_USED_MICROVM, "the microvm boundary"},
     [KEY_MACHINE_DISK_BANDWIDTH] = {

@@ -133,6 +133,19 @@ struct plan *vmm_jail(const struct plan *p)
     return j;
 }
 
+/* What is the person's there is the workload's user's in the guest, as far as there are ids. */
+static void jail_serve_as(struct plan *j, const struct plan *p)
+{
+    if (p->map_by == PLAN_MAP_SELF) {
+        j->uid_map[0].inside = p->uid;
+        j->gid_map[0].inside = p->gid;
+    }
+    if (p->uid - j->uid_map[0].inside < j->uid_map[0].count)
+        j->uid = p->uid;
+    if (p->gid - j->gid_map[0].inside < j->gid_map[0].count)
+        j->gid = p->gid;
+}
+
 struct plan *vmm_jail_serving(const struct plan *p, unsigned share)
 {
     const struct plan_machine *m = &p->machine;
@@ -140,6 +153,7 @@ struct plan *vmm_jail_serving(const struct plan *p, unsigned share)
     struct plan *j = jail_new(p);
     size_t hidden;
     const char *const *hide = plan_proc_hidden(&hidden);
+    jail_serve_as(j, p);
     jail_file(j, m->virtiofsd, m->virtiofsd, false);
     for (size_t i = 0; m->virtiofsd_files && m->virtiofsd_files[i]; i++)
         jail_file(j, m->virtiofsd_files[i], m->virtiofsd_files[i], false);

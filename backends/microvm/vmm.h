@@ -85,7 +85,7 @@ enum { VMM_AGENT_PORT = 1024, VMM_GUEST_CID = 3 };
     "base" /* below a disk that boots its own system, and not the guest's to see */
 #define VMM_SCRATCH_TYPE "ext4" /* as images/blank.h makes them */
 
-/* Who the program is in the jail: never root. */
+/* Who the program is in the jail: never root. (virtiofsd has the id of its guest's workload.) */
 enum { VMM_UID = 1000, VMM_GID = 1000 };
 
 /*

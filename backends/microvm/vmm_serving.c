@@ -49,9 +49,14 @@ static int serving_one(const struct plan *p, const struct vmm_wish *w, unsigned 
     const int fds[VMM_SERVER_FDS] = {nothing, errors, errors, listener};
     autostrv char **argv = vmm_serving_argv(p);
     struct plan *jail = vmm_jail_serving(p, share);
+    struct root_ids ids = *w->ids; /* a shallow copy: it owns nothing */
+    if (p->map_by == PLAN_MAP_SELF) {
+        ids.uid_map[0].inside = jail->uid;
+        ids.gid_map[0].inside = jail->gid;
+    }
     struct vmm_wish mine = {.jail = jail,
                             .env = w->env,
-                            .ids = w->ids,
+                            .ids = &ids,
                             .cgroup = w->cgroup,
                             .program = p->machine.virtiofsd,
                             .argv = argv,

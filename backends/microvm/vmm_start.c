@@ -47,14 +47,15 @@ static const struct vmm_wish *start_wish(const struct setup *s)
 /* From here on it is nobody that matters: what it may write is what it has open. */
 static int start_become(struct setup *s)
 {
+    const uint32_t uid = s->plan->uid, gid = s->plan->gid;
     bool serves = start_wish(s)->serves;
     int r = vmm_confine_bounds(serves, &s->error);
     if (r < 0)
         return r;
     if (serves && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) /* until vmm_confine_serving() */
         return setup_fail(s, "switching to an id of its own");
-    if (s->ids->many && (syscall(SYS_setresgid, VMM_GID, VMM_GID, VMM_GID) < 0 ||
-                         syscall(SYS_setresuid, VMM_UID, VMM_UID, VMM_UID) < 0))
+    if (s->ids->many &&
+        (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0))
         return setup_fail(s, "switching to an id of its own");
     /* the death of who switches ids is no longer tied to its parent's */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -508,6 +508,7 @@ test_served_shares() {
     mkdir -p "$T/shared/sub" "$T/second" "$T/shared-not"
     chmod 755 "$T" "$T/shared" "$T/second"
     echo one >"$T/shared/file"
+    chmod 600 "$T/shared/file" # which who has no capability in the guest reads as its own
     echo secret >"$T/shared-not/secret"
     ln -s "$T/shared-not/secret" "$T/shared/out"
     ln -s ../../shared-not/secret "$T/shared/sub/up"
@@ -537,7 +538,10 @@ $(md5sum <"$T/second/large")"
     expect_out two
     capture cofferdam exec served -- sh -c 'echo x >/src/new; mount -o remount,rw /src; echo x >/src/new; rm -f /src/file; chmod 777 /src/file; ls /src'
     [ ! -e "$T/shared/new" ] && [ -e "$T/shared/file" ] || fail "it was written to"
-    expect_equal "$(stat -c %a "$T/shared/file")" 644 mode
+    expect_equal "$(stat -c %a "$T/shared/file")" 600 mode
+    capture machine "${share[@]}" --user 7 -- sh -c 'stat -c %u:%g /src/file; cat /src/file'
+    expect_out "7:7
+one"
     capture cofferdam snapshot create served --name of-served
     [ "$STATUS" != 0 ] || fail "a snapshot of a machine with shares"
     cofferdam kill served

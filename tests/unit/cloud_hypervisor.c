@@ -111,7 +111,12 @@ static void test_served_folders(void **state)
                                              strcmp(j->mounts[i].source, "/b") != 0));
     plan_free(j);
     p.machine.virtiofsd = (char *)"/usr/lib/qemu/virtiofsd";
+    p.map_by = PLAN_MAP_SELF;
+    p.uid_map[0] = p.gid_map[0] = (struct plan_id_map){1000, 1234, 1};
+    p.uid_map_count = p.gid_map_count = 1;
+    p.uid = p.gid = 7;
     j = vmm_jail_serving(&p, 1);
+    assert_true(j->uid == 7 && j->gid == 7 && j->uid_map[0].inside == 7);
     for (size_t i = 0; i < j->mounts_count; i++) {
         const struct plan_mount *m = &j->mounts[i];
         if (m->kind == PLAN_MOUNT_BIND)
