@@ -135,6 +135,16 @@ int paint_begin(struct error *e)
     return 0;
 }
 
+/* A terminal without a second screen keeps ours, and what follows stands on its last line. */
+static void paint_wipe_last(void)
+{
+    const char *leaves = tigetstr("rmcup"), *wipes = tigetstr("el");
+    if ((!leaves || leaves == (char *)-1) && wipes && wipes != (char *)-1) {
+        tputs(wipes, 1, putchar);
+        fflush(stdout);
+    }
+}
+
 void paint_end(void)
 {
     if (!paint_screen)
@@ -144,6 +154,7 @@ void paint_end(void)
     paint_mouse(false);
     paint_screen = NULL;
     endwin();
+    paint_wipe_last();
     paint_out_release();
     paint_out_end();
 }

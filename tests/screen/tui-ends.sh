@@ -59,6 +59,17 @@ assert termios.tcgetattr(slave)[:4] == before[:4], "the terminal is left as it w
 END
 }
 
+# What follows on a terminal that has no second screen is not written into its last line.
+test_a_terminal_without_another_screen() {
+    need tmux
+    SCREEN_TERM=linux screen_start 80 24 cofferdam
+    see "no workloads"
+    screen_keys q
+    expect_end 0
+    see "[over]"
+    screen_text | grep -qx '\[over\]' || { screen_text; fail "on a line of ours"; }
+}
+
 # Nobody can clear up behind a kill -9, but what works beside it ends with it.
 test_a_program_that_is_killed() {
     local program beside
