@@ -286,6 +286,19 @@ static int card_open(void)
     return r < 0 ? r : tap_is_up(vm.tap);
 }
 
+/* What a rule names has to be there; NULL: it is. */
+static const char *rule_of_nothing(void)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach(json_object_get(machine, "landlock_rules"), i, one)
+    {
+        if (access(text_of(one, "path"), F_OK) < 0)
+            return text_of(one, "path");
+    }
+    return NULL;
+}
+
 /* What is written to has to be told what it is, or its first sector is none to write to. */
 static int disks_open(void)
 {
@@ -338,7 +351,13 @@ static void on_boot(const json_t *body, struct answer *a)
     int r = kernel_begins(vm.kernel, "\177ELF\2", 5);
     int card = *vm.tap ? card_open() : 0;
     int i = can_open(initramfs, O_RDONLY), d = disks_open();
-    if (r < 0)
+    const char *none = rule_of_nothing();
+    if (none)
+        fault(a,
+              "Error from API: The VM could not boot: Error from config: Path \"%s\" provided in "
+              "landlock-rules does not exist",
+              none);
+    else if (r < 0)
         fault(a, "Error from API: The VM could not boot: Cannot load the kernel into memory: %s",
               os_error(r));
     else if (i < 0)
@@ -463,6 +482,8 @@ static int load_machine(const char *folder, struct answer *a)
     if (!json_is_object(machine))
         return -ENOENT;
     check_fields(machine, config_fields, a);
+    if (rule_of_nothing())
+        return -ENOENT;
     snprintf(path, sizeof(path), "%s/state.json", folder);
     FILE *from = fopen(path, "r");
     if (!from || fseek(from, (long)guest_size(), SEEK_SET) < 0)
