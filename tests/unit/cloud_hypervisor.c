@@ -62,9 +62,10 @@ static void test_scratch_disk(void **state)
 static void test_further_disks(void **state)
 {
     char one[] = "/data.img", two[] = "/b c.img", *disks[] = {one, two, NULL};
+    char version[] = "50.1";
     struct plan p = machine("/usr/bin/cloud-hypervisor");
     p.machine.disks = disks;
-    p.machine.version = "50.1";
+    p.machine.version = version;
     autofree char *text = shown(cloud_hypervisor_boot(&p));
     assert_non_null(strstr(text, "{\"path\":\"/disk1\",\"access\":\"r\"},"
                                  "{\"path\":\"/disk2\",\"access\":\"r\"}]"));
