@@ -140,7 +140,7 @@ static void paint_wipe_last(void)
 {
     const char *leaves = tigetstr("rmcup"), *wipes = tigetstr("el");
     if ((!leaves || leaves == (char *)-1) && wipes && wipes != (char *)-1) {
-        tputs(wipes, 1, putchar);
+        putp(wipes);
         fflush(stdout);
     }
 }
