@@ -92,12 +92,12 @@ static void field_line(const struct ui_model *m, enum ui_field f, int row, int w
     /* The end of a long one is what is being typed. */
     const char *shown = typed ? fits_tail(text, room) : text;
     bool broken = f == UI_FIELD_PROFILE && profile_of(m)->broken;
-    paint_text(row, 12, room + 1,
-               broken                             ? UI_BAD
-               : chosen && !typed                 ? UI_SELECTED
-               : typed && !m->sheet.lines[f].used ? UI_QUIET
-                                                  : UI_PLAIN,
-               typed && !m->sheet.lines[f].used ? field_hint(f) : shown);
+    paint_cut(row, 12, room + 1,
+              broken                             ? UI_BAD
+              : chosen && !typed                 ? UI_SELECTED
+              : typed && !m->sheet.lines[f].used ? UI_QUIET
+                                                 : UI_PLAIN,
+              typed && !m->sheet.lines[f].used ? field_hint(f) : shown);
     if (chosen && typed)
         paint_cursor(row, 12 + fits_width(shown));
 }

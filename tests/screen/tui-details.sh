@@ -79,6 +79,19 @@ test_what_it_changed_is_written_to_a_tar() {
 }
 both_tars() { [ "$(tar xOf "$T/left-of.tar" opt/made 2>/dev/null)$(tar xOf "$T/right-of.tar" opt/made 2>/dev/null)" = onetwo ]; }
 
+# What a choice of the launch sheet is about goes on, and is seen to.
+test_a_choice_that_is_cut_says_so() {
+    need tmux
+    screen_start 40 16 cofferdam
+    see "no workloads"
+    screen_keys n
+    see "the default:…"
+    screen_keys Escape
+    see_no "the default:"
+    screen_keys q
+    expect_end 0
+}
+
 # Its limits and its life, as the plan has them before anything starts.
 test_limits_and_life_in_the_launch_sheet() {
     need tmux userns
