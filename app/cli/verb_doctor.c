@@ -34,7 +34,7 @@ static void host_kernel(const struct plan_host *h, struct backend_health *to)
     backend_health_add(to, h->landlock_abi ? BACKEND_GOOD : BACKEND_PARTLY, landlock,
                        h->landlock_abi ? NULL : "the second lock on files is missing",
                        h->landlock_abi ? NULL
-                                       : "boot with lsm=landlock,… in the kernel's command line");
+                                       : "add landlock to lsm= in the kernel's command line");
 }
 
 static void host_ids(const struct plan_host *h, struct backend_health *to)
