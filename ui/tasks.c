@@ -52,6 +52,12 @@ bool ui_task_clears_up(const char *title)
     return is_verb(title, verbs, ARRAY_SIZE(verbs));
 }
 
+bool ui_task_is_unseen(const char *title)
+{
+    static const char *const verbs[] = {"update"};
+    return is_verb(title, verbs, ARRAY_SIZE(verbs));
+}
+
 bool ui_task_may_end(const struct ui_task *t)
 {
     static const char *const verbs[] = {"restart", "snapshot restore"};

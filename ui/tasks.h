@@ -34,6 +34,8 @@ void ui_tasks_done(struct ui_model *m);
 
 /* By its title, a verb: whether it clears up behind itself when it is ended in the midst of it. */
 bool ui_task_clears_up(const char *title);
+/* Whether no list shows what came of it. */
+bool ui_task_is_unseen(const char *title);
 /* Not what has ended something by then that it was to begin again. */
 bool ui_task_may_end(const struct ui_task *t);
 

@@ -198,9 +198,14 @@ static void job_failed(struct world *w, struct world_job *j, const char *said)
     world_refresh(w);
 }
 
-/* Of what was done its last line says what came of it. */
+/* Of what was done its last line says what came of it; of what is silent, that it was. */
 static void job_said(struct world *w, const struct world_job *j, const char *said)
 {
+    if (!*said && !(j->title && ui_task_is_unseen(j->title))) {
+        ui_model_no_message(w->model);
+        return;
+    }
+    said = *said ? said : "done";
     autofree char *text = str_dup(said);
     char *last = str_trim(text), *end = strrchr(last, '\n');
     autofree char *line =
@@ -275,10 +280,8 @@ static void job_done(struct world *w, struct world_job *j, int status)
     } else if (kind == UI_INTENT_COMPLETE) {
         ui_update_completions(w->model, j->intent.text, strv_split(said, "\n"));
     } else {
-        if (kind == UI_INTENT_DO && *said)
+        if (kind == UI_INTENT_DO)
             job_said(w, j, said);
-        else if (kind == UI_INTENT_DO)
-            ui_model_no_message(w->model);
         world_refresh(w);
     }
 }

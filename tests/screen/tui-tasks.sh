@@ -207,6 +207,21 @@ test_what_is_done_to_all_marked() {
     kill_all
     cofferdam snapshot rm --force left-1 right-1
 }
+# No list shows its limits: that they are others now is said.
+test_limits_that_were_changed() {
+    need tmux root
+    cofferdam run --detach --set resources.limits=best-effort --memory 64M --name bound -- tail -f /dev/null >/dev/null
+    screen_start 100 24 cofferdam
+    see "1 running of 1"
+    screen_keys L
+    see ":update bound --"
+    screen_type "memory 80M"
+    screen_keys Enter
+    see "update bound --memory 80M: done"
+    screen_keys q
+    expect_end 0
+    kill_all
+}
 two_snapshots() { [ "$(cofferdam snapshot list --quiet | wc -l)" = 2 ]; }
 has() { cofferdam exec "$1" -- test -e "$2" 2>/dev/null; }
 both_have() { has left "$1" && has right "$1"; }
