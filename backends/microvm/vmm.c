@@ -68,9 +68,11 @@ int vmm_share_fd(const struct plan *p)
 static void jail_share(struct plan *j, const struct plan *p, const struct plan_mount *m,
                        const char *target)
 {
-    jail_step(j, PLAN_MOUNT_BIND, m->source, target,
-              PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC |
-                  (p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0));
+    struct plan_mount *step =
+        jail_step(j, PLAN_MOUNT_BIND, m->source, target,
+                  PLAN_MOUNT_RO | PLAN_MOUNT_NOSUID | PLAN_MOUNT_NODEV | PLAN_MOUNT_NOEXEC |
+                      (p->map_by == PLAN_MAP_PARENT ? PLAN_MOUNT_LENT : 0));
+    step->origin = str_dup_or_null(m->origin); /* a person's: what is below it is looked at */
 }
 
 /* What the program serves by itself. */

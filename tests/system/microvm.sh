@@ -470,6 +470,9 @@ test_shares() {
     capture machine --set machine.shares=9p --set "machine.kernel=$release" --mount "$T/shared/file:/src" -- true
     expect_status 125
     expect_err_has "is no folder"
+    capture machine --set machine.shares=9p --set "machine.kernel=$release" --mount /:/host -- true
+    expect_status 125
+    expect_err_has "the host's processes are mounted below it"
     capture cofferdam plan --boundary microvm --image small "${share[@]}" -- true
     expect_out_has "weaker than a copy"
     "$COFFERDAM" run --detach --boundary microvm --image small --memory 192M --cpus 1 "${share[@]}" --name sharing -- sleep 600
@@ -498,6 +501,44 @@ prove_server() {
     prove_jail "$1" "$(ls "$2" | tr '\n' ' ')" # it has made the folder its root
     expect_equal "$(awk '/^Seccomp_filters:/ { print $2 }' "/proc/$1/status")" 2 "filters, ours and its own"
     [ "$(id -u)" != 0 ] || expect_equal "$(stat -L -c %i "/proc/$1/root")" "$(stat -c %i "$2")" "its root"
+}
+
+# Nothing of the host's processes comes with a folder that is served, however deep it is mounted there.
+test_shares_without_processes() {
+    [ -x /usr/lib/qemu/virtiofsd ] || need virtiofsd
+    need_machine
+    capture machine --runtime qemu --set machine.shares=virtiofs --mount /:/host -- true
+    expect_status 125
+    expect_err_has "the host's processes are mounted below it"
+    await 5 nothing_runs
+}
+
+# What else it is handed by descriptor comes before and behind them.
+test_shares_beside_disks_and_a_network() {
+    [ -x /usr/lib/qemu/virtiofsd ] || need virtiofsd
+    need_machine
+    local n shared=() cards=1
+    if [ -w /dev/net/tun ]; then
+        cards=2
+        shared=(--set network.mode=private)
+    fi
+    for n in 1 2 3 4 5 6 7 8; do
+        mkdir "$T/folder$n"
+        chmod 755 "$T" "$T/folder$n"
+        echo "folder $n" >"$T/folder$n/file"
+        shared+=(--mount "$T/folder$n:/folder$n")
+    done
+    for n in 1 2; do { echo "disk $n"; head -c 65529 /dev/zero; } >"$T/disk$n.img"; done
+    capture machine --runtime qemu --set machine.shares=virtiofs "${shared[@]}" \
+        --set "machine.disk=$T/disk1.img $T/disk2.img" -- \
+        sh -c 'for d in 1 2; do head -n 1 /dev/disk$d; done; cat /folder1/file /folder8/file; ls /sys/class/net | wc -l'
+    expect_status 0
+    expect_out "disk 1
+disk 2
+folder 1
+folder 8
+$cards"
+    await 5 nothing_runs
 }
 
 # The same by virtiofsd, one for each folder, which is no boundary of its own word: its jail is.
