@@ -25,7 +25,9 @@ enum {
     START_FD_LOW = 32,
     START_MEMORY_MS = 10000,
     START_MEETING = 4 + VMM_SHARES_MAX, /* at most */
-    START_SERVER_FILES = 1 << 19,
+    START_SERVER_FILES = 1 << 15, /* what its share of the control group has room for (vmm.c) */
+    START_FILES = 256,
+    START_MEETING_FILES = 1024, /* each device takes a dozen there */
     START_TRY_US = 200,
     START_TRY_MOST_US = 5000
 };
@@ -58,8 +60,10 @@ static int start_become(struct setup *s)
         (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0))
         return setup_fail(s, "switching to an id of its own");
     /* the death of who switches ids is no longer tied to its parent's */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return setup_fail(s, "following the monitor");
+    if (setup_follow_parent(s) < 0)
+        return -s->error.code;
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return setup_fail(s, "closing its memory");
     return 0;
 }
 
@@ -70,7 +74,8 @@ static int start_become(struct setup *s)
 static int start_limits(struct setup *s)
 {
     const struct rlimit core = {1, 1};
-    struct rlimit files = {256, 256};
+    const rlim_t few = start_wish(s)->meets ? START_MEETING_FILES : START_FILES;
+    struct rlimit files = {few, few};
     if (start_wish(s)->serves && getrlimit(RLIMIT_NOFILE, &files) == 0)
         files.rlim_cur = files.rlim_max = MIN(files.rlim_max, (rlim_t)START_SERVER_FILES);
     const uint64_t most = start_wish(s)->file_max;

@@ -75,6 +75,8 @@ void setup_run(struct setup *s, int (*const *stages)(struct setup *s), size_t co
 
 /* errno into s->error, "what" in front; returns -errno. */
 int setup_fail(struct setup *s, const char *what);
+/* Dies with the parent, also after a change of ids; one that has gone already has hung up: -ESRCH. */
+int setup_follow_parent(struct setup *s);
 /* One packet to the parent; `fd` FD_NONE: none goes with it. */
 void setup_tell(const struct setup *s, enum setup_word word, int fd);
 

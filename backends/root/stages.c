@@ -29,8 +29,7 @@ int setup_fail(struct setup *s, const char *what)
 
 /* --- before anything is made ----------------------------------------------------------------- */
 
-/* Dies with the parent; one that has gone already has hung up. */
-static int setup_follow_parent(struct setup *s)
+int setup_follow_parent(struct setup *s)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         return setup_fail(s, "following the monitor");
