@@ -161,6 +161,21 @@ static void serving_explain(struct launch *l, unsigned share, int status)
                  WEXITSTATUS(status), error ? ": " : "", error ? error : "");
 }
 
+/*
+ * By itself it goes when the machine does, and may be the first to be gone; and what kills all of a
+ * control group kills both.
+ */
+static bool serving_ends_with_it(struct launch *l, int status)
+{
+    bool went = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    struct pollfd p = {.fd = l->pidfd, .events = POLLIN};
+    if ((!went && !killed) || (!l->reaped && poll(&p, 1, EVENTS_LAST_MS) <= 0))
+        return false;
+    return went ||
+           (vmm_reap(l) && WIFSIGNALED(l->wait_status) && WTERMSIG(l->wait_status) == SIGKILL);
+}
+
 /* Its guest would wait for ever for what is in that folder. */
 void vmm_serving_look(struct launch *l)
 {
@@ -168,10 +183,7 @@ void vmm_serving_look(struct launch *l)
     while ((share = vmm_serving_lost(&l->serving, &status)) >= 0) {
         if (l->why[0] || l->killed || l->status >= 0)
             continue;
-        /* by itself it goes when the machine does, and may be the first to be gone */
-        bool went = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        struct pollfd p = {.fd = l->pidfd, .events = POLLIN};
-        if (went && (l->reaped || poll(&p, 1, EVENTS_LAST_MS) > 0))
+        if (serving_ends_with_it(l, status))
             continue;
         serving_explain(l, (unsigned)share, status);
         vmm_switch_off(l);
