@@ -433,8 +433,9 @@ void check_machine_kernel(struct check *c)
         check_refuse(c,
                      m->served   ? "--set machine.kernel=RELEASE of one that has virtiofs, or "
                                    "machine.shares=none and --copy-in"
-                     : m->shares ? "--set machine.kernel=RELEASE of one that has 9p (Debian's "
-                                   "linux-image-amd64), or machine.shares=none and --copy-in"
+                     : m->shares ? "--set machine.shares=virtiofs, or machine.kernel=RELEASE of "
+                                   "one that has 9p (Debian's linux-image-amd64), or "
+                                   "machine.shares=none and --copy-in"
                                  : "cofferdam image kernel import PACKAGE.deb…",
                      "%s", m->no_kernel ? m->no_kernel : "there is no kernel to boot");
     if (m->memory < 64ull << 20)

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 int vmm_kind_probe(const struct vmm_kind *k, const struct plan_host *host,
                    struct backend_health *ret, struct vmm_facts *ret_facts)
@@ -39,6 +40,22 @@ int vmm_kind_probe(const struct vmm_kind *k, const struct plan_host *host,
     return 0;
 }
 
+/* They are opened by the program's own id, to which root can lend what is root's and no more. */
+static int kind_check_disks(const struct plan *p, struct error *e)
+{
+    for (size_t i = 0; p->map_by == PLAN_MAP_PARENT && i < plan_more_disks(p); i++) {
+        const char *path = p->machine.disks[i];
+        struct stat st;
+        if (stat(path, &st) == 0 && st.st_uid != geteuid() && !(st.st_mode & S_IROTH))
+            return error_set(e, EACCES,
+                             "machine.disk: %s is not your own and not open to others, so the "
+                             "machine's program cannot read it; mend: --runtime qemu, which is "
+                             "handed what you have opened",
+                             path);
+    }
+    return 0;
+}
+
 int vmm_kind_check(const struct vmm_kind *k, const struct plan *p, struct error *e)
 {
     const struct plan_machine *m = &p->machine;
@@ -50,6 +67,8 @@ int vmm_kind_check(const struct vmm_kind *k, const struct plan *p, struct error 
     if (!m->version)
         return error_set(e, EPROTO, "%s does not say its version", m->program);
     int r = k->known(m->version, e);
+    if (r == 0)
+        r = kind_check_disks(p, e);
     return r < 0 ? r : net_check(p, e);
 }
 

@@ -63,6 +63,13 @@ test_further_disks() {
     expect_status 125
     expect_err_has "no snapshot of it can be taken"
     cofferdam kill reading
+    if [ "$(id -u)" = 0 ]; then # what is root's is lent to the program, what is another's is not
+        chown 1000 "$T/one.img"
+        capture further -- true
+        expect_status 125
+        expect_err_has "one.img is not your own"
+        expect_err_has "--runtime qemu"
+    fi
     capture fc --set "machine.disk=$T/none.img" -- true
     expect_status 125
     expect_err_has none.img
