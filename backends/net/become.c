@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -97,6 +99,16 @@ static void become_confined(void)
     fd_close(rules);
 }
 
+/*
+ * Its own sandbox lets go of the host's mounts, of which it makes the topmost alone private: on a host
+ * whose mounts are shared, as systemd has them, all below would be unmounted there, too.
+ */
+static void become_apart(void)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        become_fail("mounts of its own");
+}
+
 void net_become(const int *fds, pid_t parent)
 {
     become_fds(fds);
@@ -104,7 +116,9 @@ void net_become(const int *fds, pid_t parent)
         _exit(127);
     become_bounded();
     bool root = geteuid() == 0;
-    if (!root)
+    if (root)
+        become_apart();
+    else
         become_confined();
     setsid();
     const char *argv[BECOME_WORDS] = {

@@ -499,4 +499,26 @@ test_without_a_device_it_is_refused() {
     expect_out_has "modprobe tun"
 }
 
+# As systemd has them the host's mounts are shared: what lets go of its copy of one takes it away from the host.
+mounts_stay() { # RUNTIME [ARGUMENT…]
+    local network
+    what "$1"
+    for network in none private; do
+        [ $network = none ] || have slirp4netns || continue
+        capture unshare --mount --propagation shared sh -c 'at() { cut -d " " -f 5 /proc/self/mountinfo; }
+            mount -t tmpfs below "$0" && before=$(at) && "$@" && after=$(at) && [ "$after" = "$before" ] ||
+            { echo "$before" >before; echo "$after" | diff before -; exit 1; }' \
+            "$T/below" "$COFFERDAM" run "${OPTIONS[@]}" --network $network "${@:2}" -- true
+        expect_status 0
+    done
+}
+test_the_host_s_mounts_stay() {
+    need root
+    mkdir below
+    each_runtime mounts_stay
+    have qemu-system-x86_64 || return 0
+    need_machine
+    mounts_stay qemu --image small --memory 192M --cpus 1 --boundary microvm
+}
+
 run_tests "$@"
