@@ -100,8 +100,8 @@ static void become_confined(void)
 }
 
 /*
- * Its own sandbox lets go of the host's mounts, of which it makes the topmost alone private: on a host
- * whose mounts are shared, as systemd has them, all below would be unmounted there, too.
+ * Its own sandbox lets go of the host's mounts, of which it makes the topmost alone private: on a
+ * host whose mounts are shared, as systemd has them, all below would be unmounted there, too.
  */
 static void become_apart(void)
 {
