@@ -305,11 +305,18 @@ const struct key keys[KEY_COUNT] = {
         "machine", "cpus-model", KEY_TYPE_TEXT, NULL, NULL, "host|max|NAME",
         "The processor the guest sees.",
         BOTH, MACHINES, NEEDS_MACHINE},
+    [KEY_MACHINE_NESTED] = {
+        "machine", "nested", KEY_TYPE_WORD, "auto|no|yes", "auto", "auto|no|yes",
+        "Whether the guest may run machines of its own on this host's KVM. That part of KVM has more often let guests "
+        "out than any other. *auto*: it is kept from it (the processor it sees has neither VMX nor SVM, so KVM refuses "
+        "them) where the machine's program can do that, and *explain* says where not: Cloud Hypervisor before 52. "
+        "*no*: as *auto*, and refused there. *yes*: what the host allows.",
+        BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_DISK] = {
         "machine", "disk", KEY_TYPE_LIST, NULL, "", "PATH…",
         "Further disk images; like the first they are never written, an overlay takes the changes. In a "
         "microVM they are raw files, eight at most, which the guest reads as */dev/disk1* and so on, in this "
-        "order, and cannot write; nothing is mounted, and there are no snapshots then. QEMU alone.",
+        "order, and cannot write; nothing is mounted, and there are no snapshots then.",
         BOTH, MACHINES, NEEDS_MACHINE},
     [KEY_MACHINE_CDROM] = {
         "machine", "cdrom", KEY_TYPE_LIST, NULL, "", "PATH…",

@@ -61,6 +61,8 @@ static void warm_shape(const struct plan *p, char to[65])
                m->tsc_khz);
     if (m->scratch)
         buf_printf(&text, "%" PRIu64 "\n", p->limits.disk);
+    if (m->nested == PLAN_NESTED_YES)
+        warm_add(&text, "nested");
     warm_hash(&text, to);
 }
 

@@ -24,6 +24,18 @@ __attribute__((format(printf, 5, 6))) static void explain_add(struct explain *x,
     va_end(ap);
 }
 
+static void explain_nested(struct explain *x)
+{
+    const struct plan *p = x->p;
+    if (plan_is_machine(p) && p->machine.accel == PLAN_ACCEL_KVM && !plan_hides_nested(p))
+        explain_add(x, 20, "kernel",
+                    p->machine.nested == PLAN_NESTED_YES ? "machine.nested = auto"
+                                                         : "Cloud Hypervisor 52, or --runtime qemu",
+                    "the guest can run machines of its own on %s KVM: of all of it, what has let "
+                    "guests out most often",
+                    plan_is_far(p) ? "that host's" : "this host's");
+}
+
 static void explain_kernel(struct explain *x)
 {
     const struct plan *p = x->p;
@@ -38,6 +50,7 @@ static void explain_kernel(struct explain *x)
                     plan_is_far(p) ? "what libvirt there makes of it, with QEMU's own filter"
                     : session ? "a process of yours, with QEMU's own filter and your files in reach"
                               : "what libvirt's qemu.conf makes of it, with QEMU's own filter");
+        explain_nested(x);
         if (plan_is_far(p))
             explain_add(x, 20, "other host", "machine.uri = a libvirt of this host",
                         "it runs at %s: its disks, and what it is made from, are copied there, and "
@@ -73,6 +86,7 @@ static void explain_kernel(struct explain *x)
                     x->p->network == PLAN_NETWORK_NONE ? "no network" : "its guest's network");
         return;
     }
+    explain_nested(x);
     if (p->boundary != PLAN_CONTAINER) {
         explain_add(x, p->boundary == PLAN_SANDBOX ? 15 : 5, "kernel", NULL,
                     "a kernel of its own; the host's is reached only through it");

@@ -9,6 +9,7 @@ enum {
     MACHINE_IDS = 65536,
     MACHINE_KERNEL_THREADS = 48, /* of a booted guest that does nothing, and for each processor */
     MACHINE_KERNEL_THREADS_EACH = 16,
+    MACHINE_CLOUD_HYPERVISOR_HIDES = 52, /* SVM, too */
 };
 #define MACHINE_MEMORY (512ull << 20)
 #define MIB (1ull << 20)
@@ -27,6 +28,14 @@ static enum plan_accel machine_accel(const struct settings *s, const struct plan
     bool emulates =
         parts && parts->program && (!parts->runtime || str_equal(parts->runtime, "qemu"));
     return emulates && parts->no_kvm ? PLAN_ACCEL_TCG : PLAN_ACCEL_KVM;
+}
+
+static enum plan_nested machine_nested(const struct settings *s)
+{
+    const char *said = settings_text(s, KEY_MACHINE_NESTED);
+    return str_equal(said, "yes")  ? PLAN_NESTED_YES
+           : str_equal(said, "no") ? PLAN_NESTED_NO
+                                   : PLAN_NESTED_AUTO;
 }
 
 /* The ids in the guest are the guest's own; these are for the program that runs it. */
@@ -75,6 +84,15 @@ static void machine_sysctls(struct plan *p)
     };
 }
 
+bool plan_hides_nested(const struct plan *p)
+{
+    const struct plan_machine *m = &p->machine;
+    if (m->nested == PLAN_NESTED_YES)
+        return false;
+    return !plan_runtime_is(p->runtime, "cloud-hypervisor") ||
+           strtoul(m->version ? m->version : "", NULL, 10) >= MACHINE_CLOUD_HYPERVISOR_HIDES;
+}
+
 void build_machine(struct build *b)
 {
     struct plan *p = b->p;
@@ -85,6 +103,7 @@ void build_machine(struct build *b)
     m->type = str_dup(str_empty(type) || str_equal(type, "auto") ? "microvm" : type);
     m->accel = machine_accel(b->s, parts);
     m->cpu_model = str_empty(cpu) ? NULL : str_dup(cpu);
+    m->nested = machine_nested(b->s);
     m->cpus = machine_cpus(p, b->host, parts && plan_uri_is_far(parts->uri));
     m->memory = machine_memory(p);
     m->warm = settings_bool(b->s, KEY_MACHINE_WARM);

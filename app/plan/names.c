@@ -22,6 +22,7 @@ const char *const plan_flag_names[] = {"ro",     "nosuid",   "nodev", "noexec", 
                                        "owned",  "lent",     "kept",  "made",   "public",
                                        "follow", "writable", NULL};
 const char *const plan_accel_names[] = {"kvm", "tcg", NULL};
+const char *const plan_nested_names[] = {"auto", "no", "yes", NULL};
 const char *const plan_landlock_names[] = {"no", "auto", "yes", NULL};
 
 const char *const plan_rlimit_names[] = {

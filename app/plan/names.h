@@ -14,7 +14,7 @@ extern const char *const plan_namespace_names[], *const plan_open_names[];
 extern const char *const plan_map_names[], *const plan_mount_names[], *const plan_flag_names[];
 extern const char *const plan_landlock_names[];
 extern const char *const plan_snapshot_names[], *const plan_disks_names[];
-extern const char *const plan_rlimit_names[], *const plan_accel_names[];
+extern const char *const plan_rlimit_names[], *const plan_accel_names[], *const plan_nested_names[];
 
 /* The index of `name` in such a table, or -1. */
 int plan_name_find(const char *const *names, const char *name);

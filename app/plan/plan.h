@@ -157,11 +157,19 @@ enum plan_accel {
     PLAN_ACCEL_TCG, /* emulation: by QEMU's own word no security boundary */
 };
 
+/* Whether a guest may run machines of its own on the host's KVM. */
+enum plan_nested {
+    PLAN_NESTED_AUTO, /* no, where the machine's program can keep it from that: plan_hides_nested() */
+    PLAN_NESTED_NO,   /* no, or it is not started */
+    PLAN_NESTED_YES,
+};
+
 /* A machine as its program (QEMU …) puts it together. Paths are absolute, on the host. */
 struct plan_machine {
     char *type; /* owned; "microvm", …; NULL: the plan is no machine's */
     enum plan_accel accel;
     char *cpu_model;  /* owned; NULL: what suits */
+    enum plan_nested nested;
     unsigned cpus;    /* whole processors the guest sees */
     uint64_t memory;  /* bytes of the guest */
     bool warm;        /* from a prepared snapshot */
@@ -433,6 +441,8 @@ bool plan_runtime_leads_out(const char *runtime);
 bool plan_memory_is_one_piece(const struct plan_machine *m);
 /* Paths below /proc that concern the whole machine: what is masked where a process has its own. */
 const char *const *plan_proc_hidden(size_t *ret_count);
+/* The guest is kept from this host's KVM, as it is to be: Cloud Hypervisor before 52 cannot on AMD. */
+bool plan_hides_nested(const struct plan *p);
 bool plan_is_machine(const struct plan *p); /* a kernel of its own on a VMM */
 bool plan_boots_disk(const struct plan *p); /* what runs in it is the disk's own system */
 /*

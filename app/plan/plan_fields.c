@@ -58,6 +58,7 @@ static const struct field machine_fields[] = {
     {"type",      FIELD_TEXT,  MACHINE(type)},
     {"accel",     FIELD_WORD,  MACHINE(accel), .names = plan_accel_names},
     {"cpu_model", FIELD_TEXT,  MACHINE(cpu_model)},
+    {"nested",    FIELD_WORD,  MACHINE(nested), .names = plan_nested_names, .brief = true},
     {"cpus",      FIELD_UINT,  MACHINE(cpus)},
     {"memory",    FIELD_U64,   MACHINE(memory)},
     {"warm",      FIELD_BOOL,  MACHINE(warm)},

@@ -256,15 +256,18 @@ static void xml_cpu(struct buf *b, const struct plan *p)
 {
     const char *model = p->machine.cpu_model;
     if (p->machine.accel == PLAN_ACCEL_KVM && (!model || str_equal(model, "host")))
-        xml_puts(b, "  <cpu mode='host-passthrough' migratable='on'/>");
+        xml_puts(b, "  <cpu mode='host-passthrough' migratable='on'>");
     else if (str_equal(model, "max") || str_equal(model, "host"))
-        xml_puts(b, "  <cpu mode='maximum'/>");
-    else if (model)
-        xml_line(b, "  <cpu mode='custom' match='exact'><model fallback='forbid'>", model,
-                 "</model></cpu>");
+        xml_puts(b, "  <cpu mode='maximum'>");
     else
-        xml_puts(b, "  <cpu mode='custom' match='exact'><model fallback='forbid'>qemu64</model>"
-                    "<feature policy='require' name='arat'/></cpu>");
+        xml_line(b, "  <cpu mode='custom' match='exact'><model fallback='forbid'>",
+                 model ? model : "qemu64", "</model>");
+    if (p->machine.accel == PLAN_ACCEL_TCG && !model)
+        xml_puts(b, "    <feature policy='require' name='arat'/>");
+    if (p->machine.nested != PLAN_NESTED_YES)
+        xml_puts(b, "    <feature policy='disable' name='vmx'/>\n"
+                    "    <feature policy='disable' name='svm'/>");
+    xml_puts(b, "  </cpu>");
     xml_clock(b, p);
     xml_puts(b, "  <on_poweroff>destroy</on_poweroff>");
     xml_puts(b, plan_boots_image(p) || p->machine.install ? "  <on_reboot>destroy</on_reboot>"

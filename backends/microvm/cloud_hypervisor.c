@@ -60,6 +60,12 @@ static int cloud_hypervisor_check(const struct plan *p, const struct plan_host *
     if (r == 0 && m->cpu_model && !str_equal(m->cpu_model, "host"))
         r = error_set(e, ENOTSUP, "machine.cpus-model = %s: Cloud Hypervisor has host",
                       m->cpu_model);
+    if (r == 0 && m->nested == PLAN_NESTED_NO && !plan_hides_nested(p))
+        r = error_set(e, ENOTSUP,
+                      "machine.nested = no: Cloud Hypervisor %s cannot keep every guest from KVM's "
+                      "nested machines; mend: 52.0 or later, or --runtime qemu, or --set "
+                      "machine.nested=auto",
+                      m->version ? m->version : "");
     if (r == 0)
         r = cloud_hypervisor_takes(p, e);
     return r < 0 ? r : vmm_kind_check_shares(p, e);

@@ -31,6 +31,11 @@ bool cloud_hypervisor_takes_formats(const struct cloud_hypervisor_version *v)
     return v->major > 50 || (v->major == 50 && v->minor >= 1);
 }
 
+bool cloud_hypervisor_takes_nested(const struct cloud_hypervisor_version *v)
+{
+    return v->major >= 50;
+}
+
 struct plan *cloud_hypervisor_jail(const struct plan *p)
 {
     struct plan *j = vmm_jail_meeting(p);
@@ -63,19 +68,23 @@ static json_t *boot_payload(void)
                      line);
 }
 
+static bool boot_version(const struct plan_machine *m, struct cloud_hypervisor_version *ret)
+{
+    struct error ignored;
+    return m->version && cloud_hypervisor_version_read(m->version, ret, &ignored) == 0;
+}
+
 /* What it guesses to be raw it does not let a guest write whole. */
 static json_t *boot_disk(const struct plan *p, const char *id, const char *path, bool read_only)
 {
     const struct plan_machine *m = &p->machine;
     struct cloud_hypervisor_version v;
-    struct error ignored;
     json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "path", path, "readonly", read_only, "id", id,
                           "serial", id);
     json_t *limiter = api_rate_limiter(m->disk_bandwidth, m->disk_operations);
     if (limiter)
         json_object_set_new(o, "rate_limiter_config", limiter);
-    if (m->version && cloud_hypervisor_version_read(m->version, &v, &ignored) == 0 &&
-        cloud_hypervisor_takes_formats(&v))
+    if (boot_version(m, &v) && cloud_hypervisor_takes_formats(&v))
         json_object_set_new(o, "image_type", json_string("Raw"));
     return o;
 }
@@ -121,6 +130,7 @@ static void boot_shares(const struct plan *p, json_t *o)
 static json_t *boot_config(const struct plan *p)
 {
     const struct plan_machine *m = &p->machine;
+    struct cloud_hypervisor_version v;
     json_t *o = json_pack("{s:{s:i, s:i}, s:{s:I}, s:o, s:[o], s:{s:s}, s:{s:i, s:b}, s:{s:s}, "
                           "s:{s:s}, s:{s:i, s:s, s:s}, s:b, s:o}",
                           "cpus", "boot_vcpus", (int)m->cpus, "max_vcpus", (int)m->cpus, "memory",
@@ -130,6 +140,9 @@ static json_t *boot_config(const struct plan *p)
                           "console", "mode", "Off", "vsock", "cid", VMM_GUEST_CID, "socket",
                           VMM_MEET_VSOCK, "id", "vsock", "landlock_enable",
                           p->landlock != PLAN_LANDLOCK_NO, "landlock_rules", boot_rules(p));
+    if (boot_version(m, &v) && cloud_hypervisor_takes_nested(&v))
+        json_object_set_new(json_object_get(o, "cpus"), "nested",
+                            json_boolean(m->nested == PLAN_NESTED_YES));
     if (m->scratch)
         json_array_append_new(json_object_get(o, "disks"),
                               boot_disk(p, VMM_DISK_SCRATCH, VMM_SCRATCH, false));

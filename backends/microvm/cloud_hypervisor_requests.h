@@ -32,6 +32,9 @@ int cloud_hypervisor_version_read(const char *text, struct cloud_hypervisor_vers
  */
 bool cloud_hypervisor_takes_formats(const struct cloud_hypervisor_version *v);
 
+/* It can be told to keep a guest from KVM's nested machines: from 50.0 on, on AMD from 52.0. */
+bool cloud_hypervisor_takes_nested(const struct cloud_hypervisor_version *v);
+
 /* vmm_jail_meeting() and the device that its random numbers come from. */
 struct plan *cloud_hypervisor_jail(const struct plan *p);
 

@@ -53,13 +53,33 @@ char *firecracker_kernel_line(const struct plan *p)
                       count ? count : "", VMM_AGENT_PORT);
 }
 
+/* Owned by the plan; one of Firecracker's own. NULL: none. */
+static const char *boot_template(const struct plan_machine *m)
+{
+    return str_equal(m->cpu_model, "host") || str_equal(m->cpu_model, "None") ? NULL : m->cpu_model;
+}
+
 static json_t *boot_machine(const struct plan_machine *m)
 {
     json_t *o = json_pack("{s:i, s:I, s:b, s:b}", "vcpu_count", (int)m->cpus, "mem_size_mib",
                           (json_int_t)(m->memory >> 20), "smt", 0, "track_dirty_pages", 0);
-    if (m->cpu_model && !str_equal(m->cpu_model, "host"))
-        json_object_set_new(o, "cpu_template", json_string(m->cpu_model));
+    if (boot_template(m))
+        json_object_set_new(o, "cpu_template", json_string(boot_template(m)));
     return o;
+}
+
+/*
+ * A template of its own kind, which hides VMX and SVM, each in a register that every processor has:
+ * KVM refuses a guest what it does not see of these. Amazon's (machine.cpus-model) hide them as
+ * well, and would be replaced by it.
+ */
+static json_t *boot_processor(void)
+{
+    return json_pack("{s:[{s:s, s:s, s:i, s:[{s:s, s:s}]}, {s:s, s:s, s:i, s:[{s:s, s:s}]}]}",
+                     "cpuid_modifiers", "leaf", "0x1", "subleaf", "0x0", "flags", 0, "modifiers",
+                     "register", "ecx", "bitmap", "0bxxxxxxxxxxxxxxxxxxxxxxxxxx0xxxxx", "leaf",
+                     "0x80000001", "subleaf", "0x0", "flags", 0, "modifiers", "register", "ecx",
+                     "bitmap", "0bxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0xx");
 }
 
 static json_t *boot_drive(const struct plan_machine *m, const char *id, const char *path,
@@ -80,6 +100,8 @@ struct api_requests firecracker_boot(const struct plan *p)
     autofree char *line = firecracker_kernel_line(p);
     api_requests_add(&r, "PUT", "/metrics", json_pack("{s:s}", "metrics_path", VMM_MEET_METRICS));
     api_requests_add(&r, "PUT", "/machine-config", boot_machine(&p->machine));
+    if (p->machine.nested != PLAN_NESTED_YES && !boot_template(&p->machine))
+        api_requests_add(&r, "PUT", "/cpu-config", boot_processor());
     api_requests_add(&r, "PUT", "/boot-source",
                      json_pack("{s:s, s:s, s:s}", "kernel_image_path", VMM_KERNEL, "initrd_path",
                                VMM_INITRAMFS, "boot_args", line));

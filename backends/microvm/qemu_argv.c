@@ -32,7 +32,9 @@ static void argv_processors(char ***argv, const struct plan_machine *m)
             cpu = "qemu64,+arat"; /* arat: else every idle guest's timer ticks on for ever */
         break;
     }
-    argv_add(argv, "-cpu", "%s", cpu ? cpu : "host");
+    /* without either bit KVM refuses a guest the instructions, too */
+    argv_add(argv, "-cpu", "%s%s", cpu ? cpu : "host",
+             m->nested == PLAN_NESTED_YES ? "" : ",-vmx,-svm");
     argv_add(argv, "-smp", "%u", m->cpus);
     argv_add(argv, "-m", "%" PRIu64 "M", m->memory >> 20);
 }

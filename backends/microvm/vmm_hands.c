@@ -83,11 +83,11 @@ char *vmm_saved_by(const struct plan *p, const char *over)
     struct stat st;
     if (stat(m->program, &st) < 0)
         return NULL;
-    return str_format("1 %s %jd.%09ld %ju %s %s %s %u %" PRIu64 "\n%s",
+    return str_format("2 %s %jd.%09ld %ju %s %s %s%s %u %" PRIu64 "\n%s",
                       m->version ? m->version : "-", (intmax_t)st.st_mtim.tv_sec,
                       st.st_mtim.tv_nsec, (uintmax_t)st.st_size, m->type,
                       m->accel == PLAN_ACCEL_KVM ? "kvm" : "tcg", m->cpu_model ? m->cpu_model : "-",
-                      m->cpus, m->memory, over);
+                      m->nested == PLAN_NESTED_YES ? " nested" : "", m->cpus, m->memory, over);
 }
 
 /* --- the process --------------------------------------------------------------------------------

@@ -455,6 +455,8 @@ static const struct golden_case cases[] = {
      "machine.scratch=disk", "resources.disk="}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"microvm-warm-refused", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.type=q35",
      "machine.warm=yes", "resources.memory=3G"}, {"id"}, .image = &stored, .parts = &parts_kvm},
+    {"microvm-nested", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "machine.nested=yes"}, {"id"},
+     .image = &stored, .parts = &parts_kvm},
     {"microvm-mount", host_desk, {"isolation.boundary=microvm", "files.image=web:1", "files.mount=.:/src:rw",
      "files.copy-in=./x:/y", "network.mode=host", "machine.accel=tcg"}, {"id"}, .image = &stored, .parts = &parts_kvm},
     {"vm", host_desk, {"isolation.boundary=vm", "files.image=disk:./d & e.qcow2", "resources.memory=1G",

@@ -26,6 +26,26 @@ test_every_version_that_is_known() {
     done
 }
 
+# Who can keep a guest from KVM does; who cannot is refused where that is wanted, and said else.
+test_machines_inside() {
+    local version
+    for version in 49.0 51.1; do
+        fake "version=$version"
+        capture fc --set machine.nested=no -- true
+        expect_status 125
+        expect_err_has "machine.nested = no: Cloud Hypervisor $version cannot keep"
+        expect_err_has "52.0 or later"
+        capture cofferdam profile explain contained --set isolation.boundary=microvm --set "isolation.runtime=$PWD/bin/cloud-hypervisor" --set files.image=small
+        expect_out_has "machines of its own"
+    done
+    fake version=52.0
+    capture fc --set machine.nested=no -- echo kept
+    expect_status 0
+    expect_out kept
+    capture cofferdam profile explain contained --set isolation.boundary=microvm --set "isolation.runtime=$PWD/bin/cloud-hypervisor" --set files.image=small
+    ! grep -q "machines of its own" out || fail "it is kept from them"
+}
+
 # Up to 50.0 the format of a disk is guessed by what a guest has written to it.
 test_a_disk_to_write_needs_its_format() {
     local scratch=(--set machine.scratch=disk --set resources.disk=64M)

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034 # all of these are read by vmm-api.sh
 {
     VMM=firecracker WORDS='--api-sock /run/api.sock' OTHER=1.13.0 FILTERS=2 WRITES=' /saved.memory /saved.state'
-    REQUESTS=(/version /metrics /machine-config /boot-source /drives/root /vsock /entropy /balloon /actions)
+    REQUESTS=(/version /metrics /machine-config /cpu-config /boot-source /drives/root /vsock /entropy /balloon /actions)
     FAULT='Start microvm error: Internal error while starting microVM: made up (400)'
     CLONING=(/version /metrics /snapshot/load) SAVING=/snapshot/create
     OWN='test_every_version_that_is_known test_the_choice_and_its_reason test_through_the_jailer
@@ -120,7 +120,7 @@ test_through_the_jailer() {
     kill -9 "$(parent "$(parent "$(pgrep -f "^/firecracker --id $(cat id) .*--api-sock")")")"
     await 5 no_jail
     cofferdam prune --force >out
-    for n in 1 9; do # it dies, and nothing of it stays
+    for n in 1 10; do # it dies, and nothing of it stays
         fake "die=$n"
         capture fc -- true
         expect_status 125

@@ -245,6 +245,16 @@ prove_scratch() {
 no further"
 }
 
+# It is kept from KVM, or is not: what it sees of the processor is what KVM lets it use. MAY: what there is to hand on.
+prove_nested() { # MAY
+    capture machine -- cat /proc/cpuinfo
+    expect_status 0
+    expect_equal "$(grep -cwE 'svm|vmx' out)" 0 "of a machine that may not"
+    capture machine --set machine.nested=yes -- cat /proc/cpuinfo
+    expect_status 0
+    expect_equal "$(grep -cwE 'svm|vmx' out)" "$1" "of one that may"
+}
+
 # Its kernel has printed nothing: there is no such phase of its start.
 was_booted() { cofferdam inspect "$1" | grep -q '^ *console  *[0-9.]* ms'; }
 was_not_booted() { ! was_booted "$1" || fail "it was booted"; }

@@ -37,6 +37,7 @@ test_its_own_kernel() {
     expect_out_has "-cloud-amd64"
     expect_out_has "its-own"
     [ "$(head -n 1 out)" != "$(uname -r)" ] || fail "the host's kernel"
+    prove_nested 1
     capture cofferdam plan --boundary microvm --image small --accel tcg -- true
     expect_out_has "tcg"
     capture cofferdam plan --explain --boundary microvm --image small --accel tcg -- true

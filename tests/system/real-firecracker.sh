@@ -4,7 +4,7 @@
 # ACCEPT_RUNTIMES=qemu runs the same on QEMU, emulated or not: the script itself can be tried where there is neither.
 # shellcheck disable=SC2034 # read by what is sourced
 REAL=${ACCEPT_RUNTIMES:-firecracker} ACCEPT_RUNTIMES=${ACCEPT_RUNTIMES:-firecracker} TESTS="test_it_is_the_choice test_large_streams
-test_its_own_kernel test_its_metrics test_kill_9_of_init_inside test_a_full_disk test_a_scratch_disk test_further_disks test_a_card test_clones test_warm"
+test_its_own_kernel test_machines_inside test_its_metrics test_kill_9_of_init_inside test_a_full_disk test_a_scratch_disk test_further_disks test_a_card test_clones test_warm"
 
 machine() { cofferdam run --boundary microvm --runtime "$REAL" --image small --memory 192M --cpus 1 "$@"; }
 vmm_of() { pgrep -f "(--id|cofferdam-)[ ]?$1" | head -n 1; }
@@ -35,6 +35,11 @@ test_its_own_kernel() {
 }
 
 has_counted() { cofferdam stats --json counted | grep -q '"guest_read"'; }
+test_machines_inside() {
+    need_machine_of "$REAL"
+    prove_nested "$(grep -m 1 -cwE 'svm|vmx' /proc/cpuinfo || :)"
+}
+
 test_its_metrics() {
     need_machine_of "$REAL"
     machine --detach --name counted -- sleep 600 >id

@@ -33,7 +33,7 @@ static unsigned fake_release(void)
 // clang-format off
 static const struct field cpus_fields[] = {
     {"boot_vcpus", NUMBER, 0, 1, NULL}, {"max_vcpus", NUMBER, 0, 1, NULL}, {"topology", OBJECT, 0, 0, NULL},
-    {"core_scheduling", TEXT, 520, 0, NULL}, {0}};
+    {"nested", FLAG, 500, 0, NULL}, {"core_scheduling", TEXT, 520, 0, NULL}, {0}};
 static const struct field memory_fields[] = {
     {"size", NUMBER, 0, 1, NULL}, {"shared", FLAG, 0, 0, NULL}, {"hugepages", FLAG, 0, 0, NULL},
     {"thp", FLAG, 0, 0, NULL}, {"mergeable", FLAG, 0, 0, NULL}, {"prefault", FLAG, 0, 0, NULL}, {0}};

@@ -41,6 +41,13 @@ static const struct field action_fields[] = {{"action_type", TEXT, 0, 1}, {0}};
 static const struct field machine_fields[] = {
     {"vcpu_count", NUMBER, 0, 1}, {"mem_size_mib", NUMBER, 0, 1}, {"smt", FLAG, 0, 0},
     {"cpu_template", TEXT, 0, 0}, {"track_dirty_pages", FLAG, 0, 0}, {"huge_pages", TEXT, 0, 0}, {0}};
+static const struct field register_fields[] = {{"register", TEXT, 0, 1}, {"bitmap", TEXT, 0, 1}, {0}};
+static const struct field leaf_fields[] = {
+    {"leaf", TEXT, 0, 1}, {"subleaf", TEXT, 0, 1}, {"flags", NUMBER, 0, 1},
+    {"modifiers", LIST, 0, 1, register_fields}, {0}};
+static const struct field processor_fields[] = {
+    {"kvm_capabilities", LIST, 0, 0}, {"cpuid_modifiers", LIST, 0, 0, leaf_fields},
+    {"msr_modifiers", LIST, 0, 0}, {0}};
 static const struct field boot_fields[] = {
     {"kernel_image_path", TEXT, 0, 1}, {"initrd_path", TEXT, 0, 0}, {"boot_args", TEXT, 0, 0}, {0}};
 static const struct field bucket_fields[] = {
@@ -79,6 +86,7 @@ static const struct field load_fields[] = {
 static void on_version(const json_t *body, struct answer *a);
 static void on_metrics(const json_t *body, struct answer *a);
 static void on_machine(const json_t *body, struct answer *a);
+static void on_processor(const json_t *body, struct answer *a);
 static void on_boot(const json_t *body, struct answer *a);
 static void on_drive(const json_t *body, struct answer *a);
 static void on_net(const json_t *body, struct answer *a);
@@ -94,6 +102,7 @@ static const struct endpoint endpoints[] = {
     {"GET",   "/version",             NULL,           BEFORE | AFTER, NULL,       on_version},
     {"PUT",   "/metrics",             metrics_fields, BEFORE,         NULL,       on_metrics},
     {"PUT",   "/machine-config",      machine_fields, BEFORE,         NULL,       on_machine},
+    {"PUT",   "/cpu-config",          processor_fields, BEFORE,       NULL,       on_processor},
     {"PUT",   "/boot-source",         boot_fields,    BEFORE,         NULL,       on_boot},
     {"PUT",   "/drives/",             drive_fields,   BEFORE,         "drive_id", on_drive},
     {"PUT",   "/network-interfaces/", net_fields,     BEFORE,         "iface_id", on_net},
@@ -151,6 +160,46 @@ static void on_machine(const json_t *body, struct answer *a)
     memory_size = (size_t)json_integer_value(json_object_get(body, "mem_size_mib")) << 20;
     tracks = json_is_true(json_object_get(body, "track_dirty_pages"));
     configured = 1;
+}
+
+/* What a register is to be: 'x' as it is, '_' for the eye. */
+static bool is_bitmap(const char *text)
+{
+    size_t bits = 0;
+    text += strncmp(text, "0b", 2) == 0 ? 2 : 0;
+    for (; *text; text++) {
+        if (!strchr("01x_", *text))
+            return false;
+        bits += *text != '_';
+    }
+    return bits <= 32;
+}
+
+static bool is_leaf(const char *text)
+{
+    return strncmp(text, "0x", 2) == 0 && strlen(text) <= 10 &&
+           text[2 + strspn(text + 2, "0123456789abcdefABCDEF")] == '\0';
+}
+
+static void on_processor(const json_t *body, struct answer *a)
+{
+    const json_t *leaf, *one;
+    size_t i, j;
+    json_array_foreach(json_object_get(body, "cpuid_modifiers"), i, leaf)
+    {
+        if (!is_leaf(text_of(leaf, "leaf")) || !is_leaf(text_of(leaf, "subleaf")))
+            fault(a, "%sNo supported number system prefix found in value [%s].", serde,
+                  text_of(leaf, "leaf"));
+        json_array_foreach(json_object_get(leaf, "modifiers"), j, one)
+        {
+            const char *name = text_of(one, "register");
+            if (strlen(name) != 3 || !strstr("eax ebx ecx edx", name))
+                fault(a, "%sInvalid CPUID register. Must be one of [eax, ebx, ecx, edx]", serde);
+            else if (!is_bitmap(text_of(one, "bitmap")))
+                fault(a, "%sFailed to parse string [%s] as a bitmap", serde,
+                      text_of(one, "bitmap"));
+        }
+    }
 }
 
 static void on_boot(const json_t *body, struct answer *a)

@@ -33,6 +33,31 @@ static void test_cold_start(void **state)
     assert_string_equal(text, CREATE("") ADD_DISK ADD_VSOCK BOOT);
 }
 
+/* Said where it can be said, and not else. */
+static void test_nested_machines(void **state)
+{
+    static const struct {
+        const char *version;
+        enum plan_nested nested;
+        const char *want;
+        bool hides;
+    } rows[] = {
+        {"49.0", PLAN_NESTED_AUTO, "\"max_vcpus\":2},",                  false},
+        {"50.0", PLAN_NESTED_AUTO, "\"max_vcpus\":2,\"nested\":false},", false},
+        {"52.0", PLAN_NESTED_NO,   "\"max_vcpus\":2,\"nested\":false},", true },
+        {"52.0", PLAN_NESTED_YES,  "\"max_vcpus\":2,\"nested\":true},",  false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct plan p = machine("/usr/bin/cloud-hypervisor");
+        p.runtime = (char *)"cloud-hypervisor";
+        p.machine.version = (char *)rows[i].version;
+        p.machine.nested = rows[i].nested;
+        autofree char *text = shown(cloud_hypervisor_boot(&p));
+        assert_non_null(strstr(text, rows[i].want));
+        assert_int_equal(plan_hides_nested(&p), rows[i].hides);
+    }
+}
+
 static void test_rates_of_the_disk(void **state)
 {
     struct plan p = machine("/usr/bin/cloud-hypervisor");
@@ -245,11 +270,17 @@ static void test_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cold_start),        cmocka_unit_test(test_network),
-        cmocka_unit_test(test_scratch_disk),      cmocka_unit_test(test_further_disks),
-        cmocka_unit_test(test_rates_of_the_disk), cmocka_unit_test(test_jail),
-        cmocka_unit_test(test_counters),          cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_warm_clone),        cmocka_unit_test(test_jails_of_snapshots),
+        cmocka_unit_test(test_cold_start),
+        cmocka_unit_test(test_network),
+        cmocka_unit_test(test_scratch_disk),
+        cmocka_unit_test(test_further_disks),
+        cmocka_unit_test(test_nested_machines),
+        cmocka_unit_test(test_rates_of_the_disk),
+        cmocka_unit_test(test_jail),
+        cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_warm_clone),
+        cmocka_unit_test(test_jails_of_snapshots),
         cmocka_unit_test(test_served_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,10 +19,16 @@
 #define LINE                                                                               \
     "console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd " \
     "cryptomgr.notests -- end=reset agent=vsock:1024"
+#define PROCESSOR                                                                                \
+    "PUT /cpu-config {\"cpuid_modifiers\":[{\"leaf\":\"0x1\",\"subleaf\":\"0x0\",\"flags\":0,"   \
+    "\"modifiers\":[{\"register\":\"ecx\",\"bitmap\":\"0bxxxxxxxxxxxxxxxxxxxxxxxxxx0xxxxx\"}]}," \
+    "{\"leaf\":\"0x80000001\",\"subleaf\":\"0x0\",\"flags\":0,\"modifiers\":[{\"register\":"     \
+    "\"ecx\","                                                                                   \
+    "\"bitmap\":\"0bxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0xx\"}]}]}\n"
 #define BEFORE                                                                            \
     "PUT /metrics {\"metrics_path\":\"/run/metrics\"}\n"                                  \
     "PUT /machine-config {\"vcpu_count\":2,\"mem_size_mib\":192,\"smt\":false,"           \
-    "\"track_dirty_pages\":false}\n"                                                      \
+    "\"track_dirty_pages\":false}\n" PROCESSOR                                            \
     "PUT /boot-source {\"kernel_image_path\":\"/kernel\",\"initrd_path\":\"/initramfs\"," \
     "\"boot_args\":\"" LINE "\"}\n"                                                       \
     "PUT /drives/root {\"drive_id\":\"root\",\"path_on_host\":\"/root.img\","             \
@@ -52,6 +58,11 @@ static void test_network_and_template(void **state)
     p.machine.cpu_model = (char *)"T2";
     autofree char *with = shown(firecracker_boot(&p));
     assert_non_null(strstr(with, "\"cpu_template\":\"T2\""));
+    assert_null(strstr(with, "/cpu-config")); /* which would replace it */
+    p.machine.cpu_model = NULL;
+    p.machine.nested = PLAN_NESTED_YES;
+    autofree char *nested = shown(firecracker_boot(&p));
+    assert_null(strstr(nested, "/cpu-config"));
 }
 
 static void test_scratch_disk(void **state)
