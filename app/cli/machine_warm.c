@@ -58,7 +58,7 @@ static void warm_shape(const struct plan *p, char to[65])
     warm_add(&text, m->cpu_model);
     warm_add(&text, p->network == PLAN_NETWORK_NONE ? "" : "network");
     buf_printf(&text, "1 %d %u %" PRIu64 " %" PRIu64 "\n", (int)m->accel, m->cpus, m->memory,
-               m->tsc_khz);
+               m->accel == PLAN_ACCEL_TCG ? m->tsc_khz : 0);
     if (m->scratch)
         buf_printf(&text, "%" PRIu64 "\n", p->limits.disk);
     if (m->nested == PLAN_NESTED_YES)

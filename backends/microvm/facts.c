@@ -22,7 +22,7 @@ enum {
     FACTS_TEXT = 65536,
     FACTS_PROGRAM = 8 << 20,
     FACTS_TSC_US = 20000,
-    FACTS_FORMAT = 4
+    FACTS_FORMAT = 5
 };
 
 void vmm_facts_done(struct vmm_facts *f)
@@ -221,7 +221,10 @@ static void facts_jailer_look(const char *name, const char *program, struct fact
         jailer_fits(program, &ret->refused);
 }
 
-/* Everything the facts hang on, as one line. Owned. */
+/*
+ * Everything the facts hang on, as one line. Owned. Not /dev/kvm's times: udev touches it each time
+ * a machine begins or ends anywhere.
+ */
 static char *facts_key(const char *program, const struct facts_jailer *j)
 {
     struct stat st = {0}, kvm = {0};
@@ -233,11 +236,12 @@ static char *facts_key(const char *program, const struct facts_jailer *j)
     file_read_virtual(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, NULL);
     int count = getgroups(ARRAY_SIZE(groups), groups);
     autobuf key = {0};
-    buf_printf(&key, "%d %ju %ju %ju %jd.%09ld %s %d %o %u %u %jd.%09ld %u %u", FACTS_FORMAT,
+    bool may = faccessat(AT_FDCWD, "/dev/kvm", R_OK | W_OK, AT_EACCESS) == 0; /* its ACL */
+    buf_printf(&key, "%d %ju %ju %ju %jd.%09ld %s %d %d %o %u %u %ju %u %u", FACTS_FORMAT,
                (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, (uintmax_t)st.st_size,
                (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, boot ? str_trim(boot) : "-",
-               has_kvm, kvm.st_mode, kvm.st_uid, kvm.st_gid, (intmax_t)kvm.st_ctim.tv_sec,
-               kvm.st_ctim.tv_nsec, geteuid(), getegid());
+               has_kvm, may, kvm.st_mode, kvm.st_uid, kvm.st_gid, (uintmax_t)kvm.st_ino, geteuid(),
+               getegid());
     for (int i = 0; i < count; i++)
         buf_printf(&key, " %u", groups[i]);
     if (j->path)

@@ -67,6 +67,20 @@ explained() { # what is said of the machine's bounds
     cofferdam profile explain contained --set isolation.boundary=microvm --set "isolation.runtime=$PWD/bin/firecracker" --set files.image=small
 }
 
+# udev touches /dev/kvm whenever a machine begins or ends: what was found out about it stays true.
+test_what_is_known_is_kept() {
+    need root
+    [ -c /dev/kvm ] || { echo "needs a /dev/kvm" >"$T/skip"; exit 77; }
+    fake
+    local kept=$XDG_CACHE_HOME/cofferdam/machine/firecracker
+    capture fc -- true
+    expect_status 0
+    sed -i 's/^tsc .*/tsc 1/' "$kept"
+    touch /dev/kvm
+    capture cofferdam plan --json --boundary microvm --runtime "$PWD/bin/firecracker" --image small -- true
+    expect_out_has '"tsc_khz": 1,'
+}
+
 # Root has it started by its own jailer, in namespaces and a control group of ours.
 test_through_the_jailer() {
     need root
