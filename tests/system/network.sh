@@ -504,7 +504,7 @@ mounts_stay() { # RUNTIME [ARGUMENT…]
     local network
     what "$1"
     for network in none private; do
-        [ $network = none ] || have slirp4netns || continue
+        [ $network = none ] || { have slirp4netns && [ -w /dev/net/tun ]; } || continue
         capture unshare --mount --propagation shared sh -c 'at() { cut -d " " -f 5 /proc/self/mountinfo; }
             mount -t tmpfs below "$0" && before=$(at) && "$@" && after=$(at) && [ "$after" = "$before" ] ||
             { echo "$before" >before; echo "$after" | diff before -; exit 1; }' \
