@@ -192,9 +192,11 @@ struct api_requests cloud_hypervisor_boot(const struct plan *p)
     return r;
 }
 
+/* It would open what was booted, which those that go on from a snapshot are not given. */
 char *cloud_hypervisor_config(const struct plan *p)
 {
     json_t *o = boot_config(p);
+    json_object_del(o, "payload");
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

@@ -65,7 +65,7 @@ static const struct field share_fields[] = {
 static const struct field rule_fields[] = {{"path", TEXT, 0, 1, NULL}, {"access", TEXT, 0, 1, NULL}, {0}};
 static const struct field config_fields[] = {
     {"cpus", OBJECT, 0, 0, cpus_fields}, {"memory", OBJECT, 0, 0, memory_fields},
-    {"payload", OBJECT, 0, 1, payload_fields}, {"disks", LIST, 0, 0, disk_fields}, {"net", LIST, 0, 0, net_fields},
+    {"payload", OBJECT, 0, 0, payload_fields}, {"disks", LIST, 0, 0, disk_fields}, {"net", LIST, 0, 0, net_fields},
     {"rng", OBJECT, 0, 0, rng_fields}, {"balloon", OBJECT, 0, 0, balloon_fields},
     {"serial", OBJECT, 0, 0, console_fields}, {"console", OBJECT, 0, 0, console_fields},
     {"fs", LIST, 0, 0, share_fields}, {"vsock", OBJECT, 0, 0, vsock_fields}, {"landlock_enable", FLAG, 0, 0, NULL},
@@ -197,6 +197,10 @@ static void on_create(const json_t *body, struct answer *a)
     json_int_t boot = json_integer_value(json_object_get(cpus, "boot_vcpus"));
     if (boot > json_integer_value(json_object_get(cpus, "max_vcpus"))) {
         fault(a, "The VM config is invalid: Max CPUs lower than boot CPUs");
+        return;
+    }
+    if (!payload) {
+        fault(a, "The VM config is invalid: No kernel specified");
         return;
     }
     keep(vm.kernel, sizeof(vm.kernel), text_of(payload, "kernel"));
@@ -464,12 +468,14 @@ static void on_snapshot(const json_t *body, struct answer *a)
         _exit(1);
 }
 
-/* A card's address is in the state and is not looked at in what is described beside it. */
-static json_t *no_mac(const json_t *o)
+/* A card's address and what was booted are in the state, and not looked at in what is described
+ * beside it. */
+static json_t *what_is_alike(const json_t *o)
 {
     json_t *copy = json_deep_copy(o), *one;
     size_t i;
     json_array_foreach(json_object_get(copy, "net"), i, one) json_object_del(one, "mac");
+    json_object_del(copy, "payload");
     return copy;
 }
 
@@ -490,7 +496,7 @@ static int load_machine(const char *folder, struct answer *a)
         return -ENOENT;
     json_t *then = json_loadf(from, 0, NULL);
     fclose(from);
-    json_t *is = no_mac(machine), *was = no_mac(then);
+    json_t *is = what_is_alike(machine), *was = what_is_alike(then);
     int r = json_equal(is, was) ? 0 : -EBADMSG;
     json_decref(is);
     json_decref(was);
@@ -507,6 +513,13 @@ static void on_restore(const json_t *body, struct answer *a)
         return;
     snprintf(memory, sizeof(memory), "%s/memory-ranges", folder ? folder : "");
     snprintf(state, sizeof(state), "%s/state.json", folder ? folder : "");
+    const char *initrd = text_of(json_object_get(machine, "payload"), "initramfs");
+    int opened = r == 0 && initrd ? can_open(initrd, O_RDONLY) : 0; /* though it is not booted */
+    if (opened < 0) {
+        fault(a, "Error from API: The VM could not restored: Cannot open initramfs file: %s",
+              os_error(opened));
+        return;
+    }
     if (r == 0)
         r = kvm_open();
     if (r == 0)

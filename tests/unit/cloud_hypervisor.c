@@ -5,10 +5,11 @@
 #include "tests/unit/unit.h"
 
 // clang-format off
-#define BEGINS                                                                                    \
-    "{\"cpus\":{\"boot_vcpus\":2,\"max_vcpus\":2},\"memory\":{\"size\":201326592},\"payload\":{"  \
-    "\"kernel\":\"/kernel\",\"initramfs\":\"/initramfs\",\"cmdline\":\"console=ttyS0 quiet "      \
-    "panic=-1 cryptomgr.notests -- agent=vsock:1024\"},"
+#define SIZE                                                                                      \
+    "{\"cpus\":{\"boot_vcpus\":2,\"max_vcpus\":2},\"memory\":{\"size\":201326592},"
+#define BEGINS SIZE                                                                               \
+    "\"payload\":{\"kernel\":\"/kernel\",\"initramfs\":\"/initramfs\",\"cmdline\":"                 \
+    "\"console=ttyS0 quiet panic=-1 cryptomgr.notests -- agent=vsock:1024\"},"
 #define GOES_ON                                                                                   \
     "\"rng\":{\"src\":\"/dev/urandom\"},\"balloon\":{\"size\":0,\"deflate_on_oom\":true},"        \
     "\"serial\":{\"mode\":\"Tty\"},\"console\":{\"mode\":\"Off\"},"
@@ -21,8 +22,8 @@
 #define CREATE(more) "PUT /api/v1/vm.create " BEGINS GOES_ON ENDS(more) "}\n"
 #define ADD_DISK "PUT /api/v1/vm.add-disk " DISK "\n"
 #define ADD_VSOCK "PUT /api/v1/vm.add-vsock " VSOCK "\n"
-/* All of it at once, as it lies beside a snapshot. */
-#define CONFIG(more) BEGINS "\"disks\":[" DISK "]," GOES_ON "\"vsock\":" VSOCK "," ENDS(more)
+/* All of it at once but what is booted, as it lies beside a snapshot. */
+#define CONFIG(more) SIZE "\"disks\":[" DISK "]," GOES_ON "\"vsock\":" VSOCK "," ENDS(more)
 // clang-format on
 #define BOOT "PUT /api/v1/vm.boot (null)\n"
 
