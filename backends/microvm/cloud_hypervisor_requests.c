@@ -192,11 +192,14 @@ struct api_requests cloud_hypervisor_boot(const struct plan *p)
     return r;
 }
 
-/* It would open what was booted, which those that go on from a snapshot are not given. */
+/*
+ * It wants a kernel to be named, which it does not look at, and opens the initramfs if one is: what
+ * goes on from a snapshot is given neither.
+ */
 char *cloud_hypervisor_config(const struct plan *p)
 {
     json_t *o = boot_config(p);
-    json_object_del(o, "payload");
+    json_object_set_new(o, "payload", json_pack("{s:s}", "kernel", VMM_KERNEL));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

@@ -513,7 +513,14 @@ static void on_restore(const json_t *body, struct answer *a)
         return;
     snprintf(memory, sizeof(memory), "%s/memory-ranges", folder ? folder : "");
     snprintf(state, sizeof(state), "%s/state.json", folder ? folder : "");
-    const char *initrd = text_of(json_object_get(machine, "payload"), "initramfs");
+    const json_t *payload = json_object_get(machine, "payload");
+    const char *initrd = text_of(payload, "initramfs");
+    if (r == 0 && !text_of(payload, "kernel")) {
+        fault(a,
+              "Error from API: The VM could not restored: Failed to validate config: Payload "
+              "configuration is not bootable: No bootitem provided: neither firmware nor kernel");
+        return;
+    }
     int opened = r == 0 && initrd ? can_open(initrd, O_RDONLY) : 0; /* though it is not booted */
     if (opened < 0) {
         fault(a, "Error from API: The VM could not restored: Cannot open initramfs file: %s",

@@ -23,7 +23,7 @@
 #define ADD_DISK "PUT /api/v1/vm.add-disk " DISK "\n"
 #define ADD_VSOCK "PUT /api/v1/vm.add-vsock " VSOCK "\n"
 /* All of it at once but what is booted, as it lies beside a snapshot. */
-#define CONFIG(more) SIZE "\"disks\":[" DISK "]," GOES_ON "\"vsock\":" VSOCK "," ENDS(more)
+#define CONFIG(more) SIZE "\"payload\":{\"kernel\":\"/kernel\"}," "\"disks\":[" DISK "]," GOES_ON "\"vsock\":" VSOCK "," ENDS(more)
 // clang-format on
 #define BOOT "PUT /api/v1/vm.boot (null)\n"
 
