@@ -216,7 +216,7 @@ test_a_snapshot_of_a_paused_one_and_of_another_qemu() {
     expect_out on
     FILES=$XDG_STATE_HOME/cofferdam/snapshots/$(cofferdam snapshot list --quiet)/files
     chmod u+w "$FILES/machine"
-    sed -i 's/^1 [^ ]*/1 0.0.1/' "$FILES/machine"
+    sed -i 's/^\([0-9]*\) [^ ]*/\1 0.0.1/' "$FILES/machine" # of the program
     capture cofferdam clone of-still
     expect_status 125
     expect_err_has "cannot be trusted to read it"
